@@ -1,0 +1,23 @@
+"""The exceptions that `reid` raises; the message is always one line."""
+
+from __future__ import annotations
+
+
+class ReidError(Exception):
+    """Base of all errors of this package."""
+
+
+class WeightsError(ReidError):
+    """A weight file is missing, unreadable or belongs to another network."""
+
+
+class DatasetError(ReidError):
+    """A data set is missing, incomplete or malformed."""
+
+
+class ConfigError(ReidError):
+    """A configuration key is unknown or its value is wrong."""
+
+
+class TrainingError(ReidError):
+    """Training cannot go on (the loss is not finite, for instance)."""

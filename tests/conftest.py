@@ -1,0 +1,56 @@
+"""What every test may use: the markers for optional surroundings and the paths of the data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("RELAYTRACK_SHARED", ROOT.parent / "shared"))
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+@cache
+def missing(feature: str) -> str | None:
+    """Say why `feature` is not at hand here, or None where it is."""
+    if feature == "shared":
+        return None if (SHARED / "README.md").exists() else f"reference data not found at {SHARED}"
+    if feature == "rtsp":
+        probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+        try:
+            done = subprocess.run([SYSTEM_PYTHON, "-c", probe], capture_output=True, timeout=60, check=False)
+        except OSError:
+            return f"{SYSTEM_PYTHON} is not there"
+        return None if done.returncode == 0 else "GStreamer's RTSP server (gir1.2-gst-rtsp-server-1.0) not found"
+    if feature == "chromium":
+        return None if shutil.which("chromium") else "chromium not found"
+    raise ValueError(f"unknown feature {feature!r}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose surroundings are absent; fail it where RELAYTRACK_REQUIRE names them."""
+    required = os.environ.get("RELAYTRACK_REQUIRE", "").split(",")
+    for mark in item.iter_markers("needs"):
+        feature = mark.args[0]
+        reason = missing(feature)
+        if reason and feature in required:
+            pytest.fail(f"{feature} is required here: {reason}")
+        if reason:
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of the reference data."""
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of the bundled clips."""
+    return ROOT / "samples"

@@ -1,0 +1,15 @@
+"""The exceptions that `trackers` raises; the message is always one line."""
+
+from __future__ import annotations
+
+
+class TrackerError(Exception):
+    """Base of all errors of this package."""
+
+
+class InputError(TrackerError, ValueError):
+    """An array or file has the wrong shape, type or content."""
+
+
+class TimeError(TrackerError, ValueError):
+    """Time went backwards."""
