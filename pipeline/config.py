@@ -1,0 +1,148 @@
+"""The whole configuration as pydantic models: every key has a default, an unknown key is refused.
+
+One YAML file describes a run; `load_config` reads it, `--set key.path=value` overrides any key of it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.errors import ConfigError
+from pipeline.redact import redact_url
+
+CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys refused, defaults checked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class CameraConfig(Section):
+    """One camera.
+
+    `url` is a video file, a folder of images (MOT layout, `img1/000001.jpg`), `rtsp://...` or `webcam:0`;
+    `${NAME}` in it stands for an environment variable and is filled in only when the camera is opened.
+    """
+
+    url: str = Field(min_length=1)
+    name: str = ""
+    crop: tuple[int, int, int, int] | None = Field(
+        default=None, description="region of interest: x, y, width, height in pixels of the source's picture"
+    )
+    max_fps: float | None = Field(default=None, gt=0, description="leave out frames above this rate")
+    offset: float = Field(default=0.0, description="seconds added to this camera's clock")
+    fps: float | None = Field(default=None, gt=0, description="rate of a source that has no clock (images)")
+    transport: Literal["tcp", "udp"] | None = Field(default=None, description="RTSP; default: input.transport")
+    live: bool | None = Field(default=None, description="drop old frames; default: RTSP and webcams yes, files no")
+    detections: str | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if value and not CAMERA_NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is no camera name: use letters, digits, '_' and '-' (it names files)")
+        return value
+
+    @field_validator("crop")
+    @classmethod
+    def _crop(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+        if value is not None and (min(value[:2]) < 0 or min(value[2:]) < 2):
+            raise ValueError("crop is x, y, width, height with x, y >= 0 and width, height >= 2")
+        return value
+
+    @property
+    def is_live_url(self) -> bool:
+        """Whether the address by itself is a live one (RTSP or a webcam)."""
+        return self.url.lower().startswith(_LIVE_SCHEMES)
+
+
+class InputConfig(Section):
+    """How cameras are opened and read."""
+
+    transport: Literal["tcp", "udp"] = "tcp"
+    open_timeout: float = Field(default=10.0, gt=0, description="seconds in which every camera must open")
+    read_timeout: float = Field(default=10.0, gt=0, description="seconds without a frame that end a connection")
+    on_start_failure: Literal["fail", "retry"] = "fail"
+    reconnect_initial: float = Field(default=0.5, gt=0, description="seconds before the first new try")
+    reconnect_max: float = Field(default=30.0, gt=0, description="seconds between tries at the most")
+    queue: int = Field(default=8, ge=1, le=1024, description="decoded frames that wait per camera at the most")
+    threads: int = Field(default=1, ge=1, le=64, description="decoder threads per camera")
+
+
+class BatchConfig(Section):
+    """How the cameras' frames are put together for the networks."""
+
+    window: float | None = Field(
+        default=None, gt=0, description="seconds that frames of one batch may lie apart; default: from the rates"
+    )
+    max_wait: float = Field(default=0.1, ge=0, description="seconds a live batch waits for a late camera")
+
+
+class DetectorConfig(Section):
+    """The person detector."""
+
+    backend: Literal["nanodet", "ultralytics", "file"] = "nanodet"
+    weights: str | None = Field(default=None, description="a model file or, for ultralytics, a name")
+    score_threshold: float = Field(default=0.2, ge=0, le=1, description="boxes below it never leave the detector")
+    iou_threshold: float = Field(default=0.6, gt=0, le=1, description="non-maximum suppression")
+    image_size: int | None = Field(default=None, ge=32, le=4096, description="side of the network's square input")
+    tiles: int = Field(default=1, ge=1, le=8, description="n: look at n x n overlapping tiles besides the whole")
+    max_people: int = Field(default=300, ge=1, description="boxes kept per frame at the most, best first")
+    allow_download: bool = Field(default=False, description="let ultralytics fetch a model by its name")
+
+
+class EmbedderConfig(Section):
+    """The re-identification network."""
+
+    weights: str | None = Field(default=None, description="safetensors, .pt state dict or .onnx; default: bundled")
+    batch_size: int = Field(default=16, ge=1, le=4096)
+    flip: bool = Field(default=False, description="average with the mirrored crop")
+    min_height: int = Field(default=16, ge=1, description="smaller boxes (pixels) get no embedding")
+
+
+class OutputConfig(Section):
+    """What is written and how."""
+
+    dir: str = "out/run"
+    overwrite: bool = False
+    video: bool = True
+    mosaic: bool = True
+    trail: float = Field(default=2.0, ge=0, description="seconds of path drawn behind a person")
+    crf: int = Field(default=26, ge=0, le=51, description="H.264 quality, lower is better")
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "ultrafast"
+    mosaic_width: int = Field(default=1280, ge=64, le=7680)
+    segment_minutes: float = Field(default=10.0, gt=0, description="length of the files of a live run")
+    disk_limit_gb: float = Field(default=20.0, gt=0, description="oldest segments of a live run go beyond it")
+    crops: bool = Field(default=True, description="one representative picture per identity")
+
+
+class RunConfig(Section):
+    """The run as a whole."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    live: bool | None = Field(default=None, description="treat every source as live, or none; default: by source")
+    fps: float | None = Field(default=None, gt=0, description="upper frame rate of every camera without its own")
+    max_seconds: float | None = Field(default=None, gt=0, description="end after that much of the run's clock")
+    threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads per network; default: all")
+
+
+class Config(Section):
+    """A whole run."""
+
+    cameras: tuple[CameraConfig, ...] = ()
+    input: InputConfig = InputConfig()
+    batch: BatchConfig = BatchConfig()
+    detector: DetectorConfig = DetectorConfig()
+    embedder: EmbedderConfig = EmbedderConfig()
+    output: OutputConfig = OutputConfig()
+    run: RunConfig = RunConfig()
