@@ -1,0 +1,66 @@
+"""The seam between the pipeline and the association of identities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from trackers.errors import TimeError
+from trackers.identities.baseline import GreedyAppearance
+from trackers.identities.ground_plane import GroundPlane
+from trackers.identities.params import IdentityParams
+from trackers.identities.types import CameraTracks, IdentityStep, TrackKey
+
+
+class IdentityAssociator:
+    """Gives the tracks of all cameras identities: the same person, the same number, everywhere.
+
+    Args:
+        params: settings; the defaults are what is measured.
+        calibrations: the ground plane of each calibrated camera, all in one world frame (metres).
+        store: where identities outlive the process; None keeps them in memory.
+        overrides: single fields of `params`.
+
+    Raises:
+        InputError: a setting that makes no sense.
+    """
+
+    def __init__(
+        self,
+        params: IdentityParams | None = None,
+        *,
+        calibrations: Mapping[str, GroundPlane] | None = None,
+        store: Any = None,
+        **overrides: Any,
+    ) -> None:
+        self.params = replace(params or IdentityParams(), **overrides)
+        self.calibrations = dict(calibrations or {})
+        self._backend = GreedyAppearance(self.params)
+        self._time = -np.inf
+
+    def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
+        """Decide one time step for all its cameras together.
+
+        Args:
+            views: each camera's confirmed tracks updated at this step, a camera at most once. Their times
+                may differ by the cameras' frame period; they must not run back by more than that.
+
+        Raises:
+            InputError: arrays of wrong shape.
+            TimeError: time went back by more than a second.
+        """
+        for view in views:
+            view.check()
+            if view.time < self._time - 1.0:
+                raise TimeError(
+                    f"camera {view.camera}: time went back from {self._time:.3f} to {view.time:.3f} s"
+                )
+            self._time = max(self._time, view.time)
+        return self._backend.update(views)
+
+    def finalize(self) -> dict[TrackKey, int]:
+        """The identity of every track of the run, (camera, track id) -> identity, after all corrections."""
+        return self._backend.finalize()

@@ -1,0 +1,68 @@
+"""The baseline: each new track takes the most alike identity, greedily, above a fixed threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trackers.identities.params import IdentityParams
+from trackers.identities.types import CameraTracks, Floats, IdentityStep, TrackKey
+
+
+class GreedyAppearance:
+    """Association by appearance alone, for comparison with `JointAssociator`.
+
+    A track is decided once, at its first embedding (without one it founds an identity at once). Identities
+    are the mean of their embeddings, and one identity is never given to two tracks of one frame.
+    """
+
+    def __init__(self, params: IdentityParams) -> None:
+        self._params = params
+        self._threshold = 0.5 if params.threshold is None else params.threshold
+        self._of_track: dict[TrackKey, int] = {}
+        self._sums: dict[int, Floats] = {}
+        self._seen: dict[int, float] = {}
+        self._next = 1
+
+    def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
+        """Decide the identities of one time step; see `IdentityAssociator.update`."""
+        out = []
+        for view in views:
+            keys = [(view.camera, int(track)) for track in view.ids]
+            taken = {self._of_track[key] for key in keys if key in self._of_track}
+            for row in np.argsort(-view.scores, kind="stable").tolist():
+                key, feature = keys[row], view.embeddings[row]
+                usable = feature.size > 0 and bool(np.isfinite(feature).all())
+                identity = self._of_track.get(key)
+                if identity is None:
+                    identity = self._closest(feature, taken) if usable else None
+                    if identity is None:
+                        identity, self._next = self._next, self._next + 1
+                    self._of_track[key] = identity
+                    taken.add(identity)
+                if usable:
+                    self._sums[identity] = self._sums.get(identity, np.zeros_like(feature)) + feature
+                self._seen[identity] = view.time
+            out.append(np.array([self._of_track[key] for key in keys], np.int64))
+        self._forget()
+        return IdentityStep(tuple(out))
+
+    def finalize(self) -> dict[TrackKey, int]:
+        """The identity of every track seen."""
+        return dict(self._of_track)
+
+    def _closest(self, feature: Floats, taken: set[int]) -> int | None:
+        names = [identity for identity in self._sums if identity not in taken]
+        if not names:
+            return None
+        means = np.stack([self._sums[identity] for identity in names])
+        likeness = means @ feature / np.maximum(np.linalg.norm(means, axis=1), 1e-12)
+        best = int(likeness.argmax())
+        return names[best] if likeness[best] >= self._threshold else None
+
+    def _forget(self) -> None:
+        surplus = len(self._sums) - self._params.max_identities
+        if surplus > 0:
+            for identity in sorted(self._sums, key=lambda name: (self._seen[name], name))[:surplus]:
+                del self._sums[identity]

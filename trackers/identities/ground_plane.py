@@ -1,0 +1,192 @@
+"""The ground plane: a camera's pixels to metres on the floor and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trackers.errors import InputError
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroundPlane:
+    """One camera's view of the floor (plane z = 0 of a world frame shared by all cameras, metres).
+
+    Attributes:
+        to_ground: (3, 3) homography from (undistorted) pixels (x, y, 1) to floor metres (X, Y, 1).
+        camera_matrix: (3, 3) intrinsics in pixels, needed with `distortion` only.
+        distortion: (k1, k2, p1, p2, k3) of the Brown-Conrady model as in OpenCV; empty for none.
+    """
+
+    to_ground: Doubles
+    camera_matrix: Doubles | None = None
+    distortion: tuple[float, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse what is no homography.
+
+        Raises:
+            InputError: wrong shape, not finite, not invertible.
+        """
+        if self.to_ground.shape != (3, 3) or not np.isfinite(self.to_ground).all():
+            raise InputError("ground plane: the homography must be 3 x 3 finite numbers")
+        scaled = self.to_ground / np.abs(self.to_ground).max(initial=1e-300)
+        if abs(np.linalg.det(scaled)) < 1e-18:
+            raise InputError("ground plane: the homography cannot be inverted")
+        if any(self.distortion) and self.camera_matrix is None:
+            raise InputError("ground plane: distortion needs the camera matrix")
+
+    @classmethod
+    def from_homography(cls, matrix: ArrayLike) -> GroundPlane:
+        """From a 3 x 3 homography, pixels to metres.
+
+        Raises:
+            InputError: not a usable homography.
+        """
+        return cls(np.asarray(matrix, np.float64))
+
+    @classmethod
+    def from_calibration(
+        cls,
+        camera_matrix: ArrayLike,
+        rotation: ArrayLike,
+        translation: ArrayLike,
+        distortion: Sequence[float] = (),
+        *,
+        scale: float = 1.0,
+    ) -> GroundPlane:
+        """From intrinsics and extrinsics (x_camera = R x_world + t, OpenCV's convention).
+
+        Args:
+            camera_matrix: (3, 3) intrinsics, pixels.
+            rotation: (3, 3) rotation matrix, or (3,) Rodrigues vector in radians.
+            translation: (3,) in world units.
+            distortion: k1, k2, p1, p2[, k3].
+            scale: metres per world unit (0.01 for a world in centimetres).
+
+        Raises:
+            InputError: shapes are wrong, or the camera sees the floor edge-on.
+        """
+        intrinsics = np.asarray(camera_matrix, np.float64)
+        turn = np.asarray(rotation, np.float64)
+        if turn.size == 3:
+            turn = rodrigues(turn.reshape(3))
+        shift = np.asarray(translation, np.float64).reshape(-1)
+        if intrinsics.shape != (3, 3) or turn.shape != (3, 3) or shift.shape != (3,):
+            raise InputError("ground plane: needs a 3 x 3 camera matrix, a rotation and a translation")
+        to_image = intrinsics @ np.column_stack([turn[:, 0], turn[:, 1], shift])
+        if abs(np.linalg.det(to_image / np.abs(to_image).max())) < 1e-18:
+            raise InputError("ground plane: the camera sees the floor edge-on")
+        to_ground = np.diag([scale, scale, 1.0]) @ np.linalg.inv(to_image)
+        return cls(to_ground, intrinsics, tuple(float(value) for value in distortion))
+
+    def project(self, points: ArrayLike) -> Doubles:
+        """Pixels (N, 2) to floor metres (N, 2); NaN where the pixel lies at or above the horizon.
+
+        The sign of the third coordinate on the floor's side is taken from the bottom-most pixel's side:
+        pixels below the horizon are the floor.
+        """
+        flat = self._undistort(np.asarray(points, np.float64).reshape(-1, 2))
+        ground = np.column_stack([flat, np.ones(len(flat))]) @ self.to_ground.T
+        depth = ground[:, 2] * self._floor_sign()
+        out = np.full((len(flat), 2), np.nan)
+        seen = depth > 1e-12 * np.abs(self.to_ground).max()
+        out[seen] = ground[seen, :2] / ground[seen, 2:]
+        return out
+
+    def feet(self, xyxy: ArrayLike) -> Doubles:
+        """Floor metres (N, 2) of the middles of the boxes' lower edges; xyxy (N, 4) pixels."""
+        boxes = np.asarray(xyxy, np.float64).reshape(-1, 4)
+        return self.project(np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]]))
+
+    def to_pixels(self, metres: ArrayLike) -> Doubles:
+        """Floor metres (N, 2) to undistorted pixels (N, 2)."""
+        flat = np.asarray(metres, np.float64).reshape(-1, 2)
+        image = np.column_stack([flat, np.ones(len(flat))]) @ np.linalg.inv(self.to_ground).T
+        return np.asarray(image[:, :2] / image[:, 2:], np.float64)
+
+    def spread(self, xyxy: ArrayLike, pixels: ArrayLike) -> Doubles:
+        """Floor uncertainty (N, 2, 2), metres squared, of feet known to `pixels` (N,) or (N, 2) (x, y).
+
+        First-order propagation through the homography (its Jacobian by central differences).
+        """
+        boxes = np.asarray(xyxy, np.float64).reshape(-1, 4)
+        sigma = np.asarray(pixels, np.float64)
+        sigma = np.column_stack([sigma, sigma]) if sigma.ndim == 1 else sigma
+        feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
+        columns = []
+        for axis in np.eye(2):
+            columns.append(
+                (self.project(feet + axis / 2) - self.project(feet - axis / 2)) * sigma @ np.eye(2)
+            )
+        jacobian = np.stack(columns, axis=2)
+        return np.asarray(jacobian @ jacobian.transpose(0, 2, 1), np.float64)
+
+    def _floor_sign(self) -> float:
+        # Far below the picture lies the floor at the camera's feet: the sign there is that of the floor.
+        return 1.0 if self.to_ground[2, 1] >= 0 else -1.0
+
+    def _undistort(self, points: Doubles) -> Doubles:
+        if not any(self.distortion) or self.camera_matrix is None:
+            return points
+        k1, k2, p1, p2, k3 = (*self.distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
+        matrix = self.camera_matrix
+        target = (points - matrix[:2, 2]) / np.diag(matrix)[:2]
+        flat = target.copy()
+        for _ in range(8):  # fixed-point iteration, as OpenCV's undistortPoints
+            x, y = flat.T
+            r2 = x * x + y * y
+            radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+            dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+            dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+            flat = (target - np.column_stack([dx, dy])) / radial[:, None]
+        return np.asarray(flat * np.diag(matrix)[:2] + matrix[:2, 2], np.float64)
+
+
+def rodrigues(vector: ArrayLike) -> Doubles:
+    """The rotation matrix (3, 3) of a rotation vector (3,) in radians (Rodrigues' formula)."""
+    axis = np.asarray(vector, np.float64).reshape(3)
+    angle = float(np.linalg.norm(axis))
+    if angle < 1e-12:
+        return np.eye(3)
+    x, y, z = axis / angle
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross, np.float64)
+
+
+def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
+    """The homography that carries at least four pixels (N, 2) to floor metres (N, 2), least squares.
+
+    Normalised direct linear transform (Hartley and Zisserman, Multiple View Geometry, algorithm 4.2).
+
+    Raises:
+        InputError: fewer than four pairs, or pairs that fix no homography (three in a line).
+    """
+    source, target = np.asarray(pixels, np.float64), np.asarray(metres, np.float64)
+    if source.ndim != 2 or source.shape[1] != 2 or source.shape != target.shape or len(source) < 4:
+        raise InputError("ground plane: a homography needs at least four pairs of points")
+    centre_a, scale_a = _normaliser(source)
+    centre_b, scale_b = _normaliser(target)
+    a, b = (source - centre_a) * scale_a, (target - centre_b) * scale_b
+    one, nil = np.ones((len(a), 1)), np.zeros((len(a), 3))
+    full = np.hstack([a, one])
+    rows = np.vstack([np.hstack([full, nil, -b[:, :1] * full]), np.hstack([nil, full, -b[:, 1:] * full])])
+    _, values, vectors = np.linalg.svd(rows)
+    if values[7] < 1e-9 * values[0]:
+        raise InputError("ground plane: these points fix no homography (three or more lie on one line)")
+    forward = np.array(
+        [[scale_a, 0, -scale_a * centre_a[0]], [0, scale_a, -scale_a * centre_a[1]], [0, 0, 1]]
+    )
+    back = np.array([[1 / scale_b, 0, centre_b[0]], [0, 1 / scale_b, centre_b[1]], [0, 0, 1]])
+    matrix = back @ vectors[8].reshape(3, 3) @ forward
+    return GroundPlane(matrix / np.abs(matrix).max())
+
+
+def _normaliser(points: Doubles) -> tuple[Doubles, float]:
+    centre = points.mean(axis=0)
+    return centre, float(np.sqrt(2) / max(np.linalg.norm(points - centre, axis=1).mean(), 1e-12))

@@ -1,0 +1,98 @@
+"""What goes into and comes out of the association of identities: frozen records of whole arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers.errors import InputError
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+TrackKey = tuple[str, int]
+"""A track's name in a run: (camera, the camera's own track id)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraTracks:
+    """One camera's confirmed tracks that were updated at one moment.
+
+    Attributes:
+        camera: the camera's name.
+        time: seconds on the run's clock.
+        ids: (N,) int64, the camera's track ids, each at most once.
+        xyxy: (N, 4) float32 boxes, pixels of the source's full picture.
+        scores: (N,) float32 detection scores, 0..1.
+        embeddings: (N, D) float32, L2-normalised; a row of NaN where there is none. D may be 0.
+        quality: (N,) float32 in 0..1, how good each crop is; None to judge it by size and score.
+        image_size: (width, height) of the source's full picture in pixels, if known.
+    """
+
+    camera: str
+    time: float
+    ids: Ints
+    xyxy: Floats
+    scores: Floats
+    embeddings: Floats
+    quality: Floats | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def check(self) -> None:
+        """Refuse arrays whose shapes do not belong together.
+
+        Raises:
+            InputError: naming the camera and the array.
+        """
+        count = len(self.ids)
+        shapes = {
+            "ids": (self.ids.shape, (count,)),
+            "xyxy": (self.xyxy.shape, (count, 4)),
+            "scores": (self.scores.shape, (count,)),
+            "embeddings": (self.embeddings.shape[:1], (count,)),
+        }
+        if self.quality is not None:
+            shapes["quality"] = (self.quality.shape, (count,))
+        for name, (found, wanted) in shapes.items():
+            if found != wanted:
+                raise InputError(f"camera {self.camera}: {name} has shape {found}, expected {wanted}")
+        if self.embeddings.ndim != 2:
+            raise InputError(f"camera {self.camera}: embeddings must be (N, D)")
+        if len(set(self.ids.tolist())) != count:
+            raise InputError(f"camera {self.camera}: a track id occurs twice in one frame")
+        if not np.isfinite(self.time):
+            raise InputError(f"camera {self.camera}: time is not a finite number")
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A correction of what was said before: from `time` on `track` of `camera` is `new`, no longer `old`.
+
+    A correction holds for the whole track, its past included; `kind` says why: two identities were found to
+    be one person ("merge") or one identity to be two people ("split").
+    """
+
+    kind: Literal["merge", "split"]
+    old: int
+    new: int
+    camera: str
+    track: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdentityStep:
+    """What one step decided.
+
+    Attributes:
+        global_ids: for each view given, in order, (N,) int64 identities of its tracks (>= 1).
+        revisions: what changed about tracks of earlier steps and of this one.
+    """
+
+    global_ids: tuple[Ints, ...]
+    revisions: tuple[Revision, ...] = field(default=())
