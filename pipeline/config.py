@@ -1,20 +1,24 @@
 """The whole configuration as pydantic models: every key has a default, an unknown key is refused.
 
-One YAML file describes a run; `load_config` reads it, `--set key.path=value` overrides any key of it.
+One YAML file describes a run; `pipeline.configfile` reads it and applies overrides.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
-from pipeline.errors import ConfigError
 from pipeline.redact import redact_url
 
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -83,7 +87,9 @@ class BatchConfig(Section):
     """How the cameras' frames are put together for the networks."""
 
     window: float | None = Field(
-        default=None, gt=0, description="seconds that frames of one batch may lie apart; default: from the rates"
+        default=None,
+        gt=0,
+        description="seconds that frames of one batch may lie apart; default: from the rates",
     )
     max_wait: float = Field(default=0.1, ge=0, description="seconds a live batch waits for a late camera")
 
@@ -136,13 +142,50 @@ class RunConfig(Section):
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads per network; default: all")
 
 
+def as_camera(value: object) -> object:
+    """Let a camera be written as its url alone."""
+    return {"url": value} if isinstance(value, str) else value
+
+
 class Config(Section):
     """A whole run."""
 
-    cameras: tuple[CameraConfig, ...] = ()
+    cameras: tuple[Annotated[CameraConfig, BeforeValidator(as_camera)], ...] = ()
     input: InputConfig = InputConfig()
     batch: BatchConfig = BatchConfig()
     detector: DetectorConfig = DetectorConfig()
     embedder: EmbedderConfig = EmbedderConfig()
     output: OutputConfig = OutputConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _name_cameras(self) -> Config:
+        """Give every camera a unique name: its own, else the file's stem, else cam1, cam2, ..."""
+        taken = [camera.name for camera in self.cameras if camera.name]
+        for name in taken:
+            if taken.count(name) > 1:
+                raise ValueError(f"two cameras are named {name!r}")
+        named: list[CameraConfig] = []
+        live = 0
+        for camera in self.cameras:
+            live += camera.is_live_url
+            name = camera.name or _default_name(camera, live, taken)
+            taken.append(name)
+            named.append(camera.model_copy(update={"name": name}))
+        object.__setattr__(self, "cameras", tuple(named))
+        return self
+
+    def public(self) -> dict[str, Any]:
+        """Return the resolved configuration as plain data, without any password."""
+        data: dict[str, Any] = self.model_dump(mode="json")
+        for camera in data["cameras"]:
+            camera["url"] = redact_url(camera["url"])
+        return data
+
+
+def _default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
+    stem = "" if camera.is_live_url else re.sub(r"[^A-Za-z0-9_-]+", "_", Path(camera.url).stem).strip("_")
+    name = stem or f"cam{number}"
+    if name not in taken:
+        return name
+    return next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
