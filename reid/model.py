@@ -1,0 +1,170 @@
+"""The re-identification network: backbone, attention after chosen stages, head.
+
+A `ModelSpec` says everything that shapes the network; it is stored with the weights, so a weight file alone is
+enough to build it again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from reid.attention.factory import create_attention
+from reid.backbones.factory import create_backbone
+from reid.errors import ReidError
+from reid.heads import BNNeckHead, HeadOutput
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a network is made of.
+
+    Attributes:
+        backbone: a name of `reid.backbones.factory.NAMES`.
+        attention: a name of `reid.attention.factory.KINDS`.
+        attention_stages: 1-based stages of the backbone that an attention follows.
+        attention_ratios: (cha_ratio, spa_ratio, down_ratio) of RGA.
+        height: input height, pixels.
+        width: input width, pixels.
+        last_stride: stride of the backbone's last down-sampling.
+        embedding_dim: length of the embedding; None: the backbone's own width.
+        pooling: "gap" (mean) or "gem" (generalised mean, exponent learned).
+        neck: batch norm between the embedding and the classifier.
+        feature: the test-time embedding, "post" or "pre" that batch norm.
+    """
+
+    backbone: str = "mobilenet_v2"
+    attention: str = "none"
+    attention_stages: tuple[int, ...] = (1, 2, 3, 4)
+    attention_ratios: tuple[int, int, int] = (8, 8, 8)
+    height: int = 256
+    width: int = 128
+    last_stride: int = 1
+    embedding_dim: int | None = None
+    pooling: str = "gap"
+    neck: bool = True
+    feature: str = "post"
+
+    def __post_init__(self) -> None:
+        if self.pooling not in ("gap", "gem"):
+            raise ReidError(f"unknown pooling {self.pooling!r}: choose one of gap, gem")
+        if self.feature not in ("pre", "post"):
+            raise ReidError(f"unknown feature {self.feature!r}: choose one of pre, post")
+        if self.height < 32 or self.width < 32:
+            raise ReidError(f"input of {self.height} x {self.width} pixels is too small: at least 32 x 32")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dict for JSON or YAML."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
+        """The inverse of `to_dict`; missing keys keep their defaults.
+
+        Raises:
+            ReidError: a key that no spec has.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for key in values:
+            if key not in known:
+                raise ReidError(f"unknown model key {key!r}: choose among {', '.join(sorted(known))}")
+        made = dict(values)
+        for key in ("attention_stages", "attention_ratios"):
+            if key in made:
+                made[key] = tuple(int(value) for value in made[key])
+        return cls(**made)
+
+
+PRESETS: dict[str, ModelSpec] = {
+    "default": ModelSpec(
+        backbone="mobilenet_v2_ibn",
+        attention="rga_sc",
+        attention_stages=(3, 4),
+        attention_ratios=(4, 4, 4),
+        embedding_dim=512,
+    ),
+    "rga_sc_resnet50": ModelSpec(backbone="resnet50", attention="rga_sc"),
+    "rga_s_resnet50": ModelSpec(backbone="resnet50", attention="rga_s"),
+    "rga_c_resnet50": ModelSpec(backbone="resnet50", attention="rga_c"),
+    "resnet50": ModelSpec(backbone="resnet50"),
+}
+"""Ready-made networks; "default" is the light one whose weights are shipped."""
+
+
+class ReidModel(nn.Module):
+    """Backbone with attention after chosen stages, and a BNNeck head.
+
+    Args:
+        spec: what to build.
+        num_classes: identities in training; 0 for a network that only embeds.
+    """
+
+    def __init__(self, spec: ModelSpec, num_classes: int = 0) -> None:
+        super().__init__()
+        self.spec = spec
+        self.num_classes = num_classes
+        self.backbone = create_backbone(spec.backbone, last_stride=spec.last_stride)
+        stages = self.backbone.stages
+        wrong = [stage for stage in spec.attention_stages if not 1 <= stage <= len(stages)]
+        if wrong:
+            raise ReidError(f"{spec.backbone} has no stage {wrong[0]}: choose 1 to {len(stages)}")
+        self.attention = nn.ModuleDict()
+        for number, stage in enumerate(stages, start=1):
+            if spec.attention == "none" or number not in spec.attention_stages:
+                continue
+            self.attention[f"stage{number}"] = create_attention(
+                spec.attention,
+                stage.channels,
+                -(-spec.height // stage.stride),
+                -(-spec.width // stage.stride),
+                ratios=spec.attention_ratios,
+            )
+        self.head = BNNeckHead(
+            self.backbone.channels,
+            embedding_dim=spec.embedding_dim,
+            num_classes=num_classes,
+            pooling=spec.pooling,
+            neck=spec.neck,
+            feature=spec.feature,
+        )
+
+    @property
+    def dim(self) -> int:
+        """Length of the embedding."""
+        return self.head.dim
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """The final map (B, C, h, w) of ImageNet-normalised RGB images (B, 3, height, width)."""
+        x = images
+        for number, block in enumerate(self.backbone.blocks(), start=1):
+            x = block(x)
+            name = f"stage{number}"
+            if name in self.attention:
+                x = self.attention[name](x)
+        return self.backbone.tail()(x)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor | HeadOutput:
+        """Embed ImageNet-normalised RGB images (B, 3, height, width).
+
+        Returns:
+            In training mode (feature before the neck (B, D), logits (B, classes)); in eval mode the embedding
+            (B, D), not normalised.
+        """
+        x = self.feature_map(images)
+        return self.head(x) if self.training else self.head.embed(x)
+
+
+def build_model(spec: ModelSpec | str, num_classes: int = 0) -> ReidModel:
+    """Build a network with random weights from a spec or a preset's name.
+
+    Raises:
+        ReidError: no such preset, backbone or attention, or a stage that the backbone does not have.
+    """
+    if isinstance(spec, str):
+        if spec not in PRESETS:
+            raise ReidError(f"unknown model {spec!r}: choose one of {', '.join(PRESETS)}")
+        spec = PRESETS[spec]
+    return ReidModel(spec, num_classes)
