@@ -1,0 +1,25 @@
+"""How good is a tracking result: HOTA, CLEAR MOT and identity metrics, per camera and over all cameras."""
+
+from trackers.evaluation.evaluate import Evaluation, evaluate, evaluate_global, evaluate_in_detail
+from trackers.evaluation.ground_truth import BENCHMARKS, Benchmark, GroundTruth, read_ground_truth
+from trackers.evaluation.metrics import Switch
+from trackers.evaluation.mot_files import MotRows, read_mot, rows_from_arrays, write_mot
+from trackers.evaluation.scores import Scores, combine
+
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "Evaluation",
+    "GroundTruth",
+    "MotRows",
+    "Scores",
+    "Switch",
+    "combine",
+    "evaluate",
+    "evaluate_global",
+    "evaluate_in_detail",
+    "read_ground_truth",
+    "read_mot",
+    "rows_from_arrays",
+    "write_mot",
+]

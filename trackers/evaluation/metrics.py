@@ -1,0 +1,183 @@
+"""The three families of tracking metrics, each as counts that add up over sequences.
+
+* HOTA: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021.
+* CLEAR MOT: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance", 2008.
+* ID metrics: Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking",
+  ECCV workshops 2016.
+
+The numbers equal those of TrackEval 1.3.0 (the MOT Challenge's scorer); the tests hold them side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from trackers.evaluation.overlaps import EPS, Overlaps
+
+# The localisation thresholds that HOTA averages over, 0.05 to 0.95.
+ALPHAS: NDArray[np.float64] = np.arange(0.05, 0.99, 0.05)
+MATCH_IOU = 0.5
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class HotaCounts:
+    """Per threshold alpha, (19,) each: true and false positives, misses, and sums over the true positives.
+
+    `iou` sums their overlap; `ass`, `ass_re` and `ass_pr` sum each one's association score A(c) (equation 2 of
+    the paper), its recall and its precision.
+    """
+
+    tp: Doubles
+    fn: Doubles
+    fp: Doubles
+    iou: Doubles
+    ass: Doubles
+    ass_re: Doubles
+    ass_pr: Doubles
+
+
+@dataclass(frozen=True, slots=True)
+class ClearCounts:
+    """Matches at IoU 0.5 that continue the last frame's where they can, with switches and fragments."""
+
+    tp: int
+    fn: int
+    fp: int
+    switches: int
+    fragments: int
+    iou: float
+    mostly_tracked: int
+    partly_tracked: int
+    mostly_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdCounts:
+    """True positives, false positives and misses under the best one-to-one map from tracks to people."""
+
+    idtp: int
+    idfp: int
+    idfn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The moment when a person's track id changed: frame (1-based), person, old and new track id."""
+
+    camera: int
+    frame: int
+    gt_id: int
+    old: int
+    new: int
+
+
+def hota(overlaps: Overlaps) -> HotaCounts:
+    """Count for HOTA: one assignment per frame, by overlap times how well the two tracks fit as a whole."""
+    people, tracks = len(overlaps.gt_ids), len(overlaps.track_ids)
+    gt_total, track_total = int(overlaps.gt_counts.sum()), int(overlaps.track_counts.sum())
+    zero = np.zeros(len(ALPHAS))
+    if people == 0 or tracks == 0:
+        return HotaCounts(zero, zero + gt_total, zero + track_total, zero, zero, zero, zero)
+    both = [frame for frame in overlaps.frames if frame.iou.size]
+    potential = np.zeros((people, tracks))
+    for frame in both:
+        iou = frame.iou
+        union = iou.sum(0)[None, :] + iou.sum(1)[:, None] - iou
+        share = np.divide(iou, union, out=np.zeros_like(iou), where=union > EPS)
+        potential[frame.gt[:, None], frame.tracks[None, :]] += share
+    gt_count = overlaps.gt_counts[:, None].astype(np.float64)
+    track_count = overlaps.track_counts[None, :].astype(np.float64)
+    alignment = potential / (gt_count + track_count - potential)
+    pairs: list[NDArray[np.int64]] = []
+    values: list[Doubles] = []
+    for frame in both:
+        score = alignment[frame.gt[:, None], frame.tracks[None, :]] * frame.iou
+        rows, columns = linear_sum_assignment(score, maximize=True)
+        pairs.append(frame.gt[rows] * tracks + frame.tracks[columns])
+        values.append(frame.iou[rows, columns])
+    pair = np.concatenate([np.zeros(0, np.int64), *pairs])
+    value = np.concatenate([np.zeros(0), *values])
+    sums = np.zeros((5, len(ALPHAS)))
+    for index, alpha in enumerate(ALPHAS):
+        hit = value >= alpha - EPS
+        unique, count = np.unique(pair[hit], return_counts=True)
+        whose, which = overlaps.gt_counts[unique // tracks], overlaps.track_counts[unique % tracks]
+        sums[:, index] = (
+            np.count_nonzero(hit),
+            value[hit].sum(),
+            (count * count / (whose + which - count)).sum(),
+            (count * count / whose).sum(),
+            (count * count / which).sum(),
+        )
+    return HotaCounts(sums[0], gt_total - sums[0], track_total - sums[0], *sums[1:])
+
+
+def clear(overlaps: Overlaps) -> tuple[ClearCounts, list[Switch]]:
+    """Count for CLEAR MOT, frame by frame, and list the identity switches.
+
+    "The last frame" for keeping a match is the last one with both annotations and results; a switch counts
+    against the last match of a person however long ago.
+    """
+    people = len(overlaps.gt_ids)
+    gt_total, track_total = int(overlaps.gt_counts.sum()), int(overlaps.track_counts.sum())
+    if people == 0 or len(overlaps.track_ids) == 0:
+        return ClearCounts(0, gt_total, track_total, 0, 0, 0.0, 0, 0, people), []
+    last = np.full(people, -1)
+    current = np.full(people, -1)
+    matched, starts = np.zeros(people, np.int64), np.zeros(people, np.int64)
+    overlap_sum, switches = 0.0, list[Switch]()
+    for frame in overlaps.frames:
+        if not frame.iou.size:
+            continue
+        score = 1000.0 * (frame.tracks[None, :] == current[frame.gt][:, None]) + frame.iou
+        score[frame.iou < MATCH_IOU - EPS] = 0
+        rows, columns = linear_sum_assignment(score, maximize=True)
+        hit = score[rows, columns] > EPS
+        rows, columns = rows[hit], columns[hit]
+        whose, which = frame.gt[rows], frame.tracks[columns]
+        before = last[whose]
+        for index in np.flatnonzero((before >= 0) & (before != which)):
+            ids = overlaps.gt_ids[whose[index]], *overlaps.track_ids[[before[index], which[index]]]
+            switches.append(Switch(frame.camera, frame.frame, *(int(value) for value in ids)))
+        matched[whose] += 1
+        starts[whose[current[whose] < 0]] += 1
+        last[whose] = which
+        current[:] = -1
+        current[whose] = which
+        overlap_sum += float(frame.iou[rows, columns].sum())
+    ratio = matched / overlaps.gt_counts
+    tracked, partly = int((ratio > 0.8).sum()), int((ratio >= 0.2).sum())
+    tp = int(matched.sum())
+    fragments = int((starts[starts > 0] - 1).sum())
+    counts = ClearCounts(
+        tp,
+        gt_total - tp,
+        track_total - tp,
+        len(switches),
+        fragments,
+        overlap_sum,
+        tracked,
+        partly - tracked,
+        people - partly,
+    )
+    return counts, switches
+
+
+def identity(overlaps: Overlaps) -> tuple[IdCounts, dict[int, int]]:
+    """Count for IDF1, and the map from track id to the person it was assigned to (at IoU 0.5)."""
+    people, tracks = len(overlaps.gt_ids), len(overlaps.track_ids)
+    gt_total, track_total = int(overlaps.gt_counts.sum()), int(overlaps.track_counts.sum())
+    together = np.zeros((people, tracks))
+    for frame in overlaps.frames:
+        rows, columns = np.nonzero(frame.iou >= MATCH_IOU)
+        together[frame.gt[rows], frame.tracks[columns]] += 1
+    rows, columns = linear_sum_assignment(together, maximize=True)
+    hit = together[rows, columns] > 0
+    idtp = int(together[rows, columns].sum())
+    owners = dict(zip(overlaps.track_ids[columns[hit]].tolist(), overlaps.gt_ids[rows[hit]].tolist(), strict=True))
+    return IdCounts(idtp, track_total - idtp, gt_total - idtp), owners
