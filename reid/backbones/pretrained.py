@@ -1,13 +1,7 @@
-"""ImageNet weights for the backbones, from a file that the user has.
-
-No loader here runs code from the file: everything is read with `weights_only=True`.
-"""
+"""ImageNet weights for the backbones, from a file that the user has."""
 
 from __future__ import annotations
 
-import pickle
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -16,40 +10,10 @@ from torch import Tensor, nn
 from reid.backbones.base import Backbone
 from reid.backbones.mobilenet import InstanceBatchNorm
 from reid.errors import WeightsError
+from reid.tensorfile import read_tensors
 
 
-def read_state_dict(path: Path | str) -> dict[str, Tensor]:
-    """Read a file of tensors, `.safetensors` or a torch pickle (never executing code from it).
-
-    A checkpoint that nests its tensors under "state_dict" or "model" is unwrapped, and "module." prefixes of
-    DataParallel are taken off.
-
-    Raises:
-        WeightsError: the file is missing, unreadable or holds no tensors.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"weights not found: {path}")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            data: object = load_file(str(path))
-        else:
-            data = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"cannot read weights from {path}: {str(error).splitlines()[0]}") from error
-    except Exception as error:  # safetensors raises an exception type of its own
-        raise WeightsError(f"cannot read weights from {path}: {error}") from error
-    for key in ("state_dict", "model"):
-        if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
-            data = data[key]
-    if not isinstance(data, Mapping) or not any(isinstance(value, Tensor) for value in data.values()):
-        raise WeightsError(f"no tensors in {path}")
-    return {str(key).removeprefix("module."): value for key, value in data.items() if isinstance(value, Tensor)}
-
-
-def load_imagenet(backbone: Backbone, path: Path | str) -> list[str]:
+def load_imagenet(backbone: Backbone, path: Path | str) -> None:
     """Load ImageNet weights into a backbone.
 
     Names are matched as they are where they fit (torchvision's files), otherwise tensors are matched in their
@@ -57,13 +21,11 @@ def load_imagenet(backbone: Backbone, path: Path | str) -> list[str]:
     torchvision's tensors in torchvision's order under other names). A classifier in the file is left aside,
     half instance norms (IBN) take the scale and shift of the batch norm that they stand for.
 
-    Returns:
-        The backbone's tensors for which the file has nothing, by name (empty when all is loaded).
-
     Raises:
         WeightsError: the file is missing or belongs to another network; names the first differing key.
     """
-    source = {name: tensor for name, tensor in read_state_dict(path).items() if not _is_classifier(name)}
+    tensors, _ = read_tensors(path)
+    source = {name: tensor for name, tensor in tensors.items() if not _is_classifier(name)}
     slots = _slots(backbone)
     wanted = [name for name in slots if not name.endswith("num_batches_tracked")]
     given = [name for name in source if not name.endswith("num_batches_tracked")]
@@ -87,7 +49,6 @@ def load_imagenet(backbone: Backbone, path: Path | str) -> list[str]:
             for target in slots[name]:
                 target.copy_(source[name][start : start + target.shape[0]])
                 start += target.shape[0]
-    return []
 
 
 def _is_classifier(name: str) -> bool:

@@ -1,0 +1,183 @@
+"""Weight files: safetensors that say in their header which network they belong to and where they come from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reid.errors import ReidError, WeightsError
+from reid.model import ModelSpec, ReidModel, build_model
+from reid.tensorfile import read_tensors
+
+_SPEC_KEY = "relaytrack.spec"
+_INFO_KEY = "relaytrack.info"
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WeightsInfo:
+    """What is known of a set of weights, beside its network.
+
+    Attributes:
+        name: short name of the weights.
+        dataset: what they were trained on.
+        licence: identifier or name of the weights' licence.
+        notice: one line said at the start of each run that uses them; empty for none.
+        threshold: cosine similarity from which two crops count as the same person, or None if not calibrated.
+        false_accept: share of different-person pairs above the threshold where it was calibrated.
+        false_reject: share of same-person pairs below it.
+        results: measured figures, for example {"market1501/rank1": 0.9}.
+        recipe: the command and configuration that made them, in one text.
+    """
+
+    name: str = ""
+    dataset: str = ""
+    licence: str = ""
+    notice: str = ""
+    threshold: float | None = None
+    false_accept: float | None = None
+    false_reject: float | None = None
+    results: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    recipe: str = ""
+
+    def to_json(self) -> str:
+        """One JSON object."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> WeightsInfo:
+        """The inverse of `to_json`; keys of newer versions are left aside."""
+        values = json.loads(text)
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+
+def save_model(
+    path: Path | str,
+    model: ReidModel,
+    info: WeightsInfo | None = None,
+    *,
+    half: bool = False,
+    classifier: bool = False,
+) -> Path:
+    """Write a network's weights with its spec as safetensors.
+
+    Args:
+        path: file to write; folders are made.
+        model: the network.
+        info: what to say about the weights.
+        half: store weight matrices as float16 (norms and biases stay float32): half the size.
+        classifier: keep the training classifier too.
+
+    Returns:
+        The path written.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    tensors = {
+        name: _stored(tensor, half)
+        for name, tensor in model.state_dict().items()
+        if classifier or not name.startswith("head.classifier.")
+    }
+    header = {
+        "format": "pt",
+        _SPEC_KEY: json.dumps(model.spec.to_dict(), sort_keys=True),
+        _INFO_KEY: (info or WeightsInfo()).to_json(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path), metadata=header)
+    return path
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu()
+    if half and tensor.is_floating_point() and tensor.ndim >= 2:
+        tensor = tensor.half()
+    return tensor.contiguous().clone()
+
+
+def load_model(path: Path | str, *, spec: ModelSpec | None = None, num_classes: int = 0) -> ReidModel:
+    """Build the network that a weight file belongs to and load it, in eval mode, float32, on the CPU.
+
+    Args:
+        path: a file of `save_model`, or a training checkpoint with "spec" and "model" entries.
+        spec: the network that the weights must fit; None takes the one that the file names.
+        num_classes: size of the training classifier; 0 leaves the file's classifier aside.
+
+    Raises:
+        WeightsError: the file is missing, unreadable, names no network, or belongs to another one (the first
+            differing key is named).
+    """
+    tensors, beside = read_tensors(path)
+    model = build_model(spec or _spec(path, beside), num_classes)
+    load_into(model, tensors, path)
+    return model.eval()
+
+
+def load_info(path: Path | str) -> WeightsInfo:
+    """What a weight file says of itself; empty for files without such a header.
+
+    Raises:
+        WeightsError: the file is missing or unreadable.
+    """
+    _, beside = read_tensors(path)
+    text = beside.get(_INFO_KEY)
+    return WeightsInfo.from_json(text) if isinstance(text, str) else WeightsInfo()
+
+
+def load_into(model: ReidModel, tensors: Mapping[str, Tensor], path: Path | str) -> None:
+    """Load tensors read from `path` into a network; every tensor must be there and fit.
+
+    Raises:
+        WeightsError: naming the first differing key.
+    """
+    wanted = model.state_dict()
+    given = dict(tensors)
+    if model.head.classifier is None:
+        given.pop("head.classifier.weight", None)
+    for name, tensor in wanted.items():
+        if name not in given:
+            raise WeightsError(f"{path} belongs to another network: it has no {name}")
+        if given[name].shape != tensor.shape:
+            theirs, ours = tuple(given[name].shape), tuple(tensor.shape)
+            raise WeightsError(f"{path} belongs to another network: {name} is {theirs} instead of {ours}")
+    for name in given:
+        if name not in wanted:
+            raise WeightsError(f"{path} belongs to another network: nothing here is called {name}")
+    if not all(bool(torch.isfinite(t).all()) for t in given.values() if t.is_floating_point()):
+        raise WeightsError(f"{path} holds values that are not finite")
+    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in given.items()})
+
+
+def _spec(path: Path | str, beside: Mapping[str, Any]) -> ModelSpec:
+    stored = beside.get(_SPEC_KEY, beside.get("spec"))
+    if stored is None:
+        raise WeightsError(
+            f"{path} does not say which network it belongs to (convert it with `relaytrack reid import`)"
+        )
+    try:
+        values = json.loads(stored) if isinstance(stored, str) else dict(stored)
+        return ModelSpec.from_dict(values)
+    except (ValueError, TypeError, ReidError) as error:
+        raise WeightsError(f"{path} names a network that is not known here: {error}") from error
+
+
+def default_weights() -> Path:
+    """The weights that come with the package (the lightest, if there are several).
+
+    Raises:
+        WeightsError: this installation carries none.
+    """
+    found = sorted(WEIGHTS_FOLDER.glob("*.safetensors"), key=lambda file: (file.stat().st_size, file.name))
+    if not found:
+        raise WeightsError(
+            f"no default weights in {WEIGHTS_FOLDER}: train some with `relaytrack reid train` or name a file"
+        )
+    return found[0]
