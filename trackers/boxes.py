@@ -1,0 +1,76 @@
+"""Boxes as arrays: the forms (x1, y1, x2, y2) and (cx, cy, aspect, height), what a usable box is, overlaps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+LARGEST_COORDINATE = 1e6
+"""Pixels; a box that reaches further is taken for a detector's fault."""
+
+
+def usable(xyxy: Floats, frame_size: tuple[float, float] | None = None) -> Mask:
+    """Tell the boxes that can be tracked from degenerate ones.
+
+    Args:
+        xyxy: (N, 4) boxes in pixels.
+        frame_size: (width, height) of the image where known; boxes wholly outside it are not usable.
+
+    Returns:
+        (N,) True for finite boxes of positive width and height that reach into the image.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        fine: Mask = np.all(np.abs(xyxy) < LARGEST_COORDINATE, axis=1)
+        fine &= np.all((xyxy[:, 2:] > xyxy[:, :2]) & (xyxy[:, 2:] > 0), axis=1)
+        if frame_size is not None:
+            fine &= np.all(xyxy[:, :2] < np.asarray(frame_size), axis=1)
+    return fine
+
+
+def to_xyah(xyxy: Floats) -> Floats:
+    """Turn (N, 4) corners into (cx, cy, aspect = width / height, height), DeepSORT's measurement."""
+    size = xyxy[:, 2:] - xyxy[:, :2]
+    xyah = np.empty(xyxy.shape)
+    xyah[:, :2] = xyxy[:, :2] + 0.5 * size
+    xyah[:, 2] = size[:, 0] / size[:, 1]
+    xyah[:, 3] = size[:, 1]
+    return xyah
+
+
+def to_xyxy(xyah: Floats) -> Floats:
+    """Turn (N, 4) rows of (cx, cy, aspect, height) into corners."""
+    half_height = 0.5 * xyah[:, 3]
+    half = np.stack([half_height * xyah[:, 2], half_height], axis=1)
+    return np.concatenate([xyah[:, :2] - half, xyah[:, :2] + half], axis=1)
+
+
+def areas(xyxy: Floats) -> Floats:
+    """(N,) areas of (N, 4) boxes."""
+    size = xyxy[:, 2:] - xyxy[:, :2]
+    area: Floats = size[:, 0] * size[:, 1]
+    return area
+
+
+def intersections(a: Floats, b: Floats) -> Floats:
+    """(N, M) areas that the boxes a (N, 4) and b (M, 4) share."""
+    a, b = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    width: Floats = np.minimum(a[2][:, None], b[2])
+    width -= np.maximum(a[0][:, None], b[0])
+    height = np.minimum(a[3][:, None], b[3])
+    height -= np.maximum(a[1][:, None], b[1])
+    np.maximum(width, 0.0, out=width)
+    np.maximum(height, 0.0, out=height)
+    width *= height
+    return width
+
+
+def iou(a: Floats, b: Floats) -> Floats:
+    """(N, M) intersection over union of the boxes a (N, 4) and b (M, 4), all of positive area."""
+    shared: Floats = intersections(a, b)
+    union = areas(a)[:, None] + areas(b)
+    union -= shared
+    shared /= union
+    return shared

@@ -1,0 +1,54 @@
+"""DeepSORT's own association: a cascade by time since update, then IoU (Wojke et al., ICIP 2017, section 2)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers import boxes
+from trackers.detections import Detections
+from trackers.kalman import squared_mahalanobis
+from trackers.matches import Matches, Rows
+from trackers.params import DeepSortParams
+from trackers.tracks import Tracks
+
+
+class CascadeAssociation:
+    """The matching cascade of the paper's listing 1.
+
+    Confirmed tracks claim detections by appearance in the order of how long they are unseen, each pair inside
+    the gate of the Mahalanobis distance; then tracks that are tentative or were seen in the last frame claim the
+    rest by IoU.
+    """
+
+    def __init__(self, params: DeepSortParams) -> None:
+        self._params = params
+
+    def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
+        """Rows of tracks and, at the same place, the detections they are."""
+        p = self._params
+        clear = found.scores >= p.high_score
+        confirmed = tracks.ids.values > 0
+        matches = Matches(len(tracks), len(found))
+        if tracks.memory is not None:
+            possible = squared_mahalanobis(tracks.motion, found.xyah) <= p.gate
+            possible &= clear & found.embedded & (confirmed & tracks.memory.known)[:, None]
+            closeness = tracks.memory.cosines(found.embeddings) - (1.0 - p.max_cosine_distance)
+            closeness[~possible] = 0.0
+            for misses in np.unique(tracks.misses.values[possible.any(axis=1)]):
+                matches.round(closeness, np.flatnonzero(tracks.misses.values == misses))
+        near = ~confirmed | (tracks.misses.values == 1)
+        overlap = boxes.iou(tracks.xyxy, found.xyxy) - (1.0 - p.max_iou_distance)
+        matches.round(overlap, np.flatnonzero(near), np.flatnonzero(clear))
+        return matches.pairs()
+
+    def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> Rows:
+        """Every free detection above the threshold."""
+        return np.flatnonzero(free & (found.scores >= self._params.birth_score))
+
+    def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
+        """Remember every embedding."""
+        if tracks.memory is not None:
+            clear = found.embedded[picks]
+            rows, picks = rows[clear], picks[clear]
+            tracks.memory.learn(rows, found.embeddings[picks], np.ones(len(rows)))

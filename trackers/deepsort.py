@@ -1,0 +1,160 @@
+"""The tracker of one camera: predict, match, update."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trackers.association import Association, JointAssociation
+from trackers.backfill import Diary
+from trackers.cascade import CascadeAssociation
+from trackers.detections import Detections
+from trackers.errors import InputError, TimeError
+from trackers.params import DeepSortParams
+from trackers.results import Backfill, TrackResult
+from trackers.tracks import Tracks
+
+TICK = 1e-3
+"""Seconds of tolerance where an age is compared with its limit."""
+
+
+class DeepSort:
+    """DeepSORT (Wojke, Bewley and Paulus, ICIP 2017) with the association of today.
+
+    One instance follows the people of one camera. Time is in seconds, of any origin and any frame rate.
+
+    Args:
+        params: settings; the defaults where None.
+        **overrides: single settings, by their names in `DeepSortParams`.
+
+    Raises:
+        InputError: a setting that is unknown or out of range.
+    """
+
+    def __init__(self, params: DeepSortParams | None = None, **overrides: Any) -> None:
+        unknown = set(overrides) - {field.name for field in fields(DeepSortParams)}
+        if unknown:
+            raise InputError(f"DeepSort has no setting {sorted(unknown)[0]!r}")
+        self.params = replace(params or DeepSortParams(), **overrides)
+        self._tracks = Tracks(self.params)
+        self._association: Association = (
+            JointAssociation(self.params) if self.params.association == "joint" else CascadeAssociation(self.params)
+        )
+        self._diary = Diary()
+        self._time: float | None = None
+        self._clock = 0.0
+        self._frame = -1
+        self.rejected = 0
+        """Number of degenerate detections left out so far: not finite, without area, outside the image."""
+
+    @classmethod
+    def classic(cls, **overrides: Any) -> DeepSort:
+        """The tracker of the 2017 paper: see `DeepSortParams.classic`."""
+        return cls(DeepSortParams.classic(), **overrides)
+
+    def __len__(self) -> int:
+        """Number of tracks in memory, tentative and lost ones included."""
+        return len(self._tracks)
+
+    def update(
+        self,
+        xyxy: ArrayLike,
+        scores: ArrayLike,
+        embeddings: ArrayLike | None,
+        time: float,
+        *,
+        frame_size: tuple[float, float] | None = None,
+    ) -> TrackResult:
+        """Take in the detections of the next frame.
+
+        Args:
+            xyxy: (N, 4) boxes in pixels.
+            scores: (N,) detection scores in 0..1.
+            embeddings: (N, D) L2-normalised; a row of NaN, or None for all, where there is none.
+            time: seconds; not before the last call's.
+            frame_size: (width, height) in pixels where known, to reject boxes wholly outside.
+
+        Returns:
+            The confirmed tracks updated in this frame (and coasting ones where asked for).
+
+        Raises:
+            InputError: arrays that do not fit together.
+            TimeError: `time` lies before the last call's or is not finite.
+        """
+        tracks, association = self._tracks, self._association
+        found = Detections.of(xyxy, scores, embeddings, frame_size)
+        tracks.make_room_for(found)
+        self._advance(time)
+        self.rejected += found.rejected
+
+        rows, picks = association.match(tracks, found, self._clock)
+        tracks.update(rows, found, picks, self._clock)
+        association.learn(tracks, rows, found, picks)
+        tracks.start(found, association.births(tracks, found, _others(picks, len(found))), self._clock)
+        confirmed = tracks.confirm()
+
+        self._diary.write(tracks, confirmed, self._frame, float(time))
+        result = self._result(confirmed)
+        tracks.drop(self._given_up())
+        return result
+
+    def pop_backfill(self) -> Backfill:
+        """Hand over the earlier boxes of the tracks that the last call of `update` confirmed."""
+        return self._diary.pop()
+
+    def _advance(self, time: float) -> None:
+        """Move the clock and every track to `time`."""
+        if not math.isfinite(time):
+            raise TimeError(f"time must be finite, not {time}")
+        if self._time is not None and time < self._time:
+            raise TimeError(f"time went backwards: {time} after {self._time}")
+        # Whole microseconds: a step does not depend on where the origin of time lies.
+        dt = 0.0 if self._time is None else round(time - self._time, 6)
+        self._time = time
+        self._clock += dt
+        self._frame += 1
+        self._tracks.drop(self._unseen() > self.params.max_age + TICK)
+        self._tracks.predict(dt)
+
+    def _unseen(self) -> NDArray[np.float64]:
+        """(N,) seconds since each track's last detection."""
+        unseen: NDArray[np.float64] = self._clock - self._tracks.seen.values
+        return unseen
+
+    def _given_up(self) -> NDArray[np.bool_]:
+        """(N,) True for tracks unseen for longer than their kind may be."""
+        tracks, p = self._tracks, self.params
+        limit = np.where(tracks.ids.values > 0, p.max_age, p.tentative_age) + TICK
+        dead: NDArray[np.bool_] = (tracks.misses.values > 0) & (self._unseen() > limit)
+        excess = len(tracks) - p.max_tracks
+        if excess > 0:
+            dead[np.lexsort((tracks.serial.values, tracks.seen.values))[:excess]] = True
+        return dead
+
+    def _result(self, confirmed: NDArray[np.int64]) -> TrackResult:
+        tracks, p = self._tracks, self.params
+        seen = tracks.misses.values == 0
+        shown = tracks.ids.values > 0
+        shown &= (seen | (self._unseen() <= p.coast_time + TICK)) if p.report_coasting else seen
+        rows = np.flatnonzero(shown)
+        rows = rows[np.argsort(tracks.ids.values[rows])]
+        new = np.zeros(len(tracks), bool)
+        new[confirmed] = True
+        return TrackResult(
+            ids=tracks.ids.values[rows],
+            xyxy=tracks.xyxy[rows].astype(np.float32),
+            scores=tracks.score.values[rows].astype(np.float32),
+            indices=np.where(seen[rows], tracks.index.values[rows], -1),
+            coasting=~seen[rows],
+            confirmed_now=new[rows],
+        )
+
+
+def _others(picks: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    others = np.ones(count, bool)
+    others[picks] = False
+    return others

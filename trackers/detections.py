@@ -1,0 +1,106 @@
+"""The detections of one frame as the tracker wants them: checked, degenerate ones out, in a fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trackers import boxes
+from trackers.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """N usable detections.
+
+    Attributes:
+        xyxy: (N, 4) float64 pixels.
+        xyah: (N, 4) the same as (cx, cy, aspect, height).
+        scores: (N,) float64.
+        embeddings: (N, D) float32, L2-normalised, zero where there is none; D is 0 when no row has one.
+        embedded: (N,) True where there is an embedding.
+        indices: (N,) int64 rows in the caller's arrays.
+        rejected: number of degenerate detections left out.
+    """
+
+    xyxy: Floats
+    xyah: Floats
+    scores: Floats
+    embeddings: NDArray[np.float32]
+    embedded: NDArray[np.bool_]
+    indices: NDArray[np.int64]
+    rejected: int
+
+    def __len__(self) -> int:
+        """Number of detections."""
+        return len(self.scores)
+
+    @staticmethod
+    def of(
+        xyxy: ArrayLike,
+        scores: ArrayLike,
+        embeddings: ArrayLike | None,
+        frame_size: tuple[float, float] | None = None,
+    ) -> Detections:
+        """Check the caller's arrays and take the usable rows, sorted so that their order does not matter.
+
+        Raises:
+            InputError: shapes that do not fit together.
+        """
+        all_boxes = _shaped(xyxy, "xyxy", (-1, 4))
+        all_scores = _shaped(scores, "scores", (len(all_boxes),))
+        usable = boxes.usable(all_boxes, frame_size) & np.isfinite(all_scores)
+        rows = np.flatnonzero(usable)
+        kept = all_boxes[rows]
+        rows = rows[np.lexsort((all_scores[rows], kept[:, 3], kept[:, 2], kept[:, 1], kept[:, 0]))]
+        vectors, embedded = _unit_rows(embeddings, len(all_boxes), rows)
+        kept = all_boxes[rows]
+        return Detections(
+            xyxy=kept,
+            xyah=boxes.to_xyah(kept),
+            scores=all_scores[rows],
+            embeddings=vectors,
+            embedded=embedded,
+            indices=rows,
+            rejected=len(all_boxes) - len(rows),
+        )
+
+
+def _shaped(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Floats:
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is not an array of numbers: {error}") from None
+    if array.size == 0 and shape[0] in (-1, 0):
+        return np.zeros((0, *shape[1:]))
+    fits = array.ndim == len(shape) and all(want in (-1, got) for want, got in zip(shape, array.shape, strict=True))
+    if not fits:
+        wanted = ", ".join("N" if n == -1 else str(n) for n in shape)
+        raise InputError(f"{name} has shape {array.shape}, wanted ({wanted})")
+    return array
+
+
+def _unit_rows(
+    embeddings: ArrayLike | None, count: int, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    none = np.zeros((len(rows), 0), np.float32), np.zeros(len(rows), bool)
+    if embeddings is None:
+        return none
+    array = np.asarray(embeddings)
+    if array.ndim != 2 or len(array) != count:
+        if array.size == 0 and count == 0:
+            return none
+        raise InputError(f"embeddings have shape {array.shape}, wanted ({count}, D)")
+    vectors = np.asarray(array[rows], np.float32)
+    squared = np.einsum("nd,nd->n", vectors, vectors)
+    embedded = np.isfinite(squared) & (squared > 0)
+    if not embedded.all():
+        vectors[~embedded] = 0.0
+        squared[~embedded] = 1.0
+    if (np.abs(squared - 1.0) > 1e-3).any():
+        vectors /= np.sqrt(squared)[:, None]
+    return vectors, embedded

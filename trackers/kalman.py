@@ -1,0 +1,194 @@
+"""DeepSORT's Kalman filter, all tracks at once.
+
+State of a track: position (cx, cy, aspect, height) and velocity of the four, constant-velocity model,
+direct observation of the position (Wojke et al., "Simple online and realtime tracking with a deep
+association metric", ICIP 2017, section 2.1). Because transition, noise and observation treat the four
+coordinates alike and apart, the 8 x 8 covariance is four 2 x 2 blocks per track, one per coordinate and its
+velocity; each block is three numbers, kept here in three (N, 4) arrays.
+
+Time is in seconds. At a step of 1/30 s the noise is the paper's per-frame noise; process noise variance
+grows in proportion to the step, as a random walk's does.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers.rows import Column, Move
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+REFERENCE_RATE = 30.0
+"""Frames per second at which the noise equals the paper's per-frame constants."""
+
+ASPECT = 2
+HEIGHT = 3
+
+
+class Noise:
+    """Standard deviations of the model, those of x, y and height in proportion to the height.
+
+    Args:
+        position: process and measurement noise of x, y and height over the height (paper: 1/20).
+        velocity: process noise of their velocities over the height, per frame of 1/30 s (paper: 1/160).
+    """
+
+    def __init__(self, position: float = 1 / 20, velocity: float = 1 / 160) -> None:
+        self.position = position
+        self.velocity = velocity
+
+    def initial(self, heights: Floats) -> tuple[Floats, Floats]:
+        """(N, 4) variances of position and of velocity (units per second) of a track just born."""
+        position = self._spread(heights, 2 * self.position, 1e-2)
+        velocity = self._spread(heights, 10 * self.velocity, 1e-5) * REFERENCE_RATE
+        return position**2, velocity**2
+
+    def process(self, heights: Floats, dt: float) -> tuple[Floats, Floats]:
+        """(N, 4) variances that `dt` seconds add to position and to velocity."""
+        steps = dt * REFERENCE_RATE
+        position = self._spread(heights, self.position, 1e-2)
+        velocity = self._spread(heights, self.velocity, 1e-5) * REFERENCE_RATE
+        return position**2 * steps, velocity**2 * steps
+
+    def measurement(self, heights: Floats) -> Floats:
+        """(N, 4) variances of a detection's position."""
+        spread: Floats = self._spread(heights, self.position, 1e-1) ** 2
+        return spread
+
+    @staticmethod
+    def _spread(heights: Floats, relative: float, aspect: float) -> Floats:
+        spread = np.repeat((relative * heights)[:, None], 4, axis=1)
+        spread[:, ASPECT] = aspect
+        return spread
+
+
+class MotionFilter(Protocol):
+    """What the tracker asks of a Kalman filter over N tracks, kept in rows 0..N-1."""
+
+    def __len__(self) -> int:
+        """Number of tracks."""
+
+    @property
+    def position(self) -> Floats:
+        """(N, 4) estimates of (cx, cy, aspect, height) in pixels (aspect without unit)."""
+
+    @property
+    def velocity(self) -> Floats:
+        """(N, 4) their estimated change per second."""
+
+    def covariance(self) -> Floats:
+        """(N, 8, 8) covariances, positions first and velocities after them."""
+
+    def append(self, measured: Floats) -> None:
+        """Add a track for each row of `measured` (M, 4)."""
+
+    def remove(self, move: Move) -> None:
+        """Give up tracks; see `trackers.rows.Move`."""
+
+    def predict(self, dt: float) -> None:
+        """Move every track `dt` seconds on."""
+
+    def update(self, rows: Rows, measured: Floats, noise_scale: Floats) -> None:
+        """Correct the tracks `rows` (M,) by `measured` (M, 4), measurement variance times `noise_scale` (M,)."""
+
+    def projected(self) -> tuple[Floats, Floats]:
+        """(N, 4) mean and (N, 4) variance of each track's next measurement."""
+
+    def hold_shape(self, rows: Rows) -> None:
+        """Set the velocity of aspect and height to zero: an unseen person does not shrink to nothing."""
+
+
+class BatchedKalman:
+    """The filter as a handful of array operations on all tracks at once."""
+
+    def __init__(self, noise: Noise | None = None) -> None:
+        self._noise = noise or Noise()
+        self._position = Column(4)
+        self._velocity = Column(4)
+        self._pp = Column(4)  # variance of the position
+        self._pv = Column(4)  # covariance of position and velocity
+        self._vv = Column(4)  # variance of the velocity
+        self._columns = (self._position, self._velocity, self._pp, self._pv, self._vv)
+
+    def __len__(self) -> int:
+        """Number of tracks."""
+        return len(self._position)
+
+    @property
+    def position(self) -> Floats:
+        """(N, 4) estimates of (cx, cy, aspect, height)."""
+        return self._position.values
+
+    @property
+    def velocity(self) -> Floats:
+        """(N, 4) their change per second."""
+        return self._velocity.values
+
+    def covariance(self) -> Floats:
+        """(N, 8, 8) covariances, positions first."""
+        full = np.zeros((len(self), 8, 8))
+        i = np.arange(4)
+        full[:, i, i] = self._pp.values
+        full[:, i, i + 4] = full[:, i + 4, i] = self._pv.values
+        full[:, i + 4, i + 4] = self._vv.values
+        return full
+
+    def append(self, measured: Floats) -> None:
+        """Add a track for each row of `measured` (M, 4)."""
+        pp, vv = self._noise.initial(measured[:, HEIGHT])
+        zero = np.zeros_like(pp)
+        for column, values in zip(self._columns, (measured, zero, pp, zero, vv), strict=True):
+            column.append(values)
+
+    def remove(self, move: Move) -> None:
+        """Give up tracks."""
+        for column in self._columns:
+            column.remove(move)
+
+    def predict(self, dt: float) -> None:
+        """x' = F x, P' = F P F^T + Q with F = [[1, dt], [0, 1]] for each coordinate and its velocity."""
+        position, velocity = self._position.values, self._velocity.values
+        pp, pv, vv = self._pp.values, self._pv.values, self._vv.values
+        q_position, q_velocity = self._noise.process(position[:, HEIGHT], dt)
+        position += dt * velocity
+        q_position += (2 * dt) * pv
+        q_position += (dt * dt) * vv
+        pp += q_position
+        pv += dt * vv
+        vv += q_velocity
+
+    def update(self, rows: Rows, measured: Floats, noise_scale: Floats) -> None:
+        """K = P H^T / S; x += K (z - H x); P -= K H P, for each coordinate and its velocity."""
+        position, pp, pv = self._position.values[rows], self._pp.values[rows], self._pv.values[rows]
+        noise = self._noise.measurement(position[:, HEIGHT]) * noise_scale[:, None]
+        s = pp + noise
+        gain_p, gain_v = pp / s, pv / s
+        innovation = measured - position
+        self._position.values[rows] = position + gain_p * innovation
+        self._velocity.values[rows] += gain_v * innovation
+        self._vv.values[rows] -= gain_v * pv
+        keep = noise / s  # 1 - gain_p
+        self._pv.values[rows] = pv * keep
+        self._pp.values[rows] = pp * keep
+
+    def projected(self) -> tuple[Floats, Floats]:
+        """(N, 4) mean and variance of each track's next measurement."""
+        position = self._position.values
+        return position, self._pp.values + self._noise.measurement(position[:, HEIGHT])
+
+    def hold_shape(self, rows: Rows) -> None:
+        """Set the velocity of aspect and height to zero."""
+        self._velocity.values[rows, ASPECT:] = 0.0
+
+
+def squared_mahalanobis(motion: MotionFilter, measured: Floats) -> Floats:
+    """(N, M) squared Mahalanobis distances of `measured` (M, 4) from the N tracks (paper, equation 1)."""
+    mean, variance = motion.projected()
+    whitened = 1.0 / np.sqrt(variance)
+    a = (mean * whitened)[:, None, :] - measured[None] * whitened[:, None, :]
+    distances: Floats = np.einsum("nmk,nmk->nm", a, a)
+    return distances

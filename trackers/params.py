@@ -1,0 +1,132 @@
+"""Everything that can be set on the tracker, in one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from trackers.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class DeepSortParams:
+    """Settings of `DeepSort`. The defaults are meant for every camera and detector.
+
+    Score thresholds are fractions of the score that this detector gives to a clear person, learnt as
+    frames go by (see `trackers.calibration.ScoreScale`); with `adapt_scores` off they are plain scores.
+
+    Attributes:
+        association: "joint" matches by overlap and appearance together, then low scores, then re-finding;
+            "cascade" is the 2017 paper.
+        kalman: "batched" (one filter for all tracks) or "filterpy" (the reference, slow).
+        n_init: number of hits that confirm a track.
+        max_age: seconds that a confirmed track is kept unseen.
+        tentative_age: seconds that an unconfirmed track is kept unseen.
+        high_score: detections from here on enter the first round of matching.
+        low_score: detections from here on enter the second round; lower ones are ignored.
+        birth_score: unmatched detections from here on start tracks.
+        adapt_scores: measure the three above on the detector's own scale.
+        position_noise: standard deviation of position, process and measurement, over the height.
+        velocity_noise: standard deviation that velocity gains per 1/30 s, over the height.
+        score_noise: 0..1, how much a high score lowers the measurement noise (NSA Kalman).
+        appearance_weight: weight of appearance against overlap.
+        match_gain: least sum of overlap and weighted appearance of a pair in the first round.
+        match_iou: least overlap of a pair in the first round.
+        low_iou: least overlap of a pair in the second round.
+        refind_appearance: least appearance similarity (0 strangers, 1 the same) to re-find a lost track.
+        refind_radius: distance in heights within which a lost track is re-found at once.
+        refind_speed: heights per second by which that distance grows while it is lost.
+        birth_iou: no track is born whose box overlaps a live track's by more than this.
+        feature_momentum: share of the old feature in the running mean of a track's embeddings.
+        occlusion_iou: embeddings of detections that overlap another more than this are not learnt.
+        report_coasting: also return tracks that were not seen in this frame, flagged.
+        coast_time: seconds that a track is returned so.
+        gate: squared Mahalanobis distance beyond which a pair is impossible ("cascade").
+        max_cosine_distance: largest cosine distance of a pair ("cascade").
+        max_iou_distance: largest 1 - IoU of a pair ("cascade").
+        budget: embeddings kept per track ("cascade").
+        max_tracks: bound on the number of tracks; the longest unseen go first.
+    """
+
+    association: Literal["joint", "cascade"] = "joint"
+    kalman: Literal["batched", "filterpy"] = "batched"
+    n_init: int = 3
+    max_age: float = 3.0
+    tentative_age: float = 0.1
+    high_score: float = 0.5
+    low_score: float = 0.2
+    birth_score: float = 0.6
+    adapt_scores: bool = True
+    position_noise: float = 1 / 20
+    velocity_noise: float = 1 / 160
+    score_noise: float = 0.0
+    appearance_weight: float = 1.0
+    match_gain: float = 0.2
+    match_iou: float = 0.1
+    low_iou: float = 0.4
+    refind_appearance: float = 0.6
+    refind_radius: float = 0.5
+    refind_speed: float = 1.0
+    birth_iou: float = 0.7
+    feature_momentum: float = 0.9
+    occlusion_iou: float = 0.5
+    report_coasting: bool = False
+    coast_time: float = 0.5
+    gate: float = 9.4877
+    max_cosine_distance: float = 0.2
+    max_iou_distance: float = 0.7
+    budget: int = 100
+    max_tracks: int = 5000
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name))
+        if self.low_score > self.high_score:
+            raise InputError(f"low_score {self.low_score} is above high_score {self.high_score}")
+
+    @classmethod
+    def classic(cls) -> DeepSortParams:
+        """The 2017 paper: cascade, chi-square gate 9.4877, 100 embeddings per track, fixed thresholds."""
+        return cls(
+            association="cascade",
+            adapt_scores=False,
+            high_score=0.3,
+            low_score=0.3,
+            birth_score=0.3,
+            max_age=1.0,
+            tentative_age=0.0,
+        )
+
+
+_CHOICES = {"association": ("joint", "cascade"), "kalman": ("batched", "filterpy")}
+_FLAGS = {"adapt_scores", "report_coasting"}
+_COUNTS = {"n_init", "budget", "max_tracks"}
+_POSITIVE = {"position_noise", "velocity_noise", "gate"}
+_SHARES = {
+    "score_noise", "match_iou", "low_iou", "birth_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
+}  # fmt: skip
+_ANY_SIGN = {"match_gain", "refind_appearance"}
+
+
+def _check(name: str, value: object) -> None:
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise InputError(f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
+    elif name in _FLAGS:
+        if not isinstance(value, bool):
+            raise InputError(f"{name} must be true or false, not {value!r}")
+    elif name in _COUNTS:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"{name} must be a whole number from 1 on, not {value!r}")
+    else:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
+            raise InputError(f"{name} must be a finite number, not {value!r}")
+        if name not in _ANY_SIGN and (value < 0 or (name in _POSITIVE and value == 0)):
+            raise InputError(f"{name} must be {'above 0' if name in _POSITIVE else 'at least 0'}, not {value!r}")
+        if name in _SHARES and value > 1:
+            raise InputError(f"{name} must be at most 1, not {value!r}")
