@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from reid.folding import scale_and_shift
+
 
 class GeneralizedMeanPooling(nn.Module):
     """GeM (Radenovic et al., TPAMI 2019): the p-th root of the mean p-th power, p learned.
@@ -90,6 +92,21 @@ class BNNeckHead(nn.Module):
         """The test-time feature (B, D) of the final map (B, C, H, W), not normalised."""
         pooled: Tensor = self.project(self.pool(x))
         return self.neck(pooled) if self.feature == "post" else pooled
+
+    def fold(self) -> None:
+        """Make the head fit for inference only, in place: no classifier, and the neck folded or dropped."""
+        self.classifier = None
+        if self.feature == "pre":
+            self.neck = nn.Identity()
+        if not isinstance(self.neck, nn.BatchNorm1d):
+            return
+        scale, shift = scale_and_shift(self.neck)
+        project = self.project
+        if isinstance(project, nn.Linear):
+            folded = nn.Linear(project.in_features, project.out_features)
+            folded.weight = nn.Parameter(project.weight.detach() * scale[:, None], requires_grad=False)
+            folded.bias = nn.Parameter(shift, requires_grad=False)
+            self.project, self.neck = folded, nn.Identity()
 
     def forward(self, x: Tensor) -> HeadOutput:
         """The training outputs of the final map (B, C, H, W)."""

@@ -6,6 +6,7 @@ enough to build it again.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from reid.attention.factory import create_attention
+from reid.attention.rga import RelationAwareGlobalAttention
+from reid.attention.rga_deployed import DeployedRelationAwareGlobalAttention
 from reid.backbones.factory import create_backbone
 from reid.errors import ReidError
+from reid.folding import fold_batch_norms
 from reid.heads import BNNeckHead, HeadOutput
 
 
@@ -155,6 +159,20 @@ class ReidModel(nn.Module):
         """
         x = self.feature_map(images)
         return self.head(x) if self.training else self.head.embed(x)
+
+    def deploy(self) -> ReidModel:
+        """A copy for inference: batch norms folded, RGA's embeddings as one product, no classifier.
+
+        The function is the same up to rounding; the trained weights stay as they are. The copy cannot be
+        trained.
+        """
+        model = copy.deepcopy(self).eval().requires_grad_(False)
+        fold_batch_norms(model.backbone)
+        for name, attention in model.attention.items():
+            if isinstance(attention, RelationAwareGlobalAttention):
+                model.attention[name] = DeployedRelationAwareGlobalAttention(attention)
+        model.head.fold()
+        return model
 
 
 def build_model(spec: ModelSpec | str, num_classes: int = 0) -> ReidModel:

@@ -31,7 +31,7 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise WeightsError(f"weights not found: {path}")
     try:
         data, beside = _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickle(path), {})
-    except (OSError, ValueError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, KeyError) as error:
         raise WeightsError(f"cannot read weights from {path}: {_first_line(error)}") from error
     for key in ("model", "state_dict"):
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
@@ -56,7 +56,10 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _read_pickle(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own text advises to read it unsafely
+        raise ValueError("not a file of plain tensors") from error
 
 
 def _first_line(error: BaseException) -> str:

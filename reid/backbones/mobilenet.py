@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from reid.backbones.base import Backbone, Stage
+from reid.backbones.normalization import InstanceBatchNorm
 
 # expansion, output channels, repeats, first stride (the paper's table 2)
 _SETTING = (
@@ -26,21 +26,6 @@ _SETTING = (
     (6, 320, 1, 1),
 )
 _IBN_UP_TO = 32  # blocks with at most so many output channels get half instance norm when asked for
-
-
-class InstanceBatchNorm(nn.Module):
-    """The first half of the channels by instance norm (affine), the rest by batch norm (IBN-Net's "a")."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.split = channels // 2
-        self.IN = nn.InstanceNorm2d(self.split, affine=True)
-        self.BN = nn.BatchNorm2d(channels - self.split)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same shape."""
-        first, rest = torch.split(x, [self.split, x.shape[1] - self.split], dim=1)
-        return torch.cat((self.IN(first), self.BN(rest)), dim=1)
 
 
 def _conv_norm_relu(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reid.backbones.base import Backbone
-from reid.backbones.mobilenet import InstanceBatchNorm
+from reid.backbones.normalization import InstanceBatchNorm
 from reid.errors import WeightsError
 from reid.tensorfile import read_tensors
 
