@@ -1,0 +1,51 @@
+"""Cameras: video files, folders of images, RTSP and webcams, all as a `Source` of frames on one clock."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+
+from pipeline.config import CameraConfig, InputConfig, RunConfig
+from pipeline.redact import expand_variables, redact_url
+from pipeline.sources.base import Source, SourceStats
+from pipeline.sources.camera import Camera
+from pipeline.sources.recorded import RecordedSource, find_reader
+
+__all__ = ["Source", "SourceStats", "create_source"]
+
+
+def create_source(
+    camera: CameraConfig,
+    options: InputConfig,
+    run: RunConfig,
+    *,
+    started: float,
+    stop: threading.Event,
+) -> Source:
+    """Build the source that a camera's address asks for; nothing is opened yet.
+
+    `run.live` goes before the camera's own `live`, which goes before what the address says (RTSP and webcams
+    are live, files are not). A stream that is set to be not live is read like a file: no frame is dropped, its
+    own clock counts, and it ends when the connection does.
+
+    Args:
+        camera: the camera.
+        options: how cameras are opened and read.
+        run: the run's settings (`live`, `fps`, `max_seconds`).
+        started: `time.monotonic()` at which the run's clock is 0.
+        stop: set when the run is to end; every source then ends within 2 seconds.
+
+    Raises:
+        ConfigError: an environment variable in the address is not set.
+    """
+    address = expand_variables(camera.url, camera.name)
+    settings = Camera.of(camera, run, started=started, stop=stop)
+    live = camera.is_live_url
+    if camera.live is not None:
+        live = camera.live
+    if run.live is not None:
+        live = run.live
+    path = Path(address.removeprefix("file://")).expanduser()
+    find = partial(find_reader, path, redact_url(camera.url), fps=camera.fps, threads=options.threads)
+    return RecordedSource(settings, find, live=live)

@@ -1,0 +1,101 @@
+"""What all kinds of sources share: the region of interest, the rate, the offset and messages that name them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.config import CameraConfig, RunConfig
+from pipeline.errors import SourceError
+from pipeline.frames import Frame, Image
+from pipeline.redact import redact_url
+from pipeline.sources.base import LOG, SourceStats
+
+
+@dataclass(slots=True)
+class Camera:
+    """One camera's settings within a run, and the parts of a source that do not depend on its kind.
+
+    Attributes:
+        name: the camera's name.
+        crop: region of interest (x, y, width, height) in pixels of the full picture, None for all of it.
+        max_fps: upper rate of the frames handed out, None for all.
+        offset: seconds added to the camera's clock.
+        max_seconds: time on the run's clock at which the camera ends, None for never.
+        started: `time.monotonic()` of the run's start.
+        stop: set when the run is to end.
+        stats: counts.
+        closed: set when this source is to end.
+    """
+
+    name: str
+    crop: tuple[int, int, int, int] | None
+    max_fps: float | None
+    offset: float
+    max_seconds: float | None
+    started: float
+    stop: threading.Event
+    stats: SourceStats = field(default_factory=SourceStats)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    @staticmethod
+    def of(config: CameraConfig, run: RunConfig, *, started: float, stop: threading.Event) -> Camera:
+        """Take the settings from the configuration; a camera's own `max_fps` goes before `run.fps`."""
+        return Camera(
+            name=config.name or "camera",
+            crop=config.crop,
+            max_fps=config.max_fps or run.fps,
+            offset=config.offset,
+            max_seconds=run.max_seconds,
+            started=started,
+            stop=stop,
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run or this source was told to end."""
+        return self.stop.is_set() or self.closed.is_set()
+
+    def error(self, text: str) -> SourceError:
+        """An error whose message names the camera, kept in the counts; credentials are removed."""
+        message = redact_url(f"camera {self.name!r}: {text}")
+        self.stats.error = message
+        return SourceError(message)
+
+    def warn(self, text: str) -> None:
+        """Log a line that names the camera and keep it in the counts; credentials are removed."""
+        self.stats.warning = redact_url(f"camera {self.name!r}: {text}")
+        LOG.warning("%s", self.stats.warning)
+
+    def rate(self, nominal: float | None) -> float | None:
+        """The rate of the frames handed out, of the source's own rate and `max_fps`."""
+        rates = [rate for rate in (nominal, self.max_fps) if rate]
+        return min(rates) if rates else None
+
+    def view_size(self, full: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) of what is handed out of pictures of size `full`.
+
+        Raises:
+            SourceError: the region of interest reaches beyond the picture.
+        """
+        if self.crop is None:
+            return full
+        x, y, width, height = self.crop
+        if x + width > full[0] or y + height > full[1]:
+            raise self.error(
+                f"crop {x},{y},{width},{height} reaches beyond the picture of {full[0]} x {full[1]} pixels"
+            )
+        return width, height
+
+    def frame(self, index: int, seconds: float, image: Image, arrived: float | None = None) -> Frame:
+        """Cut the region of interest and make the frame; `seconds` is on the run's clock, without offset."""
+        origin = (0, 0)
+        if self.crop is not None:
+            x, y, width, height = self.crop
+            origin = (x, y)
+            image = np.ascontiguousarray(image[y : y + height, x : x + width])
+        arrived = time.monotonic() if arrived is None else arrived
+        return Frame(self.name, index, seconds + self.offset, image, origin, arrived)

@@ -1,0 +1,96 @@
+"""FFmpeg through PyAV: opening with time limits, its errors in plain words, its log kept off the screen."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+import av
+import av.error
+import av.logging
+from av.container import InputContainer
+
+from pipeline.sources.base import ReadError
+
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (av.error.HTTPUnauthorizedError, "user name or password refused (401)"),
+    (av.error.HTTPForbiddenError, "access forbidden (403)"),
+    (av.error.HTTPNotFoundError, "no such stream on the server (404)"),
+    (av.error.HTTPError, "the server answered with an error"),
+    (av.error.HTTPClientError, "the server refused the request"),
+    (av.error.ConnectionRefusedError, "connection refused"),
+    (av.error.ConnectionResetError, "the server closed the connection"),
+    (av.error.BrokenPipeError, "the server closed the connection"),
+    (av.error.ExitError, "no answer in time"),
+    (av.error.TimeoutError, "no answer in time"),
+    (av.error.PermissionError, "permission denied"),
+    (av.error.FileNotFoundError, "not found"),
+    (av.error.EOFError, "the stream ended"),
+    (av.error.InvalidDataError, "no video that can be read"),
+    (av.error.DecoderNotFoundError, "no decoder for this video"),
+    (av.error.ProtocolNotFoundError, "unknown kind of address"),
+)
+
+
+def silence_ffmpeg() -> None:
+    """Keep FFmpeg's own log off the screen: its lines may hold addresses with passwords in them."""
+    av.logging.set_level(None)
+    av.logging.set_libav_level(av.logging.PANIC)
+
+
+def explain(error: av.error.FFmpegError) -> str:
+    """Say what an FFmpeg error means, without the address that its own text holds."""
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
+    return f"read error ({error.strerror or type(error).__name__})"
+
+
+def open_container(
+    address: str,
+    *,
+    format: str | None = None,
+    options: dict[str, str] | None = None,
+    open_timeout: float | None = None,
+    read_timeout: float | None = None,
+) -> InputContainer:
+    """Open a file, address or device for reading.
+
+    Args:
+        address: what FFmpeg opens, credentials included.
+        format: FFmpeg's name of the input format where it cannot be told from the data.
+        options: FFmpeg's options of that format.
+        open_timeout: seconds in which it must open (the look at its first packets has them once more).
+        read_timeout: seconds in which each packet must come.
+
+    Raises:
+        ReadError: it cannot be opened.
+    """
+    silence_ffmpeg()
+    timeout = None if open_timeout is None else (open_timeout, read_timeout or open_timeout)
+    try:
+        return av.open(address, "r", format=format, container_options=options or {}, timeout=timeout)
+    except av.error.FFmpegError as error:
+        raise ReadError(explain(error)) from None
+    except (OSError, ValueError) as error:
+        raise ReadError(f"cannot be opened ({type(error).__name__})") from None
+
+
+def resolve_host(url: str) -> None:
+    """Look up the host of a network address, because FFmpeg reports an unknown one as a bare I/O error.
+
+    Raises:
+        ReadError: the address has no host, a wrong port, or the host is unknown.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        raise ReadError("not a valid address") from None
+    if not host:
+        raise ReadError("the address has no host")
+    try:
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise ReadError(f"unknown host {host!r}") from None

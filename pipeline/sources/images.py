@@ -1,0 +1,123 @@
+"""Reads a folder of images: the layout of MOTChallenge (`img1/000001.jpg`, `seqinfo.ini`) or a plain folder."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.frames import Image
+from pipeline.sources.base import ReadError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+DEFAULT_FPS = 30.0
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One image, not yet read: `index` from 1, `time` in seconds from the first image."""
+
+    index: int
+    time: float
+    raw: Path
+
+
+class ImageFolderReader:
+    """The images of a folder in the order of their names, numbers in them taken as numbers.
+
+    The rate is that of the configuration, else `frameRate` of `seqinfo.ini`, else 30 per second.
+
+    Attributes:
+        fps: rate of the images.
+        size: (width, height) of the first one that can be read.
+        broken: images that could not be read so far.
+        duration: seconds from the first image to the end of the last.
+    """
+
+    def __init__(self, folder: Path, fps: float | None = None) -> None:
+        """Prepare to read `folder` at `fps` images per second (None: see the class)."""
+        self.fps: float | None = fps
+        self.size: tuple[int, int] = (0, 0)
+        self.broken = 0
+        self.duration: float | None = None
+        self._folder = folder
+        self._files: list[Path] = []
+
+    def open(self) -> None:
+        """List the images and read the first one.
+
+        Raises:
+            ReadError: no image in the folder, none that can be read, or a wrong `seqinfo.ini`.
+        """
+        images, rate = self._sequence_info()
+        folder = self._folder / images
+        try:
+            files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+        except OSError as error:
+            raise ReadError(f"the folder cannot be read ({error.strerror})") from None
+        if not files:
+            raise ReadError("no images in this folder")
+        self._files = sorted(files, key=lambda path: (_natural(path.stem), path.name))
+        self.fps = self.fps or rate or DEFAULT_FPS
+        self.duration = len(files) / self.fps
+        first = next((image for image in map(_read, self._files) if image is not None), None)
+        if first is None:
+            raise ReadError("no image in this folder can be read")
+        self.size = (first.shape[1], first.shape[0])
+
+    def pictures(self) -> Iterator[ImageFile]:
+        """Every image of the folder in order; `convert` reads it."""
+        assert self.fps is not None, "open() comes first"
+        for number, path in enumerate(self._files, 1):
+            yield ImageFile(number, (number - 1) / self.fps, path)
+
+    def convert(self, file: Path) -> Image | None:
+        """Read one image as uint8 RGB, scaled to the size of the first; None (and counted) if it is broken."""
+        image = _read(file)
+        if image is None:
+            self.broken += 1
+        elif image.shape[1::-1] != self.size:
+            image = cv2.resize(image, self.size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        return image
+
+    def close(self) -> None:
+        """Nothing is held open between images."""
+
+    def _sequence_info(self) -> tuple[str, float | None]:
+        """The subfolder of the images ('.' for a plain folder) and the rate that `seqinfo.ini` gives."""
+        ini = self._folder / "seqinfo.ini"
+        default = "img1" if (self._folder / "img1").is_dir() else "."
+        if not ini.is_file():
+            return default, None
+        parser = configparser.ConfigParser()
+        try:
+            parser.read(ini, encoding="utf-8")
+            section = parser["Sequence"]
+            rate = section.getfloat("frameRate", fallback=None)
+        except (configparser.Error, KeyError, ValueError, OSError):
+            raise ReadError("seqinfo.ini cannot be read ([Sequence] with frameRate is expected)") from None
+        if rate is not None and not 0 < rate <= 1000:
+            raise ReadError(f"seqinfo.ini: frameRate {rate:g} is not a frame rate")
+        named = section.get("imDir", default)
+        return (named if (self._folder / named).is_dir() else default), rate
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key by which frame2 comes before frame10."""
+    parts = _DIGITS.split(name)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+
+
+def _read(path: Path) -> Image | None:
+    try:
+        data = np.fromfile(path, np.uint8)  # not imread: it takes no name outside the locale on Windows
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, cv2.error):
+        return None
+    return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -1,0 +1,170 @@
+"""Cameras with an end: video files and folders of images, read without loss or played by their own clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.frames import Frame, Image
+from pipeline.sources.base import ReadError, SourceStats
+from pipeline.sources.camera import Camera
+from pipeline.sources.images import ImageFolderReader
+from pipeline.sources.limits import RateLimit
+from pipeline.sources.mp4 import read_layout
+from pipeline.sources.video import ImageConverter, VideoReader
+
+_LONGEST_SILENCE = 1.0  # seconds after which even a late frame of a played file is shown
+
+
+class Reader(Protocol):
+    """What a recorded source reads: numbered pictures with times, converted only when they are wanted."""
+
+    fps: float | None
+    size: tuple[int, int]
+    broken: int
+    duration: float | None
+
+    def open(self) -> None: ...
+    def pictures(self) -> Iterator[Any]: ...
+    def convert(self, raw: Any) -> Image | None: ...
+    def close(self) -> None: ...
+
+
+class VideoFileReader(VideoReader):
+    """A `VideoReader` that also converts, for recordings."""
+
+    def open(self) -> None:
+        """See `VideoReader.open`."""
+        super().open()
+        self._converter = ImageConverter(self.size)
+
+    def convert(self, raw: Any) -> Image:
+        """The picture as RGB."""
+        return self._converter.convert(raw)
+
+
+class RecordedSource:
+    """A camera that plays a recording once.
+
+    Not live, every frame is handed out, as fast as it is taken. Live, the recording plays by its own clock
+    from the moment of its first frame, as a camera would: late frames are dropped and counted.
+    """
+
+    def __init__(self, camera: Camera, find: Callable[[], tuple[Reader, str | None]], *, live: bool) -> None:
+        """Play as `camera` what `find` returns at opening: a reader and, where due, a warning to log."""
+        self.name = camera.name
+        self.live = live
+        self.stats: SourceStats = camera.stats
+        self.fps: float | None = None
+        self.size: tuple[int, int] | None = None
+        self._camera, self._find = camera, find
+        self._reader: Reader | None = None
+
+    def open(self) -> None:
+        """See `Source.open`."""
+        try:
+            reader, warning = self._find()
+            reader.open()
+        except ReadError as error:
+            raise self._camera.error(str(error)) from None
+        self._reader = reader
+        self.fps = self._camera.rate(reader.fps)
+        self.size = self._camera.view_size(reader.size)
+        if warning:
+            self._camera.warn(warning)
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """See `Source.frames`."""
+        camera, reader, stats = self._camera, self._reader, self.stats
+        if reader is None:
+            raise camera.error("not open")
+        limit = RateLimit(camera.max_fps)
+        origin, shown, last = 0.0, 0.0, 0.0  # run's clock at the first frame; last one handed out; last seen
+        try:
+            for picture in reader.pictures():
+                stats.broken = reader.broken
+                if camera.ended:
+                    return
+                if self.live and picture.index == 1:
+                    origin = shown = time.monotonic() - camera.started
+                seconds, last = origin + picture.time, picture.time
+                if camera.max_seconds is not None and seconds + camera.offset >= camera.max_seconds:
+                    return
+                if not limit.keep(picture.time):
+                    continue
+                if self.live and not self._wait(seconds, shown):
+                    if camera.ended:
+                        return
+                    stats.frames += 1
+                    stats.dropped += 1
+                    continue
+                image = reader.convert(picture.raw)
+                stats.broken = reader.broken
+                if image is None:
+                    continue
+                stats.frames += 1
+                shown = time.monotonic() - camera.started
+                yield camera.frame(picture.index, seconds, image)
+            self._check_end(reader, last)
+        except ReadError as error:
+            raise camera.error(str(error)) from None
+        finally:
+            stats.broken = reader.broken
+            reader.close()
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._camera.closed.set()
+
+    def _wait(self, due: float, shown: float) -> bool:
+        """Wait until `due` on the run's clock; False where the run ended or the frame is too late to show."""
+        camera = self._camera
+        now = time.monotonic() - camera.started
+        if now - due > 1.0 / (self.fps or 25.0):
+            return now - shown > _LONGEST_SILENCE
+        while now < due:
+            if camera.closed.wait(min(due - now, 0.1)) or camera.stop.is_set():
+                return False
+            now = time.monotonic() - camera.started
+        return True
+
+    def _check_end(self, reader: Reader, last: float) -> None:
+        """Warn where the recording ends well before the time that it promises."""
+        promised, interval = reader.duration, 1.0 / (reader.fps or 25.0)
+        if promised and last + interval < promised - max(1.0, 0.02 * promised) and not self.stats.warning:
+            self._camera.warn(f"incomplete file: it ends at {last:.1f} s of {promised:.1f} s")
+
+
+def find_reader(path: Path, shown: str, *, fps: float | None, threads: int) -> tuple[Reader, str | None]:
+    """Choose the reader of a file or folder after a look at it.
+
+    Args:
+        path: the file or folder.
+        shown: how messages call it, without credentials.
+        fps: rate of a folder of images, None to find out.
+        threads: decoder threads.
+
+    Returns:
+        The reader, not yet opened, and a warning or None.
+
+    Raises:
+        ReadError: missing, empty, or an mp4 whose index is lost.
+    """
+    try:
+        if path.is_dir():
+            return ImageFolderReader(path, fps), None
+        if not path.exists():
+            raise ReadError(f"no such file: {shown}")
+        if path.is_file() and path.stat().st_size == 0:
+            raise ReadError(f"the file is empty: {shown}")
+        layout = read_layout(path) if path.is_file() else None
+    except OSError as error:
+        raise ReadError(f"cannot read {shown} ({error.strerror})") from None
+    if layout is not None and not layout.indexed:
+        raise ReadError(f"incomplete file: {shown} has lost its index (moov); it was cut off or never finished")
+    warning = None
+    if layout is not None and layout.missing_bytes:
+        warning = f"incomplete file: {shown} was cut off; it is read up to the cut"
+    return VideoFileReader(f"file:{path}", threads=threads), warning

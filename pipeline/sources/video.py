@@ -1,0 +1,226 @@
+"""Reads one video (file or stream) with PyAV: every picture with its number and its presentation time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from pipeline.frames import Image
+from pipeline.sources.base import ReadError
+from pipeline.sources.ffmpeg import explain, open_container
+from pipeline.sources.limits import PresentationClock
+
+_ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
+_MOST_DEMUX_ERRORS = 100  # one after the other
+_PLAUSIBLE_RATES = (0.05, 480.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One decoded picture, not yet converted: `index` from 1, `time` in seconds from the first picture."""
+
+    index: int
+    time: float
+    raw: VideoFrame
+
+
+class VideoReader:
+    """One opened video.
+
+    Attributes:
+        fps: nominal rate, None where the video does not tell.
+        size: (width, height) of its pictures, after rotation.
+        broken: packets that could not be decoded so far.
+        duration: seconds that the video says it lasts, None where unknown.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        format: str | None = None,
+        options: dict[str, str] | None = None,
+        open_timeout: float | None = None,
+        read_timeout: float | None = None,
+        threads: int = 1,
+        low_delay: bool = False,
+    ) -> None:
+        """Prepare to read `address`; see `open_container` for the options.
+
+        Args:
+            address: what FFmpeg opens.
+            format: input format, None to find out.
+            options: options of the input format.
+            open_timeout: seconds in which the first picture must come, None for a local file.
+            read_timeout: seconds in which each packet must come.
+            threads: decoder threads.
+            low_delay: never hold pictures back for the sake of frame-parallel decoding.
+        """
+        self.fps: float | None = None
+        self.size: tuple[int, int] = (0, 0)
+        self.broken = 0
+        self.duration: float | None = None
+        self._address, self._format, self._options = address, format, options
+        self._open_timeout, self._read_timeout = open_timeout, read_timeout
+        self._threads, self._low_delay = threads, low_delay
+        self._container: InputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._pictures: Iterator[Picture] = iter(())
+        self._first: Picture | None = None
+
+    def open(self) -> None:
+        """Open the video and decode its first picture.
+
+        Raises:
+            ReadError: it cannot be opened, or there is no picture in it.
+        """
+        started = time.monotonic()
+        self._container = open_container(
+            self._address,
+            format=self._format,
+            options=self._options,
+            open_timeout=self._open_timeout,
+            read_timeout=self._read_timeout,
+        )
+        stream = self._choose_stream(self._container)
+        self._stream = stream
+        stream.thread_type = "SLICE" if self._low_delay or self._threads == 1 else "AUTO"
+        stream.codec_context.thread_count = self._threads
+        self.fps = _nominal_rate(stream)
+        self.duration = self._duration(self._container, stream)
+        deadline = None if self._open_timeout is None else started + self._open_timeout
+        self._pictures = self._decode(self._container, stream, deadline)
+        self._first = next(self._pictures, None)
+        if self._first is None:
+            raise ReadError("no picture in this video")
+        self.size = oriented_size(self._first.raw)
+
+    def pictures(self) -> Iterator[Picture]:
+        """Every picture in presentation order, to be called once.
+
+        Raises:
+            ReadError: reading failed, or no packet came within `read_timeout`.
+        """
+        if self._first is not None:
+            yield self._first
+            self._first = None
+        yield from self._pictures
+
+    def close(self) -> None:
+        """Close the video."""
+        self._pictures = iter(())
+        self._first = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    @staticmethod
+    def _choose_stream(container: InputContainer) -> VideoStream:
+        for stream in container.streams.video:
+            if not int(stream.disposition) & _ATTACHED_PICTURE:
+                if stream.codec_context is None:
+                    raise ReadError("no decoder for this video")
+                return stream
+        raise ReadError("no video in it")
+
+    @staticmethod
+    def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        if container.duration and not container.streams.audio:
+            return container.duration / av.time_base
+        return None
+
+    def _decode(self, container: InputContainer, stream: VideoStream, deadline: float | None) -> Iterator[Picture]:
+        """Decode packet by packet; a packet that cannot be decoded counts as one lost picture."""
+        clock = PresentationClock(self.fps)
+        index = 0
+        for packet in self._packets(container, stream):
+            try:
+                frames: list[Any] = packet.decode()
+            except av.error.MemoryError:
+                raise ReadError("out of memory while decoding") from None
+            except av.error.FFmpegError:
+                self.broken += 1
+                index += 1
+                if deadline is not None and index == self.broken and time.monotonic() > deadline:
+                    raise ReadError("no picture that can be decoded") from None
+                continue
+            for frame in frames:
+                index += 1
+                yield Picture(index, clock.seconds(_stamp(frame)), frame)
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+        """The stream's packets; a damaged place in the file is skipped, and counted."""
+        errors = 0
+        while True:
+            try:
+                for packet in container.demux(stream):
+                    errors = 0
+                    yield packet
+                return
+            except av.error.InvalidDataError:
+                errors += 1
+                self.broken += errors == 1
+                if errors > _MOST_DEMUX_ERRORS:
+                    raise ReadError("too much damage in a row") from None
+            except av.error.FFmpegError as error:
+                raise ReadError(explain(error)) from None
+
+
+class ImageConverter:
+    """Makes RGB arrays of one camera's pictures, all of the size of its first one.
+
+    A picture with a rotation mark (telephones write it) is turned upright; one of another size than the first,
+    as after a camera was set up anew, is scaled to the first one's.
+    """
+
+    def __init__(self, size: tuple[int, int] | None = None) -> None:
+        """Convert to `size` (width, height); None: that of the first picture."""
+        self._size = size
+        self._reformatter = VideoReformatter()
+        self._options: dict[str, Any] = {"format": "rgb24", "threads": 1}
+
+    def convert(self, frame: VideoFrame) -> Image:
+        """The picture as uint8 RGB (H, W, 3), contiguous and free to be written to."""
+        turns = round(frame.rotation / 90) % 4
+        if self._size is None:
+            self._size = oriented_size(frame)
+        width, height = self._size if turns % 2 == 0 else self._size[::-1]
+        try:
+            rgb = self._reformatter.reformat(frame, width=width, height=height, **self._options)
+        except TypeError:  # a PyAV without the choice of scaler threads
+            self._options.pop("threads")
+            rgb = self._reformatter.reformat(frame, width=width, height=height, **self._options)
+        image = np.asarray(rgb.to_ndarray(), np.uint8)
+        return np.ascontiguousarray(np.rot90(image, turns) if turns else image)
+
+
+def oriented_size(frame: VideoFrame) -> tuple[int, int]:
+    """(width, height) of a picture after it was turned upright."""
+    return (frame.height, frame.width) if round(frame.rotation / 90) % 2 else (frame.width, frame.height)
+
+
+def _stamp(frame: VideoFrame) -> float | None:
+    """Seconds on the stream's clock; one division of whole numbers, hence the same on every machine."""
+    if frame.pts is None or frame.time_base is None:
+        return None
+    return frame.pts * frame.time_base.numerator / frame.time_base.denominator
+
+
+def _nominal_rate(stream: VideoStream) -> float | None:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and _PLAUSIBLE_RATES[0] <= float(rate) <= _PLAUSIBLE_RATES[1]:
+            return float(rate)
+    return None
