@@ -87,6 +87,7 @@ class Gallery:
 
     def __init__(self, dimensions: int, budget: int) -> None:
         self._budget = budget
+        self._dimensions = dimensions
         self._stored = Column(dtype=np.int64)
         self._vectors = Column(budget, dimensions, dtype=np.float32)
 
@@ -115,7 +116,7 @@ class Gallery:
         """(N, M) greatest cosine of each track's embeddings with `embeddings`."""
         n, m = len(self._stored), len(embeddings)
         held = min(int(self._stored.values.max(initial=0)), self._budget)
-        all_cosines = self._vectors.values[:, :held].reshape(n * held, -1) @ embeddings.T
+        all_cosines = self._vectors.values[:, :held].reshape(n * held, self._dimensions) @ embeddings.T
         all_cosines = all_cosines.reshape(n, held, m)
         all_cosines[np.arange(held) >= self._stored.values[:, None]] = -1.0
         closest: Vectors = all_cosines.max(axis=1, initial=-1.0)

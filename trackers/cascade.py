@@ -30,7 +30,7 @@ class CascadeAssociation:
         clear = found.scores >= p.high_score
         confirmed = tracks.ids.values > 0
         matches = Matches(len(tracks), len(found))
-        if tracks.memory is not None:
+        if tracks.memory is not None and found.embedded.any():
             possible = squared_mahalanobis(tracks.motion, found.xyah) <= p.gate
             possible &= clear & found.embedded & (confirmed & tracks.memory.known)[:, None]
             closeness = tracks.memory.cosines(found.embeddings) - (1.0 - p.max_cosine_distance)
