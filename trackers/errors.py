@@ -13,3 +13,7 @@ class InputError(TrackerError, ValueError):
 
 class TimeError(TrackerError, ValueError):
     """Time went backwards."""
+
+
+class MissingDependencyError(TrackerError, ImportError):
+    """An optional library that the call needs is not installed."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from trackers.errors import InputError
 from trackers.evaluation.ground_truth import Benchmark, GroundTruth, read_ground_truth
-from trackers.evaluation.metrics import Switch, clear, hota, identity
+from trackers.evaluation.metrics import Matches, Switch, clear, hota, identity, switches_of
 from trackers.evaluation.mot_files import MotRows, read_mot
 from trackers.evaluation.overlaps import Overlaps, global_overlaps, overlaps_of
 from trackers.evaluation.scores import Scores, combine
@@ -24,14 +26,19 @@ class Evaluation:
     Attributes:
         scores: the numbers.
         overlaps: the preprocessed sequence they come from.
-        switches: every identity switch, in time order (per camera).
+        matches: which track stood for which person in which frame (CLEAR MOT's matches).
         owners: for each track id that got one, the person it stands for in IDF1's map.
     """
 
     scores: Scores
     overlaps: Overlaps
-    switches: tuple[Switch, ...]
+    matches: Matches
     owners: dict[int, int]
+
+    @property
+    def switches(self) -> list[Switch]:
+        """Every identity switch, in time order per camera."""
+        return switches_of(self.matches)
 
 
 def evaluate(gt: Truth, result: Result, *, benchmark: Benchmark | None = None) -> Scores:
@@ -48,10 +55,12 @@ def evaluate(gt: Truth, result: Result, *, benchmark: Benchmark | None = None) -
     return evaluate_in_detail(gt, result, benchmark=benchmark).scores
 
 
-def evaluate_in_detail(gt: Truth, result: Result, *, benchmark: Benchmark | None = None) -> Evaluation:
-    """As `evaluate`, with the switches and the map of identities for plots."""
+def evaluate_in_detail(
+    gt: Truth, result: Result, *, benchmark: Benchmark | None = None, origin: str | None = None
+) -> Evaluation:
+    """As `evaluate`, with the matches and the map of identities for plots; `origin` names rows in errors."""
     truth, rows = _load(gt, result, benchmark)
-    return _measure(overlaps_of(truth, rows, origin=_origin(result)))
+    return _measure(overlaps_of(truth, rows, origin=origin or _origin(result)))
 
 
 def evaluate_global(cameras: Mapping[str, tuple[Truth, Result]]) -> tuple[Evaluation, dict[str, Evaluation]]:
@@ -82,19 +91,21 @@ def evaluate_global(cameras: Mapping[str, tuple[Truth, Result]]) -> tuple[Evalua
     id_counts, owners = identity(overlaps)
     added = combine([one.scores for one in single.values()])
     scores = Scores(hota(overlaps), added.clear_counts, id_counts, len(overlaps.gt_ids), len(overlaps.track_ids))
-    switches = tuple(
-        Switch(camera, one.frame, one.gt_id, one.old, one.new)
-        for camera, evaluation in enumerate(single.values())
-        for one in evaluation.switches
+    parts = [one.matches for one in single.values()]
+    matches = Matches(
+        np.repeat(np.arange(len(parts)), [len(part.frames) for part in parts]),
+        np.concatenate([part.frames for part in parts]),
+        np.concatenate([part.gt_ids for part in parts]),
+        np.concatenate([part.track_ids for part in parts]),
     )
-    return Evaluation(scores, overlaps, switches, owners), single
+    return Evaluation(scores, overlaps, matches, owners), single
 
 
 def _measure(overlaps: Overlaps) -> Evaluation:
-    clear_counts, switches = clear(overlaps)
+    clear_counts, matches = clear(overlaps)
     id_counts, owners = identity(overlaps)
     scores = Scores(hota(overlaps), clear_counts, id_counts, len(overlaps.gt_ids), len(overlaps.track_ids))
-    return Evaluation(scores, overlaps, tuple(switches), owners)
+    return Evaluation(scores, overlaps, matches, owners)
 
 
 def _load(gt: Truth, result: Result, benchmark: Benchmark | None) -> tuple[GroundTruth, MotRows]:

@@ -76,6 +76,16 @@ class Switch:
     new: int
 
 
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Every match of CLEAR MOT, (K,) int64 each, in time order per camera."""
+
+    cameras: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    gt_ids: NDArray[np.int64]
+    track_ids: NDArray[np.int64]
+
+
 def hota(overlaps: Overlaps) -> HotaCounts:
     """Count for HOTA: one assignment per frame, by overlap times how well the two tracks fit as a whole."""
     people, tracks = len(overlaps.gt_ids), len(overlaps.track_ids)
@@ -117,20 +127,18 @@ def hota(overlaps: Overlaps) -> HotaCounts:
     return HotaCounts(sums[0], gt_total - sums[0], track_total - sums[0], *sums[1:])
 
 
-def clear(overlaps: Overlaps) -> tuple[ClearCounts, list[Switch]]:
-    """Count for CLEAR MOT, frame by frame, and list the identity switches.
+def clear(overlaps: Overlaps) -> tuple[ClearCounts, Matches]:
+    """Count for CLEAR MOT, frame by frame, and list the matches.
 
     "The last frame" for keeping a match is the last one with both annotations and results; a switch counts
     against the last match of a person however long ago.
     """
     people = len(overlaps.gt_ids)
     gt_total, track_total = int(overlaps.gt_counts.sum()), int(overlaps.track_counts.sum())
-    if people == 0 or len(overlaps.track_ids) == 0:
-        return ClearCounts(0, gt_total, track_total, 0, 0, 0.0, 0, 0, people), []
-    last = np.full(people, -1)
-    current = np.full(people, -1)
+    last, current = np.full(people, -1), np.full(people, -1)
     matched, starts = np.zeros(people, np.int64), np.zeros(people, np.int64)
-    overlap_sum, switches = 0.0, list[Switch]()
+    overlap_sum, switches = 0.0, 0
+    found = [np.zeros((4, 0), np.int64)]
     for frame in overlaps.frames:
         if not frame.iou.size:
             continue
@@ -140,32 +148,45 @@ def clear(overlaps: Overlaps) -> tuple[ClearCounts, list[Switch]]:
         hit = score[rows, columns] > EPS
         rows, columns = rows[hit], columns[hit]
         whose, which = frame.gt[rows], frame.tracks[columns]
-        before = last[whose]
-        for index in np.flatnonzero((before >= 0) & (before != which)):
-            ids = overlaps.gt_ids[whose[index]], *overlaps.track_ids[[before[index], which[index]]]
-            switches.append(Switch(frame.camera, frame.frame, *(int(value) for value in ids)))
+        switches += int(np.count_nonzero((last[whose] >= 0) & (last[whose] != which)))
         matched[whose] += 1
         starts[whose[current[whose] < 0]] += 1
         last[whose] = which
         current[:] = -1
         current[whose] = which
         overlap_sum += float(frame.iou[rows, columns].sum())
+        found.append(np.stack([np.full_like(whose, frame.camera), np.full_like(whose, frame.frame), whose, which]))
     ratio = matched / overlaps.gt_counts
     tracked, partly = int((ratio > 0.8).sum()), int((ratio >= 0.2).sum())
     tp = int(matched.sum())
-    fragments = int((starts[starts > 0] - 1).sum())
     counts = ClearCounts(
         tp,
         gt_total - tp,
         track_total - tp,
-        len(switches),
-        fragments,
+        switches,
+        int((starts[starts > 0] - 1).sum()),
         overlap_sum,
         tracked,
         partly - tracked,
         people - partly,
     )
-    return counts, switches
+    cameras, frames, whose, which = np.concatenate(found, axis=1)
+    return counts, Matches(cameras, frames, overlaps.gt_ids[whose], overlaps.track_ids[which])
+
+
+def switches_of(matches: Matches) -> list[Switch]:
+    """The identity switches in a list of matches, in time order per camera."""
+    order = np.lexsort((matches.frames, matches.gt_ids, matches.cameras))
+    camera, frame, person, track = (
+        values[order] for values in (matches.cameras, matches.frames, matches.gt_ids, matches.track_ids)
+    )
+    same = (camera[1:] == camera[:-1]) & (person[1:] == person[:-1])
+    at = np.flatnonzero(same & (track[1:] != track[:-1])) + 1
+    found = [
+        Switch(*(int(value) for value in row))
+        for row in zip(camera[at], frame[at], person[at], track[at - 1], track[at], strict=True)
+    ]
+    return sorted(found, key=lambda one: (one.camera, one.frame, one.gt_id))
 
 
 def identity(overlaps: Overlaps) -> tuple[IdCounts, dict[int, int]]:

@@ -1,0 +1,50 @@
+"""Does a result cover its sequence? A file cut short would otherwise just look like a bad tracker."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trackers.errors import InputError
+from trackers.evaluation.ground_truth import GroundTruth
+from trackers.evaluation.mot_files import MotRows
+
+# A stretch without any track is suspicious from this share of the annotated frames on, and this many frames.
+SUSPICIOUS_SHARE, SUSPICIOUS_FRAMES = 0.1, 10
+
+
+def missing_stretches(truth: GroundTruth, result: MotRows) -> list[tuple[int, int]]:
+    """Long runs of annotated frames in which the result has no row at all, as (first, last) frame.
+
+    Long means a tenth of the annotated frames and more than ten: trackers are silent for a few frames before
+    they confirm, and may lose everybody for a while.
+    """
+    annotated = np.unique(truth.rows.frames[truth.rows.scores != 0])
+    silent = ~np.isin(annotated, result.frames)
+    edges = np.flatnonzero(np.diff(np.r_[False, silent, False].astype(np.int8)))
+    limit = max(SUSPICIOUS_FRAMES, SUSPICIOUS_SHARE * len(annotated))
+    return [
+        (int(annotated[start]), int(annotated[end - 1]))
+        for start, end in zip(edges[::2], edges[1::2], strict=True)
+        if end - start > limit
+    ]
+
+
+def check_coverage(truth: GroundTruth, result: MotRows, origin: str) -> list[str]:
+    """Refuse a result that lacks most of its sequence; otherwise one line of warning per long gap.
+
+    Raises:
+        InputError: the result is empty, or has no row in the first or in the last half of the annotated frames.
+    """
+    annotated = np.unique(truth.rows.frames[truth.rows.scores != 0])
+    if len(annotated) == 0:
+        return []
+    if len(result) == 0:
+        raise InputError(f"{origin}: no tracks at all, but {truth.name} has {len(annotated)} annotated frames")
+    for first, last in missing_stretches(truth, result):
+        at_edge = first == annotated[0] or last == annotated[-1]
+        if at_edge and np.count_nonzero((annotated >= first) & (annotated <= last)) > len(annotated) / 2:
+            raise InputError(f"{origin}: frames {first} to {last} of {truth.name} are missing")
+    return [
+        f"{origin}: no track in frames {first} to {last} of {truth.name}, where people are annotated"
+        for first, last in missing_stretches(truth, result)
+    ]

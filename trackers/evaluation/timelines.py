@@ -1,0 +1,188 @@
+"""A picture of who was called what, when: one line per person (and camera), switches marked. Needs matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers.errors import InputError, MissingDependencyError
+from trackers.evaluation.evaluate import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart by colour-blind readers too.
+RIGHT, FRAGMENT, STOLEN, MISSED, SWITCH = "#0072B2", "#E69F00", "#CC79A7", "#DDDDDD", "#000000"
+LINE_HEIGHT = 0.17
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The time-line of one person in one camera.
+
+    Attributes:
+        camera: index of the camera; gt_id: the person.
+        present: (P, 2) first and last frame of each stretch in which the person is annotated.
+        bars: (B, 3) first frame, last frame and track id of each stretch under one id.
+        switches: (S,) the frames in which the id changed.
+    """
+
+    camera: int
+    gt_id: int
+    present: NDArray[np.int64]
+    bars: NDArray[np.int64]
+    switches: NDArray[np.int64]
+
+
+def lanes_of(evaluation: Evaluation) -> list[Lane]:
+    """One lane per person and camera, in order of first appearance; a person's cameras stay together."""
+    overlaps, matches = evaluation.overlaps, evaluation.matches
+    counts = [len(frame.gt) for frame in overlaps.frames]
+    camera = np.repeat([frame.camera for frame in overlaps.frames], counts)
+    number = np.repeat([frame.frame for frame in overlaps.frames], counts)
+    who = np.concatenate([np.zeros(0, np.int64), *(overlaps.gt_ids[frame.gt] for frame in overlaps.frames)])
+    moved = np.array([(one.camera, one.gt_id, one.frame) for one in evaluation.switches], np.int64)
+    moved = moved.reshape(-1, 3)
+    lanes = []
+    for person, eye in sorted(set(zip(who.tolist(), camera.tolist(), strict=True))):
+        here = (who == person) & (camera == eye)
+        seen = (matches.gt_ids == person) & (matches.cameras == eye)
+        lanes.append(
+            Lane(
+                eye,
+                person,
+                _stretches(number[here], np.zeros(int(here.sum()), np.int64))[:, :2],
+                _stretches(matches.frames[seen], matches.track_ids[seen]),
+                moved[(moved[:, 0] == eye) & (moved[:, 1] == person), 2],
+            )
+        )
+    first: dict[int, int] = {}
+    for lane in lanes:
+        begin = int(lane.present[0, 0])
+        first[lane.gt_id] = min(first.get(lane.gt_id, begin), begin)
+    return sorted(lanes, key=lambda lane: (first[lane.gt_id], lane.gt_id, lane.camera))
+
+
+def draw_timelines(
+    evaluation: Evaluation, *, title: str, cameras: Sequence[str] = (), frame_rate: float | None = None
+) -> Figure:
+    """Draw the time-lines.
+
+    Blue is the track that stands for this person in IDF1's one-to-one map, orange another track of the same
+    person, purple a track that stands for somebody else; grey is a person present without a match; a triangle
+    marks each identity switch. Numbers are track ids.
+
+    Args:
+        evaluation: from `evaluate_in_detail` or `evaluate_global`.
+        title: stands above the picture.
+        cameras: names of the cameras of a global evaluation.
+        frame_rate: adds an axis in seconds.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+    except ImportError:
+        raise MissingDependencyError("plots need matplotlib: pip install 'relaytrack[train]'") from None
+
+    lanes = lanes_of(evaluation)
+    last = max((int(lane.present[-1, 1]) for lane in lanes), default=1)
+    height = 1.6 + LINE_HEIGHT * max(len(lanes), 4)
+    figure = Figure(figsize=(14, height), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    for y, lane in enumerate(lanes):
+        axes.broken_barh(_spans(lane.present), (y - 0.36, 0.72), facecolors=MISSED)
+        tracks = lane.bars[:, 2]
+        owners = [evaluation.owners.get(track) for track in tracks.tolist()]
+        colours = [RIGHT if o == lane.gt_id else FRAGMENT if o is None else STOLEN for o in owners]
+        axes.broken_barh(_spans(lane.bars), (y - 0.36, 0.72), facecolors=colours)
+        _label_tracks(axes, y, lane, last)
+        if len(lane.switches):
+            axes.plot(lane.switches, np.full(len(lane.switches), y - 0.3), "v", color=SWITCH, markersize=4)
+    names = [f"{lane.gt_id} {cameras[lane.camera]}" if cameras else f"{lane.gt_id}" for lane in lanes]
+    axes.set_yticks(range(len(lanes)), names, fontsize=7)
+    axes.set_ylim(len(lanes) - 0.3, -0.9)
+    axes.set_xlim(1 - 0.005 * last, last * 1.005 + 1)
+    axes.set_xlabel("frame")
+    axes.set_ylabel("person (ground truth id)")
+    axes.spines[["top", "right"]].set_visible(False)
+    if frame_rate:
+        seconds = axes.secondary_xaxis("top", functions=_frames_and_seconds(frame_rate))
+        seconds.set_xlabel("seconds")
+    scores = evaluation.scores
+    figure.suptitle(
+        f"{title}: HOTA {100 * scores.hota:.1f}, IDF1 {100 * scores.idf1:.1f}, {scores.switches} switches",
+        fontsize=12,
+    )
+    axes.legend(
+        handles=[
+            Patch(color=RIGHT, label="its own track"),
+            Patch(color=FRAGMENT, label="another track"),
+            Patch(color=STOLEN, label="somebody else's track"),
+            Patch(color=MISSED, label="present, not tracked"),
+            Line2D([], [], color=SWITCH, marker="v", linestyle="", markersize=5, label="identity switch"),
+        ],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.45 / (LINE_HEIGHT * max(len(lanes), 4))),
+        ncols=5,
+        frameon=False,
+        fontsize=8,
+    )
+    return figure
+
+
+def save_timelines(
+    path: str | Path,
+    evaluation: Evaluation,
+    *,
+    title: str,
+    cameras: Sequence[str] = (),
+    frame_rate: float | None = None,
+) -> None:
+    """Draw and write a picture; the format follows the file's ending (png, svg, pdf).
+
+    Raises:
+        InputError: the file cannot be written.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    figure = draw_timelines(evaluation, title=title, cameras=cameras, frame_rate=frame_rate)
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _stretches(frames: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Runs of consecutive frames with one value, (K, 3): first, last, value; `frames` ascend."""
+    if not len(frames):
+        return np.zeros((0, 3), np.int64)
+    cut = np.flatnonzero((np.diff(frames) > 1) | (np.diff(values) != 0))
+    begin, end = np.r_[0, cut + 1], np.r_[cut, len(frames) - 1]
+    return np.stack([frames[begin], frames[end], values[begin]], axis=1)
+
+
+def _spans(stretches: NDArray[np.int64]) -> list[tuple[float, float]]:
+    """What `broken_barh` takes: (begin, width), a frame being as wide as 1."""
+    return [(row[0] - 0.5, row[1] - row[0] + 1) for row in stretches.tolist()]
+
+
+def _frames_and_seconds(rate: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The two directions between frame numbers and seconds, for whatever arrays matplotlib passes."""
+    return (lambda frame: (frame - 1) / rate), (lambda second: second * rate + 1)
+
+
+def _label_tracks(axes: Any, y: int, lane: Lane, last: int) -> None:
+    """Write the track id at the first bar of each run of one id that is wide enough to hold it."""
+    tracks = lane.bars[:, 2]
+    for index in np.flatnonzero(np.diff(tracks, prepend=-1)):
+        begin, end, track = lane.bars[index].tolist()
+        if end - begin + 1 >= 0.006 * last * (len(str(track)) + 1):
+            axes.text(begin + 0.002 * last, y, str(track), fontsize=5.5, va="center", color="white")
