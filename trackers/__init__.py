@@ -2,15 +2,31 @@
 
 from trackers.deepsort import DeepSort
 from trackers.errors import InputError, TimeError, TrackerError
+from trackers.identities import (
+    CameraTracks,
+    GroundPlane,
+    IdentityAssociator,
+    IdentityParams,
+    IdentityStep,
+    Revision,
+    homography_from_points,
+)
 from trackers.params import DeepSortParams
 from trackers.results import Backfill, TrackResult
 
 __all__ = [
     "Backfill",
+    "CameraTracks",
     "DeepSort",
     "DeepSortParams",
+    "GroundPlane",
+    "IdentityAssociator",
+    "IdentityParams",
+    "IdentityStep",
     "InputError",
+    "Revision",
     "TimeError",
     "TrackResult",
     "TrackerError",
+    "homography_from_points",
 ]
