@@ -5,6 +5,8 @@ One YAML file describes a run; `pipeline.configfile` reads it and applies overri
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ from pydantic import (
 )
 
 from pipeline.redact import redact_url
+from trackers import DeepSortParams, IdentityParams
 
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
@@ -114,6 +117,7 @@ class EmbedderConfig(Section):
     batch_size: int = Field(default=16, ge=1, le=4096)
     flip: bool = Field(default=False, description="average with the mirrored crop")
     min_height: int = Field(default=16, ge=1, description="smaller boxes (pixels) get no embedding")
+    min_score: float = Field(default=0.3, ge=0, le=1, description="boxes below this score get no embedding")
 
 
 class OutputConfig(Section):
@@ -142,6 +146,20 @@ class RunConfig(Section):
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads per network; default: all")
 
 
+def _strictly(record: type[Any]) -> BeforeValidator:
+    """Refuse unknown keys of a section that is a plain dataclass of `trackers`."""
+    known = [field.name for field in dataclasses.fields(record)]
+
+    def check(value: object) -> object:
+        for key in value if isinstance(value, dict) else ():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, 1, 0.5)
+                raise ValueError(f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+        return value
+
+    return BeforeValidator(check)
+
+
 def as_camera(value: object) -> object:
     """Let a camera be written as its url alone."""
     return {"url": value} if isinstance(value, str) else value
@@ -155,6 +173,8 @@ class Config(Section):
     batch: BatchConfig = BatchConfig()
     detector: DetectorConfig = DetectorConfig()
     embedder: EmbedderConfig = EmbedderConfig()
+    tracker: Annotated[DeepSortParams, _strictly(DeepSortParams)] = DeepSortParams()
+    identities: Annotated[IdentityParams, _strictly(IdentityParams)] = IdentityParams()
     output: OutputConfig = OutputConfig()
     run: RunConfig = RunConfig()
 

@@ -1,0 +1,103 @@
+"""`relaytrack`: finds the sub-command, runs it, and turns what a user can cause into one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from pipeline.errors import RelayTrackError
+from pipeline.redact import redact_url
+
+COMMANDS = {
+    "run": "pipeline.cli.run",
+    "demo": "pipeline.cli.demo",
+    "track": "pipeline.cli.track",
+    "eval": "pipeline.cli.eval",
+    "cache": "pipeline.cli.cache",
+    "bench": "pipeline.cli.bench",
+    "calibrate": "pipeline.cli.calibrate",
+    "reid": "pipeline.cli.reid",
+}
+EPILOG = (
+    "The bundled re-identification weights were trained on Market-1501 and are for research use only; "
+    "`relaytrack reid train` makes your own."
+)
+_FORWARDING = ("reid",)
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser; `only` limits the sub-commands whose arguments are filled in to the one in use."""
+    parser = argparse.ArgumentParser(
+        prog="relaytrack",
+        description="Follow people across many cameras and give each one identity everywhere.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module_name in COMMANDS.items():
+        module = _load(module_name)
+        if module is None:
+            continue
+        command = commands.add_parser(
+            name, help=module.HELP, description=module.HELP, epilog=EPILOG, add_help=name not in _FORWARDING
+        )
+        if only in (None, name):
+            module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0 done, 2 a problem with the input, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in _FORWARDING:
+        return _guarded(lambda: _load_or_fail(COMMANDS[arguments[0]]).forward(arguments[1:]))
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    args = build_parser(chosen if chosen in COMMANDS else None).parse_args(arguments)
+    return _guarded(lambda: args.run(args))
+
+
+def _guarded(action: object) -> int:
+    from reid.errors import ReidError
+    from trackers.errors import TrackerError
+
+    assert callable(action)
+    try:
+        return int(action())
+    except (RelayTrackError, ReidError, TrackerError) as error:
+        message = " ".join(redact_url(str(error)).split())
+        print(f"relaytrack: error: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("relaytrack: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _load(module_name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name == module_name:
+            return None
+        raise
+
+
+def _load_or_fail(module_name: str) -> ModuleType:
+    return importlib.import_module(module_name)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"relaytrack {version('relaytrack')}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""`relaytrack run`: follow people from a configuration or from a few sources."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+HELP = "follow people across cameras: annotated videos, tracks and identities"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack run`."""
+    parser.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="configuration; see configs/default.yaml")
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="[NAME=]URL",
+        help="a camera: video file, rtsp://..., webcam:0 or folder of images; again for each further one",
+    )
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that `run` and `demo` share."""
+    parser.add_argument("--out", metavar="DIR", help="folder for the results (output.dir)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
+    parser.add_argument("--device", metavar="auto|cpu|cuda[:i]", help="where the networks run (run.device)")
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="end after S seconds of the run's clock")
+    parser.add_argument("--fps", type=float, metavar="N", help="take at most N frames per second of each camera")
+    parser.add_argument("--no-video", action="store_true", help="write no videos")
+    parser.add_argument(
+        "--live",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="treat all sources as live (drop what comes too fast), or none; default: RTSP and webcams are",
+    )
+    parser.add_argument(
+        "--allow-download", action="store_true", help="let the ultralytics backend fetch a model by its name"
+    )
+
+
+def overrides_from(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the configuration keys that the command line sets."""
+    from pipeline.configfile import parse_assignment
+
+    found: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
+    options = {
+        "output.dir": args.out,
+        "output.overwrite": args.overwrite or None,
+        "output.video": False if args.no_video else None,
+        "run.device": args.device,
+        "run.max_seconds": args.max_seconds,
+        "run.fps": args.fps,
+        "run.live": args.live,
+        "detector.allow_download": args.allow_download or None,
+    }
+    found.update({key: value for key, value in options.items() if value is not None})
+    return found
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from pipeline.configfile import load_config
+    from pipeline.errors import ConfigError
+
+    if args.config and args.source:
+        raise ConfigError("give a configuration or --source, not both")
+    if not args.config and not args.source:
+        raise ConfigError("no cameras: give a configuration file or --source")
+    if args.config:
+        config = load_config(args.config, overrides=overrides_from(args))
+    else:
+        data = {"cameras": [_camera(source) for source in args.source]}
+        config = load_config(data=data, overrides=overrides_from(args))
+    return run_pipeline(config)
+
+
+def run_pipeline(config: Any) -> int:
+    """Run a checked configuration with progress and summary; SIGINT and SIGTERM end it cleanly."""
+    from pipeline.engine import Pipeline
+    from pipeline.progress import console_progress, print_summary, print_weights_licence
+
+    print_weights_licence(config)
+    pipeline = Pipeline(config, progress=console_progress(sys.stderr))
+    received: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        pipeline.stop()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        summary = pipeline.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    print_summary(summary, config)
+    live = any(camera.is_live_url for camera in config.cameras) or bool(config.run.live)
+    return 128 + received[0] if received and not live else 0
+
+
+def _camera(source: str) -> dict[str, str]:
+    name, sign, url = source.partition("=")
+    plain = name.replace("-", "").replace("_", "")
+    if sign and plain.isalnum() and plain.isascii() and not Path(source).exists():
+        return {"name": name, "url": url}
+    return {"url": source}

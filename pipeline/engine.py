@@ -1,0 +1,174 @@
+"""The engine: joins the stages and does nothing else.
+
+    cameras -> Batcher -> Perception -> Follower -> sinks -> (files) final identities
+
+Each arrow is a bounded queue and each stage has its own thread, so decoding, the networks, tracking, drawing
+and encoding run side by side. Whoever ends or fails says so down the same path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from pipeline.batcher import Batcher
+from pipeline.config import Config
+from pipeline.errors import ConfigError
+from pipeline.factory import create_follower, create_perception
+from pipeline.finalize import finalize
+from pipeline.frames import FrameTracks
+from pipeline.outdir import check_output, prepare_output
+from pipeline.perception import Perception
+from pipeline.runinfo import RunInfo
+from pipeline.sinks import Sink, create_sinks
+from pipeline.sources import Source, create_source
+from pipeline.summary import Summary
+from pipeline.worker import Worker
+
+Step = tuple[FrameTracks, ...]
+
+
+class Progress(Protocol):
+    """Watches a run; see `pipeline.progress`."""
+
+    def start(self, phase: str, total: float | None = None) -> None:
+        """A phase begins: "follow" (total unknown) or "finalize" (total = 1)."""
+
+    def step(self, summary: Summary, waiting: Mapping[str, int]) -> None:
+        """One moment of all cameras went through."""
+
+    def advance(self, done: float) -> None:
+        """The share of the phase that is done, 0..1."""
+
+    def stop(self) -> None:
+        """The run is over."""
+
+
+class Pipeline:
+    """Runs a configuration from cameras to outputs.
+
+    Args:
+        config: a checked configuration (`load_config`).
+        progress: told how the run goes; None for silence.
+        sinks: further receivers of every step, besides those of the configuration.
+
+    Example:
+        >>> from pipeline import Pipeline, load_config
+        >>> summary = Pipeline(load_config("configs/demo.yaml")).run()  # doctest: +SKIP
+    """
+
+    def __init__(self, config: Config, *, progress: Progress | None = None, sinks: Sequence[Sink] = ()) -> None:
+        if not config.cameras:
+            raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
+        self.config = config
+        self.perception: Perception | None = None
+        self._progress = progress
+        self._extra_sinks = tuple(sinks)
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """End the run soon and cleanly: what was written stays complete. Safe from any thread or signal."""
+        self._stop.set()
+
+    def run(self) -> Summary:
+        """Run to the end of all files, to `run.max_seconds` or until `stop()`.
+
+        Returns:
+            What was seen and how long it took.
+
+        Raises:
+            RelayTrackError: anything a user can cause; everything written before stays readable.
+            TrackerError: from the tracker or the association.
+            ReidError: from the embedder.
+        """
+        config = self.config
+        names = [camera.name for camera in config.cameras]
+        check_output(config.output.dir, overwrite=config.output.overwrite)
+        perception = self.perception = create_perception(config)
+        follower = create_follower(config, perception)
+        started = time.monotonic()
+        sources = [
+            create_source(camera, config.input, config.run, started=started, stop=self._stop)
+            for camera in config.cameras
+        ]
+        live = any(source.live for source in sources)
+        summary = Summary(names)
+        batcher = Batcher(
+            sources,
+            window=config.batch.window,
+            max_wait=config.batch.max_wait,
+            queue=config.input.queue,
+            stop=self._stop,
+        )
+        with contextlib.ExitStack() as stack:
+            stack.callback(batcher.close)
+            batcher.start()
+            out = prepare_output(config)
+            info = RunInfo(config, out, perception, sources)
+            sinks = [*create_sinks(config, names, live=live), *self._extra_sinks]
+            closing = stack.enter_context(contextlib.ExitStack())
+            for sink in sinks:
+                closing.callback(sink.close)
+
+            perceive = Worker("networks", perception.perceive, batcher)
+            follow = Worker("track", follower.follow, perceive)
+            write = Worker("write", _Writer(sinks), follow)
+            workers: tuple[Worker[Any, Any], ...] = (perceive, follow, write)
+            stack.callback(_end, workers)
+            if self._progress:
+                self._progress.start("follow")
+                stack.callback(self._progress.stop)
+            try:
+                for worker in workers:
+                    worker.start()
+                for step in write:
+                    summary.add(step)
+                    if self._progress:
+                        self._progress.step(summary, batcher.depth())
+            except BaseException:
+                self._stop.set()
+                raise
+            finally:
+                summary.finish(time.monotonic() - started, sources, perception, workers)
+                info.update(summary, final=False)
+            closing.close()
+            batcher.close()
+            complete = not self._stop.is_set() and not live
+            identities = follower.final_identities()
+            summary.identify(identities)
+            if complete:
+                if self._progress:
+                    self._progress.start("finalize", 1.0)
+                complete = finalize(config, identities, progress=self._advance, stop=self._stop)
+            summary.total_seconds = time.monotonic() - started
+            info.update(summary, final=complete)
+        return summary
+
+    def _advance(self, done: float) -> None:
+        if self._progress:
+            self._progress.advance(done)
+
+
+class _Writer:
+    """Hands each step to every sink, in order, and passes it on."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+
+    def __call__(self, step: Step) -> Step:
+        for sink in self._sinks:
+            sink.write(step)
+        return step
+
+
+def _end(workers: Sequence[Worker[Any, Any]]) -> None:
+    for worker in workers:
+        worker.abandon()
+    for worker in workers:
+        worker.join(1.0)
+
+
+__all__ = ["Pipeline", "Progress", "Source"]

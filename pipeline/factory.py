@@ -1,0 +1,52 @@
+"""Builds the stages from the configuration; the only place that knows both."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipeline.config import Config
+from pipeline.crops import Cropper
+from pipeline.detectors import create_detector
+from pipeline.device import resolve_device
+from pipeline.follower import Follower
+from pipeline.perception import Perception
+from reid import Embedder
+from trackers import IdentityAssociator
+
+
+def create_perception(config: Config) -> Perception:
+    """Load the networks onto the configured device.
+
+    Raises:
+        DeviceError: the device is not there or a network would not run on it.
+        DetectorError: the detector's weights are missing or of another network.
+        ReidError: the same of the embedder's.
+    """
+    device = resolve_device(config.run.device)
+    embedder = Embedder(
+        config.embedder.weights,
+        device=device,
+        batch_size=config.embedder.batch_size,
+        flip=config.embedder.flip,
+        threads=config.run.threads,
+    )
+    return Perception(
+        create_detector(config, device),
+        embedder,
+        Cropper(embedder.input_size, device),
+        min_height=config.embedder.min_height,
+        min_score=config.embedder.min_score,
+    )
+
+
+def create_follower(config: Config, perception: Perception) -> Follower:
+    """Make the trackers and the association; the weights' calibrated threshold stands in for an unset one.
+
+    Raises:
+        TrackerError: a setting that makes no sense.
+    """
+    identities = config.identities
+    threshold = getattr(perception.embedder, "threshold", None)
+    if identities.threshold is None and threshold is not None:
+        identities = dataclasses.replace(identities, threshold=threshold)
+    return Follower([camera.name for camera in config.cameras], config.tracker, IdentityAssociator(identities))

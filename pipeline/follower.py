@@ -1,0 +1,68 @@
+"""From observations to tracks with identities: one tracker per camera, one association over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.frames import FrameTracks
+from pipeline.perception import Observation
+from trackers import CameraTracks, DeepSort, DeepSortParams, IdentityAssociator, Revision, TrackResult
+
+
+class Follower:
+    """Follows people through the frames of every camera and across cameras.
+
+    Args:
+        cameras: the cameras' names.
+        tracker: the settings of each camera's tracker.
+        associator: joins the cameras' tracks into identities.
+    """
+
+    def __init__(self, cameras: Sequence[str], tracker: DeepSortParams, associator: IdentityAssociator) -> None:
+        self._trackers = {camera: DeepSort(tracker) for camera in cameras}
+        self._associator = associator
+        self.revisions: list[Revision] = []
+
+    def follow(self, observations: Sequence[Observation]) -> tuple[FrameTracks, ...]:
+        """Take one moment's observations and return each frame's confirmed tracks with their identities."""
+        tracked = []
+        for seen in observations:
+            frame, found = seen.frame, seen.detections
+            result = self._trackers[frame.camera].update(found.xyxy, found.scores, seen.embeddings, frame.time)
+            tracked.append((seen, result))
+        step = self._associator.update([_view(seen, result) for seen, result in tracked])
+        self.revisions.extend(step.revisions)
+        return tuple(
+            FrameTracks(
+                frame=seen.frame,
+                ids=result.ids,
+                global_ids=ids,
+                xyxy=result.xyxy,
+                scores=result.scores,
+                detections=seen.detections,
+                embeddings=seen.embeddings[result.indices],
+            )
+            for (seen, result), ids in zip(tracked, step.global_ids, strict=True)
+        )
+
+    def final_identities(self) -> Mapping[tuple[str, int], int]:
+        """Return the identity of every (camera, track id), after all corrections."""
+        return self._associator.finalize()
+
+
+def _view(seen: Observation, result: TrackResult) -> CameraTracks:
+    """Tell the association what one camera's tracker found, in pixels of the source's full picture."""
+    frame = seen.frame
+    height, width = frame.image.shape[:2]
+    x, y = frame.origin
+    return CameraTracks(
+        camera=frame.camera,
+        time=frame.time,
+        ids=result.ids,
+        xyxy=result.xyxy + np.array([x, y, x, y], np.float32),
+        scores=result.scores,
+        embeddings=seen.embeddings[result.indices],
+        image_size=(x + width, y + height),
+    )

@@ -1,0 +1,33 @@
+"""Passwords never reach a message."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import ConfigError
+from pipeline.redact import expand_variables, redact_url
+
+WORD = st.text(st.characters(codec="ascii", exclude_characters="/ ?#\n\r\t\x0b\x0c\x1c\x1d\x1e\x1f"), min_size=4)
+
+
+@given(user=WORD, password=WORD)
+def test_credentials_of_a_url_inside_any_message_vanish(user: str, password: str) -> None:
+    shown = redact_url(f"cannot open rtsp://{user}:{password}@host:554/path: refused")
+    assert shown == "cannot open rtsp://***@host:554/path: refused"
+
+
+def test_a_url_without_credentials_stays() -> None:
+    assert redact_url("rtsp://host:554/a@b") == "rtsp://host:554/a@b"
+
+
+def test_secret_query_keys_are_hidden() -> None:
+    assert redact_url("rtsp://h/x?channel=1&password=abc") == "rtsp://h/x?channel=1&password=***"
+
+
+def test_variables_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAM_PASSWORD", "s3cret")
+    assert expand_variables("rtsp://u:${CAM_PASSWORD}@h/x", "door") == "rtsp://u:s3cret@h/x"
+    with pytest.raises(ConfigError, match="camera 'door': environment variable NOT_SET_ANYWHERE"):
+        expand_variables("rtsp://${NOT_SET_ANYWHERE}@h/x", "door")
