@@ -1,0 +1,61 @@
+"""Sinks: what a run leaves behind. `create_sinks` gives those that a configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.sinks.annotate import Annotator
+from pipeline.sinks.base import Sink, Step
+from pipeline.sinks.encoder import Encoder
+from pipeline.sinks.identities import IdentitiesSink
+from pipeline.sinks.mosaic import MosaicSink
+from pipeline.sinks.mot import MotSink
+from pipeline.sinks.segments import DiskLimit
+from pipeline.sinks.video import VideoSink
+from pipeline.wallclock import WallClock
+
+__all__ = ["Sink", "Step", "create_sinks"]
+
+
+def create_sinks(config: Config, cameras: Sequence[str], *, live: bool) -> list[Sink]:
+    """Open the sinks of a run; the output folder is there already (`pipeline.outdir.prepare_output`).
+
+    Args:
+        config: the whole configuration; `output` matters here.
+        cameras: the cameras' names, in the configuration's order.
+        live: cut the files into segments, show dates, keep the disk limit.
+
+    Raises:
+        OutputError: a file cannot be opened for writing.
+    """
+    output = config.output
+    folder = Path(output.dir)
+    clock = WallClock()
+    segment = output.segment_minutes * 60.0 if live else None
+    sinks: list[Sink] = [
+        MotSink(folder, cameras, segment=segment, clock=clock),
+        IdentitiesSink(folder, cameras, crops=output.crops),
+    ]
+    if output.video:
+        annotator = Annotator(output.trail, clock if live else None)
+        encoder = partial(Encoder, crf=output.crf, preset=output.preset)
+        videos = folder / "video"
+        sinks.append(VideoSink(videos, cameras, annotator, encoder, segment=segment, clock=clock))
+        if output.mosaic:
+            sinks.append(
+                MosaicSink(
+                    videos / "mosaic.mp4",
+                    cameras,
+                    annotator,
+                    width=output.mosaic_width,
+                    encoder=encoder,
+                    segment=segment,
+                    clock=clock,
+                )
+            )
+    if live:
+        sinks.append(DiskLimit(folder, output.disk_limit_gb * 1e9))
+    return sinks

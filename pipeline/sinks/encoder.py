@@ -1,0 +1,149 @@
+"""Pictures with times -> one H.264 mp4 file that stays playable while it grows."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from pipeline.errors import OutputError
+from pipeline.frames import Image
+from pipeline.outdir import open_private, writing
+
+_CLOCK = 90_000  # ticks per second of the files
+_BT601 = 6  # FFmpeg's number of the colour matrix that cv2.cvtColor uses (AVCOL_SPC_SMPTE170M)
+
+
+class Encoder:
+    """Writes pictures of one size as H.264, yuv420p, at the times they have.
+
+    While it is written, the file is a fragmented mp4: a fragment goes to the disk at least every `fragment`
+    seconds of video, so that after a kill everything up to the last one plays. Odd sizes are padded to even
+    ones by repeating the last row or column.
+
+    Args:
+        path: the file; replaced if it is there.
+        crf: x264's constant rate factor.
+        preset: x264's preset.
+        fragment: seconds of video per fragment.
+        fragmented: off writes a plain file with its index in front, which is valid only after `close`.
+        threads: encoder threads.
+
+    Raises:
+        OutputError: the file cannot be opened for writing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        crf: int = 26,
+        preset: str = "ultrafast",
+        fragment: float = 0.5,
+        fragmented: bool = True,
+        threads: int = 1,
+    ) -> None:
+        self.path = path
+        self._file = open_private(path, "w+b", buffering=0)
+        self._options = {"crf": str(crf), "preset": preset, "tune": "zerolatency"}
+        self._threads = threads
+        if fragmented:
+            container = {
+                "movflags": "empty_moov+default_base_moof",
+                "frag_duration": str(round(fragment * 1e6)),
+                "flush_packets": "1",
+            }
+        else:
+            container = {"movflags": "faststart"}
+        with writing(path):
+            self._container = av.open(self._file, "w", format="mp4", container_options=container)
+        self._stream: av.VideoStream | None = None
+        self.size: tuple[int, int] | None = None  # (width, height) of the first picture
+        self._start = 0.0
+        self._last = -1
+        self._step = _CLOCK // 25
+        self._key_at = 0.0
+        self.closed = False
+
+    def write(self, image: Image, time: float) -> None:
+        """Append a picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of the first picture's size.
+            time: seconds; the first picture's time is the file's zero. A time that is not later than the one
+                before becomes the next tick.
+
+        Raises:
+            OutputError: the disk is full or the picture has another size.
+        """
+        height, width = image.shape[:2]
+        if self._stream is None:
+            self._begin(width, height, time)
+        if (width, height) != self.size or self._stream is None:
+            raise OutputError(f"video {self.path}: a picture of {width}x{height} in a file of {self.size}")
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+        frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
+        tick = max(round((time - self._start) * _CLOCK), self._last + 1)
+        if self._last >= 0:
+            self._step = tick - self._last
+        frame.pts, frame.time_base = tick, Fraction(1, _CLOCK)
+        if time >= self._key_at:  # one key frame in 2 s, whatever the rate: seeking in a browser stays quick
+            frame.pict_type = av.video.frame.PictureType.I
+            self._key_at = time + 2.0
+        self._last = tick
+        self._mux(frame)
+
+    def _begin(self, width: int, height: int, time: float) -> None:
+        self.size, self._start, self._key_at = (width, height), time, time
+        stream = self._container.add_stream("libx264", rate=25, options=self._options)
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = Fraction(1, _CLOCK)
+        context = stream.codec_context
+        context.time_base = Fraction(1, _CLOCK)
+        context.thread_count = self._threads
+        context.gop_size = 100_000  # key frames are set by time
+        context.colorspace = _BT601
+        context.color_range = 1  # 16..235
+        self._stream = stream
+
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        assert self._stream is not None
+        try:
+            for packet in self._stream.encode(frame):
+                packet.duration = self._step
+                self._container.mux(packet)
+        except OSError as error:
+            self._abandon()
+            reason = error.strerror or type(error).__name__
+            raise OutputError(f"cannot write {self.path}: {reason}") from error
+
+    def _abandon(self) -> None:
+        """After a failed write: what reached the disk stays as it is."""
+        self.closed = True
+        self._file.close()
+
+    def close(self) -> None:
+        """Complete the file; an encoder that got no picture leaves none behind.
+
+        Raises:
+            OutputError: the rest cannot be written.
+        """
+        if self.closed:
+            return
+        if self._stream is None:
+            self._abandon()
+            self.path.unlink(missing_ok=True)
+            return
+        self._mux(None)
+        self.closed = True
+        with writing(self.path), self._file:
+            self._container.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())

@@ -1,0 +1,247 @@
+"""`identities.json` and `crops/`: who was seen where and when.
+
+`identities.json` holds, times in seconds of the run's clock:
+
+* `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame) and `last_index`;
+* `identities`, by id: `id`, `cameras`, `first`, `last`, `frames`, `crop` (a file below the output folder or
+  null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to: pieces without a
+  gap of more than 2 seconds), `quality` and `crop`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time as time_module
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.frames import FrameTracks
+from pipeline.outdir import write_atomically, write_bytes
+from pipeline.sinks.base import Step
+from pipeline.sinks.crops import BestCrop, crop_quality
+
+NAME = "identities.json"
+_GAP = 2.0
+
+
+@dataclass(slots=True)
+class TrackRecord:
+    """One track of one camera, as it stands in identities.json."""
+
+    camera: str
+    track: int
+    first: float
+    last: float
+    frames: int = 0
+    spans: list[list[float]] = field(default_factory=list)
+    quality: float = 0.0
+    crop: str | None = None
+
+    def seen(self, time: float) -> None:
+        """Count a frame at `time`."""
+        self.frames += 1
+        if self.spans and time - self.spans[-1][1] <= _GAP:
+            self.spans[-1][1] = time
+        else:
+            self.spans.append([time, time])
+        self.last = time
+
+
+@dataclass(slots=True)
+class CameraRecord:
+    """What came of one camera."""
+
+    frames: int = 0
+    first: float | None = None
+    last: float | None = None
+    last_index: int = 0
+
+    def seen(self, index: int, time: float) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.first = time if self.first is None else self.first
+        self.last, self.last_index = time, index
+
+
+@dataclass(slots=True)
+class _Live:
+    record: TrackRecord
+    identity: int
+    best: BestCrop | None
+
+
+class IdentitiesSink:
+    """Collects tracks and their best pictures; memory does not grow with a track's length.
+
+    Args:
+        folder: the output folder.
+        cameras: the cameras' names.
+        crops: keep pictures.
+        keep: tracks that are remembered at the most; the ones seen longest ago go first, with their pictures.
+        every: seconds (of real time) between two intermediate versions of identities.json.
+        idle: seconds of the run's clock without a box after which a track's picture moves from memory to disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cameras: Sequence[str],
+        *,
+        crops: bool = True,
+        keep: int = 20_000,
+        every: float = 10.0,
+        idle: float = 30.0,
+    ) -> None:
+        self._folder = folder
+        self._cameras = {name: CameraRecord() for name in cameras}
+        self._crops = crops
+        self._keep = keep
+        self._every = every
+        self._idle = idle
+        self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()
+        self._written = time_module.monotonic()
+        self._swept = -math.inf
+
+    def write(self, step: Step) -> None:
+        """Count the step's tracks and look for better pictures.
+
+        Raises:
+            OutputError: a picture or the list cannot be written.
+        """
+        for tracks in step:
+            self._take(tracks)
+        now = max(tracks.frame.time for tracks in step)
+        if now - self._swept > self._idle / 3:
+            self._swept = now
+            self._sweep(now)
+        if time_module.monotonic() - self._written > self._every:
+            self._save(final=False)
+
+    def _take(self, tracks: FrameTracks) -> None:
+        frame = tracks.frame
+        time = round(frame.time, 3)
+        self._cameras[frame.camera].seen(frame.index, time)
+        quality = crop_quality(tracks) if self._crops else None
+        for row, (track, identity) in enumerate(zip(tracks.ids.tolist(), tracks.global_ids.tolist(), strict=True)):
+            key = (frame.camera, track)
+            live = self._tracks.get(key)
+            if live is None:
+                live = _Live(TrackRecord(frame.camera, track, time, time), identity, None)
+                self._tracks[key] = live
+            live.identity = identity
+            live.record.seen(time)
+            self._tracks.move_to_end(key)
+            if quality is not None:
+                if live.best is None:
+                    live.best = BestCrop()
+                    live.best.quality = live.record.quality  # one that lies on the disk already
+                    live.best.data = b"" if live.record.crop is None else b"-"
+                live.best.offer(frame.image, tracks.xyxy[row], float(quality[row]))
+
+    def _sweep(self, now: float) -> None:
+        """Move the pictures of tracks that have ended to the disk; forget the oldest tracks beyond `keep`."""
+        for live in self._tracks.values():  # seen longest ago first
+            if live.record.last >= now - self._idle:
+                break
+            self._store(live)
+        while len(self._tracks) > self._keep:
+            _, live = self._tracks.popitem(last=False)
+            if live.record.crop is not None:
+                (self._folder / live.record.crop).unlink(missing_ok=True)
+
+    def _store(self, live: _Live) -> None:
+        """Write a track's best picture and free its memory."""
+        best, live.best = live.best, None
+        if best is None or len(best.data) <= 1:
+            return
+        record = live.record
+        name = f"crops/{record.camera}/{record.track}.jpg"
+        write_bytes(self._folder / name, best.data)
+        record.crop, record.quality = name, round(best.quality, 2)
+
+    def _save(self, *, final: bool) -> None:
+        if final:
+            for live in self._tracks.values():
+                self._store(live)
+        records = [(live.record, live.identity) for live in self._tracks.values()]
+        write_identities(self._folder, self._cameras, records, pictures=final)
+        self._written = time_module.monotonic()
+
+    def close(self) -> None:
+        """Write all pictures and the list."""
+        self._save(final=True)
+
+
+def write_identities(
+    folder: Path,
+    cameras: Mapping[str, CameraRecord],
+    tracks: Iterable[tuple[TrackRecord, int]],
+    *,
+    pictures: bool = True,
+) -> None:
+    """Group tracks to identities; write identities.json and each identity's picture, `crops/<id>.jpg`.
+
+    Args:
+        folder: the output folder.
+        cameras: what came of each camera.
+        tracks: every track with its identity.
+        pictures: write the identities' pictures too, and remove those of ids that are no more.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    groups: dict[int, list[TrackRecord]] = {}
+    for record, identity in tracks:
+        groups.setdefault(identity, []).append(record)
+    identities = [_identity(identity, groups[identity]) for identity in sorted(groups)]
+    if pictures:
+        _write_pictures(folder, identities)
+    content = {
+        "format": 1,
+        "cameras": {name: asdict(record) for name, record in cameras.items()},
+        "identities": identities,
+    }
+    write_atomically(folder / NAME, json.dumps(content, indent=1) + "\n")
+
+
+def _identity(identity: int, records: list[TrackRecord]) -> dict[str, Any]:
+    records = sorted(records, key=lambda record: (record.first, record.camera, record.track))
+    best = max(records, key=lambda record: record.quality)
+    return {
+        "id": identity,
+        "cameras": sorted({record.camera for record in records}),
+        "first": min(record.first for record in records),
+        "last": max(record.last for record in records),
+        "frames": sum(record.frames for record in records),
+        "crop": best.crop,
+        "tracks": [asdict(record) for record in records],
+    }
+
+
+def _write_pictures(folder: Path, identities: list[dict[str, Any]]) -> None:
+    kept = set()
+    for entry in identities:
+        if entry["crop"] is None:
+            continue
+        source = folder / entry["crop"]
+        target = folder / f"crops/{entry['id']}.jpg"
+        write_bytes(target, source.read_bytes())
+        entry["crop"] = f"crops/{entry['id']}.jpg"
+        kept.add(target.name)
+    for path in (folder / "crops").glob("*.jpg"):
+        if path.stem.isdecimal() and path.name not in kept:
+            path.unlink()
+
+
+def read_identities(folder: Path) -> tuple[dict[str, CameraRecord], list[tuple[TrackRecord, int]]]:
+    """Read identities.json back: the cameras' records and every track with its identity."""
+    content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    cameras = {name: CameraRecord(**record) for name, record in content["cameras"].items()}
+    tracks = [
+        (TrackRecord(**record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]
+    ]
+    return cameras, tracks

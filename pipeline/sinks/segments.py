@@ -1,0 +1,94 @@
+"""Files of live runs: cut into segments by time, the oldest removed beyond a disk limit.
+
+A segment of camera `gate` is `video/gate/20261120T123000.mp4`, `tracks/gate/20261120T123000.txt` and so on; its
+name is the UTC time of its first frame.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.frames import Frame
+from pipeline.outdir import SEGMENT
+from pipeline.sinks.base import Step
+from pipeline.wallclock import WallClock
+
+KINDS = ("video", "tracks", "global")
+
+
+class Segments:
+    """Says which file a frame of one camera belongs to.
+
+    Args:
+        single: the file of a run that is not cut, such as `DIR/video/gate.mp4`; the segments of a live run lie
+            in the folder of that name without its ending.
+        seconds: length of a segment on the run's clock; None does not cut.
+        clock: turns frame times into dates.
+    """
+
+    def __init__(self, single: Path, seconds: float | None, clock: WallClock) -> None:
+        self._single = single
+        self._seconds = seconds
+        self._clock = clock
+        self._number: int | None = None
+
+    def next_path(self, frame: Frame) -> Path | None:
+        """The path of a new file if `frame` is the first that belongs there, else None."""
+        number = 0 if self._seconds is None else math.floor(frame.time / self._seconds)
+        if number == self._number:
+            return None
+        self._number = number
+        if self._seconds is None:
+            return self._single
+        stamp = datetime.fromtimestamp(self._clock.epoch(frame), UTC).strftime("%Y%m%dT%H%M%S")
+        folder, suffix = self._single.with_suffix(""), self._single.suffix
+        path, again = folder / f"{stamp}{suffix}", 1
+        while path.exists():
+            again += 1
+            path = folder / f"{stamp}-{again}{suffix}"
+        return path
+
+
+class DiskLimit:
+    """A sink that removes the oldest segments when a live run's files grow beyond a limit.
+
+    The newest file of every camera is being written and stays.
+
+    Args:
+        folder: the output folder.
+        limit: bytes that all segments together may take.
+        every: seconds of the run's clock between two looks.
+    """
+
+    def __init__(self, folder: Path, limit: float, every: float = 10.0) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._every = every
+        self._due = -math.inf
+
+    def write(self, step: Step) -> None:
+        """Look at the disk when it is time to."""
+        time = max(tracks.frame.time for tracks in step)
+        if time >= self._due:
+            self._due = time + self._every
+            self.enforce()
+
+    def enforce(self) -> None:
+        """Remove the oldest segments, whatever their kind, until the rest is within the limit."""
+        old: list[tuple[str, Path, int]] = []
+        total = 0
+        for camera in (child for kind in KINDS for child in self._folder.glob(f"{kind}/*") if child.is_dir()):
+            files = sorted(path for path in camera.iterdir() if SEGMENT.fullmatch(path.stem))
+            sizes = [path.stat().st_size for path in files]
+            total += sum(sizes)
+            old.extend((path.stem, path, size) for path, size in zip(files[:-1], sizes[:-1], strict=True))
+        for _, path, size in sorted(old):
+            if total <= self._limit:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+
+    def close(self) -> None:
+        """Nothing is open."""
