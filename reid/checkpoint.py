@@ -15,8 +15,8 @@ from reid.errors import ReidError, WeightsError
 from reid.model import ModelSpec, ReidModel, build_model
 from reid.tensorfile import read_tensors
 
-_SPEC_KEY = "relaytrack.spec"
-_INFO_KEY = "relaytrack.info"
+SPEC_KEY = "relaytrack.spec"
+INFO_KEY = "relaytrack.info"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
@@ -88,8 +88,8 @@ def save_model(
     }
     header = {
         "format": "pt",
-        _SPEC_KEY: json.dumps(model.spec.to_dict(), sort_keys=True),
-        _INFO_KEY: (info or WeightsInfo()).to_json(),
+        SPEC_KEY: json.dumps(model.spec.to_dict(), sort_keys=True),
+        INFO_KEY: (info or WeightsInfo()).to_json(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path), metadata=header)
@@ -128,7 +128,7 @@ def load_info(path: Path | str) -> WeightsInfo:
         WeightsError: the file is missing or unreadable.
     """
     _, beside = read_tensors(path)
-    text = beside.get(_INFO_KEY)
+    text = beside.get(INFO_KEY)
     return WeightsInfo.from_json(text) if isinstance(text, str) else WeightsInfo()
 
 
@@ -157,7 +157,7 @@ def load_into(model: ReidModel, tensors: Mapping[str, Tensor], path: Path | str)
 
 
 def _spec(path: Path | str, beside: Mapping[str, Any]) -> ModelSpec:
-    stored = beside.get(_SPEC_KEY, beside.get("spec"))
+    stored = beside.get(SPEC_KEY, beside.get("spec"))
     if stored is None:
         raise WeightsError(
             f"{path} does not say which network it belongs to (convert it with `relaytrack reid import`)"

@@ -1,0 +1,160 @@
+"""Crops of people -> unit vectors."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reid.backends import Backend, OnnxBackend, TorchBackend
+from reid.checkpoint import WeightsInfo, default_weights, load_info, load_model
+from reid.errors import ReidError, WeightsError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Embedder:
+    """A re-identification network ready to use.
+
+    On a CPU the network runs in onnxruntime, made from the weights when the embedder starts (twice as fast as
+    the same folded network in torch); on a GPU in torch. One crop's vector does not depend on the others in
+    its batch.
+
+    Args:
+        weights: file of `reid.checkpoint.save_model`, an ".onnx" file ((B, 3, H, W) RGB ImageNet-normalised
+            to (B, D)), or None for the weights that come with the package.
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+        batch_size: most crops in one run of the network.
+        flip: average each embedding with that of the mirrored crop (twice the time).
+        threads: CPU threads of a run; None takes all cores.
+
+    Attributes:
+        input_size: (height, width) of the network's input, pixels.
+        dim: length of an embedding.
+        threshold: cosine similarity from which two crops are the same person, or None if not calibrated.
+        device: where tensors for `embed` are best placed: "cpu" or "cuda:N".
+        provider: what computes: "onnxruntime-cpu", "torch-cpu", "torch-cuda", ...
+        info: what the weights say of themselves (dataset, licence, notice, results).
+        weights: the file in use.
+
+    Raises:
+        WeightsError: the weights are missing, unreadable or of no use.
+        ReidError: the device is not there.
+    """
+
+    def __init__(
+        self,
+        weights: Path | str | None = None,
+        device: str = "auto",
+        batch_size: int = 16,
+        flip: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ReidError(f"batch_size must be at least 1, not {batch_size}")
+        self.weights = Path(weights) if weights is not None else default_weights()
+        self.batch_size = batch_size
+        self.flip = flip
+        where = resolve_device(device)
+        self._backend, self.info = _load(self.weights, where, threads)
+        self.input_size = self._backend.input_size
+        self.dim = self._backend.dim
+        self.provider = self._backend.provider
+        self.threshold = self.info.threshold
+        self.device = str(self._backend.device)
+        mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+        self._scale = (1.0 / std).view(1, 3, 1, 1).to(self._backend.device)
+        self._shift = (-mean / std).view(1, 3, 1, 1).to(self._backend.device)
+
+    def __call__(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Embed RGB crops.
+
+        Args:
+            crops: N arrays (H, W, 3) uint8 RGB, each of its own size.
+
+        Returns:
+            (N, dim) float32, L2-normalised rows.
+
+        Raises:
+            ReidError: a crop is empty or not (H, W, 3) uint8; names its number.
+        """
+        height, width = self.input_size
+        batch = np.empty((len(crops), height, width, 3), np.uint8)
+        for number, crop in enumerate(crops):
+            if crop.ndim != 3 or crop.shape[2] != 3 or crop.size == 0 or crop.dtype != np.uint8:
+                raise ReidError(f"crop {number} is not a (H, W, 3) uint8 image: {crop.dtype} {crop.shape}")
+            cv2.resize(crop, (width, height), dst=batch[number], interpolation=cv2.INTER_LINEAR)
+        return self.embed(torch.from_numpy(batch).permute(0, 3, 1, 2))
+
+    def embed(self, batch: Tensor) -> NDArray[np.float32]:
+        """Embed crops that are cut and resized already.
+
+        Args:
+            batch: (N, 3, height, width) RGB, uint8 in 0..255 or floating point in 0..1, on any device.
+
+        Returns:
+            (N, dim) float32, L2-normalised rows.
+
+        Raises:
+            ReidError: the batch has another shape.
+        """
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != (3, *self.input_size):
+            raise ReidError(
+                f"batch of shape {tuple(batch.shape)} instead of (N, 3, {', '.join(map(str, self.input_size))})"
+            )
+        out = np.empty((len(batch), self.dim), np.float32)
+        for start in range(0, len(batch), self.batch_size):
+            images = self._normalised(batch[start : start + self.batch_size])
+            features = self._backend.run(images)
+            if self.flip:
+                features = features + self._backend.run(images.flip(3))
+            norms = np.linalg.norm(features, axis=1, keepdims=True)
+            out[start : start + len(features)] = features / np.maximum(norms, 1e-12)
+        return out
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        """uint8 or 0..1 to ImageNet's zero mean and unit variance, float32 on the backend's device."""
+        images = images.to(self._backend.device)
+        scale = self._scale if images.is_floating_point() else self._scale / 255.0
+        return torch.addcmul(self._shift, images.float(), scale)
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device of "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        ReidError: unknown, or not there (never a silent fall-back).
+    """
+    if device == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise ReidError(f"unknown device {device!r}: choose auto, cpu, cuda or cuda:N")
+    if kind == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ReidError(f"device {device} asked for, but torch finds no CUDA here")
+    if number and int(number) >= torch.cuda.device_count():
+        raise ReidError(f"device {device} asked for, but there are {torch.cuda.device_count()} CUDA devices")
+    return torch.device("cuda", int(number or 0))
+
+
+def _load(path: Path, device: torch.device, threads: int | None) -> tuple[Backend, WeightsInfo]:
+    if path.suffix == ".onnx":
+        if not path.is_file():
+            raise WeightsError(f"weights not found: {path}")
+        foreign = OnnxBackend(path, device, threads)
+        return foreign, foreign.info
+    model, info = load_model(path), load_info(path)
+    if device.type == "cpu" and importlib.util.find_spec("onnx"):  # else torch, slower; `provider` says so
+        from reid.export import to_onnx
+
+        return OnnxBackend(to_onnx(model), device, threads, name=str(path)), info
+    return TorchBackend(model, device, threads), info

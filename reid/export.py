@@ -1,0 +1,121 @@
+"""Networks as ONNX with a dynamic batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reid.checkpoint import INFO_KEY, SPEC_KEY, WeightsInfo, load_info, load_model
+from reid.errors import ReidError
+from reid.model import ReidModel
+
+INPUT, OUTPUT = "images", "embeddings"
+OPSET = 17
+TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export wrote and how close it came.
+
+    Attributes:
+        path: the ONNX file.
+        size: its size in bytes.
+        difference: largest absolute difference to torch over all checked batches, unnormalised embeddings,
+            relative to the largest absolute value of the embeddings.
+        batches: the batch sizes that were checked.
+    """
+
+    path: Path
+    size: int
+    difference: float
+    batches: tuple[int, ...]
+
+
+def to_onnx(model: ReidModel, info: WeightsInfo | None = None) -> bytes:
+    """Serialise a network for inference: (B, 3, height, width) float32 -> (B, D) float32, any B.
+
+    The input is RGB, ImageNet-normalised; the output is not L2-normalised. Spec and info go into the file's
+    metadata. The network is deployed first (batch norms folded); the model given is not changed.
+
+    Raises:
+        ReidError: the `onnx` package is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ReidError("exporting needs the package onnx: pip install onnx") from error
+    spec = model.spec
+    example = torch.zeros(2, 3, spec.height, spec.width)
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.onnx"
+        warnings.simplefilter("ignore")  # the tracer's remarks on shapes, and that it will be replaced one day
+        exporter_log.setLevel(logging.ERROR)
+        try:
+            torch.onnx.export(
+                model.deploy().cpu().float(),
+                (example,),
+                file,
+                dynamo=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+                opset_version=OPSET,
+            )
+        finally:
+            exporter_log.setLevel(level)
+        proto = onnx.load(str(file))
+    stored = {SPEC_KEY: json.dumps(spec.to_dict(), sort_keys=True), INFO_KEY: (info or WeightsInfo()).to_json()}
+    onnx.helper.set_model_props(proto, stored)
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def export_onnx(weights: Path | str, path: Path | str, *, batches: tuple[int, ...] = (1, 3, 8)) -> ExportReport:
+    """Write a weight file as ONNX and compare it with torch.
+
+    Args:
+        weights: file of `reid.checkpoint.save_model`.
+        path: ONNX file to write.
+        batches: batch sizes to compare.
+
+    Raises:
+        WeightsError: the weights cannot be loaded.
+        ReidError: `onnx` is not installed, or the file differs from torch by more than 1e-4; it is removed then.
+    """
+    path = Path(path)
+    model = load_model(weights)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(to_onnx(model, load_info(weights)))
+    difference = compare_onnx(model, path, batches)
+    if not difference <= TOLERANCE:
+        path.unlink()
+        raise ReidError(f"{path}: the export differs from torch by {difference:.1e}, more than {TOLERANCE:.0e}")
+    return ExportReport(path, path.stat().st_size, difference, batches)
+
+
+def compare_onnx(model: ReidModel, path: Path, batches: tuple[int, ...]) -> float:
+    """Largest difference between an ONNX file and torch, as a share of the largest embedding value."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for batch in batches:
+        images = torch.randn(batch, 3, model.spec.height, model.spec.width, generator=generator)
+        with torch.inference_mode():
+            expected: NDArray[Any] = model.eval()(images).numpy()
+        (given,) = session.run(None, {INPUT: images.numpy()})
+        worst = max(worst, float(np.abs(given - expected).max() / max(np.abs(expected).max(), 1e-12)))
+    return worst
