@@ -73,10 +73,6 @@ def run(args: argparse.Namespace) -> int:
     from trackers.evaluation.coverage import check_coverage
 
     pairs = load_pairs(args.gt, args.result, args.benchmark)
-    for pair in pairs:
-        if not args.allow_missing:
-            for warning in _hinted(check_coverage, pair):
-                print(f"relaytrack: warning: {warning}", file=sys.stderr)
     found: dict[str, Evaluation] = {}
     if args.across:
         whole, found = evaluate_global({pair.name: (pair.truth, pair.rows) for pair in pairs})
@@ -86,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
             found[pair.name] = evaluate_in_detail(pair.truth, pair.rows, origin=pair.origin)
         compared = len({id(pair.truth) for pair in pairs}) < len(pairs)
         total = None if compared else combine([one.scores for one in found.values()])
+    for pair in pairs:
+        if not args.allow_missing:
+            for warning in _hinted(check_coverage, pair):
+                print(f"relaytrack: warning: {warning}", file=sys.stderr)
     if args.plots:
         save_plots(args.plots, pairs, found, whole if args.across else None)
     key = "global" if args.across else "combined"

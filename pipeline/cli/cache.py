@@ -1,0 +1,49 @@
+"""`relaytrack cache`: run the detector and the embedder over a video once and keep what they found."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "write the detections and embeddings of a video to a cache (.npz) for `track` and `bench tracker`"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack cache`."""
+    from pipeline.cli.track import add_input_arguments
+
+    add_input_arguments(parser, caches=False)
+    parser.add_argument("--detector", metavar="BACKEND", help="nanodet, ultralytics or file (detector.backend)")
+    parser.add_argument("--detector-weights", metavar="FILE", help="the detector's weights (detector.weights)")
+    parser.add_argument("--embedder-weights", metavar="FILE", help="the embedder's weights (embedder.weights)")
+    parser.add_argument("--no-embeddings", action="store_true", help="write detections only")
+    parser.add_argument("--out", type=Path, required=True, metavar="NPZ", help="the cache")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect, embed and write; says on stderr what was done."""
+    from pipeline.cli.track import load_single
+    from pipeline.detection_cache import write_cache
+    from pipeline.errors import InputError, OutputError
+    from pipeline.observing import observe
+
+    if args.fps is not None and not args.fps > 0:
+        raise InputError(f"--fps must be above 0, not {args.fps:g}")
+    if not args.out.absolute().parent.is_dir():
+        raise OutputError(f"{args.out}: no such folder")
+    for key, value in (
+        ("detector.backend", args.detector),
+        ("detector.weights", args.detector_weights),
+        ("embedder.weights", args.embedder_weights),
+    ):
+        if value:
+            args.set.append(f"{key}={value}")
+    cache = observe(load_single(args), embed=not args.no_embeddings)
+    write_cache(args.out, cache)
+    dim = 0 if cache.embeddings is None else cache.embeddings.shape[1]
+    print(
+        f"relaytrack: {args.out}: {len(cache)} detections in {cache.length} frames, embeddings of length {dim}",
+        file=sys.stderr,
+    )
+    return 0

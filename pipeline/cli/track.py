@@ -1,0 +1,125 @@
+"""`relaytrack track`: run the tracker of one camera and write a MOT result file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.detection_cache import DetectionCache
+    from trackers import DeepSort
+
+HELP = "track one camera's video, images or cached detections into a MOT result file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack track`."""
+    add_input_arguments(parser, caches=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="RES.txt", help="the result file")
+    parser.add_argument("--motion-only", action="store_true", help="use no embeddings, and compute none")
+    parser.add_argument("--classic", action="store_true", help="the DeepSORT of 2017 instead of the defaults")
+    parser.add_argument(
+        "--coasting", action="store_true", help="also write the predicted boxes of tracks that are out of sight"
+    )
+    parser.add_argument("--backfill", action="store_true", help="also write what a track had before it was confirmed")
+
+
+def add_input_arguments(parser: argparse.ArgumentParser, *, caches: bool) -> None:
+    """Declare what `track` and `cache` share: the source and the networks."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--video", metavar="V", help="a video file")
+    source.add_argument("--frames", metavar="DIR", help="a folder of images (MOT layout: DIR/img1/000001.jpg)")
+    if caches:
+        source.add_argument("--cache", type=Path, metavar="NPZ", help="detections and embeddings in a cache")
+    parser.add_argument("--fps", type=float, help="frames per second, for images and for caches without a clock")
+    parser.add_argument("--config", metavar="YAML", help="take the settings of the networks and the tracker from here")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override any key, e.g. tracker.max_age=2"
+    )
+    parser.add_argument("--device", metavar="auto|cpu|cuda[:i]", help="where the networks run (run.device)")
+    parser.add_argument("--detections", metavar="DET.txt", help="use the detections of this MOT file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track and write; says on stderr what was done."""
+    import numpy as np
+
+    from pipeline.errors import InputError
+    from pipeline.offline import track_cache
+    from trackers.evaluation import write_mot
+
+    if args.fps is not None and not args.fps > 0:
+        raise InputError(f"--fps must be above 0, not {args.fps:g}")
+    config = load_single(args)
+    tracker = create_tracker(config, classic=args.classic, coasting=args.coasting)
+    if args.cache is None:
+        from pipeline.observing import observe
+
+        cache = observe(config, embed=not args.motion_only)
+    else:
+        cache = _cache_with_clock(args.cache, args.fps)
+    sequence = track_cache(
+        cache,
+        tracker,
+        fps=args.fps if args.cache else None,
+        embeddings=not args.motion_only,
+        backfill=args.backfill,
+    )
+    write_mot(args.out, sequence.rows)
+    rows, spent = sequence.rows, 1000 * float(np.median(sequence.seconds)) if len(sequence.seconds) else 0.0
+    print(
+        f"relaytrack: {args.out}: {len(np.unique(rows.ids))} tracks, {len(rows)} boxes in {cache.length} frames "
+        f"({len(cache)} detections, {sequence.rejected} of them degenerate; tracker {spent:.2f} ms a frame)",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def load_single(args: argparse.Namespace) -> Config:
+    """The configuration of a run with one camera (or none, when a cache is read).
+
+    Raises:
+        ConfigError: an unknown key or a wrong value.
+    """
+    from pipeline.configfile import load_config, parse_assignment
+    from pipeline.errors import ConfigError
+
+    overrides: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
+    if args.device:
+        overrides["run.device"] = args.device
+    url = args.video or args.frames
+    if url:
+        if args.video and Path(args.video).is_dir():
+            raise ConfigError(f"--video {args.video}: is a folder; --frames takes a folder of images")
+        if args.frames and not Path(args.frames).is_dir():
+            raise ConfigError(f"--frames {args.frames}: no such folder")
+        camera = {"url": url, "fps": args.fps if args.frames else None, "detections": args.detections}
+        overrides["cameras"] = [{key: value for key, value in camera.items() if value is not None}]
+    if args.detections:
+        overrides["detector.backend"] = "file"
+    if args.config:
+        return load_config(args.config, overrides=overrides)
+    return load_config(data={}, overrides=overrides)
+
+
+def create_tracker(config: Config, *, classic: bool, coasting: bool) -> DeepSort:
+    """The configured tracker, or the one of the paper."""
+    import dataclasses
+
+    from trackers import DeepSort, DeepSortParams
+
+    params = DeepSortParams.classic() if classic else config.tracker
+    return DeepSort(dataclasses.replace(params, report_coasting=True) if coasting else params)
+
+
+def _cache_with_clock(path: Path, fps: float | None) -> DetectionCache:
+    from pipeline.detection_cache import read_cache
+    from pipeline.errors import InputError
+
+    cache = read_cache(path)
+    if fps is None and cache.times is None:
+        raise InputError(f"{path}: this cache has no clock: give --fps, the frames per second of its video")
+    return cache
