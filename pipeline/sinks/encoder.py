@@ -49,6 +49,7 @@ class Encoder:
     ) -> None:
         self.path = path
         self._file = open_private(path, "w+b", buffering=0)
+        # zerolatency: a picture is on its way to the disk at once; and crf means the same at every frame rate
         self._options = {"crf": str(crf), "preset": preset, "tune": "zerolatency"}
         self._threads = threads
         if fragmented:
@@ -147,3 +148,22 @@ class Encoder:
             self._container.close()
             self._file.flush()
             os.fsync(self._file.fileno())
+
+
+def remux(source: Path, target: Path) -> None:
+    """Copy a fragmented mp4 into one with its index in front, without decoding: players seek in it at once.
+
+    Raises:
+        OutputError: the copy cannot be written.
+    """
+    file = open_private(target, "w+b", buffering=0)
+    with writing(target), file, av.open(str(source)) as given:
+        options = {"movflags": "faststart"}
+        with av.open(file, "w", format="mp4", container_options=options) as copy:
+            stream = copy.add_stream_from_template(given.streams.video[0])
+            for packet in given.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    copy.mux(packet)
+        file.flush()
+        os.fsync(file.fileno())
