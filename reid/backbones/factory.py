@@ -6,9 +6,15 @@ from collections.abc import Callable
 
 from reid.backbones.base import Backbone
 from reid.backbones.mobilenet import MobileNetV2
+from reid.backbones.osnet import OSNet
+from reid.backbones.resnet import ResNet
 from reid.errors import ReidError
 
 _MAKERS: dict[str, Callable[[int], Backbone]] = {
+    "resnet50": lambda stride: ResNet(last_stride=stride),
+    "resnet50_ibn_a": lambda stride: ResNet(last_stride=stride, ibn=True),
+    "osnet_x1_0": lambda stride: OSNet(1.0),
+    "osnet_x0_25": lambda stride: OSNet(0.25),
     "mobilenet_v2": lambda stride: MobileNetV2(last_stride=stride),
     "mobilenet_v2_ibn": lambda stride: MobileNetV2(last_stride=stride, ibn=True),
 }

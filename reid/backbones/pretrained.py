@@ -26,7 +26,9 @@ def load_imagenet(backbone: Backbone, path: Path | str) -> None:
     """
     tensors, _ = read_tensors(path)
     source = {name: tensor for name, tensor in tensors.items() if not _is_classifier(name)}
-    slots = _slots(backbone)
+    slots = _own_slots(backbone)
+    if not set(slots) <= set(source):
+        slots = _plain_slots(backbone)
     wanted = [name for name in slots if not name.endswith("num_batches_tracked")]
     given = [name for name in source if not name.endswith("num_batches_tracked")]
     if not set(wanted) <= set(given):
@@ -55,7 +57,13 @@ def _is_classifier(name: str) -> bool:
     return name.split(".")[0] in ("fc", "classifier", "_fc")
 
 
-def _slots(backbone: nn.Module) -> dict[str, list[Tensor]]:
+def _own_slots(backbone: nn.Module) -> dict[str, list[Tensor]]:
+    """Every tensor of the backbone that a file must hold, by its own name."""
+    named = backbone.state_dict(keep_vars=True).items()
+    return {name: [tensor] for name, tensor in named if not name.endswith("num_batches_tracked")}
+
+
+def _plain_slots(backbone: nn.Module) -> dict[str, list[Tensor]]:
     """Name in the plain network -> the tensors of ours that take its rows (two where IBN splits a norm)."""
     slots: dict[str, list[Tensor]] = {}
     halves = {name: m for name, m in backbone.named_modules() if isinstance(m, InstanceBatchNorm)}
