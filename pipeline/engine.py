@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.batcher import Batcher
@@ -64,7 +64,7 @@ class Pipeline:
         if not config.cameras:
             raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
         self.config = config
-        self.perception: Perception | None = None
+        self.on_networks: Callable[[Perception], object] | None = None
         self._progress = progress
         self._extra_sinks = tuple(sinks)
         self._stop = threading.Event()
@@ -87,7 +87,9 @@ class Pipeline:
         config = self.config
         names = [camera.name for camera in config.cameras]
         check_output(config.output.dir, overwrite=config.output.overwrite)
-        perception = self.perception = create_perception(config)
+        perception = create_perception(config)
+        if self.on_networks:
+            self.on_networks(perception)
         follower = create_follower(config, perception)
         started = time.monotonic()
         sources = [

@@ -21,17 +21,13 @@ class Follower:
     """
 
     def __init__(self, cameras: Sequence[str], tracker: DeepSortParams, associator: IdentityAssociator) -> None:
-        self._trackers = {camera: DeepSort(tracker) for camera in cameras}
+        self._trackers = {camera: DeepSort(tracker, report_coasting=False) for camera in cameras}
         self._associator = associator
         self.revisions: list[Revision] = []
 
     def follow(self, observations: Sequence[Observation]) -> tuple[FrameTracks, ...]:
         """Take one moment's observations and return each frame's confirmed tracks with their identities."""
-        tracked = []
-        for seen in observations:
-            frame, found = seen.frame, seen.detections
-            result = self._trackers[frame.camera].update(found.xyxy, found.scores, seen.embeddings, frame.time)
-            tracked.append((seen, result))
+        tracked = [(seen, self._track(seen)) for seen in observations]
         step = self._associator.update([_view(seen, result) for seen, result in tracked])
         self.revisions.extend(step.revisions)
         return tuple(
@@ -45,6 +41,13 @@ class Follower:
                 embeddings=seen.embeddings[result.indices],
             )
             for (seen, result), ids in zip(tracked, step.global_ids, strict=True)
+        )
+
+    def _track(self, seen: Observation) -> TrackResult:
+        frame, found = seen.frame, seen.detections
+        height, width = frame.image.shape[:2]
+        return self._trackers[frame.camera].update(
+            found.xyxy, found.scores, seen.embeddings, frame.time, frame_size=(width, height)
         )
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
