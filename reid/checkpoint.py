@@ -84,7 +84,7 @@ def save_model(
     tensors = {
         name: _stored(tensor, half)
         for name, tensor in model.state_dict().items()
-        if classifier or not name.startswith("head.classifier.")
+        if classifier or not _only_for_training(model.spec, name)
     }
     header = {
         "format": "pt",
@@ -94,6 +94,10 @@ def save_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path), metadata=header)
     return path
+
+
+def _only_for_training(spec: ModelSpec, name: str) -> bool:
+    return name.startswith("head." if spec.head == "stripes" else "head.classifier.")
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:
@@ -140,8 +144,8 @@ def load_into(model: ReidModel, tensors: Mapping[str, Tensor], path: Path | str)
     """
     wanted = model.state_dict()
     given = dict(tensors)
-    if model.head.classifier is None:
-        given.pop("head.classifier.weight", None)
+    if not model.num_classes:  # a network that only embeds leaves the training's classifiers aside
+        given = {name: tensor for name, tensor in given.items() if not _only_for_training(model.spec, name)}
     for name, tensor in wanted.items():
         if name not in given:
             raise WeightsError(f"{path} belongs to another network: it has no {name}")

@@ -20,6 +20,7 @@ from reid.backbones.factory import create_backbone
 from reid.errors import ReidError
 from reid.folding import fold_batch_norms
 from reid.heads import BNNeckHead, HeadOutput
+from reid.stripes import StripesHead
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class ModelSpec:
         pooling: "gap" (mean) or "gem" (generalised mean, exponent learned).
         neck: batch norm between the embedding and the classifier.
         feature: the test-time embedding, "post" or "pre" that batch norm.
+        head: "bnneck", or "stripes" (six stripes with deep supervision, see `reid.stripes`; embedding_dim,
+            pooling, neck and feature have no meaning there).
     """
 
     backbone: str = "mobilenet_v2"
@@ -51,12 +54,15 @@ class ModelSpec:
     pooling: str = "gap"
     neck: bool = True
     feature: str = "post"
+    head: str = "bnneck"
 
     def __post_init__(self) -> None:
         if self.pooling not in ("gap", "gem"):
             raise ReidError(f"unknown pooling {self.pooling!r}: choose one of gap, gem")
         if self.feature not in ("pre", "post"):
             raise ReidError(f"unknown feature {self.feature!r}: choose one of pre, post")
+        if self.head not in ("bnneck", "stripes"):
+            raise ReidError(f"unknown head {self.head!r}: choose one of bnneck, stripes")
         if self.height < 32 or self.width < 32:
             raise ReidError(f"input of {self.height} x {self.width} pixels is too small: at least 32 x 32")
 
@@ -94,6 +100,7 @@ PRESETS: dict[str, ModelSpec] = {
     "rga_s_resnet50": ModelSpec(backbone="resnet50", attention="rga_s"),
     "rga_c_resnet50": ModelSpec(backbone="resnet50", attention="rga_c"),
     "resnet50": ModelSpec(backbone="resnet50"),
+    "pfsa_resnet50": ModelSpec(backbone="resnet50", head="stripes", height=384),
 }
 """Ready-made networks; "default" is the light one whose weights are shipped."""
 
@@ -126,39 +133,54 @@ class ReidModel(nn.Module):
                 -(-spec.width // stage.stride),
                 ratios=spec.attention_ratios,
             )
-        self.head = BNNeckHead(
-            self.backbone.channels,
-            embedding_dim=spec.embedding_dim,
-            num_classes=num_classes,
-            pooling=spec.pooling,
-            neck=spec.neck,
-            feature=spec.feature,
-        )
+        self.head: BNNeckHead | StripesHead
+        if spec.head == "stripes":
+            supervised = [stage.channels for stage in stages[:3]]
+            self.head = StripesHead(self.backbone.channels, supervised, num_classes=num_classes)
+        else:
+            self.head = BNNeckHead(
+                self.backbone.channels,
+                embedding_dim=spec.embedding_dim,
+                num_classes=num_classes,
+                pooling=spec.pooling,
+                neck=spec.neck,
+                feature=spec.feature,
+            )
 
     @property
     def dim(self) -> int:
         """Length of the embedding."""
         return self.head.dim
 
-    def feature_map(self, images: Tensor) -> Tensor:
-        """The final map (B, C, h, w) of ImageNet-normalised RGB images (B, 3, height, width)."""
+    def stage_maps(self, images: Tensor) -> list[Tensor]:
+        """The map after each stage and its attention, of ImageNet-normalised RGB (B, 3, height, width)."""
+        maps = []
         x = images
         for number, block in enumerate(self.backbone.blocks(), start=1):
             x = block(x)
             name = f"stage{number}"
             if name in self.attention:
                 x = self.attention[name](x)
-        return self.backbone.tail()(x)  # type: ignore[no-any-return]
+            maps.append(x)
+        return maps
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """The final map (B, C, h, w)."""
+        return self.backbone.tail()(self.stage_maps(images)[-1])  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor | HeadOutput:
         """Embed ImageNet-normalised RGB images (B, 3, height, width).
 
         Returns:
-            In training mode (feature before the neck (B, D), logits (B, classes)); in eval mode the embedding
-            (B, D), not normalised.
+            In training mode (feature for the triplet loss (B, D), logits (B, classes), or (B, parts, classes)
+            with the stripes head); in eval mode the embedding (B, D), not normalised.
         """
-        x = self.feature_map(images)
-        return self.head(x) if self.training else self.head.embed(x)
+        if not self.training:
+            return self.head.embed(self.feature_map(images))
+        if isinstance(self.head, BNNeckHead):
+            return self.head(self.feature_map(images))  # type: ignore[no-any-return]
+        maps = self.stage_maps(images)
+        return self.head(self.backbone.tail()(maps[-1]), maps)  # type: ignore[no-any-return]
 
     def deploy(self) -> ReidModel:
         """A copy for inference: batch norms folded, RGA's embeddings as one product, no classifier.
