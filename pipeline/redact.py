@@ -7,7 +7,10 @@ import re
 
 from pipeline.errors import ConfigError
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#]*@")
+# First a password with '/', '?', '#' or '@' in it, which no port can be mistaken for; then the orderly ones.
+_CREDENTIALS = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s?#:@\[]*:(?!\d{1,5}(?:[/?#\s]|$))\S*@|[^/\s?#]*@)"
+)
 _SECRET_QUERY = re.compile(
     r"(?P<key>[?&](?:user|username|usr|login|pass|passwd|password|pwd|token|auth|key|secret)=)[^&\s#]*", re.I
 )

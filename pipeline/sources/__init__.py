@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,13 @@ from pipeline.config import CameraConfig, InputConfig, RunConfig
 from pipeline.redact import expand_variables, redact_url
 from pipeline.sources.base import Source, SourceStats
 from pipeline.sources.camera import Camera
+from pipeline.sources.live import LiveSource
 from pipeline.sources.recorded import RecordedSource, find_reader
+from pipeline.sources.streams import connect
 
 __all__ = ["Source", "SourceStats", "create_source"]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|webcam:", re.IGNORECASE)
 
 
 def create_source(
@@ -46,6 +51,15 @@ def create_source(
         live = camera.live
     if run.live is not None:
         live = run.live
-    path = Path(address.removeprefix("file://")).expanduser()
-    find = partial(find_reader, path, redact_url(camera.url), fps=camera.fps, threads=options.threads)
-    return RecordedSource(settings, find, live=live)
+    if _is_file(address):
+        path = Path(address.removeprefix("file://")).expanduser()
+        find = partial(find_reader, path, redact_url(camera.url), fps=camera.fps, threads=options.threads)
+        return RecordedSource(settings, find, live=live)
+    reach = partial(connect, address, camera.transport or options.transport, options)
+    if live:
+        return LiveSource(settings, reach, options)
+    return RecordedSource(settings, lambda: (reach(), None), live=False)
+
+
+def _is_file(address: str) -> bool:
+    return address.startswith("file://") or not _ADDRESS.match(address)

@@ -21,6 +21,7 @@ class Camera:
 
     Attributes:
         name: the camera's name.
+        address: its address for messages: as configured, `${NAME}` not filled in, without credentials.
         crop: region of interest (x, y, width, height) in pixels of the full picture, None for all of it.
         max_fps: upper rate of the frames handed out, None for all.
         offset: seconds added to the camera's clock.
@@ -32,6 +33,7 @@ class Camera:
     """
 
     name: str
+    address: str
     crop: tuple[int, int, int, int] | None
     max_fps: float | None
     offset: float
@@ -46,6 +48,7 @@ class Camera:
         """Take the settings from the configuration; a camera's own `max_fps` goes before `run.fps`."""
         return Camera(
             name=config.name or "camera",
+            address=redact_url(config.url),
             crop=config.crop,
             max_fps=config.max_fps or run.fps,
             offset=config.offset,
@@ -64,6 +67,10 @@ class Camera:
         message = redact_url(f"camera {self.name!r}: {text}")
         self.stats.error = message
         return SourceError(message)
+
+    def open_error(self, text: str) -> SourceError:
+        """An error of opening, which names the address too."""
+        return self.error(text if self.address in text else f"{text}: {self.address}")
 
     def warn(self, text: str) -> None:
         """Log a line that names the camera and keep it in the counts; credentials are removed."""

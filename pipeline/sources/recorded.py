@@ -13,7 +13,7 @@ from pipeline.sources.camera import Camera
 from pipeline.sources.images import ImageFolderReader
 from pipeline.sources.limits import RateLimit
 from pipeline.sources.mp4 import read_layout
-from pipeline.sources.video import ImageConverter, VideoReader
+from pipeline.sources.video import VideoReader
 
 _LONGEST_SILENCE = 1.0  # seconds after which even a late frame of a played file is shown
 
@@ -30,19 +30,6 @@ class Reader(Protocol):
     def pictures(self) -> Iterator[Any]: ...
     def convert(self, raw: Any) -> Image | None: ...
     def close(self) -> None: ...
-
-
-class VideoFileReader(VideoReader):
-    """A `VideoReader` that also converts, for recordings."""
-
-    def open(self) -> None:
-        """See `VideoReader.open`."""
-        super().open()
-        self._converter = ImageConverter(self.size)
-
-    def convert(self, raw: Any) -> Image:
-        """The picture as RGB."""
-        return self._converter.convert(raw)
 
 
 class RecordedSource:
@@ -68,7 +55,7 @@ class RecordedSource:
             reader, warning = self._find()
             reader.open()
         except ReadError as error:
-            raise self._camera.error(str(error)) from None
+            raise self._camera.open_error(str(error)) from None
         self._reader = reader
         self.fps = self._camera.rate(reader.fps)
         self.size = self._camera.view_size(reader.size)
@@ -167,4 +154,4 @@ def find_reader(path: Path, shown: str, *, fps: float | None, threads: int) -> t
     warning = None
     if layout is not None and layout.missing_bytes:
         warning = f"incomplete file: {shown} was cut off; it is read up to the cut"
-    return VideoFileReader(f"file:{path}", threads=threads), warning
+    return VideoReader(f"file:{path}", threads=threads), warning

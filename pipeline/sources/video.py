@@ -75,7 +75,7 @@ class VideoReader:
         self._open_timeout, self._read_timeout = open_timeout, read_timeout
         self._threads, self._low_delay = threads, low_delay
         self._container: InputContainer | None = None
-        self._stream: VideoStream | None = None
+        self._converter: ImageConverter | None = None
         self._pictures: Iterator[Picture] = iter(())
         self._first: Picture | None = None
 
@@ -94,7 +94,6 @@ class VideoReader:
             read_timeout=self._read_timeout,
         )
         stream = self._choose_stream(self._container)
-        self._stream = stream
         stream.thread_type = "SLICE" if self._low_delay or self._threads == 1 else "AUTO"
         stream.codec_context.thread_count = self._threads
         self.fps = _nominal_rate(stream)
@@ -116,6 +115,12 @@ class VideoReader:
             yield self._first
             self._first = None
         yield from self._pictures
+
+    def convert(self, raw: VideoFrame) -> Image:
+        """The picture as RGB, see `ImageConverter`."""
+        if self._converter is None:
+            self._converter = ImageConverter(self.size)
+        return self._converter.convert(raw)
 
     def close(self) -> None:
         """Close the video."""

@@ -18,8 +18,14 @@ def test_credentials_of_a_url_inside_any_message_vanish(user: str, password: str
     assert shown == "cannot open rtsp://***@host:554/path: refused"
 
 
-def test_a_url_without_credentials_stays() -> None:
-    assert redact_url("rtsp://host:554/a@b") == "rtsp://host:554/a@b"
+@pytest.mark.parametrize("password", ["a/b", "a?b", "a#b", "a@b", "a@b/c@d", "123456/7", 'a"b', "a'b"])
+def test_a_password_that_should_have_been_escaped_vanishes_too(password: str) -> None:
+    assert redact_url(f"rtsp://user:{password}@host:554/path") == "rtsp://***@host:554/path"
+
+
+@pytest.mark.parametrize("url", ["rtsp://host:554/a@b", "rtsp://[::1]:554/a@b", "http://host/a?mail=b@c", "a@b:c"])
+def test_an_at_sign_behind_the_host_is_no_credential(url: str) -> None:
+    assert redact_url(url) == url
 
 
 def test_secret_query_keys_are_hidden() -> None:

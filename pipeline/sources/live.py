@@ -1,0 +1,218 @@
+"""Live cameras (RTSP, webcams): the newest frame, time limits that hold, and a new try after every loss."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from av.video.frame import VideoFrame
+
+from pipeline.config import InputConfig
+from pipeline.errors import SourceError
+from pipeline.frames import Frame
+from pipeline.sources.base import LOG, ReadError, SourceStats
+from pipeline.sources.camera import Camera
+from pipeline.sources.limits import RateLimit
+from pipeline.sources.mailbox import Mailbox
+from pipeline.sources.video import ImageConverter, VideoReader, oriented_size
+
+_POLL = 0.1  # seconds; how soon a stop event is seen
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A decoded picture: its number, `time.monotonic()` of its arrival, and the packets broken so far."""
+
+    index: int
+    arrived: float
+    raw: VideoFrame
+    broken: int
+    fps: float | None
+
+
+class Backoff:
+    """Growing pauses between tries: doubled each time up to a limit, each shortened by up to half at random.
+
+    The randomness keeps cameras that were lost together from coming back all at once.
+    """
+
+    def __init__(self, initial: float, longest: float, chance: Callable[[], float] = random.random) -> None:
+        """Pauses from `initial` to `longest` seconds; `chance` returns numbers in 0..1."""
+        self._initial, self._longest, self._chance = initial, longest, chance
+        self._next = initial
+
+    def pause(self) -> float:
+        """Seconds to wait before the coming try."""
+        pause = min(self._next, self._longest)
+        self._next = min(2 * pause, self._longest)
+        return pause * (1.0 - 0.5 * self._chance())
+
+    def reset(self) -> None:
+        """Begin anew: the camera is back."""
+        self._next = self._initial
+
+
+class LiveSource:
+    """A live camera.
+
+    Each connection has a thread of its own that decodes into a `Mailbox`; conversion happens only for frames
+    that are taken out. A connection that fails, ends or falls silent is left behind, whatever its thread hangs
+    in (FFmpeg's time limits end it later), and a new one is made after a pause. Time is that of arrival.
+    """
+
+    def __init__(self, camera: Camera, make_reader: Callable[[], VideoReader], options: InputConfig) -> None:
+        """Read as `camera` what `make_reader` connects to (it may raise ReadError itself)."""
+        self.name = camera.name
+        self.live = True
+        self.stats: SourceStats = camera.stats
+        self.fps: float | None = None
+        self.size: tuple[int, int] | None = None
+        self._camera, self._make_reader, self._options = camera, make_reader, options
+        self._limit = RateLimit(camera.max_fps)
+        self._backoff = Backoff(options.reconnect_initial, options.reconnect_max)
+        self._converter: ImageConverter | None = None
+        self._box: Mailbox[Arrival] | None = None
+        self._pending: Arrival | None = None
+        self._seen = self._index = self._broken = 0
+        self._connected_before = False
+
+    def open(self) -> None:
+        """See `Source.open`; with `on_start_failure: retry` a camera that does not answer is no error."""
+        try:
+            failure = self._connect(self._options.open_timeout)
+        except SourceError:
+            self._disconnect()
+            raise
+        if failure is None or self._camera.ended:
+            return
+        error = self._camera.open_error(failure)
+        if self._options.on_start_failure == "fail":
+            raise error
+        LOG.warning("%s; trying on", error)
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """See `Source.frames`."""
+        try:
+            while not self._ended:
+                if self._pending is None and self._box is None:
+                    self._rest()
+                    failure = None if self._ended else self._connect(self._options.open_timeout)
+                    if failure is not None:
+                        self._camera.open_error(failure)
+                    continue
+                arrival, self._pending = self._pending or self._take(), None
+                if arrival is not None:
+                    self.stats.frames += 1
+                    yield self._frame(arrival)
+        finally:
+            self._disconnect()
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._camera.closed.set()
+        self._disconnect()
+
+    @property
+    def _ended(self) -> bool:
+        limit = self._camera.max_seconds
+        over = limit is not None and self._now() >= limit
+        return over or self._camera.ended
+
+    def _now(self) -> float:
+        return time.monotonic() - self._camera.started
+
+    def _connect(self, timeout: float) -> str | None:
+        """Make a connection and wait for its first picture; returns why there is none."""
+        box: Mailbox[Arrival] = Mailbox()
+        self._box = box
+        threading.Thread(target=self._work, args=(box,), name=f"camera-{self.name}", daemon=True).start()
+        until = time.monotonic() + timeout
+        while not self._ended:
+            left = until - time.monotonic()
+            arrival, dropped = box.take(max(0.0, min(left, _POLL)))
+            if arrival is not None:
+                self._begin(arrival, dropped)
+                return None
+            if box.failure is not None or left <= 0:
+                self._disconnect()
+                return box.failure or f"no picture within {timeout:g} s"
+        self._disconnect()
+        return None
+
+    def _begin(self, arrival: Arrival, dropped: int) -> None:
+        if self._converter is None:
+            full = oriented_size(arrival.raw)
+            self.size = self._camera.view_size(full)
+            self._converter = ImageConverter(full)
+            self.fps = self._camera.rate(arrival.fps)
+        self._count(arrival, dropped)
+        self._pending = arrival
+        self._backoff.reset()
+        self.stats.error = None
+        if self._connected_before:
+            self.stats.reconnects += 1
+            LOG.warning("camera %r: connected again", self.name)
+        self._connected_before = True
+
+    def _take(self) -> Arrival | None:
+        """The next picture; None, with the connection given up, where none comes within `read_timeout`."""
+        box, until = self._box, time.monotonic() + self._options.read_timeout
+        while box is not None and not self._ended:
+            left = until - time.monotonic()
+            arrival, dropped = box.take(max(0.0, min(left, _POLL)))
+            if arrival is not None:
+                self._count(arrival, dropped)
+                return arrival
+            if box.failure is not None or left <= 0:
+                reason = box.failure or f"no picture for {self._options.read_timeout:g} s"
+                self._disconnect()
+                LOG.warning("%s; connecting again", self._camera.error(f"lost: {reason}"))
+                return None
+        return None
+
+    def _rest(self) -> None:
+        until = time.monotonic() + self._backoff.pause()
+        while (left := until - time.monotonic()) > 0 and not self._ended:
+            self._camera.closed.wait(min(left, _POLL))
+
+    def _count(self, arrival: Arrival, dropped: int) -> None:
+        self.stats.frames += dropped
+        self.stats.dropped += dropped
+        self.stats.broken = arrival.broken
+
+    def _frame(self, arrival: Arrival) -> Frame:
+        assert self._converter is not None, "a picture came before the first one"
+        image = self._converter.convert(arrival.raw)
+        return self._camera.frame(arrival.index, arrival.arrived - self._camera.started, image, arrived=arrival.arrived)
+
+    def _disconnect(self) -> None:
+        box, self._box, self._pending = self._box, None, None
+        if box is not None:
+            box.abandon()
+
+    def _work(self, box: Mailbox[Arrival]) -> None:
+        """One connection, in its own thread; at most one box that is not abandoned exists at a time."""
+        reader: VideoReader | None = None
+        try:
+            reader = self._make_reader()
+            reader.open()
+            first, broken = self._index, self._broken
+            for picture in reader.pictures():
+                if box.abandoned:
+                    break
+                self._index = first + picture.index
+                self._broken = broken + reader.broken
+                arrived = time.monotonic()
+                if self._limit.keep(arrived):
+                    box.put(Arrival(self._index, arrived, picture.raw, self._broken, reader.fps))
+            box.fail("the stream ended")
+        except ReadError as error:
+            box.fail(str(error))
+        except Exception as error:  # whatever it is, the camera must be sought again
+            box.fail(f"unexpected {type(error).__name__}")
+        finally:
+            if reader is not None:
+                reader.close()

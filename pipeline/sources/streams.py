@@ -1,0 +1,63 @@
+"""Readers of addresses that are no files: RTSP and other network streams, and webcams."""
+
+from __future__ import annotations
+
+import sys
+
+from pipeline.config import InputConfig
+from pipeline.sources.base import ReadError
+from pipeline.sources.ffmpeg import resolve_host
+from pipeline.sources.video import VideoReader
+
+_WEBCAM = "webcam:"
+
+
+def connect(address: str, transport: str, options: InputConfig) -> VideoReader:
+    """Prepare to read a network stream or a webcam; it may take as long as a name look-up.
+
+    Args:
+        address: `rtsp://...`, any other `scheme://...` that FFmpeg knows, or `webcam:0`.
+        transport: "tcp" or "udp", for RTSP.
+        options: time limits and decoder threads.
+
+    Raises:
+        ReadError: the host is unknown, or there is no such webcam.
+    """
+    format, settings = None, {}
+    scheme = address.split("://")[0].lower()
+    if address.lower().startswith(_WEBCAM):
+        format, address = webcam(address[len(_WEBCAM) :])
+    else:
+        resolve_host(address)
+    if scheme in ("rtsp", "rtsps"):
+        settings = {
+            "rtsp_transport": transport,
+            "allowed_media_types": "video",
+            "timeout": str(round(1e6 * options.read_timeout)),  # of the socket, in microseconds
+            "analyzeduration": "1000000",  # microseconds of the stream looked at before the first picture
+            "fpsprobesize": "3",
+        }
+    return VideoReader(
+        address,
+        format=format,
+        options=settings,
+        open_timeout=options.open_timeout,
+        read_timeout=options.read_timeout,
+        threads=options.threads,
+        low_delay=True,
+    )
+
+
+def webcam(which: str) -> tuple[str, str]:
+    """FFmpeg's input format and device name of webcam `which` (a number, or a device's path or name).
+
+    Raises:
+        ReadError: webcams cannot be read on this system.
+    """
+    if sys.platform.startswith("linux"):
+        return "v4l2", f"/dev/video{which}" if which.isdigit() else which
+    if sys.platform == "darwin":
+        return "avfoundation", which
+    if sys.platform == "win32":
+        return "dshow", f"video={which}"
+    raise ReadError(f"webcams cannot be read on {sys.platform}")
