@@ -61,7 +61,7 @@ class Cropper:
             for level in range(int(halvings.max()) + 1):
                 some = np.flatnonzero(halvings == level)
                 if len(some):
-                    crops = self._sample(canvas, owner[some], regions[some] / np.float32(2**level))
+                    crops = self._sample(canvas, owner[some], (regions[some] / 2**level).astype(np.float32))
                     if len(some) == len(out):  # one size, no halvings: everything is in its place
                         return crops
                     out[torch.from_numpy(row[some]).to(self.device)] = crops

@@ -28,7 +28,7 @@ def create_detector(config: Config, device: str) -> Detector:
     if config.detector.backend == "ultralytics":
         from pipeline.detectors.yolo import Yolo
 
-        return Yolo(config.detector, device, config.run.threads)
+        return Yolo(config.detector, device)
     from pipeline.detectors.recorded import RecordedDetections
 
     return RecordedDetections(config)

@@ -62,9 +62,9 @@ def greedy_keep(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
         (N,) which boxes stay.
     """
     better = np.triu(suppresses, 1)
-    keep = np.ones(len(better), bool)
+    keep: NDArray[np.bool_] = np.ones(len(better), bool)
     while True:
-        after = ~(better & keep[:, None]).any(axis=0)
+        after: NDArray[np.bool_] = ~np.any(better & keep[:, None], axis=0)
         if np.array_equal(after, keep):
             return keep
         keep = after

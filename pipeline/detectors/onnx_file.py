@@ -18,7 +18,10 @@ Value = int | Span
 Attribute = float | str | list[int] | NDArray[np.generic]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_TENSOR_TYPES = {1: np.dtype("<f4"), 6: np.dtype("<i4"), 7: np.dtype("<i8"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
+_TENSOR_TYPES = {
+    number: np.dtype(code)
+    for number, code in {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8"}.items()
+}
 
 
 class OnnxFileError(ValueError):
@@ -58,7 +61,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class OnnxModel:
-    """A graph: its nodes in an order in which they can run, its weights by name, its inputs and outputs."""
+    """A graph: its nodes in an order in which they can run, its weights by name, its inputs and outputs.
+
+    Weights of unusual types, or kept in another file, are left out.
+    """
 
     nodes: tuple[Node, ...]
     weights: dict[str, NDArray[np.generic]]
@@ -168,7 +174,8 @@ def _graph(data: bytes, span: Span) -> OnnxModel:
             nodes.append(_node(data, _span(value)))
         elif number == 5:
             name, tensor = _tensor(data, _span(value))
-            weights[name] = tensor
+            if tensor is not None:
+                weights[name] = tensor
         elif number == 11:
             inputs.append(_port(data, _span(value)))
         elif number == 12:
@@ -194,7 +201,8 @@ def _node(data: bytes, span: Span) -> Node:
 
 def _attribute(data: bytes, span: Span) -> tuple[str, Attribute]:
     """Read one attribute; a single integer becomes a list of one."""
-    name, found = "", None
+    name = ""
+    found: Attribute | None = None
     numbers: list[int] = []
     for number, value in _fields(data, span):
         if number == 1:
@@ -210,7 +218,8 @@ def _attribute(data: bytes, span: Span) -> tuple[str, Attribute]:
     return name, numbers if found is None else found
 
 
-def _tensor(data: bytes, span: Span) -> tuple[str, NDArray[np.generic]]:
+def _tensor(data: bytes, span: Span) -> tuple[str, NDArray[np.generic] | None]:
+    """Read one array; None stands for an unusual type, or values that lie in another file."""
     name, kind = "", 0
     shape: list[int] = []
     raw: Span | None = None
@@ -230,9 +239,9 @@ def _tensor(data: bytes, span: Span) -> tuple[str, NDArray[np.generic]]:
         elif number == 9:
             raw = _span(value)
         elif number == 13:
-            raise OnnxFileError("its weights lie in another file, which is not supported")
+            kind = 0
     if kind not in _TENSOR_TYPES:
-        raise OnnxFileError(f"weights of type {kind} are not supported")
+        return name, None
     dtype = _TENSOR_TYPES[kind]
     if raw is not None:
         values: NDArray[np.generic] = np.frombuffer(data[raw[0] : raw[1]], dtype)

@@ -65,7 +65,7 @@ def test_a_crop_is_the_same_to_the_last_bit_whoever_shares_the_batch() -> None:
     rng = np.random.default_rng(3)
     images = [picture(seed, *shape) for seed, shape in enumerate([(90, 120), (90, 120), (301, 77), (90, 120)])]
     boxes = []
-    for image in images:
+    for _ in images:
         low = rng.uniform(-5, 40, (6, 2))
         boxes.append(np.concatenate([low, low + rng.uniform(1, 200, (6, 2))], 1).astype(np.float32))
     boxes[1] = boxes[1][:2]
