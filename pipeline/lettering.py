@@ -40,7 +40,7 @@ def identity_color(identity: int) -> Rgb:
     Hues go round by the golden angle in OKLCH (Ottosson 2020), where equal steps look equal, and lightness
     changes from id to id, so that some dozens of people stay apart for the eye.
     """
-    lightness = (0.78, 0.64, 0.90)[identity % 3]
+    lightness = (0.76, 0.60, 0.86, 0.67, 0.81)[identity % 5]
     hue = math.radians((25.0 + _GOLDEN_ANGLE * identity) % 360.0)
     for chroma in np.arange(0.19, 0.0, -0.01):  # the strongest colour that the screen can show
         rgb = _oklch(lightness, float(chroma), hue)

@@ -8,6 +8,7 @@ top left corner and size in pixels of the source's full picture (a camera's regi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,7 +60,8 @@ class TextFile:
                     done += self._file.write(lines[done:])
                 self._size += done
             except OSError:
-                self._file.truncate(self._size)
+                with suppress(OSError):
+                    self._file.truncate(self._size)
                 raise
 
     def close(self) -> None:
