@@ -187,4 +187,4 @@ def _draw_box(image: Image, box: Floats, color: tuple[int, int, int], thickness:
     for x, dx in ((x1, arm), (x2, -arm)):
         for y, dy in ((y1, arm), (y2, -arm)):
             corner = np.array(((x + dx, y), (x, y), (x, y + dy)), np.int32)
-            cv2.polylines(image, [corner], False, color, thickness + 1, cv2.LINE_8)
+            cv2.polylines(image, [corner], False, color, thickness + (thickness > 2), cv2.LINE_8)

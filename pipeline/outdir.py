@@ -21,7 +21,8 @@ MARKER = ".relaytrack.json"
 PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
 SEGMENT = re.compile(r"\d{8}T\d{6}(-\d+)?")  # the stem of a live run's files: UTC time of their first frame
 
-_TOP = re.compile(r"(run|identities)\.json|report\.html|events(-[\dT-]+)?\.jsonl")
+_TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-[\dT-]+)?\.jsonl")
+_CROP = re.compile(r"\d+-\d+")
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg"}
 
 
@@ -122,7 +123,7 @@ def _results(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
             elif found.name in single and found.is_dir() and not found.is_symlink():
                 for inner in _children(found):
                     stem = _stem(inner, suffix)
-                    if stem is not None and (SEGMENT.fullmatch(stem) or (kind == "crops" and stem.isdecimal())):
+                    if stem is not None and (SEGMENT.fullmatch(stem) or (kind == "crops" and _CROP.fullmatch(stem))):
                         yield inner
 
 

@@ -1,8 +1,9 @@
-"""Which picture of a person represents it: the best crop per track, by score, size and sight."""
+"""Which pictures represent a person: the best crops of a track, by score, size and sight."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -55,19 +56,56 @@ def jpeg(image: Image) -> bytes:
     return data.tobytes()
 
 
-class BestCrop:
-    """Keeps the best picture of one track as JPEG, a few kilobytes."""
+@dataclass(slots=True)
+class Crop:
+    """One picture of a person as JPEG, a few kilobytes."""
 
-    __slots__ = ("data", "quality")
+    time: float
+    quality: float
+    data: bytes
 
-    def __init__(self) -> None:
-        self.quality = 0.0
-        self.data = b""
 
-    def offer(self, image: Image, box: Floats, quality: float) -> None:
-        """Take the crop if it is clearly better than the one at hand."""
-        if quality <= self.quality * _BETTER and self.data:
+class CropStrip:
+    """Keeps the best pictures of one track, spread over its time, in bounded memory.
+
+    The track's time is divided into pieces, each with its best picture; when there are more pieces than `most`,
+    their length doubles and neighbours are joined.
+
+    Args:
+        most: pictures kept at the most.
+        piece: seconds of the first pieces.
+    """
+
+    __slots__ = ("_most", "_piece", "_pieces")
+
+    def __init__(self, most: int = 4, piece: float = 2.0) -> None:
+        self._most = most
+        self._piece = piece
+        self._pieces: dict[int, Crop] = {}
+
+    def offer(self, image: Image, box: Floats, quality: float, time: float) -> None:
+        """Take the crop of `box` (xyxy pixels of `image`) if it is clearly better than its piece's present one."""
+        number = math.floor(time / self._piece)
+        known = self._pieces.get(number)
+        if known is not None and quality <= known.quality * _BETTER:
             return
         part = cut(image, box)
-        if part is not None:
-            self.quality, self.data = quality, jpeg(part)
+        if part is None:
+            return
+        self._pieces[number] = Crop(time, quality, jpeg(part))
+        while len(self._pieces) > self._most:
+            self._piece *= 2.0
+            joined: dict[int, Crop] = {}
+            for crop in self._pieces.values():
+                number = math.floor(crop.time / self._piece)
+                if number not in joined or crop.quality > joined[number].quality:
+                    joined[number] = crop
+            self._pieces = joined
+
+    @property
+    def crops(self) -> list[Crop]:
+        """The pictures, in time order; those of less than half the best one's quality are left out."""
+        if not self._pieces:
+            return []
+        enough = 0.5 * max(crop.quality for crop in self._pieces.values())
+        return sorted((c for c in self._pieces.values() if c.quality >= enough), key=lambda crop: crop.time)

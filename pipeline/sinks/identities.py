@@ -5,11 +5,15 @@
 * `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame) and `last_index`;
 * `identities`, by id: `id`, `cameras`, `first`, `last`, `frames`, `crop` (a file below the output folder or
   null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to: pieces without a
-  gap of more than 2 seconds), `quality` and `crop`.
+  gap of more than 2 seconds) and `crops` (each `time`, `quality` and `file`, in time order).
+
+`embeddings.npz` holds, row by row: `camera`, `track` and `embedding`, the mean of a track's embeddings weighted
+by how well its boxes show it, L2-normalised.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time as time_module
@@ -19,13 +23,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.frames import FrameTracks
+import numpy as np
+
+from pipeline.frames import Floats, FrameTracks
 from pipeline.outdir import write_atomically, write_bytes
 from pipeline.sinks.base import Step
-from pipeline.sinks.crops import BestCrop, crop_quality
+from pipeline.sinks.crops import CropStrip, crop_quality
 
 NAME = "identities.json"
+EMBEDDINGS = "embeddings.npz"
 _GAP = 2.0
+_MOST_CROPS = 8  # of a track that comes back after its pictures moved to the disk
 
 
 @dataclass(slots=True)
@@ -38,8 +46,7 @@ class TrackRecord:
     last: float
     frames: int = 0
     spans: list[list[float]] = field(default_factory=list)
-    quality: float = 0.0
-    crop: str | None = None
+    crops: list[dict[str, Any]] = field(default_factory=list)
 
     def seen(self, time: float) -> None:
         """Count a frame at `time`."""
@@ -71,7 +78,8 @@ class CameraRecord:
 class _Live:
     record: TrackRecord
     identity: int
-    best: BestCrop | None
+    strip: CropStrip | None = None
+    embedding: Floats | None = None  # weighted sum
 
 
 class IdentitiesSink:
@@ -125,22 +133,23 @@ class IdentitiesSink:
         frame = tracks.frame
         time = round(frame.time, 3)
         self._cameras[frame.camera].seen(frame.index, time)
-        quality = crop_quality(tracks) if self._crops else None
+        quality = crop_quality(tracks)
+        embedded = np.isfinite(tracks.embeddings.sum(axis=1)) if tracks.embeddings.size else None
         for row, (track, identity) in enumerate(zip(tracks.ids.tolist(), tracks.global_ids.tolist(), strict=True)):
             key = (frame.camera, track)
             live = self._tracks.get(key)
             if live is None:
-                live = _Live(TrackRecord(frame.camera, track, time, time), identity, None)
+                live = _Live(TrackRecord(frame.camera, track, time, time), identity)
                 self._tracks[key] = live
             live.identity = identity
             live.record.seen(time)
             self._tracks.move_to_end(key)
-            if quality is not None:
-                if live.best is None:
-                    live.best = BestCrop()
-                    live.best.quality = live.record.quality  # one that lies on the disk already
-                    live.best.data = b"" if live.record.crop is None else b"-"
-                live.best.offer(frame.image, tracks.xyxy[row], float(quality[row]))
+            if self._crops:
+                live.strip = live.strip or CropStrip()
+                live.strip.offer(frame.image, tracks.xyxy[row], float(quality[row]), time)
+            if embedded is not None and embedded[row]:
+                weighted = tracks.embeddings[row] * quality[row]
+                live.embedding = weighted if live.embedding is None else live.embedding + weighted
 
     def _sweep(self, now: float) -> None:
         """Move the pictures of tracks that have ended to the disk; forget the oldest tracks beyond `keep`."""
@@ -150,18 +159,19 @@ class IdentitiesSink:
             self._store(live)
         while len(self._tracks) > self._keep:
             _, live = self._tracks.popitem(last=False)
-            if live.record.crop is not None:
-                (self._folder / live.record.crop).unlink(missing_ok=True)
+            for crop in live.record.crops:
+                (self._folder / crop["file"]).unlink(missing_ok=True)
 
     def _store(self, live: _Live) -> None:
-        """Write a track's best picture and free its memory."""
-        best, live.best = live.best, None
-        if best is None or len(best.data) <= 1:
-            return
+        """Write a track's pictures and free their memory."""
+        strip, live.strip = live.strip, None
         record = live.record
-        name = f"crops/{record.camera}/{record.track}.jpg"
-        write_bytes(self._folder / name, best.data)
-        record.crop, record.quality = name, round(best.quality, 2)
+        for crop in strip.crops if strip else ():
+            if len(record.crops) >= _MOST_CROPS:
+                return
+            name = f"crops/{record.camera}/{record.track}-{len(record.crops) + 1}.jpg"
+            write_bytes(self._folder / name, crop.data)
+            record.crops.append({"time": crop.time, "quality": round(crop.quality, 2), "file": name})
 
     def _save(self, *, final: bool) -> None:
         if final:
@@ -169,10 +179,27 @@ class IdentitiesSink:
                 self._store(live)
         records = [(live.record, live.identity) for live in self._tracks.values()]
         write_identities(self._folder, self._cameras, records, pictures=final)
+        if final:
+            self._save_embeddings()
         self._written = time_module.monotonic()
 
+    def _save_embeddings(self) -> None:
+        known = [(key, live.embedding) for key, live in self._tracks.items() if live.embedding is not None]
+        if not known:
+            return
+        vectors = np.stack([vector for _, vector in known])
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        data = io.BytesIO()
+        np.savez(
+            data,
+            camera=np.array([camera for (camera, _), _ in known]),
+            track=np.array([track for (_, track), _ in known], np.int64),
+            embedding=vectors.astype(np.float32),
+        )
+        write_bytes(self._folder / EMBEDDINGS, data.getvalue())
+
     def close(self) -> None:
-        """Write all pictures and the list."""
+        """Write all pictures, the list and the embeddings."""
         self._save(final=True)
 
 
@@ -210,14 +237,15 @@ def write_identities(
 
 def _identity(identity: int, records: list[TrackRecord]) -> dict[str, Any]:
     records = sorted(records, key=lambda record: (record.first, record.camera, record.track))
-    best = max(records, key=lambda record: record.quality)
+    crops = [crop for record in records for crop in record.crops]
+    best = max(crops, key=lambda crop: float(crop["quality"]), default=None)
     return {
         "id": identity,
         "cameras": sorted({record.camera for record in records}),
         "first": min(record.first for record in records),
         "last": max(record.last for record in records),
         "frames": sum(record.frames for record in records),
-        "crop": best.crop,
+        "crop": best["file"] if best else None,
         "tracks": [asdict(record) for record in records],
     }
 
@@ -227,9 +255,8 @@ def _write_pictures(folder: Path, identities: list[dict[str, Any]]) -> None:
     for entry in identities:
         if entry["crop"] is None:
             continue
-        source = folder / entry["crop"]
         target = folder / f"crops/{entry['id']}.jpg"
-        write_bytes(target, source.read_bytes())
+        write_bytes(target, (folder / entry["crop"]).read_bytes())
         entry["crop"] = f"crops/{entry['id']}.jpg"
         kept.add(target.name)
     for path in (folder / "crops").glob("*.jpg"):

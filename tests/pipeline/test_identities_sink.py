@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.frames import Frame, FrameTracks, Image
-from pipeline.sinks.crops import BestCrop, crop_quality, cut
+from pipeline.sinks.crops import CropStrip, crop_quality, cut
 from pipeline.sinks.identities import IdentitiesSink, read_identities, write_identities
 
 
@@ -91,29 +92,56 @@ def test_cut_stays_inside_and_shrinks() -> None:
     assert cut(image, np.array([500, 0, 520, 50], np.float32)) is None
 
 
-def test_best_crop_encodes_only_clear_steps() -> None:
-    best = BestCrop()
+def test_a_strip_encodes_only_clear_steps() -> None:
+    strip = CropStrip()
     image = np.zeros((50, 50, 3), np.uint8)
     box = np.array([0, 0, 20, 40], np.float32)
-    best.offer(image, box, 10.0)
-    first = best.data
-    best.offer(image + 255, box, 10.5)
-    assert best.data is first
-    best.offer(image + 255, box, 12.0)
-    assert best.data is not first
+    strip.offer(image, box, 10.0, 0.0)
+    [first] = strip.crops
+    strip.offer(image + 255, box, 10.5, 0.1)
+    assert strip.crops == [first]
+    strip.offer(image + 255, box, 12.0, 0.2)
+    assert [crop.time for crop in strip.crops] == [0.2]
 
 
-def test_a_picture_that_moved_to_the_disk_is_still_beaten_by_a_better_one_only(tmp_path: Path) -> None:
-    def step(seconds: float, height: float, shade: int) -> tuple[FrameTracks, ...]:
-        return (
-            _seen("a", seconds, [(1, 1, [50, 50, 100, 50 + height])], np.full((300, 200, 3), shade, np.uint8)),
-            _seen("b", seconds, []),
-        )
+def test_a_strip_spreads_over_time_in_bounded_memory() -> None:
+    strip = CropStrip(most=4, piece=1.0)
+    box = np.array([0, 0, 20, 40], np.float32)
+    for step in range(1000):
+        best = step in (130, 700)
+        strip.offer(np.zeros((50, 50, 3), np.uint8), box, 20.0 if best else 11.0, step * 0.1)
+    times = [crop.time for crop in strip.crops]
+    assert 3 <= len(times) <= 4
+    assert {13.0, 70.0} <= set(times)
+    assert times == sorted(times)
 
-    _run(tmp_path, [step(0, 100, 10), step(50, 60, 99), step(100, 150, 222), step(150, 50, 33)], idle=5.0)
-    picture = cv2.imread(str(tmp_path / "crops/a/1.jpg"))
-    assert picture is not None
-    assert abs(int(picture.mean()) - 222) < 4
+
+def test_a_strip_leaves_bad_pictures_out() -> None:
+    strip = CropStrip(most=4, piece=1.0)
+    box = np.array([0, 0, 20, 40], np.float32)
+    for time, quality in ((0.0, 10.0), (1.0, 100.0), (2.0, 60.0)):
+        strip.offer(np.zeros((50, 50, 3), np.uint8), box, quality, time)
+    assert [crop.time for crop in strip.crops] == [1.0, 2.0]
+
+
+def test_pictures_of_a_track_that_comes_back_are_added_up_to_a_limit(tmp_path: Path) -> None:
+    steps = [(_seen("a", 50.0 * k, [(1, 1, BOX)]), _seen("b", 50.0 * k + 40, [])) for k in range(12)]
+    content = _run(tmp_path, steps, idle=5.0)
+    [track] = content["identities"][0]["tracks"]
+    assert len(track["crops"]) == 8
+    assert all((tmp_path / crop["file"]).exists() for crop in track["crops"])
+
+
+def test_embeddings_are_weighted_means_of_unit_length(tmp_path: Path) -> None:
+    def step(seconds: float, vector: list[float], box: list[float]) -> tuple[FrameTracks, ...]:
+        seen = _seen("a", seconds, [(1, 1, box), (2, 2, [150, 50, 180, 150])])
+        return (replace(seen, embeddings=np.array([vector, [np.nan, np.nan]], np.float32)),)
+
+    _run(tmp_path, [step(0.0, [1, 0], [50, 50, 90, 150]), step(0.1, [0, 1], [50, 50, 90, 100])])
+    with np.load(tmp_path / "embeddings.npz") as data:
+        assert data["camera"].tolist() == ["a"]
+        assert data["track"].tolist() == [1]
+        np.testing.assert_allclose(data["embedding"], [np.array([2, 1]) / 5**0.5], atol=1e-6)
 
 
 def test_memory_is_bounded_and_forgotten_tracks_take_their_pictures_along(tmp_path: Path) -> None:
@@ -122,12 +150,12 @@ def test_memory_is_bounded_and_forgotten_tracks_take_their_pictures_along(tmp_pa
     for step in steps:
         sink.write(step)
         assert len(sink._tracks) <= 12
-        assert sum(live.best is not None for live in sink._tracks.values()) <= 6
+        assert sum(live.strip is not None for live in sink._tracks.values()) <= 6
     sink.close()
     content = json.loads((tmp_path / "identities.json").read_text())
     kept = {entry["id"] for entry in content["identities"]}
     assert len(kept) <= 12
-    assert {int(path.stem) for path in (tmp_path / "crops/a").iterdir()} == kept
+    assert {int(path.stem.split("-")[0]) for path in (tmp_path / "crops/a").iterdir()} == kept
 
 
 def test_intermediate_versions_are_written(tmp_path: Path) -> None:
