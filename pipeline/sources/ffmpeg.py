@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from urllib.parse import urlsplit
 
 import av
@@ -69,9 +70,12 @@ def open_container(
     """
     silence_ffmpeg()
     timeout = None if open_timeout is None else (open_timeout, read_timeout or open_timeout)
+    begin = time.monotonic()
     try:
         return av.open(address, "r", format=format, container_options=options or {}, timeout=timeout)
     except av.error.FFmpegError as error:
+        if open_timeout is not None and time.monotonic() - begin > 0.95 * open_timeout:
+            raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it
         raise ReadError(explain(error)) from None
     except (OSError, ValueError) as error:
         raise ReadError(f"cannot be opened ({type(error).__name__})") from None

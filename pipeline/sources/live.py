@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Any
 
 from av.video.frame import VideoFrame
 
@@ -20,6 +22,8 @@ from pipeline.sources.mailbox import Mailbox
 from pipeline.sources.video import ImageConverter, VideoReader, oriented_size
 
 _POLL = 0.1  # seconds; how soon a stop event is seen
+_EXIT = 0.7  # seconds that the end of the process waits for connections to close
+_CONNECTIONS: dict[threading.Thread, Mailbox[Any]] = {}  # those whose threads run
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,9 @@ class LiveSource:
         """Make a connection and wait for its first picture; returns why there is none."""
         box: Mailbox[Arrival] = Mailbox()
         self._box = box
-        threading.Thread(target=self._work, args=(box,), name=f"camera-{self.name}", daemon=True).start()
+        thread = threading.Thread(target=self._work, args=(box,), name=f"camera-{self.name}", daemon=True)
+        _CONNECTIONS[thread] = box
+        thread.start()
         until = time.monotonic() + timeout
         while not self._ended:
             left = until - time.monotonic()
@@ -216,3 +222,17 @@ class LiveSource:
         finally:
             if reader is not None:
                 reader.close()
+            _CONNECTIONS.pop(threading.current_thread(), None)
+
+
+def _leave_connections() -> None:
+    """At the end of the process, let the threads close what they have before the interpreter goes away."""
+    connections = list(_CONNECTIONS.items())
+    for _, box in connections:
+        box.abandon()
+    until = time.monotonic() + _EXIT
+    for thread, _ in connections:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
+atexit.register(_leave_connections)

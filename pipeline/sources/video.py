@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -22,6 +23,7 @@ from pipeline.sources.ffmpeg import explain, open_container
 from pipeline.sources.limits import PresentationClock
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
+_GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
 _MOST_DEMUX_ERRORS = 100  # one after the other
 _PLAUSIBLE_RATES = (0.05, 480.0)
 
@@ -93,6 +95,7 @@ class VideoReader:
             open_timeout=self._open_timeout,
             read_timeout=self._read_timeout,
         )
+        self._container.flags &= ~_GENERATE_TIMES
         stream = self._choose_stream(self._container)
         stream.thread_type = "SLICE" if self._low_delay or self._threads == 1 else "AUTO"
         stream.codec_context.thread_count = self._threads
@@ -150,7 +153,7 @@ class VideoReader:
     def _decode(self, container: InputContainer, stream: VideoStream, deadline: float | None) -> Iterator[Picture]:
         """Decode packet by packet; a packet that cannot be decoded counts as one lost picture."""
         clock = PresentationClock(self.fps)
-        index = 0
+        index, stamped = 0, False  # whether any frame had a presentation time so far
         for packet in self._packets(container, stream):
             try:
                 frames: list[Any] = packet.decode()
@@ -164,7 +167,9 @@ class VideoReader:
                 continue
             for frame in frames:
                 index += 1
-                yield Picture(index, clock.seconds(_stamp(frame)), frame)
+                stamped = stamped or frame.pts is not None
+                stamp = frame.pts if stamped else frame.dts
+                yield Picture(index, clock.seconds(_in_seconds(stamp, frame.time_base)), frame)
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         """The stream's packets; a damaged place in the file is skipped, and counted."""
@@ -217,11 +222,9 @@ def oriented_size(frame: VideoFrame) -> tuple[int, int]:
     return (frame.height, frame.width) if round(frame.rotation / 90) % 2 else (frame.width, frame.height)
 
 
-def _stamp(frame: VideoFrame) -> float | None:
+def _in_seconds(stamp: int | None, unit: Fraction | None) -> float | None:
     """Seconds on the stream's clock; one division of whole numbers, hence the same on every machine."""
-    if frame.pts is None or frame.time_base is None:
-        return None
-    return frame.pts * frame.time_base.numerator / frame.time_base.denominator
+    return None if stamp is None or unit is None else stamp * unit.numerator / unit.denominator
 
 
 def _nominal_rate(stream: VideoStream) -> float | None:
