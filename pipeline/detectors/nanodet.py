@@ -90,17 +90,16 @@ class NanoDet:
                     number, view = views[entry]
                     mapped = Detections(boxes[entry].back(raw.xyxy), raw.scores)
                     found[number].append((view, self._suppress(inside_picture(mapped, view.width, view.height))))
-        return [self._merge(frame, parts) for frame, parts in zip(frames, found, strict=True)]
+        return [self._merge(parts) for parts in found]
 
     def _suppress(self, found: Detections) -> Detections:
         return suppress(found, self._config.iou_threshold, self._config.max_people)
 
-    def _merge(self, frame: Frame, parts: list[tuple[View, Detections]]) -> Detections:
+    def _merge(self, parts: list[tuple[View, Detections]]) -> Detections:
         """Put the views of one frame together; a frame looked at as a whole only needs nothing more."""
         if len(parts) == 1:
             return parts[0][1]
-        height, width = frame.image.shape[:2]
-        return merge_views(parts, width, height, self._config.iou_threshold, self._config.max_people)
+        return merge_views(parts, self._config.iou_threshold, self._config.max_people)
 
     def _people(self, batch: Floats) -> list[Detections]:
         """Run the network and decode what reaches the threshold, in input pixels, one record per row."""

@@ -83,7 +83,9 @@ def read_model(data: bytes) -> OnnxModel:
         if len(graphs) != 1:
             raise OnnxFileError("not an ONNX model")
         return _graph(data, _span(graphs[0]))
-    except (IndexError, struct.error, UnicodeDecodeError, KeyError, TypeError) as error:
+    except OnnxFileError:
+        raise
+    except (IndexError, struct.error, KeyError, TypeError, ValueError, OverflowError) as error:
         raise OnnxFileError("not an ONNX model, or cut off") from error
 
 
@@ -236,7 +238,7 @@ def _tensor(data: bytes, span: Span) -> tuple[str, NDArray[np.generic] | None]:
             integers += _integers(data, value)
         elif number == 8:
             name = _text(data, value)
-        elif number == 9:
+        elif number in (9, 10):  # bytes of any type; doubles
             raw = _span(value)
         elif number == 13:
             kind = 0

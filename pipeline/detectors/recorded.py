@@ -70,11 +70,11 @@ def _read(camera: CameraConfig) -> _Table:
     path = Path(camera.detections)
     where = f"camera {camera.name!r}: {path}"
     try:
-        with warnings.catch_warnings():
+        with path.open(encoding="utf-8") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # numpy's, for a file without lines: no detection at all
-            rows = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+            rows = np.loadtxt(file, delimiter=",", ndmin=2, dtype=np.float64)
     except OSError as error:
-        raise DetectorError(f"{where}: {error.strerror or 'cannot be read'}") from None
+        raise DetectorError(f"{where}: {error.strerror}") from None
     except ValueError as error:  # UnicodeDecodeError is one too
         reason = " ".join(str(error).split())[:200]
         raise DetectorError(f"{where}: not a MOT detections file: {reason}") from None

@@ -82,9 +82,7 @@ def share_inside(boxes: Floats, others: Floats) -> Floats:
     return np.asarray(common / np.maximum(area, np.finfo(np.float32).tiny), np.float32)
 
 
-def merge_views(
-    parts: list[tuple[View, Detections]], width: int, height: int, iou_threshold: float, max_people: int
-) -> Detections:
+def merge_views(parts: list[tuple[View, Detections]], iou_threshold: float, max_people: int) -> Detections:
     """Put what the views found into one record of the whole picture.
 
     Boxes of one view suppress each other by overlap alone (people stand before each other); between views a box
@@ -92,8 +90,6 @@ def merge_views(
 
     Args:
         parts: each view with its boxes in pixels of that view, already without duplicates among themselves.
-        width: of the picture, pixels.
-        height: of the picture, pixels.
         iou_threshold: overlap above which the lower score goes.
         max_people: boxes returned at the most.
 
