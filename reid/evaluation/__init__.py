@@ -1,0 +1,1 @@
+"""Ranking quality, re-ranking and the calibrated same-person threshold."""

@@ -1,0 +1,1 @@
+"""Training of re-identification networks: configuration, losses, schedule, loop."""

@@ -1,0 +1,130 @@
+"""What every data set is made of: three splits of images with an identity and a camera each."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid.errors import DatasetError
+
+Ids = NDArray[np.int64]
+
+JUNK = -1
+"""Identity of images that evaluation leaves out (Market-1501's "-1": neither right nor wrong)."""
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+class CountWarning(UserWarning):
+    """A split does not hold as many images as its authors published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Some images.
+
+    Attributes:
+        paths: N files.
+        ids: (N,) identity of each; `JUNK` (-1) is left out of every evaluation.
+        cameras: (N,) camera of each.
+    """
+
+    paths: tuple[Path, ...]
+    ids: Ids
+    cameras: Ids
+
+    def __post_init__(self) -> None:
+        if not len(self.paths) == len(self.ids) == len(self.cameras):
+            raise DatasetError(f"{len(self.paths)} paths, {len(self.ids)} ids and {len(self.cameras)} cameras")
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Path, int, int]]) -> Self:
+        """From (path, id, camera) triples."""
+        return cls(
+            tuple(row[0] for row in rows),
+            np.array([row[1] for row in rows], np.int64),
+            np.array([row[2] for row in rows], np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, chosen: NDArray[np.bool_] | Ids) -> Split:
+        """The images of a boolean mask (N,) or of an array of indices."""
+        indices = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        return Split(tuple(self.paths[i] for i in indices), self.ids[indices], self.cameras[indices])
+
+    @property
+    def identities(self) -> Ids:
+        """The sorted identities without junk."""
+        return np.unique(self.ids[self.ids != JUNK])
+
+
+EMPTY = Split((), np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class ReidDataset:
+    """A data set.
+
+    Attributes:
+        name: as in `reid.datasets.factory.NAMES`.
+        train: images to learn from.
+        query: one image per query.
+        gallery: the images that are ranked for each query.
+        same_camera_out: leave the query's own identity under the query's own camera out of its ranking.
+        single_shot: rank one random image of each gallery identity at a time (CUHK03's classic protocol).
+    """
+
+    name: str
+    train: Split
+    query: Split
+    gallery: Split
+    same_camera_out: bool = True
+    single_shot: bool = False
+
+
+def need_folder(path: Path, dataset: str) -> Path:
+    """`path` when it is a folder.
+
+    Raises:
+        DatasetError: it is not there.
+    """
+    if not path.is_dir():
+        raise DatasetError(f"{dataset}: no folder {path}")
+    return path
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The images directly inside a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def check_counts(dataset: ReidDataset, expected: tuple[int, int, int] | None) -> ReidDataset:
+    """Compare the sizes of train, query and gallery with the published ones.
+
+    Raises:
+        DatasetError: a split is empty.
+
+    Warns:
+        CountWarning: a split's size differs; the message says which and by how much.
+    """
+    sizes = {"train": len(dataset.train), "query": len(dataset.query), "gallery": len(dataset.gallery)}
+    for split, size in sizes.items():
+        if size == 0:
+            raise DatasetError(f"{dataset.name}: the {split} split has no images")
+    if expected is not None:
+        wrong = [
+            f"{split} has {size:,} images instead of {right:,} ({size - right:+,})"
+            for (split, size), right in zip(sizes.items(), expected, strict=True)
+            if size != right
+        ]
+        if wrong:
+            warnings.warn(f"{dataset.name}: {'; '.join(wrong)}", CountWarning, stacklevel=3)
+    return dataset

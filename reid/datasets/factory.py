@@ -1,0 +1,85 @@
+"""One name per data set, and several joined to one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from reid.datasets.base import ReidDataset, Split
+from reid.datasets.cuhk03 import KINDS, load_cuhk03_classic
+from reid.datasets.market1501 import LAYOUTS, load_market_layout
+from reid.datasets.msmt17 import load_msmt17
+from reid.datasets.own import load_csv, load_folder
+from reid.datasets.validation_ids import MARKET1501
+from reid.errors import DatasetError
+
+
+def _one(loader: Callable[[Path], ReidDataset]) -> Callable[[Path], list[ReidDataset]]:
+    return lambda root: [loader(root)]
+
+
+_LOADERS: dict[str, Callable[[Path], list[ReidDataset]]] = {
+    **{name: _one(partial(load_market_layout, name=name)) for name in LAYOUTS},
+    **{f"cuhk03_classic_{kind}": partial(load_cuhk03_classic, kind=kind) for kind in KINDS},
+    "msmt17": _one(load_msmt17),
+    "folder": _one(load_folder),
+    "csv": _one(load_csv),
+}
+NAMES = tuple(_LOADERS)
+
+
+def load_splits(name: str, root: Path | str) -> list[ReidDataset]:
+    """Load a data set with all its splits: one, but 20 for CUHK03's classic protocol (scores are averaged).
+
+    Args:
+        name: one of `NAMES`.
+        root: the data set's folder, or the folder that it was unpacked in; a file for "csv".
+
+    Raises:
+        DatasetError: unknown name (the nearest one is named), wrong root, a missing or empty split.
+
+    Warns:
+        CountWarning: a split's size differs from the published one.
+    """
+    if name not in _LOADERS:
+        near = difflib.get_close_matches(name, NAMES, 1, 0.4)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise DatasetError(f"unknown data set {name!r}{hint} (there are {', '.join(NAMES)})")
+    return _LOADERS[name](Path(root))
+
+
+def load_dataset(name: str, root: Path | str) -> ReidDataset:
+    """Load a data set (its first split where there are several); see `load_splits`."""
+    return load_splits(name, root)[0]
+
+
+def hold_out(dataset: str, train: Split) -> tuple[Split, Split]:
+    """Part a training split in (learned from, validation) by identity.
+
+    Market-1501 has a fixed list of 100 identities (`reid.datasets.validation_ids`); elsewhere every seventh
+    identity is held out.
+    """
+    identities = train.identities
+    held = np.array(sorted(MARKET1501), np.int64) if dataset == "market1501" else identities[::7]
+    mask = np.isin(train.ids, held)
+    return train.take(~mask), train.take(mask)
+
+
+def join(splits: Sequence[Split]) -> Split:
+    """One split of several data sets; identities and cameras of different sets stay different."""
+    paths: list[Path] = []
+    ids, cameras = [], []
+    next_id = next_camera = 0
+    for split in splits:
+        paths.extend(split.paths)
+        known, number = np.unique(split.ids, return_inverse=True)
+        ids.append(number.astype(np.int64) + next_id)
+        places, camera = np.unique(split.cameras, return_inverse=True)
+        cameras.append(camera.astype(np.int64) + next_camera)
+        next_id += len(known)
+        next_camera += len(places)
+    return Split(tuple(paths), np.concatenate(ids), np.concatenate(cameras))

@@ -1,0 +1,103 @@
+"""Reading images, and a cache of decoded ones so that training never waits for JPEG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reid.errors import DatasetError
+
+Image = NDArray[np.uint8]
+
+
+def read_image(path: Path) -> Image:
+    """Decode one image to (H, W, 3) uint8 RGB.
+
+    Raises:
+        DatasetError: the file is missing or not an image; it is named.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DatasetError(f"cannot read image {path}: {error.strerror}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise DatasetError(f"cannot decode image {path}")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def fit_within(image: Image, height: int, width: int) -> Image:
+    """Shrink an image that is larger than (height, width) in both directions; others stay as they are."""
+    if image.shape[0] > height and image.shape[1] > width:
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return image
+
+
+class ImageCache:
+    """Decoded images in memory, no larger than the network needs.
+
+    Args:
+        paths: the files, in the order in which they will be asked for by index.
+        height: images larger than (height, width) are kept at that size.
+        width: see `height`.
+        limit_mib: once so much is held, further images are decoded each time.
+    """
+
+    def __init__(self, paths: Sequence[Path], height: int, width: int, *, limit_mib: float = 4096) -> None:
+        self._paths = paths
+        self._size = (height, width)
+        self._free = int(limit_mib * 2**20)
+        self._held: dict[int, Image] = {}
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @property
+    def held(self) -> int:
+        """How many images are in memory."""
+        return len(self._held)
+
+    def get(self, index: int) -> Image:
+        """The image of an index, (h, w, 3) uint8 RGB of its own size.
+
+        Raises:
+            DatasetError: the file cannot be decoded.
+        """
+        image = self._held.get(index)
+        if image is None:
+            image = fit_within(read_image(self._paths[index]), *self._size)
+            if image.nbytes <= self._free:
+                self._free -= image.nbytes
+                self._held[index] = image
+        return image
+
+    def fill(self, *, workers: int = 2) -> list[int]:
+        """Decode everything now.
+
+        Returns:
+            The indices of files that cannot be decoded.
+        """
+        with ThreadPoolExecutor(workers) as pool:
+            return [index for index, fine in enumerate(pool.map(self._try, range(len(self)))) if not fine]
+
+    def _try(self, index: int) -> bool:
+        try:
+            self.get(index)
+        except DatasetError:
+            return False
+        return True
+
+
+def read_resized(paths: Iterable[Path], height: int, width: int) -> Image:
+    """Read images to one array (B, height, width, 3) uint8 RGB, bilinear.
+
+    Raises:
+        DatasetError: a file cannot be decoded; it is named.
+    """
+    resized = [cv2.resize(read_image(path), (width, height)) for path in paths]
+    return np.stack(resized).astype(np.uint8, copy=False)

@@ -1,0 +1,64 @@
+"""MSMT17 (Wei et al., CVPR 2018), both releases: V1 (`train`, `test`) and V2 (`mask_train_v2`, `mask_test_v2`).
+
+The lists name `<identity>/<identity>_<number>_<camera>_...jpg` and the identity's label; training is the list of
+training and the list of validation together, as everybody reports it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reid.datasets.base import ReidDataset, Split, check_counts, need_folder
+from reid.errors import DatasetError
+
+_HOMES = ("MSMT17_V2", "MSMT17_V1", "msmt17")
+_LAYOUTS = (("mask_train_v2", "mask_test_v2"), ("train", "test"))
+COUNTS = (32_621, 11_659, 82_161)
+
+
+def read_list(home: Path, name: str, folder: str) -> list[tuple[Path, int, int]]:
+    """(path, id, camera) of each line of a list.
+
+    Raises:
+        DatasetError: the list is missing, or a line is not "path label".
+    """
+    path = home / name
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise DatasetError(f"msmt17: cannot read {path}: {error.strerror}") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            image, label = line.split()
+            rows.append((home / folder / image, int(label), int(Path(image).name.split("_")[2])))
+        except (ValueError, IndexError) as error:
+            raise DatasetError(f"msmt17: {path} line {number} is not '<id>/<name> <label>': {line!r}") from error
+    return rows
+
+
+def load_msmt17(root: Path) -> ReidDataset:
+    """Load MSMT17 from its own folder or the folder that holds it.
+
+    Raises:
+        DatasetError: a folder or list is missing, malformed or empty.
+    """
+    home = next((root / inner for inner in _HOMES if (root / inner).is_dir()), root)
+    need_folder(home, "msmt17")
+    layout = next((names for names in _LAYOUTS if (home / names[0]).is_dir()), None)
+    if layout is None:
+        raise DatasetError(f"msmt17: neither {home / 'mask_train_v2'} (V2) nor {home / 'train'} (V1) is there")
+    train, test = layout
+    need_folder(home / test, "msmt17")
+    learned = read_list(home, "list_train.txt", train) + read_list(home, "list_val.txt", train)
+    return check_counts(
+        ReidDataset(
+            "msmt17",
+            Split.of(learned),
+            Split.of(read_list(home, "list_query.txt", test)),
+            Split.of(read_list(home, "list_gallery.txt", test)),
+        ),
+        COUNTS,
+    )

@@ -1,0 +1,84 @@
+"""Your own images: a folder of `<identity>_<camera>_*.jpg`, or a CSV file with columns path, id, camera, split.
+
+Identities and cameras may be any text without an underscore (in a CSV file: any text); they are numbered in
+sorted order, the same in all splits.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from reid.datasets.base import EMPTY, ReidDataset, Split, list_images, need_folder
+from reid.errors import DatasetError
+
+_SPLITS = ("train", "query", "gallery")
+_Row = tuple[Path, str, str, str]
+
+
+def load_folder(root: Path) -> ReidDataset:
+    """Load a folder of `<identity>_<camera>_*.jpg`.
+
+    With sub-folders `train`, `query`, `gallery` (any of them) each is its split. Without, all images are the
+    training split, and the first of each identity and camera is a query against the others: to judge a network
+    on people it has not learned, keep them in folders of their own.
+
+    Raises:
+        DatasetError: no folder, no images, or a name without identity and camera.
+    """
+    need_folder(root, "folder")
+    parts = [split for split in _SPLITS if (root / split).is_dir()]
+    rows: list[_Row] = []
+    for split in parts or [""]:
+        for path in list_images(root / split):
+            pieces = path.stem.split("_")
+            if len(pieces) < 2 or not all(pieces[:2]):
+                raise DatasetError(f"folder: {path} is not named <identity>_<camera>_*")
+            rows.append((path, pieces[0], pieces[1], split))
+    if not rows:
+        raise DatasetError(f"folder: no images in {root}")
+    return _numbered("folder", rows)
+
+
+def load_csv(file: Path) -> ReidDataset:
+    """Load a CSV file with the columns path, id, camera and, optionally, split (train, query or gallery).
+
+    Paths are relative to the file's folder. Without splits it is as in a flat folder (`load_folder`).
+
+    Raises:
+        DatasetError: the file is missing, has no rows, lacks a column or names another split; the line is named.
+    """
+    rows: list[_Row] = []
+    try:
+        with file.open(newline="") as lines:
+            reader = csv.DictReader(lines)
+            lacking = {"path", "id", "camera"} - set(reader.fieldnames or ())
+            if lacking:
+                raise DatasetError(f"csv: {file} has no column {', '.join(sorted(lacking))}")
+            for row in reader:
+                split = (row.get("split") or "").strip()
+                if split not in ("", *_SPLITS) or not row["path"] or not row["id"] or not row["camera"]:
+                    raise DatasetError(f"csv: {file} line {reader.line_num}: path, id, camera and a known split needed")
+                rows.append((file.parent / row["path"], row["id"], row["camera"], split))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"csv: cannot read {file}: {error}") from error
+    if not rows:
+        raise DatasetError(f"csv: {file} has no rows")
+    return _numbered("csv", rows)
+
+
+def _numbered(name: str, rows: Sequence[_Row]) -> ReidDataset:
+    _, ids = np.unique([row[1] for row in rows], return_inverse=True)
+    _, cameras = np.unique([row[2] for row in rows], return_inverse=True)
+    whole = Split(tuple(row[0] for row in rows), ids.astype(np.int64), cameras.astype(np.int64))
+    splits = np.array([row[3] for row in rows])
+    if (splits == "").all():
+        _, first = np.unique(np.stack((ids, cameras), 1), axis=0, return_index=True)
+        queries = np.zeros(len(rows), np.bool_)
+        queries[first] = True
+        return ReidDataset(name, whole, whole.take(queries), whole.take(~queries))
+    made = [whole.take(splits == split) if (splits == split).any() else EMPTY for split in _SPLITS]
+    return ReidDataset(name, made[0], made[1], made[2])

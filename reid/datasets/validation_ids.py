@@ -1,0 +1,13 @@
+"""Identities of training sets that are kept out of training, to choose epochs, thresholds and parameters on."""
+
+from __future__ import annotations
+
+# 100 of Market-1501's 751 training identities: numpy.random.default_rng(1501).choice(ids, 100, replace=False)
+_MARKET1501 = """
+    7 22 97 116 151 162 167 202 209 221 237 261 303 308 323 332 333 348 386 413
+    415 421 427 429 468 480 482 494 500 509 513 519 537 564 570 571 588 628 635 642
+    653 658 661 663 667 670 689 701 703 704 711 733 741 761 765 767 779 785 820 837
+    848 883 930 942 961 982 990 992 1012 1038 1045 1049 1052 1066 1076 1097 1113 1123 1127 1138
+    1142 1189 1193 1200 1201 1217 1231 1238 1244 1260 1263 1269 1313 1326 1343 1379 1392 1433 1466 1496
+"""
+MARKET1501 = frozenset(map(int, _MARKET1501.split()))

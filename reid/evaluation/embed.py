@@ -1,0 +1,93 @@
+"""Embeddings of image files, and the scores of a network on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reid.datasets.base import ReidDataset, Split
+from reid.datasets.images import read_resized
+from reid.evaluation.ranking import Scores, rank
+
+Embed = Callable[[Sequence[Path]], NDArray[np.float32]]
+
+
+@torch.inference_mode()
+def embed_files(
+    model: nn.Module,
+    paths: Sequence[Path],
+    size: tuple[int, int],
+    *,
+    batch: int = 64,
+    device: torch.device | str = "cpu",
+    flip: bool = False,
+    precision: str = "fp32",
+    progress: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Embed image files with a network in eval mode.
+
+    Args:
+        model: from normalised images to embeddings.
+        paths: N files.
+        size: (height, width) of the network's input.
+        batch: images at a time.
+        device: where the network is.
+        flip: average with the mirrored image's embedding.
+        precision: "fp32", "bf16" or "fp16" (autocast).
+        progress: called with the number of images done so far.
+
+    Returns:
+        (N, D) unit vectors.
+
+    Raises:
+        DatasetError: a file cannot be decoded; it is named.
+    """
+    from reid.training.batches import to_network
+
+    model.eval()
+    device = torch.device(device)
+    parts: list[Tensor] = []
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    for start in range(0, len(paths), batch):
+        x = to_network(read_resized(paths[start : start + batch], *size), device)
+        with torch.autocast(device.type, dtype, enabled=precision != "fp32"):
+            y = model(x).float()
+            if flip:
+                y = nn.functional.normalize(y) + nn.functional.normalize(model(x.flip(3)).float())
+        parts.append(nn.functional.normalize(y).cpu())
+        if progress is not None:
+            progress(min(len(paths), start + batch))
+    return torch.cat(parts).numpy()
+
+
+def evaluate(dataset: ReidDataset, embed: Embed) -> Scores:
+    """Single-query scores of a data set under its own protocol."""
+    query, gallery = embed(dataset.query.paths), embed(dataset.gallery.paths)
+    return rank(
+        query,
+        dataset.query.ids,
+        dataset.query.cameras,
+        gallery,
+        dataset.gallery.ids,
+        dataset.gallery.cameras,
+        same_camera_out=dataset.same_camera_out,
+    )
+
+
+def split_queries(split: Split) -> NDArray[np.bool_]:
+    """Which images of a split serve as queries against the rest: the first of each identity and camera."""
+    _, first = np.unique(np.stack((split.ids, split.cameras), 1), axis=0, return_index=True)
+    chosen = np.zeros(len(split), np.bool_)
+    chosen[first] = True
+    return chosen
+
+
+def evaluate_split(split: Split, embeddings: NDArray[np.float32]) -> Scores:
+    """Scores within one split (the validation identities): `split_queries` against all other images."""
+    q = split_queries(split)
+    return rank(embeddings[q], split.ids[q], split.cameras[q], embeddings[~q], split.ids[~q], split.cameras[~q])

@@ -1,0 +1,116 @@
+"""Batches of random views, made ahead of the network by background threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reid.datasets.augment import Augment
+from reid.datasets.images import ImageCache
+from reid.datasets.sampler import PKSampler
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One process's share of a step.
+
+    Attributes:
+        step: which step it is for.
+        images: (B, H, W, 3) uint8 RGB.
+        labels: (B,) int64 class of each image.
+        seconds: what making it took.
+    """
+
+    step: int
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    seconds: float
+
+
+def to_network(images: NDArray[np.uint8], device: torch.device, *, channels_last: bool = True) -> Tensor:
+    """uint8 RGB (B, H, W, 3) -> ImageNet-normalised float32 (B, 3, H, W) on the device."""
+    x = torch.from_numpy(images).to(device, non_blocking=True).permute(0, 3, 1, 2).float()
+    mean = torch.tensor(MEAN, device=device).mul(255)[:, None, None]
+    std = torch.tensor(STD, device=device).mul(255)[:, None, None]
+    x = (x - mean) / std
+    return x.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+class BatchMaker:
+    """Makes this process's share of any step: the same for the same (seed, step), however many processes.
+
+    Args:
+        cache: the images.
+        labels: (N,) class of each.
+        sampler: which images a step has.
+        augment: the random views.
+        rank: this process.
+        world: processes in all.
+    """
+
+    def __init__(
+        self,
+        cache: ImageCache,
+        labels: NDArray[np.int64],
+        sampler: PKSampler,
+        augment: Augment,
+        *,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.cache = cache
+        self.labels = labels
+        self.sampler = sampler
+        self.augment = augment
+        self.rank = rank
+        self.world = world
+
+    def make(self, step: int, size: tuple[int, int]) -> Batch:
+        """The share of one step, views of (height, width)."""
+        import time
+
+        started = time.perf_counter()
+        indices = self.sampler.share(step, self.rank, self.world)
+        first = self.rank * len(indices)
+        views = np.empty((len(indices), *size, 3), np.uint8)
+        for place, index in enumerate(indices):
+            draw = np.random.default_rng((self.sampler.seed, step, first + place, 7))
+            views[place] = self.augment.view(self.cache.get(int(index)), *size, draw)
+        return Batch(step, views, self.labels[indices], time.perf_counter() - started)
+
+    def ahead(
+        self, start: int, size: Callable[[], tuple[int, int]], *, workers: int = 1, depth: int = 2
+    ) -> Iterator[Batch]:
+        """Batches from step `start` on without end, `depth` of them made ahead.
+
+        Args:
+            start: the first step.
+            size: asked for the present (height, width); batches of another size are made anew.
+            workers: threads.
+            depth: batches made ahead.
+        """
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[Batch]] = deque()
+            step = start
+            try:
+                while True:
+                    while len(waiting) <= depth:
+                        waiting.append(pool.submit(self.make, step + len(waiting), size()))
+                    batch = waiting.popleft().result()
+                    if batch.images.shape[1:3] != size():
+                        batch = self.make(step, size())
+                    yield batch
+                    step += 1
+            finally:
+                for future in waiting:
+                    future.cancel()

@@ -1,0 +1,261 @@
+"""The configuration of a training run; every key is checked, a misspelt one is answered with the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from reid.errors import ConfigError
+
+PRESETS = Path(__file__).resolve().parents[1] / "configs"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceConfig(_Section):
+    """One data set: its name (`reid.datasets.factory.NAMES`) and where it is."""
+
+    name: str = "market1501"
+    root: Path = Path("data")
+
+
+class DataConfig(_Section):
+    """What is learned from, and how batches are made.
+
+    `validation` keeps identities out of training to watch the run and calibrate the threshold on: "fixed" is the
+    list of `reid.datasets.validation_ids` where there is one for the data set and every seventh identity
+    elsewhere, "none" trains on all.
+    """
+
+    sources: list[SourceConfig] = Field(default_factory=lambda: [SourceConfig()], min_length=1)
+    validation: Literal["fixed", "none"] = "fixed"
+    identities: int = Field(default=16, ge=2)
+    images: int = Field(default=4, ge=2)
+    cache_mib: float = Field(default=4096, ge=0)
+    workers: int = Field(default=1, ge=1, le=64)
+
+
+class AugmentConfig(_Section):
+    """See `reid.datasets.augment.Augment`."""
+
+    flip: float = Field(default=0.5, ge=0, le=1)
+    shift: float = Field(default=0.04, ge=0, le=0.5)
+    scale: float = Field(default=0.0, ge=0, lt=1)
+    erase: float = Field(default=0.5, ge=0, le=1)
+    jitter: float = Field(default=0.0, ge=0, le=2)
+    grey: float = Field(default=0.0, ge=0, le=1)
+    downscale: float = Field(default=0.0, ge=0, le=1)
+    blur: float = Field(default=0.0, ge=0, le=1)
+    mixstyle: float = Field(default=0.0, ge=0, le=1)
+
+
+class ModelConfig(_Section):
+    """The network (see `reid.model.ModelSpec`) and what its backbone starts from.
+
+    `init`: "imagenet" takes torchvision's weights over the network, "scratch" random ones; anything else is a file
+    with ImageNet weights of the backbone.
+    """
+
+    backbone: str = "mobilenet_v2"
+    attention: str = "none"
+    attention_stages: tuple[int, ...] = (1, 2, 3, 4)
+    attention_ratios: tuple[int, int, int] = (8, 8, 8)
+    height: int = Field(default=256, ge=32)
+    width: int = Field(default=128, ge=32)
+    last_stride: Literal[1, 2] = 1
+    embedding_dim: int | None = None
+    pooling: Literal["gap", "gem"] = "gap"
+    neck: bool = True
+    feature: Literal["pre", "post"] = "post"
+    init: str = "imagenet"
+
+
+class LossConfig(_Section):
+    """Weights of the losses (0 leaves one out) and their constants; `margin: null` is the soft triplet loss."""
+
+    cross_entropy: float = Field(default=1.0, ge=0)
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
+    triplet: float = Field(default=1.0, ge=0)
+    margin: float | None = 0.3
+    circle: float = Field(default=0.0, ge=0)
+    centre: float = Field(default=0.0, ge=0)
+    centre_lr: float = Field(default=0.5, gt=0)
+
+
+class OptimConfig(_Section):
+    """Optimiser and learning-rate schedule; `warmup` and `milestones` are parts of the run, 0..1."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = Field(default=3.5e-4, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    clip: float | None = Field(default=None, gt=0)
+    schedule: Literal["cosine", "step"] = "cosine"
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    warmup_factor: float = Field(default=0.01, ge=0, le=1)
+    milestones: tuple[float, ...] = ()
+    gamma: float = Field(default=0.5, gt=0, le=1)
+    floor: float = Field(default=0.0, ge=0, le=1)
+
+
+class LowResolution(_Section):
+    """An early part of the run on smaller images and without the attention (which knows its size)."""
+
+    until: float = Field(gt=0, lt=1)
+    height: int = Field(ge=32)
+    width: int = Field(ge=32)
+
+
+class RunConfig(_Section):
+    """How long, how precise, how often saved.
+
+    `max_minutes` ends the run, and its learning-rate schedule, by the clock where that comes before `iterations`
+    (such a run cannot be repeated exactly). `freeze_stages` keeps the backbone's first stages as they are once the
+    images have their full size (from the start where there is no `low_resolution`).
+    """
+
+    out: Path = Path("out/reid")
+    iterations: int = Field(default=10_000, ge=1)
+    max_minutes: float | None = Field(default=None, gt=0)
+    low_resolution: list[LowResolution] = Field(default_factory=list)
+    freeze_stages: int = Field(default=0, ge=0)
+    accumulate: int = Field(default=1, ge=1)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = True
+    device: str = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    ema: float | None = Field(default=0.999, gt=0, lt=1)
+    freeze_norm: bool = False
+    sync_norm: bool = True
+    log_every: int = Field(default=20, ge=1)
+    save_every: int = Field(default=200, ge=1)
+    validate_every: int = Field(default=1000, ge=1)
+
+
+class TrainConfig(_Section):
+    """A whole training run."""
+
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> Self:
+        if self.data.identities % self.run.accumulate:
+            raise ValueError("data.identities must be a multiple of run.accumulate")
+        return self
+
+    def dump(self) -> dict[str, Any]:
+        """Plain values, for YAML and JSON."""
+        return self.model_dump(mode="json")
+
+
+def load_config(source: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a YAML file, or a preset of `reid/configs` by its name, and apply `KEY=VALUE` overrides.
+
+    Args:
+        source: path of a YAML file, or "debug", "light", ...
+        overrides: such as "run.iterations=500" or "data.sources.0.root=/data"; the value is read as YAML.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key (the nearest valid one is named) or a wrong value.
+    """
+    path = Path(source)
+    if not path.is_file() and (PRESETS / f"{source}.yaml").is_file():
+        path = PRESETS / f"{source}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.yaml")))
+        raise ConfigError(f"no configuration {source}: give a YAML file or one of {names}")
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a mapping of sections is needed")
+    for override in overrides:
+        _override(values, override)
+    return parse_config(values, str(path))
+
+
+def parse_config(values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
+    """Check plain values.
+
+    Raises:
+        ConfigError: an unknown key or a wrong value; the key is named.
+    """
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            hint = difflib.get_close_matches(str(first["loc"][-1]), _names_at(first["loc"][:-1]), 1, 0.3)
+            tail = f", did you mean {'.'.join([*map(str, first['loc'][:-1]), *hint])}?" if hint else ""
+            raise ConfigError(f"{where}: unknown key {key}{tail}") from error
+        raise ConfigError(f"{where}: {key}: {first['msg']}, not {first['input']!r}") from error
+
+
+def _names_at(location: Sequence[int | str]) -> list[str]:
+    """The valid keys of the section at a location."""
+    section: Any = TrainConfig
+    for part in location:
+        if isinstance(part, int):
+            continue
+        section = section.model_fields[part].annotation
+        while isinstance(section, types.GenericAlias) or typing.get_origin(section) is not None:
+            section = typing.get_args(section)[0]
+    return list(section.model_fields)
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: KEY=VALUE is needed")
+    target: Any = values
+    parts = key.split(".")
+    for part, following in itertools.pairwise(parts):
+        if isinstance(target, list):
+            target = _item(target, part, key)
+        else:
+            target = target.setdefault(part, [{}] if following.isdigit() else {})
+        if not isinstance(target, dict | list):
+            raise ConfigError(f"--set {key}: {part} is a value, not a section")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {key}: cannot read {text!r}") from error
+    if isinstance(target, list):
+        _item(target, parts[-1], key)
+        target[int(parts[-1])] = value
+    else:
+        target[parts[-1]] = _number(value)
+
+
+def _item(target: list[Any], part: str, key: str) -> Any:
+    if not part.isdigit() or int(part) >= len(target):
+        raise ConfigError(f"--set {key}: no item {part}")
+    return target[int(part)]
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 as text; here it is a number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

@@ -1,0 +1,108 @@
+"""What a run leaves to read: CSV files, TensorBoard events and a line on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from reid.evaluation.ranking import Scores
+
+_STEP_FIELDS = (
+    "step",
+    "minutes",
+    "loss",
+    "cross_entropy",
+    "triplet",
+    "circle",
+    "centre",
+    "accuracy",
+    "lr",
+    "seconds",
+    "wait",
+    "loader",
+)
+
+
+class RunLog:
+    """Writes `steps.csv` and `validation.csv` in the run's folder; rows after a resumed step are taken back.
+
+    Args:
+        folder: the run's folder.
+        step: the step that the run starts from.
+        active: False makes every method do nothing (the other processes of a distributed run).
+    """
+
+    def __init__(self, folder: Path, step: int = 0, *, active: bool = True) -> None:
+        self.folder = folder
+        self.active = active
+        self.start = step
+        self._files: list[TextIO] = []
+
+    def __enter__(self) -> Self:
+        if self.active:
+            self._steps = self._open("steps.csv", _STEP_FIELDS)
+            self._scores = self._open("validation.csv", ("step", *Scores.__slots__))
+            self._board = _board(self.folder)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for file in self._files:
+            file.close()
+        if self.active and self._board is not None:
+            self._board.close()
+
+    def step(self, step: int, values: Mapping[str, float], *, show: bool) -> None:
+        """Record one step; `show` prints it too."""
+        if not self.active:
+            return
+        row = {name: f"{value:.6g}" for name, value in values.items()}
+        self._steps.writerow({"step": step, **row})
+        if show:
+            self._files[0].flush()
+            text = " ".join(f"{name} {value:.4g}" for name, value in values.items())
+            print(f"{time.strftime('%H:%M:%S')} step {step} {text}", file=sys.stderr, flush=True)
+            if self._board is not None:
+                for name, value in values.items():
+                    self._board.add_scalar(f"train/{name}", value, step)
+
+    def validation(self, step: int, scores: Scores) -> None:
+        """Record the scores of the held-out identities."""
+        if not self.active:
+            return
+        self._scores.writerow({"step": step, **scores.to_dict()})
+        self._files[1].flush()
+        print(
+            f"{time.strftime('%H:%M:%S')} step {step} validation rank-1 {scores.rank1:.2%} mAP {scores.mean_ap:.2%}",
+            file=sys.stderr,
+            flush=True,
+        )
+        if self._board is not None:
+            for name, value in scores.to_dict().items():
+                self._board.add_scalar(f"validation/{name}", value, step)
+
+    def _open(self, name: str, fields: tuple[str, ...]) -> csv.DictWriter[str]:
+        path = self.folder / name
+        kept: list[dict[str, Any]] = []
+        if self.start and path.is_file():
+            with path.open(newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= self.start]
+        file = path.open("w", newline="")
+        self._files.append(file)
+        writer = csv.DictWriter(file, fields)
+        writer.writeheader()
+        writer.writerows(kept)
+        return writer
+
+
+def _board(folder: Path) -> Any:
+    """A TensorBoard writer, or None where the package is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,334 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from reid.datasets.augment import Augment
+from reid.datasets.base import Split
+from reid.datasets.images import ImageCache
+from reid.datasets.sampler import PKSampler
+from reid.errors import TrainingError
+from reid.evaluation.embed import embed_files, evaluate_split
+from reid.evaluation.ranking import Scores
+from reid.model import ReidModel
+from reid.training import distributed, losses
+from reid.training.batches import Batch, BatchMaker, to_network
+from reid.training.config import TrainConfig
+from reid.training.ema import WeightAverage
+from reid.training.logs import RunLog
+from reid.training.regularise import MixStyle
+from reid.training.schedule import Schedule, progress
+from reid.training.speedup import decimate_strided_depthwise
+
+log = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Trains one network on one split.
+
+    Args:
+        config: the whole run.
+        model: the network, with as many classes as `train` has identities.
+        train: what is learned from.
+        validation: held-out identities that the run is watched on; None for none.
+        device: where to train.
+        rank: this process of `world`.
+        world: processes in all.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: ReidModel,
+        train: Split,
+        validation: Split | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        run = config.run
+        self.config = config
+        self.device = torch.device(device)
+        self.rank, self.world = rank, world
+        self.validation = validation
+        self.out = Path(run.out)
+        self.step = 0
+        self.minutes = 0.0
+        self.model = model.to(self.device)
+        if run.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+        if self.device.type == "cpu":
+            decimate_strided_depthwise(self.model)
+        self.average = WeightAverage(self.model, run.ema) if run.ema else None
+        if config.augment.mixstyle:
+            for stage in (0, 1):
+                block = self.model.backbone.blocks()[stage]
+                last = list(block.children())[-1] if isinstance(block, nn.Sequential) else block
+                MixStyle(config.augment.mixstyle).attach(last)
+        self.attention = self.model.attention
+        labels = np.searchsorted(train.identities, train.ids)
+        data = config.data
+        augment = Augment(**config.augment.model_dump(exclude={"mixstyle"}))
+        size = (config.model.height, config.model.width)
+        self.cache = ImageCache(train.paths, *size, limit_mib=data.cache_mib / world)
+        self.maker = BatchMaker(
+            self.cache,
+            labels,
+            PKSampler(train.ids, data.identities, data.images, seed=run.seed),
+            augment,
+            rank=rank,
+            world=world,
+        )
+        self.centre = (
+            losses.CentreLoss(len(train.identities), model.dim).to(self.device) if config.loss.centre else None
+        )
+        self.optimizer = self._optimizer()
+        self.schedule = Schedule(
+            config.optim.schedule,
+            config.optim.warmup,
+            config.optim.warmup_factor,
+            config.optim.milestones,
+            config.optim.gamma,
+            config.optim.floor,
+        )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=run.precision == "fp16")
+        self.best = -1.0
+
+    # ---- the loop
+
+    def run(self) -> Scores | None:
+        """Train to the end (or to the interruption, which saves) and return the last validation's scores."""
+        run = self.config.run
+        scores: Scores | None = None
+        self.out.mkdir(parents=True, exist_ok=True)
+        with RunLog(self.out, self.step, active=self.rank == 0) as log_to:
+            began, minutes_before = time.monotonic(), self.minutes
+            batches = self.maker.ahead(self.step, self._size, workers=self.config.data.workers)
+            try:
+                network = self._wrap()
+                phase = self._size()
+                while self.step < run.iterations:
+                    self.minutes = minutes_before + distributed.agree((time.monotonic() - began) / 60)
+                    if run.max_minutes is not None and self.minutes >= run.max_minutes:
+                        break
+                    if self._size() != phase:
+                        network, phase = self._wrap(), self._size()
+                    started = time.perf_counter()
+                    batch = next(batches)
+                    waited = time.perf_counter() - started
+                    values = self._learn(network, batch)
+                    values |= {"wait": waited, "seconds": time.perf_counter() - started, "minutes": self.minutes}
+                    log_to.step(self.step, values, show=self.step % run.log_every == 0)
+                    if self.step % run.save_every == 0:
+                        self.save()
+                    if self.step % run.validate_every == 0:
+                        scores = self._validate(log_to)
+            except KeyboardInterrupt:
+                log.warning("interrupted at step %d: saving", self.step)
+                self.save()
+                raise
+            finally:
+                with suppress(Exception):
+                    batches.close()  # type: ignore[attr-defined]
+            self.save()
+            if self.step % run.validate_every or scores is None:
+                scores = self._validate(log_to)
+        return scores
+
+    def _learn(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        """One step of the optimiser; returns what is logged."""
+        run = self.config.run
+        torch.manual_seed(run.seed * 1_000_003 + self.step * 64 + self.rank)
+        factor = self.schedule.factor(self.progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base"] * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        total = {"loss": 0.0}
+        parts = np.array_split(np.arange(len(batch.labels)), run.accumulate)
+        for index, part in enumerate(parts):
+            labels = torch.from_numpy(batch.labels[part]).to(self.device)
+            x = to_network(batch.images[part], self.device, channels_last=run.channels_last)
+            last = index == len(parts) - 1
+            alone = isinstance(network, DistributedDataParallel) and not last
+            with network.no_sync() if alone else nullcontext():  # type: ignore[operator]
+                with torch.autocast(self.device.type, _DTYPES[run.precision], enabled=run.precision != "fp32"):
+                    feature, logits = network(x)
+                loss, values = self._loss(feature, logits, labels)
+                if distributed.agree(float(not math.isfinite(values["loss"]))):
+                    raise TrainingError(
+                        f"the loss is not finite at step {self.step + 1}; "
+                        f"the last good checkpoint is {self.out / 'last.pt'}"
+                    )
+                self.scaler.scale(loss / run.accumulate).backward()  # type: ignore[no-untyped-call]
+            for name, value in values.items():
+                total[name] = total.get(name, 0.0) + value / run.accumulate
+        if self.config.optim.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update(self.model)
+        self.step += 1
+        return total | {"lr": self.optimizer.param_groups[0]["lr"], "loader": batch.seconds}
+
+    def _loss(self, feature: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+        weights = self.config.loss
+        values: dict[str, float] = {}
+        loss = feature.new_zeros((), dtype=torch.float32)
+        if weights.cross_entropy:
+            part = losses.smoothed_cross_entropy(logits, labels, weights.smoothing)
+            loss = loss + weights.cross_entropy * part
+            values["cross_entropy"] = float(part.detach())
+            values["accuracy"] = float((logits.argmax(1) == labels).float().mean())
+        features, ids = distributed.gather(feature.float()), distributed.gather_labels(labels)
+        if weights.triplet:
+            part = losses.batch_hard_triplet(features, ids, weights.margin)
+            loss = loss + weights.triplet * part
+            values["triplet"] = float(part.detach())
+        if weights.circle:
+            part = losses.circle(features, ids)
+            loss = loss + weights.circle * part
+            values["circle"] = float(part.detach())
+        if self.centre is not None:
+            part = self.centre(feature, labels)
+            loss = loss + weights.centre * part
+            values["centre"] = float(part.detach())
+        values["loss"] = float(loss.detach())
+        return loss, values
+
+    # ---- parts of the run
+
+    @property
+    def progress(self) -> float:
+        """How far the run is, 0..1."""
+        run = self.config.run
+        return progress(self.step, run.iterations, self.minutes, run.max_minutes)
+
+    def _size(self) -> tuple[int, int]:
+        for part in self.config.run.low_resolution:
+            if self.progress < part.until:
+                return part.height, part.width
+        return self.config.model.height, self.config.model.width
+
+    def _wrap(self) -> nn.Module:
+        """The network of this part of the run: without attention while the images are smaller than its own."""
+        full = self._size() == (self.config.model.height, self.config.model.width)
+        self.model.attention = self.attention if full else nn.ModuleDict()
+        for block in self.model.backbone.blocks()[: self.config.run.freeze_stages]:
+            block.requires_grad_(not full)
+        self.model.train()
+        if self.config.run.freeze_norm:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        network: nn.Module = self.model
+        if self.world > 1:
+            network = DistributedDataParallel(self.model, broadcast_buffers=False)
+        return network
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        optim = self.config.optim
+        plain = [p for p in self.model.parameters() if p.ndim > 1]
+        flat = [p for p in self.model.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": plain, "lr": optim.lr, "base": optim.lr, "weight_decay": optim.weight_decay},
+            {"params": flat, "lr": optim.lr, "base": optim.lr, "weight_decay": 0.0},
+        ]
+        if self.centre is not None:
+            rate = self.config.loss.centre_lr
+            groups.append({"params": list(self.centre.parameters()), "lr": rate, "base": rate, "weight_decay": 0.0})
+        if optim.name == "sgd":
+            return torch.optim.SGD(groups, momentum=optim.momentum, nesterov=optim.momentum > 0)
+        return (torch.optim.AdamW if optim.name == "adamw" else torch.optim.Adam)(groups)
+
+    @property
+    def evaluated(self) -> ReidModel:
+        """The network that is validated and shipped: the running average where there is one."""
+        model = self.average.model if self.average is not None else self.model
+        assert isinstance(model, ReidModel)
+        return model
+
+    def _validate(self, log_to: RunLog) -> Scores | None:
+        scores: Scores | None = None
+        full = self._size() == (self.config.model.height, self.config.model.width)
+        if self.validation is not None and self.rank == 0:
+            model = self.evaluated
+            held = model.attention
+            if not full:
+                model.attention = nn.ModuleDict()
+            try:
+                embeddings = embed_files(
+                    model, self.validation.paths, self._size(), device=self.device, precision="bf16"
+                )
+            finally:
+                model.attention = held
+                if model is self.model:
+                    self._wrap()
+            scores = evaluate_split(self.validation, embeddings)
+            log_to.validation(self.step, scores)
+            if full and scores.mean_ap > self.best:
+                self.best = scores.mean_ap
+                self.save("best.pt")
+        distributed.barrier()
+        return scores
+
+    # ---- checkpoints
+
+    def save(self, name: str = "last.pt") -> None:
+        """Write a checkpoint from which the run goes on, in place of the last one only when complete."""
+        if self.rank:
+            return
+        shown, self.model.attention = self.model.attention, self.attention
+        state = {
+            "step": self.step,
+            "minutes": self.minutes,
+            "best": self.best,
+            "config": self.config.dump(),
+            "classes": self.model.num_classes,
+            "model": self.model.state_dict(),
+            "average": None if self.average is None else self.average.model.state_dict(),
+            "average_steps": 0 if self.average is None else self.average.steps,
+            "optimizer": self.optimizer.state_dict(),
+            "centre": None if self.centre is None else self.centre.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+        self.model.attention = shown
+        self.out.mkdir(parents=True, exist_ok=True)
+        part = self.out / f"{name}.part"
+        torch.save(state, part)
+        part.replace(self.out / name)
+
+    def resume(self, path: Path | str) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            TrainingError: it is missing, unreadable or of another network.
+        """
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            if self.average is not None:
+                self.average.model.load_state_dict(state["average"])
+                self.average.steps = state["average_steps"]
+            if self.centre is not None:
+                self.centre.load_state_dict(state["centre"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            self.step, self.minutes, self.best = state["step"], state["minutes"], state["best"]
+        except Exception as error:
+            raise TrainingError(f"cannot resume from {path}: {str(error).splitlines()[0]}") from error
+
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
