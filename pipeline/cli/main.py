@@ -26,7 +26,7 @@ EPILOG = (
     "The bundled re-identification weights were trained on Market-1501 and are for research use only; "
     "`relaytrack reid train` makes your own."
 )
-_FORWARDING = ("reid",)
+_FORWARDING = ("reid", "bench")
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:

@@ -1,0 +1,217 @@
+"""`relaytrack bench tracker`: the tracker beside others, on cached detections and on a synthetic crowd."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.benchmarks.accuracy import Cell
+    from pipeline.benchmarks.contenders import Contender
+    from pipeline.benchmarks.speed import Timing
+
+HELP = "measure the tracker and installed peers: HOTA, IDF1, switches, milliseconds"
+REFERENCE = "u_botsort+reid"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack bench tracker`."""
+    parser.add_argument(
+        "--caches",
+        action="append",
+        default=[],
+        metavar="[NAME=]DIR",
+        help="folder of SEQUENCE_DETECTOR.npz; a second one with other embeddings (NAME says whose) adds to the "
+        "table of what appearance buys",
+    )
+    parser.add_argument("--gt", type=Path, metavar="DIR", help="folder of sequence folders (gt/gt.txt, seqinfo.ini)")
+    parser.add_argument(
+        "--quote", type=Path, metavar="RESULTS.md", help="add the rows of an earlier report's tables, flagged"
+    )
+    parser.add_argument(
+        "--peers", nargs="*", default=None, metavar="NAME", help="only these of the installed peers (no name: none)"
+    )
+    parser.add_argument("--people", nargs="*", type=int, default=[20, 50, 100, 200], help="sizes of the crowd")
+    parser.add_argument("--repeats", type=int, default=3, help="interleaved passes over each crowd (3)")
+    parser.add_argument(
+        "--appearance", action="store_true", help="only the table of what appearance buys (needs --caches and --gt)"
+    )
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write identity time-lines of our default tracker")
+    parser.add_argument("--json", action="store_true", help="print JSON; ratios in percent")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure in a process of one thread, print tables or JSON."""
+    from pipeline.errors import InputError
+
+    if bool(args.caches) != bool(args.gt):
+        raise InputError("give --caches and --gt together")
+    if (args.appearance or args.plots) and not args.caches:
+        raise InputError("--appearance and --plots need --caches and --gt")
+    if args.repeats < 1 or any(size < 1 for size in args.people):
+        raise InputError("--repeats and --people must be at least 1")
+    if any(os.environ.get(key) != value for key, value in _ONE_THREAD.items()):
+        return _in_one_thread(args.words)
+    return measure(args)
+
+
+def measure(args: argparse.Namespace) -> int:
+    """Do what the options ask for in this process."""
+    from pipeline.benchmarks import tables
+    from pipeline.benchmarks.contenders import own_contenders
+
+    folders = [_named(word, index) for index, word in enumerate(args.caches)]
+    report: dict[str, Any] = {"unit": "percent", "threads": 1}
+    texts: list[str] = []
+    quoted = tables.quoted_rows(_read(args.quote)) if args.quote else {}
+    contenders = [*own_contenders(), *_peers(args.peers)] if not args.appearance else []
+    if folders and not args.appearance:
+        cells = _accuracy(folders[0][1], args.gt, contenders)
+        rows = tables.rows_of(cells)
+        for detector in rows:
+            rows[detector] += quoted.get(detector, [])
+            texts += [f"### {detector} (HOTA / IDF1 / switches)", tables.accuracy_table(rows[detector])]
+        texts += ["### means over all real detections (gt left out)", tables.summary_table(rows)]
+        report["accuracy"] = [_cell(cell) for cell in cells]
+    if folders and (args.appearance or len(folders) > 1):
+        found = _appearance(folders, args.gt)
+        texts += ["### what appearance buys (HOTA / IDF1 / switches / ms)", tables.appearance_table(found)]
+        report["appearance"] = {name: [_cell(cell) for cell in cells] for name, cells in found.items()}
+    if args.plots:
+        _plots(folders[0][1], args.gt, args.plots)
+    if args.people and not args.appearance:
+        timings = _speed([one for one in contenders if one.name != "relaytrack+coasting"], args.people, args.repeats)
+        texts += ["### milliseconds per update on a synthetic crowd (medians)", tables.speed_table(timings, REFERENCE)]
+        report["speed"] = _timings(timings)
+    print(json.dumps(report, indent=2) if args.json else "\n\n".join(texts))
+    return 0
+
+
+def _in_one_thread(words: Sequence[str]) -> int:
+    """Run this very command again with one thread per library, which must be set before they load."""
+    command = [sys.executable, "-m", "pipeline.cli.main", "bench", *words]
+    return subprocess.run(command, env=os.environ | _ONE_THREAD, check=False).returncode
+
+
+def _peers(names: Sequence[str] | None) -> list[Contender]:
+    """The installed peers that were asked for."""
+    from pipeline.benchmarks.peers import installed_peers
+    from pipeline.errors import InputError
+
+    found = installed_peers()
+    if names is None:
+        return found
+    known = [one.name for one in found]
+    for name in names:
+        if name not in known:
+            raise InputError(f"--peers: {name!r} is not installed; here are: {', '.join(known) or 'none'}")
+    return [one for one in found if one.name in names]
+
+
+def _accuracy(caches: Path, truths: Path, contenders: Sequence[Contender]) -> list[Cell]:
+    from pipeline.benchmarks.accuracy import find_cases, measure
+
+    cells: list[Cell] = []
+    for case in find_cases(caches, truths):
+        _say(f"{case.sequence} {case.detector}: {len(contenders)} trackers")
+        cells += measure(case, contenders)
+    return cells
+
+
+def _appearance(folders: Sequence[tuple[str, Path]], truths: Path) -> dict[str, list[Cell]]:
+    """Our tracker without embeddings and with those of each folder, on the same detections."""
+    from pipeline.benchmarks.accuracy import find_cases, measure
+    from pipeline.benchmarks.contenders import own_contenders
+
+    ours, _, motion, _ = own_contenders()
+    found: dict[str, list[Cell]] = {"motion only": []}
+    for index, (name, folder) in enumerate(folders):
+        for case in find_cases(folder, truths):
+            _say(f"{case.sequence} {case.detector}: {name}")
+            if index == 0:
+                found["motion only"] += measure(case, [motion])
+            found.setdefault(f"+ {name}", []).extend(measure(case, [ours]))
+    return found
+
+
+def _speed(contenders: Sequence[Contender], sizes: Sequence[int], repeats: int) -> list[Timing]:
+    from pipeline.benchmarks.speed import time_trackers
+
+    timings: list[Timing] = []
+    for size in sizes:
+        _say(f"{size} people: {len(contenders)} trackers, {repeats} passes")
+        timings += time_trackers(contenders, size, repeats)
+    return timings
+
+
+def _plots(caches: Path, truths: Path, folder: Path) -> None:
+    """One time-line per case, of our default tracker."""
+    from pipeline.benchmarks.accuracy import find_cases
+    from pipeline.detection_cache import read_cache
+    from pipeline.errors import OutputError
+    from pipeline.offline import track_cache
+    from trackers import DeepSort
+    from trackers.evaluation import evaluate_in_detail
+    from trackers.evaluation.timelines import save_timelines
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
+    for case in find_cases(caches, truths):
+        found = track_cache(read_cache(case.path), DeepSort(), fps=case.truth.frame_rate)
+        file = folder / f"timeline_{case.sequence}_{case.detector}.png"
+        detail = evaluate_in_detail(case.truth, found.rows)
+        title = f"{case.sequence}, detector {case.detector}"
+        save_timelines(file, detail, title=title, frame_rate=case.truth.frame_rate)
+        _say(f"wrote {file}")
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    where = {"tracker": cell.tracker, "sequence": cell.sequence, "detector": cell.detector}
+    return where | cell.scores.as_dict() | {"ms": cell.milliseconds}
+
+
+def _timings(timings: Sequence[Timing]) -> list[dict[str, Any]]:
+    from pipeline.benchmarks.speed import ratio
+
+    reference = {one.people: one for one in timings if one.tracker == REFERENCE}
+    return [
+        {
+            "tracker": one.tracker,
+            "people": one.people,
+            "ms": one.milliseconds,
+            "passes_ms": list(one.passes),
+            "ids": one.ids,
+            f"times_{REFERENCE}": ratio(one, reference[one.people]) if one.people in reference else None,
+        }
+        for one in timings
+    ]
+
+
+def _named(word: str, index: int) -> tuple[str, Path]:
+    """Take NAME=DIR apart; the first folder's embeddings are "cached" unless named."""
+    name, equals, path = word.partition("=")
+    if equals and "/" not in name and not Path(word).exists():
+        return name, Path(path)
+    return ("cached" if index == 0 else Path(word).name), Path(word)
+
+
+def _read(path: Path) -> str:
+    from pipeline.errors import InputError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path}: cannot be read as text") from None
+
+
+def _say(text: str) -> None:
+    print(f"relaytrack: {text}", file=sys.stderr, flush=True)

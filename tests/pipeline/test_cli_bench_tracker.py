@@ -1,0 +1,173 @@
+"""`relaytrack bench tracker`: the synthetic load, the tables, and the command."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.benchmarks import peers, tables
+from pipeline.benchmarks.contenders import own_contenders
+from pipeline.benchmarks.speed import Timing, ratio, time_trackers
+from pipeline.benchmarks.synthetic import crowd
+from pipeline.cli import bench_tracker
+from pipeline.cli.main import main
+from pipeline.detection_cache import DetectionCache, write_cache
+
+QUOTED = """# Report
+### y8: some detector
+
+| tracker | walk | other | mean HOTA | mean IDF1 | ms |
+|---|---|---|---|---|---|
+| best | 99.9 / 98.0 / 3 | 50.0 / 60.0 / 7 | 75.0 | 79.0 | 1.20 |
+| worst | 1.0 / 2.0 / 9 | 1.0 / 2.0 / 9 | 1.0 | 2.0 | 0.10 |
+
+## Speed
+| tracker | N=20 |
+|---|---|
+| best | 0.57 |
+"""
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the benchmark measure in this process."""
+    for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(key, "1")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A sequence `walk` of two people and the caches of a detector that sees them, with two kinds of embedding."""
+    number = np.repeat(np.arange(1, 21), 2)
+    left = np.tile([10.0, 400.0], 20) + 3 * number
+    xyxy = np.c_[left, np.full(40, 20.0), left + 40, np.full(40, 120.0)].astype(np.float32)
+    (tmp_path / "gt" / "walk" / "gt").mkdir(parents=True)
+    lines = [f"{f},{i % 2 + 1},{b[0]},{b[1]},40,100,1,1,1\n" for i, (f, b) in enumerate(zip(number, xyxy, strict=True))]
+    (tmp_path / "gt" / "walk" / "gt" / "gt.txt").write_text("".join(lines))
+    info = "[Sequence]\nname=walk\nframeRate=10\nseqLength=20\n"
+    (tmp_path / "gt" / "walk" / "seqinfo.ini").write_text(info)
+    for name, dim in (("a", 8), ("b", 4)):
+        (tmp_path / name).mkdir()
+        vectors = np.eye(dim, dtype=np.float32)[np.tile([0, 1], 20)]
+        cache = DetectionCache(number.astype(np.int64), xyxy, np.full(40, 0.9, np.float32), vectors)
+        write_cache(tmp_path / name / "walk_y8.npz", cache)
+    return tmp_path
+
+
+def test_crowd_is_what_it_says() -> None:
+    load = crowd(10, frames=50)
+    assert (load.length, load.size) == (50, (1920, 1080))
+    assert len(load) == pytest.approx(10 * 50 * (0.95 + 0.02), rel=0.06)
+    assert load.embeddings is not None
+    np.testing.assert_allclose(np.linalg.norm(load.embeddings, axis=1), 1, atol=1e-5)
+    again = crowd(10, frames=50)
+    np.testing.assert_array_equal(load.xyxy, again.xyxy)
+    cosine = load.embeddings[load.frames == 1] @ load.embeddings[load.frames == 2].T
+    best = np.sort(cosine.max(axis=1))[-8:]
+    assert best.mean() == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.needs("shared")
+def test_crowd_is_the_reference_load(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = importlib.util.spec_from_file_location("reference_synth", shared / "bench" / "synth.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(sys, "argv", ["synth.py", str(tmp_path)])
+    module.gen(20)
+    load = crowd(20)
+    with np.load(tmp_path / "synth20.npz") as theirs:
+        np.testing.assert_array_equal(load.frames, theirs["frame"])
+        np.testing.assert_array_equal(load.xyxy, theirs["xyxy"])
+        np.testing.assert_array_equal(load.scores, theirs["conf"])
+        np.testing.assert_allclose(load.embeddings, theirs["emb"], atol=1e-4)
+
+
+def test_passes_are_interleaved_and_counted() -> None:
+    ours = own_contenders()
+    found = time_trackers([ours[0], ours[2]], people=5, repeats=2)
+    assert [one.tracker for one in found] == ["relaytrack", "relaytrack motion only"]
+    assert all(len(one.passes) == 2 and one.milliseconds > 0 for one in found)
+    assert found[0].ids >= 5
+    slow, quick = Timing("s", 5, 9.0, (2.0, 8.0, 30.0), 5), Timing("q", 5, 1.0, (1.0, 2.0, 3.0), 5)
+    assert ratio(slow, quick) == 4.0
+
+
+def test_quoted_rows_and_their_order() -> None:
+    rows = tables.quoted_rows(QUOTED)
+    assert list(rows) == ["y8"]
+    assert [row.name for row in rows["y8"]] == ["best", "worst"]
+    assert rows["y8"][0].cells == {"walk": (99.9, 98.0, 3), "other": (50.0, 60.0, 7)}
+    ours = tables.Row("relaytrack", {"walk": (80.0, 70.0, 1), "other": (80.0, 60.0, 2)}, 0.5)
+    lines = tables.accuracy_table([*rows["y8"], ours]).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| **relaytrack**", "| best (quoted)", "| worst (quoted)"]
+    here = tables.Row("best", {"walk": (1.0, 1.0, 1)}, 0.5)
+    assert "best (quoted)" not in tables.accuracy_table([*rows["y8"], here])
+    means = tables.summary_table({"y8": [*rows["y8"], ours], "gt": [ours]}).splitlines()
+    assert means[2] == "| **relaytrack** | 2 | 80.00 | 65.00 | 3 |"
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_tables_of_the_command(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (scene / "report.md").write_text(QUOTED)
+    words = ["bench", "tracker", "--caches", f"{scene}/a", "--caches", f"mine={scene}/b", "--gt", f"{scene}/gt"]
+    words += ["--quote", f"{scene}/report.md", "--peers", "--people", "4", "--repeats", "1"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "| best (quoted) | 99.9 / 98.0 / 3 |" in out
+    assert "| **relaytrack** | " in out
+    assert "| sequence | detector | motion only | + cached | + mine |" in out
+    assert "| tracker | N=4 | ids at N=4 |" in out
+    assert main([*words, "--json", "--plots", f"{scene}/plots"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    ours = next(row for row in report["accuracy"] if row["tracker"] == "relaytrack")
+    # Everybody is found in every frame; the first two go by before the tracks are confirmed.
+    assert (ours["sequence"], ours["detector"], ours["IDP"], ours["IDSW"]) == ("walk", "y8", 100, 0)
+    assert ours["IDR"] == pytest.approx(90)
+    assert {row["tracker"] for row in report["speed"]} >= {"relaytrack", "relaytrack motion only"}
+    assert set(report["appearance"]) == {"motion only", "+ cached", "+ mine"}
+    assert (scene / "plots" / "timeline_walk_y8.png").stat().st_size > 5000
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--caches", "a"], "give --caches and --gt together"),
+        (["--caches", "gt", "--gt", "gt"], "gt: no cache SEQUENCE_DETECTOR.npz of a sequence in gt"),
+        (["--appearance"], "--appearance and --plots need"),
+        (["--people", "0"], "must be at least 1"),
+        (["--peers", "sort1998"], "'sort1998' is not installed"),
+        (["--caches", "a", "--gt", "gt", "--peers", "--quote", "none.md"], "none.md: cannot be read"),
+    ],
+)
+def test_bad_options(
+    words: list[str], said: str, scene: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(scene)
+    assert main(["bench", "tracker", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_command_runs_itself_in_one_thread(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    for key in bench_tracker._ONE_THREAD:
+        monkeypatch.setenv(key, "2")
+    assert main(["bench", "tracker", "--peers", "sort1998"]) == 2
+    assert "'sort1998' is not installed" in capfd.readouterr().err
+
+
+def test_peers_are_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "_present", lambda package: package == "deep_sort_realtime")
+    assert [one.name for one in peers.installed_peers()] == ["dsr"]
+    monkeypatch.setattr(peers, "_present", lambda package: package == "boxmot")
+    names = [one.name for one in peers.installed_peers()]
+    assert {"botsort", "botsort@.3", "strongsort@.3"} <= set(names)
+    assert {one.name for one in peers.installed_peers() if not one.appearance} == {
+        "bytetrack", "bytetrack@.3", "ocsort", "ocsort@.3",
+    }  # fmt: skip
