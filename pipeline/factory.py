@@ -40,7 +40,11 @@ def create_perception(config: Config) -> Perception:
 
 
 def create_follower(config: Config, perception: Perception) -> Follower:
-    """Make the trackers and the association; the weights' calibrated threshold stands in for an unset one.
+    """Make the trackers and the association.
+
+    Two things come from the networks where the configuration leaves them open: the calibrated same-person
+    threshold of the embedder's weights, and whether the detector's scores need no scale to be learnt (a scene
+    that shows mostly signs and cones would teach a wrong one).
 
     Raises:
         TrackerError: a setting that makes no sense.
@@ -49,4 +53,7 @@ def create_follower(config: Config, perception: Perception) -> Follower:
     threshold = getattr(perception.embedder, "threshold", None)
     if identities.threshold is None and threshold is not None:
         identities = dataclasses.replace(identities, threshold=threshold)
-    return Follower([camera.name for camera in config.cameras], config.tracker, IdentityAssociator(identities))
+    tracker = config.tracker
+    if getattr(perception.detector, "calibrated", False):
+        tracker = dataclasses.replace(tracker, adapt_scores=False)
+    return Follower([camera.name for camera in config.cameras], tracker, IdentityAssociator(identities))
