@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     import torch
 
-    from pipeline import benchmark
+    from pipeline.benchmarks import stages
     from pipeline.configfile import load_config, parse_assignment
     from pipeline.errors import ConfigError
 
@@ -39,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
         config = load_config(args.config or demo, overrides=overrides)
     figures: dict[str, Any]
     if args.memory:
-        figures = {"resident_mib": benchmark.measure_memory(config)}
+        figures = {"resident_mib": stages.measure_memory(config)}
     elif args.age:
-        figures = {"age_seconds": benchmark.measure_age(config)}
+        figures = {"age_seconds": stages.measure_age(config)}
     else:
-        figures = benchmark.measure(config, repeats=args.repeats)
+        figures = stages.measure(config, repeats=args.repeats)
     figures["threads"] = {"torch": torch.get_num_threads(), "config": config.run.threads}
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
     return 0
