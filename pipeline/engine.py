@@ -90,13 +90,13 @@ class Pipeline:
         perception = create_perception(config)
         if self.on_networks:
             self.on_networks(perception)
-        follower = create_follower(config, perception)
         started = time.monotonic()
         sources = [
             create_source(camera, config.input, config.run, started=started, stop=self._stop)
             for camera in config.cameras
         ]
         live = any(source.live for source in sources)
+        follower = create_follower(config, perception, keep_earlier=not live)
         summary = Summary(names)
         batcher = Batcher(
             sources,
@@ -144,7 +144,7 @@ class Pipeline:
             if complete:
                 if self._progress:
                     self._progress.start("finalize", 1.0)
-                complete = finalize(config, identities, progress=self._advance, stop=self._stop)
+                complete = finalize(config, identities, follower.earlier, progress=self._advance, stop=self._stop)
             summary.total_seconds = time.monotonic() - started
             info.update(summary, final=complete)
         return summary

@@ -39,7 +39,7 @@ def create_perception(config: Config) -> Perception:
     )
 
 
-def create_follower(config: Config, perception: Perception) -> Follower:
+def create_follower(config: Config, perception: Perception, *, keep_earlier: bool = False) -> Follower:
     """Make the trackers and the association.
 
     Two things come from the networks where the configuration leaves them open: the calibrated same-person
@@ -56,4 +56,5 @@ def create_follower(config: Config, perception: Perception) -> Follower:
     tracker = config.tracker
     if getattr(perception.detector, "calibrated", False):
         tracker = dataclasses.replace(tracker, adapt_scores=False)
-    return Follower([camera.name for camera in config.cameras], tracker, IdentityAssociator(identities))
+    names = [camera.name for camera in config.cameras]
+    return Follower(names, tracker, IdentityAssociator(identities), keep_earlier=keep_earlier)

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.batcher import Batcher
 from pipeline.config import Config
+from pipeline.earlier import Earlier, EarlierBoxes
 from pipeline.errors import OutputError
 from pipeline.frames import Floats, Frame, FrameTracks, Ints
 from pipeline.outdir import PARTIAL, write_bytes, writing
@@ -27,6 +28,7 @@ from pipeline.sinks.base import Sink
 from pipeline.sinks.encoder import Encoder, remux
 from pipeline.sinks.identities import NAME, read_identities, write_identities
 from pipeline.sinks.mosaic import MosaicSink
+from pipeline.sinks.mot import mot_line
 from pipeline.sinks.video import VideoSink
 from pipeline.sources import create_source
 
@@ -37,6 +39,7 @@ FinalIds = Mapping[tuple[str, int], int]
 def finalize(
     config: Config,
     final_ids: FinalIds,
+    earlier: Earlier | None = None,
     *,
     progress: Callable[[float], None] | None = None,
     stop: threading.Event | None = None,
@@ -49,6 +52,7 @@ def finalize(
     Args:
         config: the run's configuration.
         final_ids: the identity of every track; a track that is not in it keeps its provisional one.
+        earlier: boxes of tracks from before they were confirmed, to be filled in.
         progress: told the share that is done, 0..1.
         stop: set to give up; the provisional files then stay as they are.
 
@@ -62,8 +66,8 @@ def finalize(
     stop = stop or threading.Event()
     folder = Path(config.output.dir)
     names = [camera.name for camera in config.cameras]
-    texts = {name: _final_text(folder, name, final_ids) for name in names}
-    changed = [name for name in names if texts[name] != _read(folder / "global" / f"{name}.txt")]
+    texts = {name: _final_text(folder, name, final_ids, (earlier or {}).get(name)) for name in names}
+    changed = [name for name in names if texts[name].identities != _read(folder / "global" / f"{name}.txt")]
     videos: list[Path] = []
     try:
         if config.output.video:
@@ -73,15 +77,16 @@ def finalize(
         if stop.is_set():
             return False
         for name in changed:
-            write_bytes(folder / "global" / f"{name}.txt", texts[name])
+            write_bytes(folder / "tracks" / f"{name}.txt", texts[name].tracks)
+            write_bytes(folder / "global" / f"{name}.txt", texts[name].identities)
         for path in videos:
             with writing(path):
                 os.replace(_beside(path), path)
         videos = []
         if (folder / NAME).exists():
-            cameras, tracks = read_identities(folder)
-            final = [(record, final_ids.get((record.camera, record.track), old)) for record, old in tracks]
-            write_identities(folder, cameras, final)
+            known = read_identities(folder)
+            final = [(record, final_ids.get((record.camera, record.track), old)) for record, old in known.tracks]
+            write_identities(folder, known.cameras, final)
     finally:
         for path in videos:
             _beside(path).unlink(missing_ok=True)
@@ -99,18 +104,45 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def _final_text(folder: Path, camera: str, final_ids: FinalIds) -> bytes:
-    """`global/<camera>.txt` with the final identities, made of the lines of `tracks/<camera>.txt`."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """The final lines of one camera, in the order of frames: `tracks/` and `global/`, and both in parallel."""
+
+    tracks: bytes
+    identities: bytes
+    pairs: tuple[bytes, bytes]
+
+
+def _final_text(folder: Path, camera: str, final_ids: FinalIds, earlier: EarlierBoxes | None) -> _Text:
+    """The lines of `tracks/<camera>.txt` with final identities, earlier boxes filled in.
+
+    An earlier box enters `global/` only where its identity is not in that frame already.
+    """
     own = _read(folder / "tracks" / f"{camera}.txt").splitlines(keepends=True)
     drawn = _read(folder / "global" / f"{camera}.txt").splitlines(keepends=True)
     if len(own) != len(drawn):
         raise OutputError(f"{folder}: tracks/{camera}.txt and global/{camera}.txt do not belong together")
-    lines = []
+    rows: list[tuple[int, bytes, bytes]] = []
+    taken: set[tuple[int, int]] = set()
     for line, provisional in zip(own, drawn, strict=True):
         frame, track, rest = line.split(b",", 2)
-        identity = final_ids.get((camera, int(track)))
-        lines.append(provisional if identity is None else b"%s,%d,%s" % (frame, identity, rest))
-    return b"".join(lines)
+        identity = final_ids.get((camera, int(track)), int(provisional.split(b",", 2)[1]))
+        rows.append((int(frame), line, b"%s,%d,%s" % (frame, identity, rest)))
+        taken.add((int(frame), identity))
+    tracks = [(frame, line) for frame, line, _ in rows]
+    if earlier is not None:
+        frames, ids, boxes, scores = earlier.rows()
+        for frame_number, track_id, box, score in zip(frames.tolist(), ids.tolist(), boxes, scores, strict=True):
+            line = mot_line(frame_number, track_id, box, float(score))
+            tracks.append((frame_number, line))
+            known = final_ids.get((camera, track_id))
+            if known is not None and (frame_number, known) not in taken:
+                taken.add((frame_number, known))
+                rows.append((frame_number, line, mot_line(frame_number, known, box, float(score))))
+    rows.sort(key=lambda row: row[0])
+    tracks.sort(key=lambda row: row[0])
+    pairs = (b"".join(row[1] for row in rows), b"".join(row[2] for row in rows))
+    return _Text(b"".join(line for _, line in tracks), pairs[1], pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +185,7 @@ def _table(text: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
 def _redraw(
     config: Config,
     changed: Sequence[str],
-    texts: Mapping[str, bytes],
+    texts: Mapping[str, _Text],
     progress: Callable[[float], None] | None,
     stop: threading.Event,
 ) -> list[Path]:
@@ -165,10 +197,8 @@ def _redraw(
     output = config.output
     folder = Path(output.dir)
     cameras = [camera for camera in config.cameras if output.mosaic or camera.name in changed]
-    books = {
-        camera.name: _Book.of(_read(folder / "tracks" / f"{camera.name}.txt"), texts[camera.name]) for camera in cameras
-    }
-    total = max(1, sum(record.frames for name, record in read_identities(folder)[0].items() if name in books))
+    books = {camera.name: _Book.of(*texts[camera.name].pairs) for camera in cameras}
+    total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
     annotator = Annotator(output.trail)
 
     def encoder(path: Path) -> Encoder:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pipeline.earlier import EarlierBoxes
 from pipeline.frames import FrameTracks
 from pipeline.perception import Observation
 from trackers import CameraTracks, DeepSort, DeepSortParams, IdentityAssociator, Revision, TrackResult
@@ -18,12 +19,21 @@ class Follower:
         cameras: the cameras' names.
         tracker: the settings of each camera's tracker.
         associator: joins the cameras' tracks into identities.
+        keep_earlier: collect the boxes from before a track's confirmation (of a run that ends).
     """
 
-    def __init__(self, cameras: Sequence[str], tracker: DeepSortParams, associator: IdentityAssociator) -> None:
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        tracker: DeepSortParams,
+        associator: IdentityAssociator,
+        *,
+        keep_earlier: bool = False,
+    ) -> None:
         self._trackers = {camera: DeepSort(tracker, report_coasting=False) for camera in cameras}
         self._associator = associator
         self.revisions: list[Revision] = []
+        self.earlier = {camera: EarlierBoxes() for camera in cameras} if keep_earlier else {}
 
     def follow(self, observations: Sequence[Observation]) -> tuple[FrameTracks, ...]:
         """Take one moment's observations and return each frame's confirmed tracks with their identities."""
@@ -46,9 +56,12 @@ class Follower:
     def _track(self, seen: Observation) -> TrackResult:
         frame, found = seen.frame, seen.detections
         height, width = frame.image.shape[:2]
-        return self._trackers[frame.camera].update(
-            found.xyxy, found.scores, seen.embeddings, frame.time, frame_size=(width, height)
-        )
+        tracker = self._trackers[frame.camera]
+        result = tracker.update(found.xyxy, found.scores, seen.embeddings, frame.time, frame_size=(width, height))
+        if frame.camera in self.earlier:
+            self.earlier[frame.camera].saw(frame)
+            self.earlier[frame.camera].add(tracker.pop_backfill(), frame.origin)
+        return result
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         """Return the identity of every (camera, track id), after all corrections."""

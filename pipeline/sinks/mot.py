@@ -15,27 +15,31 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.frames import FrameTracks
+from pipeline.frames import Floats, FrameTracks
 from pipeline.outdir import open_private, writing
 from pipeline.sinks.base import Step
 from pipeline.sinks.segments import Segments
 from pipeline.wallclock import WallClock
 
 
+def mot_line(frame: int, identity: int, xyxy: Floats, score: float) -> bytes:
+    """One line with its line feed; `xyxy` (4,) in pixels of the source's full picture."""
+    x1, y1, x2, y2 = (float(value) for value in xyxy)
+    return b"%d,%d,%.2f,%.2f,%.2f,%.2f,%.3f,-1,-1,-1\n" % (frame, identity, x1, y1, x2 - x1, y2 - y1, score)
+
+
 def mot_lines(tracks: FrameTracks, ids: NDArray[np.int64]) -> bytes:
-    """The lines of one frame, ordered as its tracks are, each with its line feed.
+    """The lines of one frame, ordered as its tracks are.
 
     Args:
         tracks: the frame's N tracks.
         ids: (N,) which ids to write: the camera's own or the global ones.
     """
-    boxes = tracks.xyxy.astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    boxes[:, :2] += tracks.frame.origin
+    boxes = tracks.xyxy + np.array([*tracks.frame.origin, *tracks.frame.origin], np.float32)
     index = tracks.frame.index
     return b"".join(
-        b"%d,%d,%.2f,%.2f,%.2f,%.2f,%.3f,-1,-1,-1\n" % (index, identity, *box, score)
-        for identity, box, score in zip(ids.tolist(), boxes.tolist(), tracks.scores.tolist(), strict=True)
+        mot_line(index, identity, box, score)
+        for identity, box, score in zip(ids.tolist(), boxes, tracks.scores.tolist(), strict=True)
     )
 
 

@@ -56,8 +56,10 @@ def test_everything_that_was_promised_is_written(joint: tuple[Path, Summary]) ->
         assert len(times) == steps
         assert np.allclose(np.diff(times), 1 / 7, atol=2e-3)
         tracks, final = lines(out / "tracks" / f"{camera}.txt"), lines(out / "global" / f"{camera}.txt")
-        assert tracks.shape == final.shape
-        assert np.array_equal(np.delete(tracks, 1, axis=1), np.delete(final, 1, axis=1))
+        boxes = [{tuple(row) for row in np.delete(table, 1, axis=1)} for table in (tracks, final)]
+        assert boxes[1] <= boxes[0]
+        assert len(tracks) - len(final) <= 0.02 * len(tracks)
+        assert np.all(np.diff(tracks[:, 0]) >= 0)
         assert tracks[:, 0].min() >= 1
         assert tracks[:, 0].max() <= steps
         assert len(np.unique(final[:, :2], axis=0)) == len(final), "an identity is twice in one frame"
