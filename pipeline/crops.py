@@ -11,6 +11,9 @@ from torch.nn.functional import avg_pool2d, grid_sample
 
 from pipeline.frames import Floats, Image
 
+_SIZES_KEPT = 16
+"""Picture sizes whose memory is kept from batch to batch."""
+
 
 class Cropper:
     """Cuts and resizes the boxes of several pictures at once.
@@ -73,9 +76,11 @@ class Cropper:
         canvas = self._canvases.get(shape)
         if canvas is None or len(canvas) < len(images):
             canvas = torch.empty((len(images), *shape, 3), dtype=torch.float32, device=self.device)
+            if len(self._canvases) >= _SIZES_KEPT:
+                self._canvases.clear()
             self._canvases[shape] = canvas
         for row, image in zip(canvas, images, strict=False):
-            row.copy_(torch.from_numpy(np.ascontiguousarray(image)).to(self.device))
+            row.copy_(torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device))
         return canvas[: len(images)].permute(0, 3, 1, 2)
 
     def _sample(self, canvas: torch.Tensor, owner: NDArray[np.int64], regions: Floats) -> torch.Tensor:

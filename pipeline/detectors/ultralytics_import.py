@@ -103,8 +103,9 @@ def contained() -> Iterator[None]:
         try:
             yield
         finally:
-            os.environ.clear()
-            os.environ |= environment
+            for name in os.environ.keys() - environment.keys():
+                del os.environ[name]
+            os.environ |= {name: value for name, value in environment.items() if os.environ.get(name) != value}
             torch.save = save
             torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]
             torch.set_num_threads(threads)

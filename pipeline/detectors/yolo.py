@@ -62,8 +62,7 @@ class Yolo:
                 self._predict([np.zeros((64, 64, 3), np.uint8)])
                 names = self._model.names
             except Exception as error:  # ultralytics raises whatever its parts raise
-                reason = " ".join(str(error).split())[:300]
-                raise DetectorError(f"detector.weights: {path}: ultralytics cannot run it: {reason}") from None
+                raise DetectorError(f"detector.weights: {path}: ultralytics cannot run it: {_plain(error)}") from None
         self._classes = [number for number, name in names.items() if name == "person"]
         if not self._classes:
             raise DetectorError(f"detector.weights: {path}: the model knows no class 'person'")
@@ -149,11 +148,16 @@ def _by_name(name: str, allow_download: bool) -> Path:
             cache.parent.mkdir(parents=True, exist_ok=True)
             attempt_download_asset(str(cache))
         except Exception as error:  # network, disk, unknown name: each its own exception
-            reason = " ".join(str(error).split())[:300]
-            raise DetectorError(f"detector.weights: {name} cannot be downloaded: {reason}") from None
+            raise DetectorError(f"detector.weights: {name} cannot be downloaded: {_plain(error)}") from None
     if not cache.is_file():
         raise DetectorError(f"detector.weights: {name} cannot be downloaded: no model of that name")
     return cache
+
+
+def _plain(error: Exception) -> str:
+    """One line of a message that may have several, and pictures in it."""
+    text = str(error).encode("ascii", "ignore").decode().removeprefix("ERROR")
+    return " ".join(text.split())[:300]
 
 
 def _check_device(path: Path, device: str) -> None:

@@ -102,6 +102,15 @@ def test_degenerate_boxes_give_at_least_a_pixel(box: tuple[float, ...]) -> None:
     assert float(crop.std()) < 0.2
 
 
+def test_read_only_and_turned_pictures_are_taken_too() -> None:
+    image, box = picture(0, 50, 60), np.array([[2, 3, 30, 40]], np.float32)
+    turned = image[::-1, ::-1]
+    frozen = np.ascontiguousarray(turned)
+    frozen.flags.writeable = False
+    cropper = Cropper(SIZE)
+    assert torch.equal(cropper.crop([turned], [box]), cropper.crop([frozen], [box]))
+
+
 def test_no_boxes_give_no_crops() -> None:
     empty = np.zeros((0, 4), np.float32)
     assert Cropper(SIZE).crop([picture(0, 9, 9)], [empty]).shape == (0, 3, *SIZE)

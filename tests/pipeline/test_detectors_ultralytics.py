@@ -160,7 +160,7 @@ print(json.dumps([worst, count, refused, Path("harm").exists(), yolo.provider, a
 """
     )
     worst, count, refused, harmed, provider, asked = json.loads(run_python(code, tmp_path))
-    assert worst <= 1e-4
+    assert worst <= 1e-5
     assert count > 3
     assert "evil.pt" in refused
     assert "\n" not in refused
