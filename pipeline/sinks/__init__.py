@@ -37,7 +37,7 @@ def create_sinks(config: Config, cameras: Sequence[str], *, live: bool) -> list[
     segment = output.segment_minutes * 60.0 if live else None
     sinks: list[Sink] = [
         MotSink(folder, cameras, segment=segment, clock=clock),
-        IdentitiesSink(folder, cameras, crops=output.crops),
+        IdentitiesSink(folder, cameras, crops=output.crops, clock=clock if live else None),
     ]
     if output.video:
         annotator = Annotator(output.trail, clock if live else None)

@@ -2,6 +2,7 @@
 
 `identities.json` holds, times in seconds of the run's clock:
 
+* `clock_zero` (live runs): seconds since the epoch at the clock's 0;
 * `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame) and `last_index`;
 * `identities`, by id: `id`, `cameras`, `first`, `last`, `frames`, `crop` (a file below the output folder or
   null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to: pieces without a
@@ -29,6 +30,7 @@ from pipeline.frames import Floats, FrameTracks
 from pipeline.outdir import write_atomically, write_bytes
 from pipeline.sinks.base import Step
 from pipeline.sinks.crops import CropStrip, crop_quality
+from pipeline.wallclock import WallClock
 
 NAME = "identities.json"
 EMBEDDINGS = "embeddings.npz"
@@ -89,6 +91,7 @@ class IdentitiesSink:
         folder: the output folder.
         cameras: the cameras' names.
         crops: keep pictures.
+        clock: of a live run, to note what its times mean.
         keep: tracks that are remembered at the most; the ones seen longest ago go first, with their pictures.
         every: seconds (of real time) between two intermediate versions of identities.json.
         idle: seconds of the run's clock without a box after which a track's picture moves from memory to disk.
@@ -100,6 +103,7 @@ class IdentitiesSink:
         cameras: Sequence[str],
         *,
         crops: bool = True,
+        clock: WallClock | None = None,
         keep: int = 20_000,
         every: float = 10.0,
         idle: float = 30.0,
@@ -107,6 +111,7 @@ class IdentitiesSink:
         self._folder = folder
         self._cameras = {name: CameraRecord() for name in cameras}
         self._crops = crops
+        self._clock = clock
         self._keep = keep
         self._every = every
         self._idle = idle
@@ -120,6 +125,8 @@ class IdentitiesSink:
         Raises:
             OutputError: a picture or the list cannot be written.
         """
+        if self._clock is not None:
+            self._clock.epoch(step[0].frame)
         for tracks in step:
             self._take(tracks)
         now = max(tracks.frame.time for tracks in step)
@@ -178,7 +185,8 @@ class IdentitiesSink:
             for live in self._tracks.values():
                 self._store(live)
         records = [(live.record, live.identity) for live in self._tracks.values()]
-        write_identities(self._folder, self._cameras, records, pictures=final)
+        zero = self._clock.zero if self._clock else None
+        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero)
         if final:
             self._save_embeddings()
         self._written = time_module.monotonic()
@@ -209,6 +217,7 @@ def write_identities(
     tracks: Iterable[tuple[TrackRecord, int]],
     *,
     pictures: bool = True,
+    clock_zero: float | None = None,
 ) -> None:
     """Group tracks to identities; write identities.json and each identity's picture, `crops/<id>.jpg`.
 
@@ -217,6 +226,7 @@ def write_identities(
         cameras: what came of each camera.
         tracks: every track with its identity.
         pictures: write the identities' pictures too, and remove those of ids that are no more.
+        clock_zero: seconds since the epoch at the run's time 0, for live runs.
 
     Raises:
         OutputError: a file cannot be written.
@@ -229,6 +239,7 @@ def write_identities(
         _write_pictures(folder, identities)
     content = {
         "format": 1,
+        **({} if clock_zero is None else {"clock_zero": round(clock_zero, 3)}),
         "cameras": {name: asdict(record) for name, record in cameras.items()},
         "identities": identities,
     }
@@ -264,11 +275,31 @@ def _write_pictures(folder: Path, identities: list[dict[str, Any]]) -> None:
             path.unlink()
 
 
-def read_identities(folder: Path) -> tuple[dict[str, CameraRecord], list[tuple[TrackRecord, int]]]:
-    """Read identities.json back: the cameras' records and every track with its identity."""
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """What identities.json holds.
+
+    Attributes:
+        cameras: what came of each camera.
+        tracks: every track with its identity.
+        clock_zero: seconds since the epoch at the run's time 0 (live runs), or None.
+    """
+
+    cameras: dict[str, CameraRecord]
+    tracks: list[tuple[TrackRecord, int]]
+    clock_zero: float | None = None
+
+
+def read_identities(folder: Path) -> Identities:
+    """Read identities.json back.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: it is not such a file (also KeyError, TypeError).
+    """
     content = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    cameras = {name: CameraRecord(**record) for name, record in content["cameras"].items()}
-    tracks = [
-        (TrackRecord(**record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]
-    ]
-    return cameras, tracks
+    return Identities(
+        {name: CameraRecord(**record) for name, record in content["cameras"].items()},
+        [(TrackRecord(**record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
+        content.get("clock_zero"),
+    )

@@ -166,8 +166,8 @@ def test_intermediate_versions_are_written(tmp_path: Path) -> None:
 
 def test_reading_back_and_regrouping(tmp_path: Path) -> None:
     _run(tmp_path, [(_seen("a", 0.0, [(1, 1, BOX)]), _seen("b", 0.0, [(1, 2, BOX)]))])
-    cameras, tracks = read_identities(tmp_path)
-    write_identities(tmp_path, cameras, [(record, 8) for record, _ in tracks])
+    known = read_identities(tmp_path)
+    write_identities(tmp_path, known.cameras, [(record, 8) for record, _ in known.tracks])
     content = json.loads((tmp_path / "identities.json").read_text())
     assert [(entry["id"], entry["cameras"]) for entry in content["identities"]] == [(8, ["a", "b"])]
     assert [path.name for path in (tmp_path / "crops").glob("*.jpg")] == ["8.jpg"]
