@@ -1,20 +1,76 @@
-"""`relaytrack reid`: train, evaluate, measure and export re-identification networks."""
+"""`relaytrack reid`: train, score, measure and export re-identification networks (also `python -m reid`)."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
+import warnings
 from collections.abc import Sequence
 
+from reid.errors import ReidError
 
-def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="relaytrack reid")
-    parser.add_argument("command")
-    parser.add_argument("config")
-    parser.add_argument("--set", action="append", default=[])
-    parser.add_argument("--resume")
-    args = parser.parse_args(argv)
-    from reid.training.config import load_config
-    from reid.training.start import prepare
+COMMANDS = {
+    "train": "reid.commands.train",
+    "eval": "reid.commands.eval",
+    "calibrate": "reid.commands.calibrate",
+    "export": "reid.commands.export",
+    "import": "reid.commands.convert",
+    "embed": "reid.commands.embed",
+    "rank": "reid.commands.rank",
+}
+EPILOG = """data sets: market1501, dukemtmc, occluded_duke, msmt17, cuhk03_labeled, cuhk03_detected,
+cuhk03_classic_labeled, cuhk03_classic_detected, veri, folder (id_camera_*.jpg), csv (path,id,camera,split)
 
-    prepare(load_config(args.config, args.set), resume=args.resume).run()
-    return 0
+train on your own people in three commands:
+  relaytrack reid train light --set data.sources.0.name=folder --set data.sources.0.root=my_people
+  relaytrack reid eval --weights out/reid/weights.safetensors --dataset folder --root my_test_people
+  relaytrack run --set reid.weights=out/reid/weights.safetensors --source ...
+
+The bundled weights were trained on Market-1501 and are for research use only."""
+
+
+def build_parser(prog: str = "relaytrack reid") -> argparse.ArgumentParser:
+    """The parser of all sub-commands."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Person re-identification: train, score, measure and export networks.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module_name in COMMANDS.items():
+        module = importlib.import_module(module_name)
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            epilog=module.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
+    """Run one sub-command.
+
+    Returns:
+        0 done, 2 a problem with the input (one line on stderr says which), 130 interrupted.
+    """
+    args = build_parser(prog).parse_args(argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _one_line
+            return int(args.run(args))
+    except ReidError as error:
+        print(f"relaytrack: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("relaytrack: interrupted", file=sys.stderr)
+        return 130
+
+
+def _one_line(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"relaytrack: warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -128,3 +128,16 @@ def check_counts(dataset: ReidDataset, expected: tuple[int, int, int] | None) ->
         if wrong:
             warnings.warn(f"{dataset.name}: {'; '.join(wrong)}", CountWarning, stacklevel=3)
     return dataset
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The images of a folder and all its sub-folders, by path.
+
+    Raises:
+        DatasetError: no such folder, or no images in it.
+    """
+    need_folder(folder, "images")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise DatasetError(f"no images in {folder}")
+    return found

@@ -76,6 +76,14 @@ class ImageCache:
                 self._held[index] = image
         return image
 
+    def without(self, bad: Sequence[int]) -> ImageCache:
+        """The same cache without some indices; the others move up."""
+        left = sorted(set(range(len(self))) - set(bad))
+        made = ImageCache([self._paths[index] for index in left], *self._size)
+        made._free = self._free
+        made._held = {new: self._held[old] for new, old in enumerate(left) if old in self._held}
+        return made
+
     def fill(self, *, workers: int = 2) -> list[int]:
         """Decode everything now.
 

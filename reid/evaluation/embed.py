@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reid.datasets.base import ReidDataset, Split
+from reid.datasets.base import Split
 from reid.datasets.images import read_resized
 from reid.evaluation.ranking import Scores, rank
 
@@ -63,20 +63,6 @@ def embed_files(
         if progress is not None:
             progress(min(len(paths), start + batch))
     return torch.cat(parts).numpy()
-
-
-def evaluate(dataset: ReidDataset, embed: Embed) -> Scores:
-    """Single-query scores of a data set under its own protocol."""
-    query, gallery = embed(dataset.query.paths), embed(dataset.gallery.paths)
-    return rank(
-        query,
-        dataset.query.ids,
-        dataset.query.cameras,
-        gallery,
-        dataset.gallery.ids,
-        dataset.gallery.cameras,
-        same_camera_out=dataset.same_camera_out,
-    )
 
 
 def split_queries(split: Split) -> NDArray[np.bool_]:

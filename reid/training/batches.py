@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -77,8 +78,6 @@ class BatchMaker:
 
     def make(self, step: int, size: tuple[int, int]) -> Batch:
         """The share of one step, views of (height, width)."""
-        import time
-
         started = time.perf_counter()
         indices = self.sampler.share(step, self.rank, self.world)
         first = self.rank * len(indices)
@@ -90,7 +89,7 @@ class BatchMaker:
 
     def ahead(
         self, start: int, size: Callable[[], tuple[int, int]], *, workers: int = 1, depth: int = 2
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch, None, None]:
         """Batches from step `start` on without end, `depth` of them made ahead.
 
         Args:

@@ -77,6 +77,7 @@ class ModelConfig(_Section):
     pooling: Literal["gap", "gem"] = "gap"
     neck: bool = True
     feature: Literal["pre", "post"] = "post"
+    head: Literal["bnneck", "stripes"] = "bnneck"
     init: str = "imagenet"
 
 

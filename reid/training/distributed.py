@@ -20,6 +20,8 @@ def start(device: torch.device) -> tuple[int, int]:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return 0, 1
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():
         # a day: a run that is paused for a while goes on afterwards
         backend = "nccl" if device.type == "cuda" else "gloo"
@@ -63,7 +65,8 @@ def agree(value: float) -> float:
     """The largest value of all processes (so that all take the same decision)."""
     if not dist.is_initialized():
         return value
-    cell = torch.tensor(value, dtype=torch.float64)
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    cell = torch.tensor(value, dtype=torch.float64, device=device)
     dist.all_reduce(cell, op=dist.ReduceOp.MAX)
     return float(cell)
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
 from reid.evaluation.ranking import Scores
 
 _STEP_FIELDS = (
@@ -34,14 +37,16 @@ class RunLog:
     Args:
         folder: the run's folder.
         step: the step that the run starts from.
+        total: the run's last step.
         active: False makes every method do nothing (the other processes of a distributed run).
     """
 
-    def __init__(self, folder: Path, step: int = 0, *, active: bool = True) -> None:
+    def __init__(self, folder: Path, step: int = 0, total: int = 1, *, active: bool = True) -> None:
         self.folder = folder
         self.active = active
         self.start = step
         self._files: list[TextIO] = []
+        self._bar = _bar(step, total) if active else None
 
     def __enter__(self) -> Self:
         if self.active:
@@ -55,6 +60,8 @@ class RunLog:
             file.close()
         if self.active and self._board is not None:
             self._board.close()
+        if self._bar is not None:
+            self._bar.stop()
 
     def step(self, step: int, values: Mapping[str, float], *, show: bool) -> None:
         """Record one step; `show` prints it too."""
@@ -62,10 +69,13 @@ class RunLog:
             return
         row = {name: f"{value:.6g}" for name, value in values.items()}
         self._steps.writerow({"step": step, **row})
+        if self._bar is not None:
+            self._bar.update(TaskID(0), completed=step, description=f"loss {values['loss']:.3f}")
         if show:
             self._files[0].flush()
-            text = " ".join(f"{name} {value:.4g}" for name, value in values.items())
-            print(f"{time.strftime('%H:%M:%S')} step {step} {text}", file=sys.stderr, flush=True)
+            if self._bar is None:
+                text = " ".join(f"{name} {value:.4g}" for name, value in values.items())
+                print(f"{time.strftime('%H:%M:%S')} step {step} {text}", file=sys.stderr, flush=True)
             if self._board is not None:
                 for name, value in values.items():
                     self._board.add_scalar(f"train/{name}", value, step)
@@ -97,6 +107,17 @@ class RunLog:
         writer.writeheader()
         writer.writerows(kept)
         return writer
+
+
+def _bar(step: int, total: int) -> Progress | None:
+    """A bar on the terminal; None where stderr is a file, which gets lines instead."""
+    if not sys.stderr.isatty():
+        return None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True))
+    bar.add_task("training", total=total, completed=step)
+    bar.start()
+    return bar
 
 
 def _board(folder: Path) -> Any:

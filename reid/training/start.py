@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from reid.backbones.pretrained import load_imagenet
 from reid.datasets.base import Split
 from reid.datasets.factory import hold_out, join, load_dataset
-from reid.errors import ConfigError
-from reid.model import ModelSpec, build_model
+from reid.datasets.images import ImageCache
+from reid.errors import ConfigError, DatasetError
+from reid.model import ModelSpec, ReidModel, build_model
 from reid.training import distributed
 from reid.training.config import TrainConfig
-from reid.training.trainer import Trainer
+from reid.training.trainer import Trainer, make_cache
+
+TORCHVISION = {"resnet50": "resnet50-0676ba61.pth", "mobilenet_v2": "mobilenet_v2-b0353104.pth"}
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,8 @@ def spec_of(config: TrainConfig) -> ModelSpec:
 def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     """Load the data, build the network, and go to the checkpoint if one is given.
 
+    Images that cannot be decoded are left out, with a warning that says how many and names the first.
+
     Raises:
         ReidError: the data, the initial weights or the checkpoint cannot be used.
     """
@@ -49,25 +55,70 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     rank, world = distributed.start(device)
     torch.manual_seed(run.seed)
     train, validation = splits(config)
+    train, cache = _decoded(config, train, world)
     model = build_model(spec_of(config), len(train.identities))
-    if resume is None and config.model.init == "imagenet":
-        raise ConfigError("model.init: imagenet needs the network")  # completed below
-    if resume is None and config.model.init not in ("scratch", "imagenet"):
-        load_imagenet(model.backbone, config.model.init)
-    trainer = Trainer(config, model, train, validation, device=device, rank=rank, world=world)
+    if resume is None:
+        initialise(model, config.model.init)
+    trainer = Trainer(config, model, train, validation, device=device, rank=rank, world=world, cache=cache)
+    single = trainer.maker.sampler.single
+    if single:
+        log.warning("%d identities have one image only: it fills all %d places of theirs", single, config.data.images)
     if resume is not None:
         trainer.resume(resume)
-    if rank == 0:
-        log.info(
-            "%d images of %d identities, %d held out; %s on %s, %d process(es)",
-            len(train),
-            len(train.identities),
-            0 if validation is None else len(validation.identities),
-            config.model.backbone,
-            device,
-            world,
-        )
+    held = 0 if validation is None else len(validation.identities)
+    log.info(
+        "%d images of %d identities, %d identities held out; %s with attention %s on %s, %d process(es)",
+        *(len(train), len(train.identities), held, config.model.backbone, config.model.attention, device, world),
+    )
     return trainer
+
+
+def _decoded(config: TrainConfig, train: Split, world: int) -> tuple[Split, ImageCache]:
+    """Decode the training images ahead and leave out those that cannot be."""
+    cache = make_cache(config, train, world)
+    bad = cache.fill(workers=config.data.workers)
+    if not bad:
+        return train, cache
+    log.warning("%d images cannot be decoded and are left out, the first is %s", len(bad), train.paths[bad[0]])
+    left = np.ones(len(train), np.bool_)
+    left[bad] = False
+    if not left.any():
+        raise DatasetError(f"none of the {len(train)} training images can be decoded, the first is {train.paths[0]}")
+    return train.take(left), cache.without(bad)
+
+
+def initialise(model: ReidModel, init: str) -> None:
+    """Fill a network's backbone: from a file, with torchvision's ImageNet weights, or (only when asked) not at all.
+
+    Args:
+        model: the network.
+        init: "imagenet", "scratch" or a file (see `reid.backbones.pretrained.load_imagenet`).
+
+    Raises:
+        ConfigError: there are no such weights, or they cannot be fetched.
+        WeightsError: the file is missing or of another network.
+    """
+    if init == "scratch":
+        return
+    load_imagenet(model.backbone, _fetch(model.spec.backbone) if init == "imagenet" else init)
+
+
+def _fetch(backbone: str) -> Path:
+    """Torchvision's ImageNet weights of a backbone, fetched once into torch's cache."""
+    name = backbone.removesuffix("_ibn")
+    if name not in TORCHVISION:
+        raise ConfigError(f"model.init: torchvision has no weights of {backbone}: name a file, or say scratch")
+    url = f"https://download.pytorch.org/models/{TORCHVISION[name]}"
+    path = Path(torch.hub.get_dir()) / "checkpoints" / TORCHVISION[name]
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1], progress=False)
+        except (OSError, RuntimeError) as error:
+            raise ConfigError(
+                f"model.init: cannot fetch {url} ({error}): name a file with model.init=FILE, or say scratch"
+            ) from error
+    return path
 
 
 def choose_device(name: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
+import threading
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,6 +27,7 @@ from reid.model import ReidModel
 from reid.training import distributed, losses
 from reid.training.batches import Batch, BatchMaker, to_network
 from reid.training.config import TrainConfig
+from reid.training.curves import draw_curves
 from reid.training.ema import WeightAverage
 from reid.training.logs import RunLog
 from reid.training.regularise import MixStyle
@@ -44,6 +48,7 @@ class Trainer:
         device: where to train.
         rank: this process of `world`.
         world: processes in all.
+        cache: the images of `train`; made here where it is None.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         rank: int = 0,
         world: int = 1,
+        cache: ImageCache | None = None,
     ) -> None:
         run = config.run
         self.config = config
@@ -68,6 +74,10 @@ class Trainer:
         self.model = model.to(self.device)
         if run.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
+        if world > 1 and run.sync_norm and self.device.type == "cuda":
+            converted = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)  # type: ignore[no-untyped-call]
+            assert isinstance(converted, ReidModel)
+            self.model = converted
         if self.device.type == "cpu":
             decimate_strided_depthwise(self.model)
         self.average = WeightAverage(self.model, run.ema) if run.ema else None
@@ -80,8 +90,7 @@ class Trainer:
         labels = np.searchsorted(train.identities, train.ids)
         data = config.data
         augment = Augment(**config.augment.model_dump(exclude={"mixstyle"}))
-        size = (config.model.height, config.model.width)
-        self.cache = ImageCache(train.paths, *size, limit_mib=data.cache_mib / world)
+        self.cache = cache or make_cache(config, train, world)
         self.maker = BatchMaker(
             self.cache,
             labels,
@@ -112,7 +121,8 @@ class Trainer:
         run = self.config.run
         scores: Scores | None = None
         self.out.mkdir(parents=True, exist_ok=True)
-        with RunLog(self.out, self.step, active=self.rank == 0) as log_to:
+        total = run.iterations
+        with RunLog(self.out, self.step, total, active=self.rank == 0) as log_to, _Interrupt() as interrupt:
             began, minutes_before = time.monotonic(), self.minutes
             batches = self.maker.ahead(self.step, self._size, workers=self.config.data.workers)
             try:
@@ -134,16 +144,16 @@ class Trainer:
                         self.save()
                     if self.step % run.validate_every == 0:
                         scores = self._validate(log_to)
-            except KeyboardInterrupt:
-                log.warning("interrupted at step %d: saving", self.step)
-                self.save()
-                raise
+                    if distributed.agree(float(interrupt.asked)):
+                        self.save()
+                        raise KeyboardInterrupt(f"interrupted at step {self.step}")
             finally:
-                with suppress(Exception):
-                    batches.close()  # type: ignore[attr-defined]
+                batches.close()
             self.save()
             if self.step % run.validate_every or scores is None:
                 scores = self._validate(log_to)
+            if self.rank == 0:
+                draw_curves(self.out)
         return scores
 
     def _learn(self, network: nn.Module, batch: Batch) -> dict[str, float]:
@@ -188,10 +198,13 @@ class Trainer:
         values: dict[str, float] = {}
         loss = feature.new_zeros((), dtype=torch.float32)
         if weights.cross_entropy:
-            part = losses.smoothed_cross_entropy(logits, labels, weights.smoothing)
+            parts = logits if logits.ndim == 3 else logits[:, None]
+            part = torch.stack(
+                [losses.smoothed_cross_entropy(one, labels, weights.smoothing) for one in parts.unbind(1)]
+            ).sum()
             loss = loss + weights.cross_entropy * part
             values["cross_entropy"] = float(part.detach())
-            values["accuracy"] = float((logits.argmax(1) == labels).float().mean())
+            values["accuracy"] = float((parts.mean(1).argmax(1) == labels).float().mean())
         features, ids = distributed.gather(feature.float()), distributed.gather_labels(labels)
         if weights.triplet:
             part = losses.batch_hard_triplet(features, ids, weights.margin)
@@ -235,7 +248,7 @@ class Trainer:
                     module.eval()
         network: nn.Module = self.model
         if self.world > 1:
-            network = DistributedDataParallel(self.model, broadcast_buffers=False)
+            network = DistributedDataParallel(self.model, forward_sync_buffers=False)
         return network
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -329,6 +342,34 @@ class Trainer:
             self.step, self.minutes, self.best = state["step"], state["minutes"], state["best"]
         except Exception as error:
             raise TrainingError(f"cannot resume from {path}: {str(error).splitlines()[0]}") from error
+
+
+def make_cache(config: TrainConfig, train: Split, world: int = 1) -> ImageCache:
+    """The cache of a run's training images (this process's part of the memory that the run may take)."""
+    model = config.model
+    return ImageCache(train.paths, model.height, model.width, limit_mib=config.data.cache_mib / world)
+
+
+class _Interrupt:
+    """Ctrl-C asks for an end after the present step; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        self._before: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
 
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -1,0 +1,1 @@
+"""The sub-commands of `relaytrack reid`: each module says what it takes and calls one function."""

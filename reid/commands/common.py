@@ -1,0 +1,85 @@
+"""Arguments that several sub-commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from reid.embedder import Embedder
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """--weights, --device, --batch, --flip."""
+    parser.add_argument("--weights", type=Path, help="weights or ONNX file (default: the bundled weights)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--batch", type=int, default=32, help="crops per run of the network (default: 32)")
+    parser.add_argument("--flip", action="store_true", help="average with the mirrored crop's embedding")
+
+
+def embedder_of(args: argparse.Namespace) -> Embedder:
+    """The embedder that the arguments name; says the weights' licence in one line."""
+    from reid.embedder import Embedder
+
+    made = Embedder(args.weights, args.device, args.batch, args.flip)
+    if made.info.notice:
+        print(f"relaytrack: {made.info.notice}", file=sys.stderr)
+    return made
+
+
+def embed_paths(embedder: Embedder, paths: tuple[Path, ...] | list[Path]) -> NDArray[np.float32]:
+    """Embed image files, reading the next ones meanwhile.
+
+    Raises:
+        DatasetError: a file cannot be decoded; it is named.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    from reid.datasets.images import read_image
+
+    step = 4 * embedder.batch_size
+    chunks = [paths[start : start + step] for start in range(0, len(paths), step)]
+    parts = [np.empty((0, embedder.dim), np.float32)]
+    with ThreadPoolExecutor(1) as pool, progress_bar(len(paths)) as advance:
+        waiting = pool.submit(lambda chunk: [read_image(path) for path in chunk], chunks[0]) if chunks else None
+        for following in [*chunks[1:], None]:
+            assert waiting is not None
+            images = waiting.result()
+            if following is not None:
+                waiting = pool.submit(lambda chunk: [read_image(path) for path in chunk], following)
+            parts.append(embedder(images))
+            advance(len(images))
+    return np.concatenate(parts)
+
+
+class progress_bar:
+    """A bar on the terminal while images are embedded; nothing where stderr is a file."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def __enter__(self) -> progress_bar:
+        self._bar = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("embedding", total=self.total)
+            self._bar.start()
+        return self
+
+    def __call__(self, count: int) -> None:
+        if self._bar is not None:
+            self._bar.advance(self._task, count)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

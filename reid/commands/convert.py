@@ -1,0 +1,34 @@
+"""`relaytrack reid import`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "convert a checkpoint of the papers' released code to weights of ours"
+EPILOG = """example:
+  relaytrack reid import checkpoint_600.pth.tar out/rga_sc.safetensors"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SOURCE, TARGET, --half and what to say about the weights."""
+    parser.add_argument("source", type=Path, help="the reference checkpoint (nothing in it is executed)")
+    parser.add_argument("target", type=Path, help="weights to write (.safetensors)")
+    parser.add_argument("--half", action="store_true", help="store matrices as float16")
+    parser.add_argument("--name", default="", help="what the weights are called")
+    parser.add_argument("--dataset", default="", help="what they were trained on")
+    parser.add_argument("--licence", default="", help="their licence, stored in them")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert and say what it is."""
+    from reid.checkpoint import WeightsInfo
+    from reid.importer import import_checkpoint
+
+    info = WeightsInfo(name=args.name, dataset=args.dataset, licence=args.licence)
+    report = import_checkpoint(args.source, args.target, info=info, half=args.half)
+    print(
+        f"{report.path}: {report.spec.backbone}, attention {report.spec.attention}, "
+        f"{report.spec.height} x {report.spec.width}, {report.classes} classes"
+    )
+    return 0

@@ -1,0 +1,82 @@
+"""`relaytrack reid eval`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "score weights on a data set: CMC rank-1/5/10, mAP, mINP; on another one than they learned from, too"
+EPILOG = """examples:
+  relaytrack reid eval --dataset market1501 --root /data
+  relaytrack reid eval --weights out/reid/weights.safetensors --dataset folder --root my_people --rerank --json
+
+Any weights can be scored on any data set (cross-dataset evaluation); --validation scores and calibrates on the
+identities that training holds out and leaves query and gallery alone."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--dataset, --root, --rerank, --validation, --json and the weights."""
+    from reid.commands.common import add_weights
+
+    add_weights(parser)
+    parser.add_argument("--dataset", default="market1501", help="name of the data set (default: market1501)")
+    parser.add_argument("--root", type=Path, required=True, help="its folder (for csv: the file)")
+    parser.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking as well")
+    parser.add_argument("--validation", action="store_true", help="the held-out training identities instead")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the scores."""
+    import json
+
+    from reid.commands.common import embed_paths, embedder_of
+    from reid.datasets.factory import hold_out, load_splits
+
+    made = load_splits(args.dataset, args.root)
+    embedder = embedder_of(args)
+    result: dict[str, object] = {
+        "dataset": args.dataset,
+        "weights": str(embedder.weights),
+        "trained_on": embedder.info.dataset,
+        "cross_dataset": args.dataset not in embedder.info.dataset.split(" + "),
+        "flip": args.flip,
+    }
+    if args.validation:
+        from reid.evaluation.embed import evaluate_split
+        from reid.evaluation.threshold import calibrate
+
+        _, held = hold_out(args.dataset, made[0].train)
+        embeddings = embed_paths(embedder, held.paths)
+        result["validation"] = evaluate_split(held, embeddings).to_dict()
+        result["calibration"] = calibrate(embeddings, held.ids, held.cameras).to_dict()
+    else:
+        from reid.evaluation.protocol import score
+
+        scores = score(made, lambda paths: embed_paths(embedder, list(paths)), with_rerank=args.rerank)
+        result |= {name: value.to_dict() for name, value in scores.items()}
+    print(json.dumps(result) if args.json else _table(result))
+    return 0
+
+
+def _table(result: dict[str, object]) -> str:
+    lines = [f"{result['dataset']} with {result['weights']}"]
+    if result["cross_dataset"]:
+        lines.append(f"cross-dataset: the weights learned from {result['trained_on'] or 'an unknown data set'}")
+    for name in ("single_query", "reranked", "validation"):
+        scores = result.get(name)
+        if isinstance(scores, dict):
+            figures = "  ".join(f"{key} {scores[key]:.2%}" for key in ("rank1", "rank5", "rank10"))
+            lines.append(
+                f"{name.replace('_', ' '):13s} {figures}  mAP {scores['mean_ap']:.2%}  mINP {scores['mean_inp']:.2%}"
+                f"  ({scores['queries']:,} queries)"
+            )
+    calibration = result.get("calibration")
+    if isinstance(calibration, dict):
+        for name in ("equal_error", "strict"):
+            point = calibration[name]
+            lines.append(
+                f"{name.replace('_', ' '):13s} cosine >= {point['threshold']:.4f}: false accepts "
+                f"{point['false_accept']:.3%}, false rejects {point['false_reject']:.3%}"
+            )
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""`relaytrack reid export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "weights to ONNX, or a training checkpoint to weights"
+EPILOG = """examples:
+  relaytrack reid export out/reid/weights.safetensors out/reid/network.onnx
+  relaytrack reid export out/reid/last.pt out/reid/early.safetensors --half
+
+The ONNX file takes any batch and is compared with torch (at most 1e-4 apart); the pipeline takes it as it takes
+weights."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SOURCE, TARGET, --half and what to say about the weights."""
+    parser.add_argument("source", type=Path, help="weights (.safetensors) or training checkpoint (.pt)")
+    parser.add_argument("target", type=Path, help=".onnx, or .safetensors for a training checkpoint")
+    parser.add_argument("--half", action="store_true", help="store matrices as float16 (.safetensors)")
+    parser.add_argument("--name", default="", help="what the weights are called")
+    parser.add_argument("--licence", default="", help="licence of the weights, stored in them")
+    parser.add_argument("--notice", default="", help="one line that each run with the weights says")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert and say what came out."""
+    from reid.errors import ReidError
+
+    if args.target.suffix == ".onnx":
+        from reid.export import export_onnx
+
+        report = export_onnx(args.source, args.target)
+        print(f"{report.path}: {report.size:,} bytes, at most {report.difference:.1e} from torch")
+        return 0
+    if args.target.suffix != ".safetensors":
+        raise ReidError(f"{args.target}: the target must end in .onnx or .safetensors")
+    from reid.checkpoint import WeightsInfo, save_model
+    from reid.training.finish import read_checkpoint
+
+    model, config, step = read_checkpoint(args.source)
+    info = WeightsInfo(
+        name=args.name,
+        dataset=" + ".join(source.name for source in config.data.sources),
+        licence=args.licence,
+        notice=args.notice,
+        recipe=f"checkpoint of iteration {step}",
+    )
+    print(f"{save_model(args.target, model, info, half=args.half)}: iteration {step}")
+    return 0

@@ -1,0 +1,53 @@
+"""`relaytrack reid rank`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "picture of the best matches of one or more query images in a folder"
+EPILOG = """example:
+  relaytrack reid rank my_people/query my_people/gallery --top 10 --out out/rank.png
+
+Frames are green and red where both names begin with an identity (id_camera_*.jpg, or Market-1501's), grey else;
+images of the query's identity under its camera are left out then."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """QUERY, FOLDER, --out, --top and the weights."""
+    from reid.commands.common import add_weights
+
+    parser.add_argument("query", type=Path, help="an image, or a folder of them")
+    parser.add_argument("folder", type=Path, help="folder of images to rank; sub-folders count too")
+    parser.add_argument("--out", type=Path, default=Path("out/rank.png"), help="picture (default: %(default)s)")
+    parser.add_argument("--top", type=int, default=10, help="matches to show (default: 10)")
+    parser.add_argument("--queries", type=int, default=8, help="most rows, spread over the query folder (default: 8)")
+    add_weights(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rank and draw."""
+    import numpy as np
+
+    from reid.commands.common import embed_paths, embedder_of
+    from reid.datasets.base import images_below
+    from reid.errors import ReidError
+    from reid.evaluation.picture import rank_picture
+
+    if args.top < 1 or args.queries < 1:
+        raise ReidError("--top and --queries must be at least 1")
+    queries = images_below(args.query) if args.query.is_dir() else [args.query]
+    chosen = np.unique(np.linspace(0, len(queries) - 1, min(args.queries, len(queries))).round().astype(int))
+    queries = [queries[index] for index in chosen]
+    gallery = images_below(args.folder)
+    embedder = embedder_of(args)
+    picture = rank_picture(
+        queries, embed_paths(embedder, queries), gallery, embed_paths(embedder, gallery), top=args.top
+    )
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    import cv2
+
+    if not cv2.imwrite(str(args.out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise ReidError(f"cannot write picture {args.out}")
+    print(f"{args.out}: {len(queries)} queries among {len(gallery)} images")
+    return 0

@@ -1,0 +1,61 @@
+"""Each data set under its own protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from reid.datasets.base import JUNK, ReidDataset
+from reid.errors import DatasetError
+from reid.evaluation.embed import Embed
+from reid.evaluation.ranking import Scores, rank, rank_distances
+from reid.evaluation.rerank import rerank
+from reid.evaluation.single_shot import rank_single_shot
+
+
+def score(splits: Sequence[ReidDataset], embed: Embed, *, with_rerank: bool = False) -> dict[str, Scores]:
+    """Scores of all splits of a data set, averaged over them.
+
+    Args:
+        splits: from `reid.datasets.factory.load_splits`.
+        embed: files to embeddings (N, D).
+        with_rerank: k-reciprocal re-ranking as well (not for single-shot protocols).
+
+    Returns:
+        "single_query" and, if asked for, "reranked".
+
+    Raises:
+        DatasetError: a split has no queries, no gallery or no matches; a file cannot be decoded.
+    """
+    found: dict[str, list[Scores]] = {}
+    for part in splits:
+        for name, scores in _score_one(part, embed, with_rerank).items():
+            found.setdefault(name, []).append(scores)
+    return {name: mean(scores) for name, scores in found.items()}
+
+
+def mean(scores: Sequence[Scores]) -> Scores:
+    """The mean of several scores; their queries add up."""
+    fields = [field.name for field in dataclasses.fields(Scores) if field.name != "queries"]
+    means = {name: float(np.mean([getattr(one, name) for one in scores])) for name in fields}
+    return Scores(**means, queries=sum(one.queries for one in scores))
+
+
+def _score_one(part: ReidDataset, embed: Embed, with_rerank: bool) -> dict[str, Scores]:
+    for name, split in (("query", part.query), ("gallery", part.gallery)):
+        if len(split) == 0:
+            raise DatasetError(f"{part.name}: the {name} split has no images")
+    query, gallery = embed(part.query.paths), embed(part.gallery.paths)
+    about = (part.query.ids, part.query.cameras)
+    if part.single_shot:
+        scores = rank_single_shot(query, *about, gallery, part.gallery.ids, part.gallery.cameras)
+        return {"single_query": scores}
+    ids, cameras, apart = part.gallery.ids, part.gallery.cameras, part.same_camera_out
+    result = {"single_query": rank(query, *about, gallery, ids, cameras, same_camera_out=apart)}
+    if with_rerank:
+        keep = ids != JUNK
+        distances = rerank(query, gallery[keep])
+        result["reranked"] = rank_distances(distances, *about, ids[keep], cameras[keep], same_camera_out=apart)
+    return result

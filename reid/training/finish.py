@@ -1,0 +1,124 @@
+"""From a trained network to a weight file that says what it is and from which similarity on people are the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from reid.checkpoint import WeightsInfo, load_info, load_model, save_model
+from reid.datasets.base import Split
+from reid.errors import DatasetError, WeightsError
+from reid.evaluation.embed import embed_files, evaluate_split
+from reid.evaluation.threshold import Calibration, calibrate
+from reid.model import ReidModel, build_model
+from reid.training.config import TrainConfig, parse_config
+from reid.training.start import spec_of
+from reid.training.trainer import Trainer
+
+
+def finish(trainer: Trainer, *, name: str = "", licence: str = "", notice: str = "") -> Path:
+    """Write `weights.safetensors` of a run: the averaged network, calibrated on the held-out identities."""
+    info = WeightsInfo(
+        name=name, dataset=_datasets(trainer.config), licence=licence, notice=notice, recipe=_recipe(trainer)
+    )
+    model = trainer.evaluated.eval()
+    if trainer.validation is not None:
+        info = calibrated(model, info, trainer.validation, device=trainer.device)
+    return save_model(trainer.out / "weights.safetensors", model, info, half=True)
+
+
+def calibrated(model: ReidModel, info: WeightsInfo, split: Split, *, device: torch.device | str = "cpu") -> WeightsInfo:
+    """`info` with the threshold, error rates and scores measured on people that training has not seen.
+
+    The threshold is the equal-error one; results hold the strict one (1 false accept in 1,000) and the logistic
+    curve under "calibration/...". A split without anybody seen by two cameras leaves `info` as it is.
+    """
+    size = (model.spec.height, model.spec.width)
+    embeddings = embed_files(model, split.paths, size, device=device)
+    try:
+        measured = calibrate(embeddings, split.ids, split.cameras)
+        scores = evaluate_split(split, embeddings)
+    except DatasetError:
+        return info
+    return with_calibration(info, measured, {f"validation/{k}": v for k, v in scores.to_dict().items()})
+
+
+def with_calibration(info: WeightsInfo, measured: Calibration, results: dict[str, float]) -> WeightsInfo:
+    """`info` with a calibration and further results."""
+    point, strict = measured.equal_error, measured.strict
+    return dataclasses.replace(
+        info,
+        threshold=point.threshold,
+        false_accept=point.false_accept,
+        false_reject=point.false_reject,
+        results={
+            **info.results,
+            **results,
+            "calibration/strict_threshold": strict.threshold,
+            "calibration/strict_false_accept": strict.false_accept,
+            "calibration/strict_false_reject": strict.false_reject,
+            "calibration/slope": measured.slope,
+            "calibration/offset": measured.offset,
+            "calibration/same_pairs": measured.same,
+            "calibration/different_pairs": measured.different,
+        },
+    )
+
+
+def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig, int]:
+    """The averaged network, the configuration and the step of a training checkpoint.
+
+    Raises:
+        WeightsError: the file is missing or is no training checkpoint.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        config = parse_config(state["config"])
+        model = build_model(spec_of(config), state["classes"])
+        model.load_state_dict(state["average"] or state["model"])
+    except FileNotFoundError as error:
+        raise WeightsError(f"checkpoint not found: {path}") from error
+    except Exception as error:  # torch raises many kinds for files that are something else
+        raise WeightsError(f"{path} is no training checkpoint: {str(error).splitlines()[0]}") from error
+    return model.eval(), config, int(state["step"])
+
+
+def recalibrate(weights: Path, split: Split, target: Path, *, name: str) -> WeightsInfo:
+    """Measure a weight file's threshold on other people and write it again with that.
+
+    Raises:
+        WeightsError: the file is missing or of no use.
+        DatasetError: the people cannot tell a threshold.
+    """
+    model, info = load_model(weights), load_info(weights)
+    embeddings = embed_files(model, split.paths, (model.spec.height, model.spec.width))
+    measured = calibrate(embeddings, split.ids, split.cameras)
+    scores = evaluate_split(split, embeddings)
+    info = with_calibration(info, measured, {f"{name}/{k}": v for k, v in scores.to_dict().items()})
+    half = any(tensor.dtype == torch.float16 for tensor in _tensors(weights).values())
+    save_model(target, model, info, half=half)
+    return info
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    from reid.tensorfile import read_tensors
+
+    return read_tensors(path)[0]
+
+
+def _datasets(config: TrainConfig) -> str:
+    return " + ".join(source.name for source in config.data.sources)
+
+
+def _recipe(trainer: Trainer) -> str:
+    import json
+
+    values = trainer.config.dump()
+    for source in values["data"]["sources"]:
+        source["root"] = "DIR"
+    values["run"]["out"] = "OUT"
+    if values["model"]["init"] not in ("imagenet", "scratch"):
+        values["model"]["init"] = "FILE"
+    return f"{trainer.step} iterations; {json.dumps(values, sort_keys=True)}"
