@@ -133,7 +133,8 @@ class OutputConfig(Section):
     mosaic_width: int = Field(default=1280, ge=64, le=7680)
     segment_minutes: float = Field(default=10.0, gt=0, description="length of the files of a live run")
     disk_limit_gb: float = Field(default=20.0, gt=0, description="oldest segments of a live run go beyond it")
-    crops: bool = Field(default=True, description="one representative picture per identity")
+    crops: bool = Field(default=True, description="a few pictures of each person")
+    report: bool = Field(default=True, description="report.html, a page to look at")
 
 
 class RunConfig(Section):

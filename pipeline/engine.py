@@ -22,6 +22,7 @@ from pipeline.finalize import finalize
 from pipeline.frames import FrameTracks
 from pipeline.outdir import check_output, prepare_output
 from pipeline.perception import Perception
+from pipeline.report import write_report
 from pipeline.runinfo import RunInfo
 from pipeline.sinks import Sink, create_sinks
 from pipeline.sources import Source, create_source
@@ -147,6 +148,8 @@ class Pipeline:
                 complete = finalize(config, identities, follower.earlier, progress=self._advance, stop=self._stop)
             summary.total_seconds = time.monotonic() - started
             info.update(summary, final=complete)
+            if config.output.report:
+                write_report(out)
         return summary
 
     def _advance(self, done: float) -> None:

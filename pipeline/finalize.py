@@ -116,7 +116,8 @@ class _Text:
 def _final_text(folder: Path, camera: str, final_ids: FinalIds, earlier: EarlierBoxes | None) -> _Text:
     """The lines of `tracks/<camera>.txt` with final identities, earlier boxes filled in.
 
-    An earlier box enters `global/` only where its identity is not in that frame already.
+    In `global/` an identity stands at most once in a frame: of two tracks found to be one person the surer box
+    stays, and an earlier box enters only where its identity is not in that frame already.
     """
     own = _read(folder / "tracks" / f"{camera}.txt").splitlines(keepends=True)
     drawn = _read(folder / "global" / f"{camera}.txt").splitlines(keepends=True)
@@ -124,12 +125,21 @@ def _final_text(folder: Path, camera: str, final_ids: FinalIds, earlier: Earlier
         raise OutputError(f"{folder}: tracks/{camera}.txt and global/{camera}.txt do not belong together")
     rows: list[tuple[int, bytes, bytes]] = []
     taken: set[tuple[int, int]] = set()
+    tracks: list[tuple[int, bytes]] = []
+    best: dict[tuple[int, int], tuple[float, int]] = {}
     for line, provisional in zip(own, drawn, strict=True):
         frame, track, rest = line.split(b",", 2)
         identity = final_ids.get((camera, int(track)), int(provisional.split(b",", 2)[1]))
-        rows.append((int(frame), line, b"%s,%d,%s" % (frame, identity, rest)))
-        taken.add((int(frame), identity))
-    tracks = [(frame, line) for frame, line, _ in rows]
+        tracks.append((int(frame), line))
+        score, twin = float(rest.split(b",")[4]), best.get((int(frame), identity))
+        row = (int(frame), line, b"%s,%d,%s" % (frame, identity, rest))
+        if twin is None:
+            best[int(frame), identity] = (score, len(rows))
+            rows.append(row)
+        elif score > twin[0]:  # two boxes of one person: the surer one stays
+            best[int(frame), identity] = (score, twin[1])
+            rows[twin[1]] = row
+    taken.update(best)
     if earlier is not None:
         frames, ids, boxes, scores = earlier.rows()
         for frame_number, track_id, box, score in zip(frames.tolist(), ids.tolist(), boxes, scores, strict=True):

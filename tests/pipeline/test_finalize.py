@@ -161,6 +161,22 @@ def test_without_videos_only_text_is_rewritten(config: Config) -> None:
     assert "crops/3.jpg" in after
 
 
+def test_an_identity_stands_once_in_a_frame(config: Config) -> None:
+    folder = Path(config.output.dir)
+    for kind, identity in (("tracks", 5), ("global", 6)):
+        path = folder / kind / "a.txt"
+        lines = path.read_text().splitlines(keepends=True)
+        for frame, score in ((2, 0.95), (4, 0.5)):
+            twin = f"{frame},{identity},31.00,40.00,30.00,50.00,{score:.3f},-1,-1,-1\n"
+            lines.insert(next(k for k, line in enumerate(lines) if line.startswith(f"{frame},")) + 1, twin)
+        path.write_text("".join(lines))
+    assert finalize(config, {("a", 4): 1, ("a", 5): 1, ("b", 4): 2})
+    lines = (folder / "global/a.txt").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [str(frame) for frame in range(1, FRAMES + 1)]
+    assert [line.split(",")[2] for line in lines[:4]] == ["30.00", "31.00", "30.00", "30.00"]  # the surer box
+    assert len((folder / "tracks/a.txt").read_text().splitlines()) == FRAMES + 2
+
+
 def test_files_that_do_not_belong_together_are_refused(config: Config) -> None:
     path = Path(config.output.dir) / "global/a.txt"
     path.write_bytes(path.read_bytes() + b"99,1,0,0,1,1,1,-1,-1,-1\n")
