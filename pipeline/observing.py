@@ -19,8 +19,13 @@ Seen = tuple[Detections, Floats | None]
 _BATCH = 4
 
 
-def observe(config: Config, *, embed: bool = True) -> DetectionCache:
+def observe(config: Config, *, embed: bool = True, boxes: DetectionCache | None = None) -> DetectionCache:
     """Detect (and embed) in every frame of the configuration's only camera, a file or folder of images.
+
+    Args:
+        config: its only camera is read to the end.
+        embed: False leaves the embeddings out.
+        boxes: take these detections instead of a detector's, to embed them anew.
 
     Raises:
         RelayTrackError: the camera, the detector or its device is not usable.
@@ -33,7 +38,7 @@ def observe(config: Config, *, embed: bool = True) -> DetectionCache:
     moments: list[tuple[int, float]] = []
     seen: list[Seen] = []
     try:
-        look = _networks(config, embed)
+        look = _networks(config, embed, boxes)
         for batch in _batches(source.frames()):
             moments.extend((frame.index, frame.time) for frame in batch)
             seen.extend(look(batch))
@@ -42,18 +47,35 @@ def observe(config: Config, *, embed: bool = True) -> DetectionCache:
     return _assemble(moments, seen, source.size)
 
 
-def _networks(config: Config, embed: bool) -> Callable[[Sequence[Frame]], list[Seen]]:
+def _networks(config: Config, embed: bool, boxes: DetectionCache | None) -> Callable[[Sequence[Frame]], list[Seen]]:
     """Load what is needed and return the function from a batch of frames to what was seen in each."""
     if embed:
         from pipeline.factory import create_perception
 
         perception = create_perception(config)
+        if boxes is not None:
+            perception.detector = _GivenBoxes(boxes)
         return lambda batch: [(one.detections, one.embeddings) for one in perception.perceive(batch)]
     from pipeline.detectors import create_detector
     from pipeline.device import resolve_device
 
     detector = create_detector(config, resolve_device(config.run.device))
     return lambda batch: [(found, None) for found in detector.detect(batch)]
+
+
+class _GivenBoxes:
+    """A detector that looks the frames up in a cache; see `pipeline.detectors.base.Detector`."""
+
+    provider = "cache"
+
+    def __init__(self, cache: DetectionCache) -> None:
+        self._cache = cache
+        self._rows = cache.per_frame()
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        known = len(self._rows)
+        rows = [self._rows[one.index - 1] if one.index <= known else slice(0, 0) for one in frames]
+        return [Detections(self._cache.xyxy[here], self._cache.scores[here]) for here in rows]
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:

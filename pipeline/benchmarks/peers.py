@@ -98,6 +98,9 @@ class _Boxes:
 
 def _ultralytics(name: str, reid: bool, fps: float) -> Runner:
     with _quiet():
+        from pipeline.detectors.ultralytics_import import import_ultralytics
+
+        import_ultralytics()
         from ultralytics.utils import YAML, IterableSimpleNamespace
         from ultralytics.utils.checks import check_yaml
 

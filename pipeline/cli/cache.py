@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", metavar="BACKEND", help="nanodet, ultralytics or file (detector.backend)")
     parser.add_argument("--detector-weights", metavar="FILE", help="the detector's weights (detector.weights)")
     parser.add_argument("--embedder-weights", metavar="FILE", help="the embedder's weights (embedder.weights)")
+    parser.add_argument(
+        "--boxes", type=Path, metavar="NPZ", help="embed the detections of this cache anew instead of detecting"
+    )
     parser.add_argument("--no-embeddings", action="store_true", help="write detections only")
     parser.add_argument("--out", type=Path, required=True, metavar="NPZ", help="the cache")
 
@@ -24,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, embed and write; says on stderr what was done."""
     from pipeline.cli.track import load_single
-    from pipeline.detection_cache import write_cache
+    from pipeline.detection_cache import read_cache, write_cache
     from pipeline.errors import InputError, OutputError
     from pipeline.observing import observe
 
@@ -39,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
     ):
         if value:
             args.set.append(f"{key}={value}")
-    cache = observe(load_single(args), embed=not args.no_embeddings)
+    if args.boxes and args.no_embeddings:
+        raise InputError("--boxes with --no-embeddings would copy a file: leave one of them out")
+    boxes = read_cache(args.boxes) if args.boxes else None
+    cache = observe(load_single(args), embed=not args.no_embeddings, boxes=boxes)
     write_cache(args.out, cache)
     dim = 0 if cache.embeddings is None else cache.embeddings.shape[1]
     print(

@@ -171,3 +171,16 @@ def test_peers_are_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {one.name for one in peers.installed_peers() if not one.appearance} == {
         "bytetrack", "bytetrack@.3", "ocsort", "ocsort@.3",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["u_botsort+reid", "u_bytetrack"])
+def test_ultralytics_follows_the_crowd(name: str) -> None:
+    """The dependency at hand runs behind the adapter: five walkers keep five ids, boxes lie on the detections."""
+    peer = next(one for one in peers.installed_peers() if one.name == name)
+    load, run, seen = crowd(5, frames=30), peer.start(30.0), set[int]()
+    for index, rows in enumerate(load.per_frame()):
+        vectors = None if load.embeddings is None else load.embeddings[rows]
+        ids, xyxy = run(load.xyxy[rows], load.scores[rows], vectors, index / 30)
+        seen |= set(ids.tolist())
+        assert len(ids) == len(xyxy) <= rows.stop - rows.start
+    assert 5 <= len(seen) <= 7

@@ -167,3 +167,61 @@ def test_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
     assert "r.txt: cannot be written" in capsys.readouterr().err
     with pytest.raises(RelayTrackError, match="cannot be written"):
         write_cache(tmp_path / "no" / "c.npz", walk())
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of 12 pictures in which two patches move, and a det.txt that knows where; nobody in frame 4."""
+    import cv2
+
+    folder = tmp_path / "walk" / "img1"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    looks = rng.integers(0, 255, (2, 80, 30, 3), np.uint8)
+    lines = []
+    for frame in range(1, 13):
+        picture = np.full((120, 200, 3), 90, np.uint8)
+        for person, left in enumerate((5 + 4 * frame, 160 - 4 * frame)):
+            if frame == 4:
+                continue
+            top = 10 + 20 * person
+            picture[top : top + 80, left : left + 30] = looks[person]
+            lines.append(f"{frame},-1,{left},{top},30,80,0.9\n")
+        cv2.imwrite(str(folder / f"{frame:06d}.jpg"), picture)
+    (tmp_path / "det.txt").write_text("".join(lines))
+    return tmp_path / "walk"
+
+
+def test_cache_and_track_from_pictures(pictures: Path) -> None:
+    """The cache holds what the detector said and the pictures' clock; tracking it equals tracking the pictures."""
+    folder = pictures.parent
+    source = ["--frames", str(pictures), "--fps", "10", "--detections", str(folder / "det.txt")]
+    assert main(["cache", *source, "--no-embeddings", "--out", str(folder / "c.npz")]) == 0
+    cache = read_cache(folder / "c.npz")
+    assert (len(cache), cache.length, cache.size, cache.embeddings) == (22, 12, (200, 120), None)
+    np.testing.assert_allclose(cache.clock(None), np.arange(12) / 10, atol=1e-9)
+    np.testing.assert_array_equal(cache.xyxy[cache.frames == 1], [[9, 10, 39, 90], [156, 30, 186, 110]])
+    assert main(["track", *source, "--motion-only", "--out", str(folder / "direct.txt")]) == 0
+    assert main(["track", "--cache", str(folder / "c.npz"), "--out", str(folder / "again.txt")]) == 0
+    assert (folder / "direct.txt").read_bytes() == (folder / "again.txt").read_bytes()
+    assert len(read_mot(folder / "again.txt")) > 10
+
+
+@pytest.mark.needs("shared")
+def test_boxes_are_embedded_anew(pictures: Path, shared: Path) -> None:
+    """`cache --boxes` keeps the detections and adds the vectors of the given network: alike within a person."""
+    folder = pictures.parent
+    source = ["cache", "--frames", str(pictures), "--fps", "10"]
+    plain, full = str(folder / "plain.npz"), str(folder / "full.npz")
+    assert main([*source, "--detections", str(folder / "det.txt"), "--no-embeddings", "--out", plain]) == 0
+    weights = str(shared / "models" / "osnet_x0_25_msmt17.onnx")
+    assert main([*source, "--boxes", plain, "--embedder-weights", weights, "--out", full]) == 0
+    cache, before = read_cache(full), read_cache(plain)
+    np.testing.assert_array_equal(cache.xyxy, before.xyxy)
+    assert cache.embeddings is not None
+    assert cache.embeddings.shape == (22, 512)
+    cosine = cache.embeddings @ cache.embeddings.T
+    person = cache.xyxy[:, 1] > 20
+    same = person[:, None] == person[None, :]
+    assert cosine[same].min() > cosine[~same].max()
+    assert main([*source, "--boxes", plain, "--no-embeddings", "--out", full]) == 2
