@@ -11,6 +11,7 @@ import numpy as np
 from trackers.errors import TimeError
 from trackers.identities.baseline import GreedyAppearance
 from trackers.identities.ground_plane import GroundPlane
+from trackers.identities.joint import JointAssociator
 from trackers.identities.params import IdentityParams
 from trackers.identities.types import CameraTracks, IdentityStep, TrackKey
 
@@ -38,7 +39,11 @@ class IdentityAssociator:
     ) -> None:
         self.params = replace(params or IdentityParams(), **overrides)
         self.calibrations = dict(calibrations or {})
-        self._backend = GreedyAppearance(self.params)
+        self._backend: GreedyAppearance | JointAssociator
+        if self.params.method == "appearance":
+            self._backend = GreedyAppearance(self.params)
+        else:
+            self._backend = JointAssociator(self.params, self.calibrations)
         self._time = -np.inf
 
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
@@ -55,9 +60,7 @@ class IdentityAssociator:
         for view in views:
             view.check()
             if view.time < self._time - 1.0:
-                raise TimeError(
-                    f"camera {view.camera}: time went back from {self._time:.3f} to {view.time:.3f} s"
-                )
+                raise TimeError(f"camera {view.camera}: time went back from {self._time:.3f} to {view.time:.3f} s")
             self._time = max(self._time, view.time)
         return self._backend.update(views)
 

@@ -111,25 +111,22 @@ class GroundPlane:
         return np.asarray(image[:, :2] / image[:, 2:], np.float64)
 
     def spread(self, xyxy: ArrayLike, pixels: ArrayLike) -> Doubles:
-        """Floor uncertainty (N, 2, 2), metres squared, of feet known to `pixels` (N,) or (N, 2) (x, y).
+        """Covariance (N, 2, 2) on the floor, metres squared, of feet known to `pixels` (N, 2) (x, y).
 
-        First-order propagation through the homography (its Jacobian by central differences).
+        First-order propagation through the projection, its Jacobian by central differences of a pixel.
         """
         boxes = np.asarray(xyxy, np.float64).reshape(-1, 4)
-        sigma = np.asarray(pixels, np.float64)
-        sigma = np.column_stack([sigma, sigma]) if sigma.ndim == 1 else sigma
+        sigma = np.asarray(pixels, np.float64).reshape(-1, 2)
         feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
-        columns = []
-        for axis in np.eye(2):
-            columns.append(
-                (self.project(feet + axis / 2) - self.project(feet - axis / 2)) * sigma @ np.eye(2)
-            )
-        jacobian = np.stack(columns, axis=2)
+        steps = [self.project(feet + axis / 2) - self.project(feet - axis / 2) for axis in np.eye(2)]
+        jacobian = np.stack(steps, axis=2) * sigma[:, None, :]
         return np.asarray(jacobian @ jacobian.transpose(0, 2, 1), np.float64)
 
     def _floor_sign(self) -> float:
-        # Far below the picture lies the floor at the camera's feet: the sign there is that of the floor.
-        return 1.0 if self.to_ground[2, 1] >= 0 else -1.0
+        # Far below the picture lies the floor at the camera's feet; a camera looking straight down sees
+        # nothing but floor.
+        slope, constant = self.to_ground[2, 1], self.to_ground[2, 2]
+        return 1.0 if (slope if abs(slope) > 1e-12 * np.abs(self.to_ground).max() else constant) >= 0 else -1.0
 
     def _undistort(self, points: Doubles) -> Doubles:
         if not any(self.distortion) or self.camera_matrix is None:
@@ -179,9 +176,7 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     _, values, vectors = np.linalg.svd(rows)
     if values[7] < 1e-9 * values[0]:
         raise InputError("ground plane: these points fix no homography (three or more lie on one line)")
-    forward = np.array(
-        [[scale_a, 0, -scale_a * centre_a[0]], [0, scale_a, -scale_a * centre_a[1]], [0, 0, 1]]
-    )
+    forward = np.array([[scale_a, 0, -scale_a * centre_a[0]], [0, scale_a, -scale_a * centre_a[1]], [0, 0, 1]])
     back = np.array([[1 / scale_b, 0, centre_b[0]], [0, 1 / scale_b, centre_b[1]], [0, 0, 1]])
     matrix = back @ vectors[8].reshape(3, 3) @ forward
     return GroundPlane(matrix / np.abs(matrix).max())

@@ -7,26 +7,81 @@ from typing import Literal
 
 from trackers.errors import InputError
 
+_POSITIVE = ("gallery", "max_identities", "window", "bank", "max_tracks", "feet_speed")
+_NOT_NEGATIVE = (
+    "max_age",
+    "horizon",
+    "revise_every",
+    "stability",
+    "time_weight",
+    "motion_weight",
+    "motion_horizon",
+    "ground_weight",
+    "min_quality",
+    "prior_weight",
+    "centre_weight",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityParams:
     """How tracks of all cameras become identities. The defaults are what is measured.
 
+    Evidence is counted in standard deviations of the normalised similarity of strangers ("points").
+
     Attributes:
         method: "joint" (all evidence, joint assignment, corrections) or "appearance" (the baseline: each new
             track greedily takes the most alike identity above a fixed threshold).
-        threshold: cosine similarity from which two tracks count as one person; None for the threshold that
-            was calibrated with the weights (given by the caller) or, without one, 0.5.
-        gallery: embeddings kept per identity.
+        threshold: cosine similarity from which two crops count as one person; None for the threshold that
+            was calibrated with the weights (given by the caller) or, without one, the run's own statistics
+            ("joint") or 0.5 ("appearance").
+        margin: points by which two groups must be more alike than strangers to be one identity.
+        gallery: tracks kept per identity that is older than the horizon.
+        bank: diverse embeddings kept per track.
         max_identities: identities remembered; the longest unseen are forgotten first.
         max_age: seconds after which an unseen identity is forgotten; 0 to keep all.
+        max_tracks: tracks whose identity is remembered for the end of the run.
+        horizon: seconds for which the identity of a track that has ended may still be corrected.
+        window: tracks that may be corrected at the same time, the most recent ones.
+        revise_every: seconds between two corrections; longer with many tracks (cost grows as their square).
+        stability: points in favour of leaving two tracks in the identity they share.
+        refine: keep every track open to correction to the end of the run (files; memory grows).
+        min_quality: crops below it do not enter a track's embeddings once it has better ones.
+        normalise: "cohort" (camera means removed, similarity against the most alike strangers of the other
+            camera), "centre" (camera means removed only) or "none" (plain cosine); for ablation.
+        prior_weight: strangers that the assumed distribution counts for beside those of the run.
+        centre_weight: tracks that the mean over all cameras counts for beside a camera's own.
+        time_weight: weight of the learned times between sightings; 0 to ignore them.
+        motion_weight: weight of taking up a lost track's motion in the same camera (or on the ground).
+        motion_horizon: seconds for which a lost track's motion is carried on.
+        ground_weight: weight of where people stand at the same moment on calibrated cameras' common floor.
+        feet_speed: metres per second that a person may walk, for the ground.
+        duplicates: allow two tracks of one frame to be one person when their boxes coincide throughout.
     """
 
     method: Literal["joint", "appearance"] = "joint"
     threshold: float | None = None
+    margin: float = 2.75
     gallery: int = 8
+    bank: int = 4
     max_identities: int = 10_000
     max_age: float = 86_400.0
+    max_tracks: int = 200_000
+    horizon: float = 3_600.0
+    window: int = 1_500
+    revise_every: float = 2.0
+    stability: float = 0.2
+    refine: bool = False
+    min_quality: float = 0.2
+    normalise: Literal["cohort", "centre", "none"] = "cohort"
+    prior_weight: float = 20.0
+    centre_weight: float = 5.0
+    time_weight: float = 0.4
+    motion_weight: float = 0.5
+    motion_horizon: float = 6.0
+    ground_weight: float = 0.5
+    feet_speed: float = 2.0
+    duplicates: bool = True
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense.
@@ -36,10 +91,13 @@ class IdentityParams:
         """
         if self.method not in ("joint", "appearance"):
             raise InputError(f"identities.method: {self.method!r} is neither 'joint' nor 'appearance'")
+        if self.normalise not in ("cohort", "centre", "none"):
+            raise InputError(f"identities.normalise: {self.normalise!r} is not cohort, centre or none")
         if self.threshold is not None and not -1.0 <= self.threshold <= 1.0:
             raise InputError("identities.threshold: a cosine similarity lies in -1..1")
-        for name in ("gallery", "max_identities"):
-            if getattr(self, name) < 1:
-                raise InputError(f"identities.{name}: must be at least 1")
-        if self.max_age < 0:
-            raise InputError("identities.max_age: must not be negative")
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise InputError(f"identities.{name}: must be greater than 0")
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise InputError(f"identities.{name}: must not be negative")

@@ -24,7 +24,7 @@ class CameraTracks:
         camera: the camera's name.
         time: seconds on the run's clock.
         ids: (N,) int64, the camera's track ids, each at most once.
-        xyxy: (N, 4) float32 boxes, pixels of the source's full picture.
+        xyxy: (N, 4) float32 boxes, pixels of the source's full picture; a row of NaN where unknown.
         scores: (N,) float32 detection scores, 0..1.
         embeddings: (N, D) float32, L2-normalised; a row of NaN where there is none. D may be 0.
         quality: (N,) float32 in 0..1, how good each crop is; None to judge it by size and score.

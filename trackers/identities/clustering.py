@@ -1,0 +1,146 @@
+"""Agglomerative clustering of tracks under constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from trackers.identities.types import Ints
+
+Doubles = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+_NEVER = 1e10
+"""A distance that one pair of thousands gives to the mean of a group beyond any threshold."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What speaks for and against each pair of N nodes being one person; all matrices (N, N), symmetric.
+
+    Attributes:
+        mean: points that are averaged over the pairs of two groups, times their `weight`.
+        weight: how much a pair counts in that average.
+        extra: points that add up over the pairs of two groups (motion, ground), bounded by `limits`.
+        apart: pairs that are two people for certain.
+        limits: least and greatest that `extra` may count for between two groups.
+    """
+
+    mean: Matrix
+    weight: Matrix
+    extra: Matrix
+    apart: Bools
+    limits: tuple[float, float] = (-12.0, 5.0)
+
+    def part(self, index: Ints) -> Evidence:
+        """The same for some of the nodes."""
+        grid = (index[:, None], index)
+        return Evidence(self.mean[grid], self.weight[grid], self.extra[grid], self.apart[grid], self.limits)
+
+    def grouped(self, labels: Ints, count: int) -> Evidence:
+        """The same between groups of nodes: labels (N,) in 0..count-1."""
+        member = np.zeros((count, len(labels)), np.float32)
+        member[labels, np.arange(len(labels))] = 1
+
+        def fold(matrix: Matrix) -> Matrix:
+            return np.asarray(member @ matrix @ member.T, np.float32)
+
+        apart = fold(self.apart.astype(np.float32)) > 0
+        return Evidence(fold(self.mean), fold(self.weight), fold(self.extra), apart, self.limits)
+
+    def score(self) -> Matrix:
+        """(N, N) points of each pair; -inf where it must not be joined."""
+        low, high = self.limits
+        points = self.mean / np.maximum(self.weight, 1e-6) + np.clip(self.extra, low, high)
+        points[self.apart] = -np.inf
+        np.fill_diagonal(points, -np.inf)
+        return np.asarray(points, np.float32)
+
+
+def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
+    """Join the most alike two groups again and again while their score is above 0.
+
+    Average linkage (UPGMA) over `Evidence.mean` plus the bounded sum of `Evidence.extra`; the constraint
+    `apart` passes to a group from its members, so that no group ever holds two nodes that are apart, unless
+    `start` puts them together. Ties go to the lower indices: the result depends on nothing but the input.
+
+    Args:
+        evidence: between N nodes.
+        start: (N,) labels of groups that are given; None: each node on its own.
+
+    Returns:
+        (N,) int64 labels 0, 1, ... in order of each group's first node.
+    """
+    count = len(evidence.apart)
+    if count == 0:
+        return np.zeros(0, np.int64)
+    labels = np.arange(count) if start is None else np.unique(start, return_inverse=True)[1].reshape(-1)
+    groups = int(labels.max()) + 1
+    if not evidence.extra.any() and np.ptp(evidence.weight) == 0:
+        return _in_order(_linkage(evidence, labels))
+    work = evidence.grouped(labels, groups) if groups < count else evidence
+    parent = _join(work)
+    return _in_order(parent[labels])
+
+
+def _linkage(evidence: Evidence, start: Ints) -> Ints:
+    """The same by scipy's average linkage, where every pair counts alike and nothing adds up."""
+    if len(start) == 1:
+        return start
+    points = (evidence.mean / evidence.weight).astype(np.float64)
+    top = max(float(points.max()), 0.0) + 1.0
+    distance = top - points
+    distance[evidence.apart] = _NEVER
+    distance[start[:, None] == start[None, :]] = 0
+    tree = linkage(squareform(distance, checks=False), "average")
+    return np.asarray(fcluster(tree, np.nextafter(top, 0), "distance"), np.int64)
+
+
+def _join(evidence: Evidence) -> Ints:
+    mean, weight, extra = evidence.mean.copy(), evidence.weight.copy(), evidence.extra.copy()
+    apart = evidence.apart.copy()
+    low, high = evidence.limits
+    score = evidence.score()
+    count = len(score)
+    parent = np.arange(count)
+    rows = np.arange(count)
+    partner = score.argmax(axis=1)
+    best = score[rows, partner]
+    while True:
+        a = int(best.argmax())
+        if not best[a] > 0:
+            return parent
+        b = int(partner[a])
+        a, b = min(a, b), max(a, b)
+        parent[parent == b] = a
+        for matrix in (mean, weight, extra):
+            matrix[a] += matrix[b]
+            matrix[:, a] = matrix[a]
+        apart[a] |= apart[b]
+        apart[:, a] = apart[a]
+        row = mean[a] / np.maximum(weight[a], 1e-6) + np.clip(extra[a], low, high)
+        row[apart[a]] = -np.inf
+        row[a] = -np.inf
+        row[score[a] == -np.inf] = -np.inf  # groups that are gone stay gone
+        row[score[b] == -np.inf] = -np.inf
+        score[a], score[:, a] = row, row
+        score[b], score[:, b] = -np.inf, -np.inf
+        better = row > best
+        best[better], partner[better] = row[better], a
+        stale = np.flatnonzero(((partner == a) & ~better) | (partner == b))
+        stale = np.union1d(stale, [a])
+        block = score[stale]
+        partner[stale] = block.argmax(axis=1)
+        best[stale] = block[np.arange(len(stale)), partner[stale]]
+        best[b] = -np.inf
+
+
+def _in_order(labels: Ints) -> Ints:
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return np.asarray(rank[inverse.reshape(-1)], np.int64)

@@ -1,0 +1,168 @@
+"""Identities older than the horizon: bounded, and queried by one matrix product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trackers.identities.types import Floats, Ints
+
+BLOCK = 8_192
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Pairs of a query and a known identity that are alike enough to be looked at.
+
+    Attributes:
+        query: (K,) row of the query.
+        identity: (K,) the identity.
+        likeness: (K,) mean cosine similarity of the query to the identity's kept tracks.
+    """
+
+    query: Ints
+    identity: Ints
+    likeness: Floats
+
+
+class Gallery:
+    """A few centred embeddings per identity; their normalised mean is what a query meets first.
+
+    Attributes:
+        count: number of identities.
+    """
+
+    def __init__(self, tracks: int, most: int) -> None:
+        self._tracks, self._most = tracks, most
+        self.count = 0
+        self._row: dict[int, int] = {}
+        self._identity = np.zeros(0, np.int64)
+        self._mean = np.zeros((0, 0), np.float32)
+        self._kept = np.zeros((0, tracks, 0), np.float32)
+        self._held = np.zeros(0, np.int64)
+        self._seen = np.zeros(0)
+
+    def __contains__(self, identity: int) -> bool:
+        return identity in self._row
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def identities(self) -> Ints:
+        """(count,) the identities known, in no particular but a reproducible order."""
+        return self._identity[: self.count].copy()
+
+    def seen(self, identity: int) -> float:
+        """When the identity was last seen, seconds."""
+        return float(self._seen[self._row[identity]])
+
+    def kept(self, identity: int) -> Floats:
+        """(K, D) the embeddings kept of an identity, L2-normalised."""
+        row = self._row[identity]
+        return self._kept[row, : self._held[row]].copy()
+
+    def add(self, identity: int, features: Floats, time: float) -> None:
+        """Add tracks to an identity; beyond the limit the kept one most like another makes room.
+
+        Args:
+            identity: old or new.
+            features: (K, D) L2-normalised.
+            time: when it was seen, seconds.
+        """
+        size = features.shape[1]
+        if self._mean.shape[1] != size:
+            self._reshape(size)
+        row = self._row.get(identity)
+        if row is None:
+            row = self._open(identity)
+        for feature in features:
+            held = int(self._held[row])
+            if held < self._tracks:
+                self._kept[row, held] = feature
+                self._held[row] += 1
+                continue
+            everything = np.vstack([self._kept[row], feature[None]])
+            alike = everything @ everything.T
+            np.fill_diagonal(alike, -2)
+            spare = int(alike.max(axis=1).argmax())
+            if spare < held:
+                self._kept[row, spare] = feature
+        mean = self._kept[row, : self._held[row]].sum(axis=0)
+        self._mean[row] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        self._seen[row] = max(self._seen[row], time)
+
+    def forget(self, identity: int) -> None:
+        """Remove an identity; its row is taken by the last one."""
+        row = self._row.pop(identity)
+        last = self.count - 1
+        if row != last:
+            for values in (self._identity, self._mean, self._kept, self._held, self._seen):
+                values[row] = values[last]
+            self._row[int(self._identity[row])] = row
+        self._mean[last] = self._kept[last] = 0
+        self.count = last
+
+    def age(self, before: float) -> list[int]:
+        """Forget identities not seen since `before`, and the longest unseen beyond the limit; say which."""
+        seen, names = self._seen[: self.count], self._identity[: self.count]
+        old = [int(name) for name in names[seen < before]]
+        surplus = self.count - len(old) - self._most
+        if surplus > 0:
+            order = np.lexsort((names, seen))
+            rest = [name for name in names[order].tolist() if name not in set(old)]
+            old += rest[:surplus]
+        for identity in old:
+            self.forget(identity)
+        return old
+
+    def query(self, features: Floats, least: float, most: int = 8) -> Candidates:
+        """The identities whose mean is at least `least` alike, at most about `most` per query.
+
+        Args:
+            features: (N, D) L2-normalised queries.
+            least: cosine similarity to an identity's mean.
+            most: candidates kept per query.
+        """
+        queries, rows, values = [], [], []
+        for begin in range(0, self.count, BLOCK):
+            alike = features @ self._mean[begin : min(begin + BLOCK, self.count)].T
+            flat = np.flatnonzero(alike.reshape(-1) > least)
+            query, row = np.divmod(flat, alike.shape[1])
+            queries.append(query)
+            rows.append(row + begin)
+            values.append(alike.reshape(-1)[flat])
+        if not queries:
+            return Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+        query, row, value = np.concatenate(queries), np.concatenate(rows), np.concatenate(values)
+        order = np.lexsort((self._identity[row], -value, query))
+        query, row = query[order], row[order]
+        place = np.arange(len(query)) - np.searchsorted(query, query)
+        query, row = query[place < most], row[place < most]
+        held = np.arange(self._tracks)[None] < self._held[row][:, None]
+        each = np.einsum("ntd,nd->nt", self._kept[row], features[query])
+        mean = (each * held).sum(axis=1) / np.maximum(held.sum(axis=1), 1)
+        return Candidates(query.astype(np.int64), self._identity[row], mean.astype(np.float32))
+
+    def _open(self, identity: int) -> int:
+        if self.count == len(self._identity):
+            self._resize(max(64, self.count * 3 // 2))
+        row = self.count
+        self.count += 1
+        self._row[identity] = row
+        self._identity[row], self._held[row], self._seen[row] = identity, 0, -np.inf
+        self._kept[row] = 0
+        return row
+
+    def _resize(self, size: int) -> None:
+        for name in ("_identity", "_mean", "_kept", "_held", "_seen"):
+            value = getattr(self, name)
+            larger = np.zeros((size, *value.shape[1:]), value.dtype)
+            larger[: self.count] = value[: self.count]
+            setattr(self, name, larger)
+
+    def _reshape(self, size: int) -> None:
+        rows = len(self._identity)
+        self._mean = np.zeros((rows, size), np.float32)
+        self._kept = np.zeros((rows, self._tracks, size), np.float32)

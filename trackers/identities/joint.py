@@ -1,0 +1,319 @@
+"""The association of identities: all evidence, joint decisions, corrections within a horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from trackers.assignment import assign
+from trackers.identities.clustering import Evidence, agglomerate
+from trackers.identities.gallery import Gallery
+from trackers.identities.ground_plane import GroundPlane
+from trackers.identities.pairs import PairEvidence
+from trackers.identities.params import IdentityParams
+from trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
+
+DUE = (1.0, 4.0)
+"""Seconds after its beginning at which a track that is alone in its identity is decided again."""
+LIVE = 5.0
+"""Seconds for which a track that was not updated still counts as live."""
+GROWTH = 32
+"""A correction is due when one track in this many is new (the cost of a correction grows as the square)."""
+IDLE = 10.0
+"""Without new tracks, corrections are this many times rarer."""
+SHORTLIST = 0.2
+"""Least similarity to a known identity's mean for it to be looked at."""
+
+
+class JointAssociator:
+    """Decides new tracks jointly at once and corrects all tracks in the window now and then.
+
+    Tracks in the window are free: each correction groups them anew (average linkage under constraints) and
+    gives each group the identity that most of its frames had. Tracks that leave the window keep their
+    identity for ever; a few of their embeddings stay in the gallery to recognise the person again.
+    """
+
+    def __init__(self, params: IdentityParams, calibrations: Mapping[str, GroundPlane]) -> None:
+        self._params = params
+        self._pairs = PairEvidence(params, calibrations)
+        self._table = self._pairs.table
+        self._gallery = Gallery(params.gallery, params.max_identities)
+        self._closed: dict[TrackKey, int] = {}
+        self._barred: dict[int, set[int]] = {}
+        self._due: list[tuple[float, int, TrackKey]] = []
+        self._next = 1
+        self._now = -np.inf
+        self._revised = -np.inf
+        self._fresh = 0
+
+    def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
+        """Decide one time step; see `IdentityAssociator.update`."""
+        seen, fresh = [], []
+        for view in views:
+            slots, new = self._pairs.observe(view)
+            seen.append(slots)
+            fresh.append(new)
+            self._now = max(self._now, view.time)
+        new = np.concatenate(fresh) if fresh else np.zeros(0, np.int64)
+        revisions: list[Revision] = []
+        if len(new):
+            self._decide(new)
+            self._due += [
+                (view.time + DUE[0], 0, self._table.key(slot))
+                for view, part in zip(views, fresh, strict=True)
+                for slot in part.tolist()
+            ]
+        again = self._due_now()
+        if len(again):
+            revisions += self._correct(again)
+        if self._revised == -np.inf:
+            self._revised = self._now
+        self._fresh += len(new)
+        if self._revision_due():
+            revisions += self._revise()
+            self._seal()
+        ids = tuple(self._table.identity[slots].copy() for slots in seen)
+        return IdentityStep(ids, tuple(revisions))
+
+    def finalize(self) -> dict[TrackKey, int]:
+        """Correct once more, then the identity of every track."""
+        self._revise()
+        out = dict(self._closed)
+        for slot in self._table.slots().tolist():
+            out[self._table.key(slot)] = int(self._table.identity[slot])
+        return out
+
+    def _revision_due(self) -> bool:
+        waited = (self._now - self._revised) / self._params.revise_every
+        return waited >= 1 and (self._fresh > len(self._table) // GROWTH or waited >= IDLE)
+
+    def _decide(self, new: Ints) -> None:
+        """Give new tracks identities, all cameras together."""
+        table = self._table
+        window = table.slots()
+        self._pairs.prepare(new, window)
+        others = window[(table.identity[window] > 0) & ~np.isin(window, new)]
+        evidence = self._pairs.between(new, others)
+        names, column = np.unique(table.identity[others], return_inverse=True)
+        names, gain = self._gains(new, evidence, names, column.reshape(-1))
+        chosen = np.zeros(len(new), np.int64)
+        points = np.zeros(len(new), np.float32)
+        for camera in np.unique(table.camera[new]).tolist():
+            rows = np.flatnonzero(table.camera[new] == camera)
+            picked, columns = assign(gain[rows])
+            chosen[rows[picked]] = names[columns]
+            points[rows[picked]] = gain[rows[picked], columns]
+        own = self._pairs.between(new, new)
+        self._untangle(chosen, points, own.score())
+        left = np.flatnonzero(chosen == 0)
+        if len(left):
+            labels = agglomerate(own.part(left))
+            chosen[left] = self._next + labels
+            self._next += int(labels.max()) + 1
+        table.identity[new] = chosen
+
+    def _gains(self, new: Ints, evidence: Evidence, names: Ints, column: Ints) -> tuple[Ints, Floats]:
+        """(N, I) points of new tracks for identities, of the window and of the gallery."""
+        known = self._gallery.query(self._pairs.centred[new], SHORTLIST) if len(self._gallery) else None
+        extra = np.setdiff1d(known.identity, names) if known is not None else np.zeros(0, np.int64)
+        everyone = np.concatenate([names, extra])
+        shape = (len(new), len(everyone))
+        mean, weight, more = (np.zeros(shape, np.float32) for _ in range(3))
+        apart = np.zeros(shape, bool)
+        if len(column):
+            member = np.zeros((len(column), len(everyone)), np.float32)
+            member[np.arange(len(column)), column] = 1
+            mean, weight = evidence.mean @ member, evidence.weight @ member
+            more = evidence.extra @ member
+            apart = (evidence.apart.astype(np.float32) @ member) > 0
+        if known is not None and len(known.query):
+            place = np.searchsorted(everyone, known.identity, sorter=np.argsort(everyone, kind="stable"))
+            place = np.argsort(everyone, kind="stable")[place]
+            points = self._pairs.to_known(new[known.query], known.likeness[:, None])[:, 0]
+            held = np.array([len(self._gallery.kept(name)) for name in known.identity.tolist()], np.float32)
+            np.add.at(mean, (known.query, place), points * held)
+            np.add.at(weight, (known.query, place), held)
+        for row, slot in enumerate(new.tolist()):
+            for identity in self._barred.get(slot, ()):
+                apart[row, everyone == identity] = True
+        low, high = evidence.limits
+        gain = mean / np.maximum(weight, 1e-6) + np.clip(more, low, high)
+        gain[apart | (weight == 0)] = -np.inf
+        return everyone, np.asarray(np.maximum(gain, -1e6), np.float32)
+
+    @staticmethod
+    def _untangle(chosen: Ints, points: Floats, score: Floats) -> None:
+        """Where two new tracks chose one identity but cannot be one person, the weaker lets go."""
+        for row in np.argsort(-points, kind="stable").tolist():
+            if chosen[row] == 0:
+                continue
+            rivals = np.flatnonzero((chosen == chosen[row]) & (score[row] < -3.0))
+            weaker = rivals[points[rivals] <= points[row]]
+            chosen[weaker[weaker != row]] = 0
+
+    def _due_now(self) -> Ints:
+        """Slots of tracks to be decided again because they are alone in their identity."""
+        ready = [entry for entry in self._due if entry[0] <= self._now]
+        if not ready:
+            return np.zeros(0, np.int64)
+        self._due = [entry for entry in self._due if entry[0] > self._now]
+        out = []
+        table = self._table
+        for time, turn, (camera, track) in sorted(ready):
+            slot = table.find(camera, track)
+            if slot is None:
+                continue
+            if turn + 1 < len(DUE):
+                self._due.append((time - DUE[turn] + DUE[turn + 1], turn + 1, (camera, track)))
+            identity = table.identity[slot]
+            alone = np.count_nonzero(table.used & (table.identity == identity)) == 1
+            if alone and int(identity) not in self._gallery:
+                out.append(slot)
+        return np.array(out, np.int64)
+
+    def _correct(self, slots: Ints) -> list[Revision]:
+        table = self._table
+        before = table.identity[slots].copy()
+        following = self._next
+        table.identity[slots] = 0
+        self._decide(slots)
+        # Who found no company keeps the number it had.
+        after = table.identity[slots]
+        for identity in np.unique(after[after >= following]).tolist():
+            table.identity[slots[after == identity]] = before[after == identity].min()
+        self._next = following
+        return self._report(slots, before)
+
+    def _report(self, slots: Ints, before: Ints) -> list[Revision]:
+        table = self._table
+        after = table.identity[slots]
+        remaining = set(table.identity[table.used].tolist())
+        out = []
+        for row in np.flatnonzero((before != after) & (before > 0)).tolist():
+            camera, track = table.key(int(slots[row]))
+            old, new = int(before[row]), int(after[row])
+            kind = "split" if old in remaining or old in self._gallery else "merge"
+            time = float(table.start[slots[row]])
+            out.append(Revision("merge" if kind == "merge" else "split", old, new, camera, track, time))
+        return out
+
+    def _revise(self) -> list[Revision]:
+        """Group all tracks of the window anew."""
+        table, pairs = self._table, self._pairs
+        self._revised, self._fresh = self._now, 0
+        slots = table.slots()
+        if len(slots) == 0:
+            return []
+        points = pairs.learn(slots)
+        if self._params.time_weight > 0:
+            pairs.learn_times(slots, points)
+        evidence = pairs.between(slots, slots, points)
+        same = table.identity[slots][:, None] == table.identity[slots][None, :]
+        evidence.mean[same] += self._params.stability * evidence.weight[same]
+        evidence, fixed = self._with_known(slots, evidence)
+        start = np.concatenate([np.arange(len(slots)), len(slots) + fixed])
+        labels = agglomerate(evidence, start)
+        before = table.identity[slots].copy()
+        table.identity[slots] = self._names(slots, labels, fixed)
+        return self._report(slots, before)
+
+    def _with_known(self, slots: Ints, evidence: Evidence) -> tuple[Evidence, Ints]:
+        """Add nodes for known identities that tracks of the window have or resemble.
+
+        Returns:
+            the larger evidence and the (K,) identities of the nodes added.
+        """
+        if len(self._gallery) == 0:
+            return evidence, np.zeros(0, np.int64)
+        pairs = self._pairs
+        found = self._gallery.query(pairs.centred[slots], SHORTLIST, most=4)
+        points = pairs.to_known(slots[found.query], found.likeness[:, None])[:, 0]
+        names = set(found.identity[points > -0.5].tolist())
+        names |= {name for name in self._table.identity[slots].tolist() if name in self._gallery}
+        if not names:
+            return evidence, np.zeros(0, np.int64)
+        kept = [self._gallery.kept(name) for name in sorted(names)]
+        fixed = np.repeat(np.array(sorted(names), np.int64), [len(part) for part in kept])
+        old, size = len(slots), len(slots) + len(fixed)
+        matrices = []
+        likeness = pairs.centred[slots] @ np.concatenate(kept).T
+        known = self._table.weight[slots] > 0
+        cross = np.where(known[:, None], pairs.to_known(slots, likeness), -1.0)
+        weight = np.repeat(np.where(known, 1.0, 0.1)[:, None], len(fixed), axis=1)
+        own = self._table.identity[slots][:, None] == fixed[None]
+        for matrix, block in (
+            (evidence.mean, (cross + self._params.stability * own) * weight),
+            (evidence.weight, weight),
+            (evidence.extra, np.zeros_like(cross)),
+        ):
+            larger = np.zeros((size, size), np.float32)
+            larger[:old, :old] = matrix
+            larger[:old, old:], larger[old:, :old] = block, block.T
+            matrices.append(larger)
+        apart = np.zeros((size, size), bool)
+        apart[:old, :old] = evidence.apart
+        apart[old:, old:] = fixed[:, None] != fixed[None]
+        for row, slot in enumerate(slots.tolist()):
+            for identity in self._barred.get(slot, ()):
+                apart[row, old:] |= fixed == identity
+        apart[old:, :old] = apart[:old, old:].T
+        return Evidence(matrices[0], matrices[1], matrices[2], apart, evidence.limits), fixed
+
+    def _names(self, slots: Ints, labels: Ints, fixed: Ints) -> Ints:
+        """The identity of each slot's group: the known one it holds, or the one most of its frames had."""
+        table = self._table
+        count = int(labels.max()) + 1
+        named = np.zeros(count, np.int64)
+        named[labels[len(slots) :]] = fixed
+        groups = labels[: len(slots)]
+        shown = table.identity[slots]
+        frames = table.frames[slots].astype(np.float64)
+        old, column = np.unique(shown, return_inverse=True)
+        votes = np.zeros((count, len(old)))
+        np.add.at(votes, (groups, column.reshape(-1)), frames)
+        taken = np.array([name == 0 or name in self._gallery for name in old.tolist()])
+        votes[:, taken] = 0
+        votes[named > 0] = 0
+        rows, columns = assign(votes)
+        named[rows] = old[columns]
+        for group in np.flatnonzero((named == 0) & (np.bincount(groups, minlength=count) > 0)).tolist():
+            named[group], self._next = self._next, self._next + 1
+        return named[groups]
+
+    def _seal(self) -> None:
+        """Close tracks beyond the horizon or the window and forget identities by policy."""
+        table, params = self._table, self._params
+        if params.refine:
+            return
+        slots = table.slots()
+        quiet = table.last[slots] < self._now - LIVE
+        old = quiet & (table.last[slots] < self._now - params.horizon)
+        surplus = len(slots) - int(old.sum()) - params.window
+        if surplus > 0:
+            order = slots[np.lexsort((slots, table.last[slots]))]
+            order = order[np.isin(order, slots[quiet & ~old])][:surplus]
+            old |= np.isin(slots, order)
+        leaving = slots[old]
+        if len(leaving):
+            self._close(leaving, slots[~old])
+        if params.max_age > 0:
+            self._gallery.age(self._now - params.max_age)
+
+    def _close(self, leaving: Ints, staying: Ints) -> None:
+        table = self._table
+        apart = table.conflicts(staying, leaving, duplicates=self._params.duplicates)
+        for row, column in np.argwhere(apart).tolist():
+            identity = int(table.identity[leaving[column]])
+            self._barred.setdefault(int(staying[row]), set()).add(identity)
+        known = table.weight[leaving] > 0
+        self._pairs.appearance.remember(table.feature[leaving[known]], table.camera[leaving[known]])
+        for slot in leaving.tolist():
+            identity = int(table.identity[slot])
+            self._closed[table.key(slot)] = identity
+            self._barred.pop(slot, None)
+            if table.weight[slot] > 0:
+                self._gallery.add(identity, self._pairs.centred[slot : slot + 1], float(table.last[slot]))
+        table.close(leaving)
+        for key in list(self._closed)[: max(0, len(self._closed) - self._params.max_tracks)]:
+            del self._closed[key]

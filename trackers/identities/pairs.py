@@ -1,0 +1,171 @@
+"""All evidence about pairs of tracks, gathered in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers.identities.appearance import Appearance, Cohort
+from trackers.identities.clustering import Evidence
+from trackers.identities.floor import Floor
+from trackers.identities.ground_plane import GroundPlane
+from trackers.identities.motion import continuation
+from trackers.identities.params import IdentityParams
+from trackers.identities.topology import CONFIDENT, TravelTimes, gaps
+from trackers.identities.tracklets import TrackletTable
+from trackers.identities.types import CameraTracks, Floats, Ints
+
+UNKNOWN = -1.0
+"""Points of a pair without embeddings: strangers are more frequent than the same person."""
+UNKNOWN_WEIGHT = 0.1
+DUPLICATE = 10.0
+SMALL = 64
+"""Tracks up to which the cameras' means are learned anew at each decision."""
+
+
+class PairEvidence:
+    """Knows tracks by slot and says what speaks for and against pairs of them.
+
+    Attributes:
+        table: the tracks.
+        appearance, travel, floor: the parts of the evidence.
+    """
+
+    def __init__(self, params: IdentityParams, calibrations: Mapping[str, GroundPlane]) -> None:
+        self._params = params
+        self.table = TrackletTable(params.bank, params.min_quality)
+        self.appearance = Appearance(params)
+        self.travel = TravelTimes()
+        self.floor = Floor(calibrations, params)
+        self.centred: Floats = np.zeros((0, 0), np.float32)
+        self._mean: Floats = np.zeros((0, 0), np.float32)
+        self._deviation: Floats = np.zeros((0, 0), np.float32)
+
+    def observe(self, view: CameraTracks) -> tuple[Ints, Ints]:
+        """Take a view; the slots of its tracks and of those that are new."""
+        slots, new = self.table.observe(view)
+        if self.floor:
+            self.floor.observe(view, slots, new, self.table)
+        return slots, new
+
+    def learn(self, slots: Ints) -> Floats:
+        """Learn means, cohorts and travel times anew from these tracks; their (N, N) points of appearance."""
+        self._fit()
+        table = self.table
+        cameras = table.camera[slots]
+        known = table.weight[slots] > 0
+        count = len(table.cameras)
+        points = np.zeros((len(slots), len(slots)), np.float32)
+        some, where = slots[known], cameras[known]
+        if len(some) == 0:
+            return points
+        self.appearance.learn(table.feature[some], where, count)
+        self.centred[some] = self.appearance.centre(table.feature[some], where)
+        likeness = self.centred[some] @ self.centred[some].T
+        cohort = self.appearance.cohort(likeness, where, count, np.arange(len(some)))
+        self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
+        points[np.ix_(known, known)] = self.appearance.points(likeness, cohort, where, cohort, where)
+        return points
+
+    def learn_times(self, slots: Ints, points: Floats) -> None:
+        """Learn the travel times from pairs that appearance alone is sure of."""
+        table = self.table
+        known = table.weight[slots] > 0
+        start, last = table.start[slots], table.last[slots]
+        gap = gaps(start, last, start, last)
+        later = _later(start, start, slots, slots)
+        weight = (points > CONFIDENT).astype(np.float32)
+        barred = table.conflicts(slots, slots, duplicates=False) | ~known[:, None] | ~known[None, :]
+        weight[barred] = np.nan
+        self.travel.learn(gap, later, table.camera[slots], weight, len(table.cameras))
+
+    def between(self, slots: Ints, others: Ints, points: Floats | None = None) -> Evidence:
+        """Evidence between tracks (N,) and (M,); matrices are (N, M).
+
+        Args:
+            slots: rows.
+            others: columns.
+            points: of appearance; None to compute them for rows that are new.
+        """
+        table, params = self.table, self._params
+        if points is None:
+            points = self._points(slots, others)
+        known = (table.weight[slots] > 0)[:, None] & (table.weight[others] > 0)[None, :]
+        weight = np.where(known, 1.0, UNKNOWN_WEIGHT).astype(np.float32)
+        mean = np.where(known, points, UNKNOWN)
+        if params.time_weight > 0:
+            start, last = table.start[slots], table.last[slots]
+            gap = gaps(start, last, table.start[others], table.last[others])
+            later = _later(start, table.start[others], slots, others)
+            times = self.travel.points(gap, later, table.camera[slots], table.camera[others])
+            mean = mean + params.time_weight * times
+        extra = np.zeros(mean.shape, np.float32)
+        if params.motion_weight > 0:
+            extra += params.motion_weight * continuation(table, slots, others, params.motion_horizon)
+        if self.floor and params.ground_weight > 0:
+            walk = self.floor.continuation(table, slots, others, params.motion_horizon)
+            extra += params.ground_weight * (self.floor.together(slots, others) + walk)
+        apart = table.conflicts(slots, others, duplicates=params.duplicates)
+        if params.duplicates:
+            row, column = np.nonzero(table.apart[slots[:, None], others[None, :]] & ~apart)
+            extra[row, column] = DUPLICATE
+        return Evidence((mean * weight).astype(np.float32), weight, extra, apart)
+
+    def to_known(self, slots: Ints, likeness: Floats) -> Floats:
+        """(N, M) points of tracks against known embeddings, by the tracks' own cohorts."""
+        count = len(self.table.cameras)
+        mean = self._mean[slots, :count].mean(axis=1, keepdims=True)
+        deviation = self._deviation[slots, :count].mean(axis=1, keepdims=True)
+        return np.asarray((likeness - mean) / np.maximum(deviation, 1e-3) - self._params.margin, np.float32)
+
+    def prepare(self, new: Ints, window: Ints) -> None:
+        """Make the centred embeddings and cohorts of new tracks."""
+        table = self.table
+        if len(window) <= SMALL:
+            self.learn(window)
+            return
+        self._fit()
+        some = new[table.weight[new] > 0]
+        if len(some) == 0:
+            return
+        count = len(table.cameras)
+        self.centred[some] = self.appearance.centre(table.feature[some], table.camera[some])
+        others = window[table.weight[window] > 0]
+        likeness = self.centred[some] @ self.centred[others].T
+        itself = np.searchsorted(np.sort(others), some)
+        place = np.argsort(others, kind="stable")[np.minimum(itself, len(others) - 1)]
+        cohort = self.appearance.cohort(likeness, table.camera[others], count, place)
+        self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
+
+    def _points(self, slots: Ints, others: Ints) -> Floats:
+        table, count = self.table, len(self.table.cameras)
+        likeness = self.centred[slots] @ self.centred[others].T
+        row = Cohort(self._mean[slots, :count], self._deviation[slots, :count])
+        column = Cohort(self._mean[others, :count], self._deviation[others, :count])
+        return self.appearance.points(likeness, row, table.camera[slots], column, table.camera[others])
+
+    def _fit(self) -> None:
+        size, width = self.table.feature.shape
+        if self.centred.shape != (size, width):
+            larger = np.zeros((size, width), np.float32)
+            if self.centred.shape[1] == width:
+                larger[: len(self.centred)] = self.centred
+            self.centred = larger
+        cameras = max(4, len(self.table.cameras))
+        if self._mean.shape[0] != size or self._mean.shape[1] < cameras:
+            mean0, deviation0 = self.appearance.prior()
+            for name, value in (("_mean", mean0), ("_deviation", deviation0)):
+                old = getattr(self, name)
+                filled = np.full((size, cameras), value, np.float32)
+                filled[: old.shape[0], : old.shape[1]] = old
+                setattr(self, name, filled)
+
+
+def _later(start: NDArray[np.float64], starts: NDArray[np.float64], slots: Ints, others: Ints) -> NDArray[np.bool_]:
+    """(N, M) whether the column's track began after the row's (ties by slot)."""
+    return np.asarray(
+        (starts[None, :] > start[:, None]) | ((starts[None, :] == start[:, None]) & (others[None, :] > slots[:, None])),
+        bool,
+    )
