@@ -105,6 +105,8 @@ def draw_timelines(
         colours = [RIGHT if o == lane.gt_id else FRAGMENT if o is None else STOLEN for o in owners]
         axes.broken_barh(_spans(lane.bars), (y - 0.36, 0.72), facecolors=colours)
         _label_tracks(axes, y, lane, last)
+        if cameras and y and lane.gt_id != lanes[y - 1].gt_id:
+            axes.axhline(y - 0.5, color="#BBBBBB", linewidth=0.5, zorder=0)
         if len(lane.switches):
             axes.plot(lane.switches, np.full(len(lane.switches), y - 0.3), "v", color=SWITCH, markersize=4)
     names = [f"{lane.gt_id} {cameras[lane.camera]}" if cameras else f"{lane.gt_id}" for lane in lanes]
@@ -118,8 +120,9 @@ def draw_timelines(
         seconds = axes.secondary_xaxis("top", functions=_frames_and_seconds(frame_rate))
         seconds.set_xlabel("seconds")
     scores = evaluation.scores
+    within = " within cameras" if cameras else ""
     figure.suptitle(
-        f"{title}: HOTA {100 * scores.hota:.1f}, IDF1 {100 * scores.idf1:.1f}, {scores.switches} switches",
+        f"{title}: HOTA {100 * scores.hota:.1f}, IDF1 {100 * scores.idf1:.1f}, {scores.switches} switches{within}",
         fontsize=12,
     )
     axes.legend(
@@ -180,9 +183,9 @@ def _frames_and_seconds(rate: float) -> tuple[Callable[[Any], Any], Callable[[An
 
 
 def _label_tracks(axes: Any, y: int, lane: Lane, last: int) -> None:
-    """Write the track id at the first bar of each run of one id that is wide enough to hold it."""
-    tracks = lane.bars[:, 2]
-    for index in np.flatnonzero(np.diff(tracks, prepend=-1)):
-        begin, end, track = lane.bars[index].tolist()
-        if end - begin + 1 >= 0.006 * last * (len(str(track)) + 1):
+    """Write the track id once per run of one id, in the first bar that is wide enough to hold it."""
+    said = -1
+    for begin, end, track in lane.bars.tolist():
+        if track != said and end - begin + 1 >= 0.006 * last * (len(str(track)) + 1):
             axes.text(begin + 0.002 * last, y, str(track), fontsize=5.5, va="center", color="white")
+            said = track
