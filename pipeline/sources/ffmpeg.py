@@ -72,7 +72,14 @@ def open_container(
     timeout = None if open_timeout is None else (open_timeout, read_timeout or open_timeout)
     begin = time.monotonic()
     try:
-        return av.open(address, "r", format=format, container_options=options or {}, timeout=timeout)
+        return av.open(
+            address,
+            "r",
+            format=format,
+            container_options=options or {},
+            metadata_errors="replace",  # a title in another encoding is no reason to refuse a video
+            timeout=timeout,
+        )
     except av.error.FFmpegError as error:
         if open_timeout is not None and time.monotonic() - begin > 0.95 * open_timeout:
             raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it

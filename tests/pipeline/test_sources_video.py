@@ -166,6 +166,31 @@ def test_a_change_of_size_within_a_stream_keeps_the_first_size(
     assert times == sorted(set(times)), "times ascend though the second part starts anew"
 
 
+def test_metadata_in_another_encoding_does_no_harm(make_video: MakeVideo, make_source: MakeSource) -> None:
+    path = make_video("title.avi", 5)
+    data = path.read_bytes()
+    assert b"Lavf" in data
+    path.write_bytes(data.replace(b"Lavf", b"\xe4\xf6\xfc\xdf"))
+    assert len(read(make_source(path))) == 5
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "h264.ts", "h264.mkv"])
+def test_damage_within_a_video_costs_only_frames(make_video: MakeVideo, make_source: MakeSource, name: str) -> None:
+    path = make_video(name, 60, options={"g": "10", "bf": "0"})
+    intact = path.read_bytes()
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        data = bytearray(intact)
+        for at in random.integers(len(data) // 3, len(data) // 2, 12):
+            data[at] ^= 0xFF
+        path.write_bytes(data)
+        frames = read(make_source(path))
+        assert len(frames) >= 20
+        times = [frame.time for frame in frames]
+        assert times == sorted(set(times))
+        assert {frame.image.shape for frame in frames} == {(96, 160, 3)}
+
+
 def test_broken_packets_are_skipped_and_counted(make_video: MakeVideo, make_source: MakeSource) -> None:
     path = make_video("broken.avi", 20, codec="mjpeg")
     data = bytearray(path.read_bytes())
