@@ -79,5 +79,7 @@ def _measure(case: Case, contender: Contender, cache: DetectionCache) -> Cell:
     found = rows_from_arrays(
         np.concatenate(frames)[solid], np.concatenate(ids)[solid], corners[solid], origin=contender.name
     )
+    if contender.offline is not None:
+        found = contender.offline(cache, fps)
     scores = evaluate(case.truth, found)
     return Cell(contender.name, case.sequence, case.detector, scores, 1000 * float(np.median(seconds)))

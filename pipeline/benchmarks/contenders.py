@@ -9,8 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detection_cache import DetectionCache
 from pipeline.frames import Floats
+from pipeline.offline import track_cache
 from trackers import DeepSort, DeepSortParams
+from trackers.evaluation import MotRows
+from trackers.refine import fill_gaps
 
 Found = tuple[NDArray[Any], NDArray[Any]]
 
@@ -33,6 +37,7 @@ class Contender:
         ours: whether it is RelayTrack's.
         appearance: whether it is given embeddings.
         predicts: whether it also reports boxes that no detection supports in that frame.
+        offline: for one that sees the whole sequence before it answers: (cache, frames per second) to rows.
     """
 
     name: str
@@ -40,16 +45,26 @@ class Contender:
     ours: bool = False
     appearance: bool = True
     predicts: bool = False
+    offline: Callable[[DetectionCache, float], MotRows] | None = None
+
+
+REFINED = "relaytrack --refine (off-line)"
 
 
 def own_contenders() -> list[Contender]:
-    """RelayTrack's tracker: as it comes, with coasting boxes, without appearance, and the 2017 paper's."""
+    """RelayTrack's tracker: as it comes, with coasting boxes, refined, by motion alone, and the 2017 paper's."""
     return [
         Contender("relaytrack", _deep_sort(DeepSortParams()), ours=True),
         Contender("relaytrack+coasting", _deep_sort(DeepSortParams(report_coasting=True)), ours=True, predicts=True),
+        Contender(REFINED, _deep_sort(DeepSortParams()), ours=True, predicts=True, offline=_refined),
         Contender("relaytrack motion only", _deep_sort(DeepSortParams()), ours=True, appearance=False),
         Contender("relaytrack classic", _deep_sort(DeepSortParams.classic()), ours=True),
     ]
+
+
+def _refined(cache: DetectionCache, fps: float) -> MotRows:
+    rows = track_cache(cache, DeepSort(), fps=fps, backfill=True).rows
+    return fill_gaps(rows, cache.clock(fps))[0]
 
 
 def _deep_sort(params: DeepSortParams) -> Callable[[float], Runner]:

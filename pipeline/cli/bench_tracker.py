@@ -87,7 +87,7 @@ def measure(args: argparse.Namespace) -> int:
     if args.plots:
         _plots(folders[0][1], args.gt, args.plots)
     if args.people and not args.appearance:
-        timings = _speed([one for one in contenders if one.name != "relaytrack+coasting"], args.people, args.repeats)
+        timings = _speed([one for one in contenders if not (one.ours and one.predicts)], args.people, args.repeats)
         texts += ["### milliseconds per update on a synthetic crowd (medians)", tables.speed_table(timings, REFERENCE)]
         report["speed"] = _timings(timings)
     print(json.dumps(report, indent=2) if args.json else "\n\n".join(texts))
@@ -130,7 +130,9 @@ def _appearance(folders: Sequence[tuple[str, Path]], truths: Path) -> dict[str, 
     from pipeline.benchmarks.accuracy import find_cases, measure
     from pipeline.benchmarks.contenders import own_contenders
 
-    ours, _, motion, _ = own_contenders()
+    ours, motion = (
+        next(one for one in own_contenders() if one.name == name) for name in ("relaytrack", "relaytrack motion only")
+    )
     found: dict[str, list[Cell]] = {"motion only": []}
     for index, (name, folder) in enumerate(folders):
         for case in find_cases(folder, truths):

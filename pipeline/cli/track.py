@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--coasting", action="store_true", help="also write the predicted boxes of tracks that are out of sight"
     )
     parser.add_argument("--backfill", action="store_true", help="also write what a track had before it was confirmed")
+    parser.add_argument(
+        "--refine",
+        action="store_true",
+        help="off-line: --backfill, and gaps of up to 2 seconds within a track are filled by straight lines",
+    )
 
 
 def add_input_arguments(parser: argparse.ArgumentParser, *, caches: bool) -> None:
@@ -50,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.errors import InputError
     from pipeline.offline import track_cache
     from trackers.evaluation import write_mot
+    from trackers.refine import fill_gaps
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")
@@ -66,10 +72,13 @@ def run(args: argparse.Namespace) -> int:
         tracker,
         fps=args.fps if args.cache else None,
         embeddings=not args.motion_only,
-        backfill=args.backfill,
+        backfill=args.backfill or args.refine,
     )
-    write_mot(args.out, sequence.rows)
-    rows, spent = sequence.rows, 1000 * float(np.median(sequence.seconds)) if len(sequence.seconds) else 0.0
+    rows = sequence.rows
+    if args.refine:
+        rows, _ = fill_gaps(rows, cache.clock(args.fps if args.cache else None))
+    write_mot(args.out, rows)
+    spent = 1000 * float(np.median(sequence.seconds)) if len(sequence.seconds) else 0.0
     print(
         f"relaytrack: {args.out}: {len(np.unique(rows.ids))} tracks, {len(rows)} boxes in {cache.length} frames "
         f"({len(cache)} detections, {sequence.rejected} of them degenerate; tracker {spent:.2f} ms a frame)",

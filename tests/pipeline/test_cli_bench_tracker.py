@@ -90,8 +90,8 @@ def test_crowd_is_the_reference_load(shared: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_passes_are_interleaved_and_counted() -> None:
-    ours = own_contenders()
-    found = time_trackers([ours[0], ours[2]], people=5, repeats=2)
+    ours = {one.name: one for one in own_contenders()}
+    found = time_trackers([ours["relaytrack"], ours["relaytrack motion only"]], people=5, repeats=2)
     assert [one.tracker for one in found] == ["relaytrack", "relaytrack motion only"]
     assert all(len(one.passes) == 2 and one.milliseconds > 0 for one in found)
     assert found[0].ids >= 5
@@ -130,6 +130,8 @@ def test_tables_of_the_command(scene: Path, capsys: pytest.CaptureFixture[str]) 
     # Everybody is found in every frame; the first two go by before the tracks are confirmed.
     assert (ours["sequence"], ours["detector"], ours["IDP"], ours["IDSW"]) == ("walk", "y8", 100, 0)
     assert ours["IDR"] == pytest.approx(90)
+    refined = next(row for row in report["accuracy"] if "--refine" in row["tracker"])
+    assert refined["IDF1"] == 100
     assert {row["tracker"] for row in report["speed"]} >= {"relaytrack", "relaytrack motion only"}
     assert set(report["appearance"]) == {"motion only", "+ cached", "+ mine"}
     assert (scene / "plots" / "timeline_walk_y8.png").stat().st_size > 5000

@@ -116,6 +116,11 @@ def test_track_from_a_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main([*words, "--backfill", "--coasting"]) == 0
     full = read_mot(tmp_path / "r.txt")
     assert np.unique(full.frames).tolist() == list(range(1, FRAMES + 1))
+    assert main([*words, "--refine"]) == 0
+    refined = read_mot(tmp_path / "r.txt")
+    assert np.unique(refined.frames).tolist() == list(range(1, FRAMES + 1))
+    between = refined.xywh[refined.frames == 5], refined.xywh[np.isin(refined.frames, [4, 6])].reshape(2, 2, 4)
+    np.testing.assert_allclose(between[0], between[1].mean(axis=0), atol=0.02)
     assert main([*words, "--classic", "--fps", "10"]) == 0
     assert len(np.unique(read_mot(tmp_path / "r.txt").ids)) == 2
 

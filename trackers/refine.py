@@ -1,0 +1,67 @@
+"""Off-line refinement of one camera's finished tracks: gaps filled by straight lines.
+
+For files only: a running camera cannot know where a person will come out again. The idea is ByteTrack's (Zhang et
+al., ECCV 2022, section 4.1, "tracklet interpolation").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trackers.errors import InputError
+from trackers.evaluation.mot_files import MotRows
+
+MAX_GAP = 2.0
+"""Seconds out of sight that are filled by default: gains level off there, and fewer people walk straight."""
+
+
+def fill_gaps(rows: MotRows, clock: ArrayLike, max_gap: float = MAX_GAP) -> tuple[MotRows, NDArray[np.bool_]]:
+    """Add boxes where a track misses frames between two of its boxes.
+
+    Every corner moves in a straight line over time from the last box before the gap to the first after it; the
+    score is the lower of the two.
+
+    Args:
+        rows: the tracks, one row per box.
+        clock: (F,) seconds of every frame, from frame 1 on, ascending.
+        max_gap: seconds between the two boxes, up to which a gap is filled.
+
+    Returns:
+        The rows ordered by frame, and (N,) which of them were added.
+
+    Raises:
+        InputError: `max_gap` is negative, or a row lies past the clock's end.
+    """
+    times = np.asarray(clock, np.float64)
+    if not max_gap >= 0:
+        raise InputError(f"max_gap must be at least 0 seconds, not {max_gap}")
+    if len(rows) and rows.frames[-1] > len(times):
+        raise InputError(f"frame {rows.frames[-1]} lies past the clock's {len(times)} frames")
+    order = np.lexsort((rows.frames, rows.ids))
+    before, after = order[:-1], order[1:]
+    missing = rows.frames[after] - rows.frames[before] - 1
+    elapsed = times[rows.frames[after] - 1] - times[rows.frames[before] - 1]
+    gap = np.flatnonzero((rows.ids[before] == rows.ids[after]) & (missing > 0) & (elapsed <= max_gap + 1e-9))
+    count = missing[gap]
+    a, b = np.repeat(before[gap], count), np.repeat(after[gap], count)
+    step = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count) + 1
+    frames = rows.frames[a] + step
+    start, end = times[rows.frames[a] - 1], times[rows.frames[b] - 1]
+    share = (times[frames - 1] - start) / np.where(end > start, end - start, 1.0)
+    corners = _corners(rows.xywh)
+    added = corners[a] + share[:, None] * (corners[b] - corners[a])
+    joined = MotRows(
+        np.concatenate([rows.frames, frames]),
+        np.concatenate([rows.ids, rows.ids[a]]),
+        np.concatenate([rows.xywh, np.c_[added[:, :2], added[:, 2:] - added[:, :2]]]),
+        np.concatenate([rows.scores, np.minimum(rows.scores[a], rows.scores[b])]),
+        np.concatenate([rows.classes, rows.classes[a]]),
+        np.concatenate([rows.visibility, rows.visibility[a]]),
+    )
+    by_frame = np.argsort(joined.frames, kind="stable")
+    return joined.select(by_frame), by_frame >= len(rows)
+
+
+def _corners(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
