@@ -1,0 +1,244 @@
+"""Data sets on tiny trees that the tests make themselves."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from reid.datasets.base import JUNK, CountWarning, ReidDataset, Split, images_below
+from reid.datasets.cuhk03 import SPLITS
+from reid.datasets.factory import NAMES, hold_out, join, load_dataset, load_splits
+from reid.datasets.images import ImageCache, read_image
+from reid.datasets.market1501 import LAYOUTS
+from reid.datasets.validation_ids import MARKET1501
+from reid.errors import DatasetError
+
+
+def draw(path: Path, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.random.default_rng(seed).integers(0, 256, (32, 16, 3), dtype=np.uint8)
+    assert cv2.imwrite(str(path), image)
+
+
+def tree(root: Path, names: Iterable[str]) -> Path:
+    for seed, name in enumerate(names):
+        draw(root / name, seed)
+    return root
+
+
+def quietly(name: str, root: Path) -> ReidDataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CountWarning)
+        return load_dataset(name, root)
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_market_layouts_are_read_from_their_own_or_the_outer_folder(tmp_path: Path, name: str) -> None:
+    layout = LAYOUTS[name]
+    train, query, gallery = layout.folders
+    home = tmp_path / layout.homes[0]
+    tree(
+        home,
+        [
+            f"{train}/0002_c1s1_000451_03.jpg",
+            f"{train}/0002_c2s1_000451_03.jpg",
+            f"{query}/0001_c003_00016450_0.jpg",
+            f"{gallery}/-1_c1s1_000401_03.jpg",
+            f"{gallery}/0000_c1s1_000401_03.jpg",
+            f"{gallery}/0001_c5s1_000401_03.png",
+            f"{gallery}/Thumbs.db.txt/ignored.jpg",
+        ],
+    )
+    for root in (tmp_path, home):
+        found = quietly(name, root)
+        assert found.train.ids.tolist() == [2, 2]
+        assert found.train.cameras.tolist() == [1, 2]
+        assert found.query.cameras.tolist() == [3]
+        assert found.gallery.ids.tolist() == [JUNK, 0, 1]
+        assert found.gallery.identities.tolist() == [0, 1]
+
+
+def test_a_wrong_count_warns_and_says_what_differs(tmp_path: Path) -> None:
+    folders = ("bounding_box_train", "query", "bounding_box_test")
+    tree(tmp_path, [f"{folder}/0001_c{camera}.jpg" for folder in folders for camera in (1, 2)])
+    with pytest.warns(CountWarning, match=r"dukemtmc: train has 2 images instead of 16,522 \(-16,520\); query"):
+        load_dataset("dukemtmc", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        ([], "no folder"),
+        (["bounding_box_train/0001_c1.jpg", "query/0001_c1.jpg"], "no folder .*bounding_box_test"),
+        (["bounding_box_train/x.jpg"], r"x\.jpg is not named <id>_c<camera>"),
+    ],
+)
+def test_wrong_root_missing_split_and_strange_names_are_errors(tmp_path: Path, make: list[str], message: str) -> None:
+    root = tree(tmp_path / "market", make)
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("market1501", root)
+
+
+def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
+    tree(tmp_path, ["bounding_box_train/0001_c1.jpg", "bounding_box_test/0001_c1.jpg"])
+    (tmp_path / "query").mkdir()
+    with pytest.raises(DatasetError, match="the query split has no images"):
+        load_dataset("market1501", tmp_path)
+
+
+def test_an_unknown_data_set_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="unknown data set 'market', did you mean market1501"):
+        load_dataset("market", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("home", "train", "test"),
+    [("MSMT17_V1", "train", "test"), ("MSMT17_V2", "mask_train_v2", "mask_test_v2")],
+)
+def test_msmt17_in_both_layouts(tmp_path: Path, home: str, train: str, test: str) -> None:
+    names = {
+        "train": "0000/0000_000_01_0303morning_0008_0.jpg",
+        "val": "0001/0001_000_15_0303morning_0008_0.jpg",
+        "query": "0000/0000_001_02_0303noon_0008_0.jpg",
+        "gallery": "0000/0000_002_14_0303noon_0008_0.jpg",
+    }
+    for part, name in names.items():
+        folder = train if part in ("train", "val") else test
+        draw(tmp_path / home / folder / name)
+        (tmp_path / home / f"list_{part}.txt").write_text(f"{name} {int(name[:4])}\n\n")
+    found = quietly("msmt17", tmp_path)
+    assert found.train.cameras.tolist() == [1, 15]
+    assert found.train.ids.tolist() == [0, 1]
+    assert found.query.cameras.tolist() == [2]
+    assert all(path.is_file() for part in (found.train, found.query, found.gallery) for path in part.paths)
+    (tmp_path / home / "list_query.txt").write_text("0000/broken.jpg\n")
+    with pytest.raises(DatasetError, match=r"list_query\.txt line 1"):
+        quietly("msmt17", tmp_path)
+    (tmp_path / home / "list_query.txt").unlink()
+    with pytest.raises(DatasetError, match=r"cannot read .*list_query\.txt"):
+        quietly("msmt17", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["labeled", "detected"])
+def test_cuhk03_classic_has_all_its_splits(tmp_path: Path, kind: str) -> None:
+    names = [f"1_{identity:03d}_{camera}_01.png" for identity in range(3) for camera in (1, 2)]
+    tree(tmp_path / f"images_{kind}", names)
+    rows = [[f"elsewhere/{name}", int(name[2:5]), int(name[6]) - 1] for name in names]
+    entry = {"train": rows[:4], "query": rows[4:], "gallery": rows[4:]}
+    file = tmp_path / f"splits_classic_{kind}.json"
+    file.write_text(json.dumps([entry] * SPLITS))
+    name = f"cuhk03_classic_{kind}"
+    with pytest.warns(CountWarning, match="split 0 tests 1 identities instead of 100"):
+        splits = load_splits(name, tmp_path)
+    assert len(splits) == SPLITS
+    assert all(split.single_shot for split in splits)
+    assert all(path.is_file() for path in splits[0].train.paths)
+    file.write_text("[{}]")
+    with pytest.raises(DatasetError, match="is not a list of train"):
+        load_splits(name, tmp_path)
+
+
+def test_own_folder_flat_and_in_splits(tmp_path: Path) -> None:
+    flat = tree(tmp_path / "flat", ["anna_hall_1.jpg", "anna_hall_2.jpg", "anna_door_1.jpg", "ben_hall_1.jpg"])
+    found = load_dataset("folder", flat)
+    assert len(found.train) == 4
+    assert (len(found.query), len(found.gallery)) == (3, 1)
+    parts = tree(tmp_path / "parts", ["train/anna_1_1.jpg", "query/ben_1_1.jpg", "gallery/ben_2_1.jpg"])
+    found = load_dataset("folder", parts)
+    assert found.train.ids.tolist() == [0]
+    assert found.query.ids.tolist() == found.gallery.ids.tolist() == [1]
+    with pytest.raises(DatasetError, match=r"alone\.jpg is not named"):
+        load_dataset("folder", tree(tmp_path / "bad", ["alone.jpg"]))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no images in"):
+        load_dataset("folder", tmp_path / "empty")
+
+
+def test_own_csv(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("path,id,camera,split\na.jpg,x_1,c,train\nb.jpg,y,d,query\nc.jpg,y,c,gallery\n")
+    found = load_dataset("csv", file)
+    assert found.train.paths == (tmp_path / "a.jpg",)
+    assert found.query.ids.tolist() == [1]
+    file.write_text("path,id\na.jpg,x\n")
+    with pytest.raises(DatasetError, match="no column camera"):
+        load_dataset("csv", file)
+    file.write_text("path,id,camera,split\na.jpg,x,c,nonsense\n")
+    with pytest.raises(DatasetError, match="line 2"):
+        load_dataset("csv", file)
+    file.write_text("path,id,camera\n")
+    with pytest.raises(DatasetError, match="no rows"):
+        load_dataset("csv", file)
+
+
+def test_joined_sets_keep_their_people_and_cameras_apart() -> None:
+    one = Split.of([(Path("a"), 5, 1), (Path("b"), 7, 2)])
+    two = Split.of([(Path("c"), 5, 1), (Path("d"), 5, 3)])
+    both = join([one, two])
+    assert both.ids.tolist() == [0, 1, 2, 2]
+    assert both.cameras.tolist() == [0, 1, 2, 3]
+
+
+def test_hold_out_parts_by_identity() -> None:
+    split = Split.of([(Path(str(i)), i // 2, i % 2) for i in range(40)])
+    train, held = hold_out("folder", split)
+    assert set(train.ids) | set(held.ids) == set(split.ids)
+    assert not set(train.ids) & set(held.ids)
+    assert held.identities.tolist() == [0, 7, 14]
+    assert len(MARKET1501) == 100
+
+
+@pytest.mark.needs("shared")
+def test_the_fixed_validation_list_is_in_market1501(shared: Path) -> None:
+    import tarfile
+
+    with tarfile.open(shared / "data" / "market1501_train.tar.xz") as archive:
+        names = [Path(name).name for name in archive.getnames() if "bounding_box_train/" in name]
+    ids = {int(name[:4]) for name in names if name.endswith(".jpg")}
+    assert len(ids) == 751
+    assert ids >= MARKET1501
+
+
+def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
+    draw(good)
+    bad.write_bytes(b"not an image")
+    with pytest.raises(DatasetError, match=r"cannot decode image .*bad\.jpg"):
+        read_image(bad)
+    with pytest.raises(DatasetError, match=r"cannot read image .*none\.jpg"):
+        read_image(tmp_path / "none.jpg")
+    cache = ImageCache([bad, good, good], 256, 128)
+    assert cache.fill() == [0]
+    rest = cache.without([0])
+    assert len(rest) == rest.held == 2
+    np.testing.assert_array_equal(rest.get(0), read_image(good))
+
+
+def test_the_cache_keeps_to_its_limit_and_shrinks_large_images(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        draw(path, number)
+    cache = ImageCache(paths, 16, 8, limit_mib=2 * 16 * 8 * 3 / 2**20)
+    assert cache.fill() == []
+    assert cache.held == 2
+    assert cache.get(2).shape == (16, 8, 3)
+
+
+def test_images_below_lists_sub_folders_and_refuses_empty_ones(tmp_path: Path) -> None:
+    tree(tmp_path, ["b/2.png", "1.jpg"])
+    assert [path.name for path in images_below(tmp_path)] == ["1.jpg", "2.png"]
+    (tmp_path / "void").mkdir()
+    with pytest.raises(DatasetError, match="no images in"):
+        images_below(tmp_path / "void")
+
+
+def test_every_name_has_a_loader_that_refuses_a_wrong_root(tmp_path: Path) -> None:
+    for name in NAMES:
+        with pytest.raises(DatasetError):
+            load_dataset(name, tmp_path / "nowhere")

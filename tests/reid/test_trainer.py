@@ -1,0 +1,302 @@
+"""The training loop on a tiny network and tiny data."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from reid.checkpoint import load_info, load_model
+from reid.errors import TrainingError, WeightsError
+from reid.training.config import TrainConfig, parse_config
+from reid.training.finish import finish, read_checkpoint
+from reid.training.start import prepare
+from reid.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten people in the colours of their own, seen by two cameras, four times each."""
+    root = tmp_path_factory.mktemp("people")
+    draw = np.random.default_rng(0)
+    for identity in range(10):
+        base = draw.integers(0, 256, (4, 2, 3))
+        for camera in (1, 2):
+            for shot in range(4):
+                noise = draw.integers(-20, 21, (32, 32, 3))
+                image = cv2.resize(base.astype(np.uint8), (32, 32), interpolation=cv2.INTER_NEAREST) + noise
+                name = root / f"{identity:02d}_{camera}_{shot}.png"
+                assert cv2.imwrite(str(name), np.clip(image, 0, 255).astype(np.uint8))
+    return root
+
+
+def config(people: Path, out: Path, **run: Any) -> TrainConfig:
+    sections = {"model", "augment", "loss", "optim", "data"}
+    extra = {name: run.pop(name) for name in sections & set(run)}
+    return parse_config(
+        {
+            "data": {"sources": [{"name": "folder", "root": str(people)}], "identities": 4, "images": 2}
+            | extra.get("data", {}),
+            "model": {
+                "backbone": "mobilenet_v2",
+                "attention": "rga_sc",
+                "attention_stages": [4],
+                "height": 32,
+                "width": 32,
+                "embedding_dim": 8,
+                "init": "scratch",
+            }
+            | extra.get("model", {}),
+            "augment": {"mixstyle": 0.5, "jitter": 0.3} | extra.get("augment", {}),
+            "loss": extra.get("loss", {}),
+            "optim": {"lr": 1e-3} | extra.get("optim", {}),
+            "run": {
+                "out": str(out),
+                "iterations": 4,
+                "device": "cpu",
+                "threads": 1,
+                "ema": 0.9,
+                "save_every": 2,
+                "validate_every": 100,
+            }
+            | run,
+        }
+    )
+
+
+def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
+    assert trainer.average is not None
+    mine = {f"model.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
+    return mine | {f"average.{name}": tensor for name, tensor in trainer.average.model.state_dict().items()}
+
+
+def test_a_resumed_run_is_bit_identical(people: Path, tmp_path: Path) -> None:
+    whole = prepare(config(people, tmp_path / "whole", loss={"centre": 0.01}))
+    whole.run()
+    first = prepare(config(people, tmp_path / "parts", loss={"centre": 0.01}))
+    stop_after(first, 2)
+    second = prepare(config(people, tmp_path / "parts", loss={"centre": 0.01}), resume=tmp_path / "parts" / "last.pt")
+    assert second.step == 2
+    second.run()
+    a, b = weights_of(whole), weights_of(second)
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+    rows, again = (
+        list(csv.DictReader((tmp_path / part / "steps.csv").read_text().splitlines())) for part in ("parts", "whole")
+    )
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["loss"] for row in rows] == [row["loss"] for row in again]
+
+
+def stop_after(trainer: Trainer, step: int) -> None:
+    """As Ctrl-C does, while a step is under way."""
+    learn = trainer._learn
+
+    def learn_and_stop(*args: Any) -> Any:
+        values = learn(*args)
+        if trainer.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return values
+
+    trainer._learn = learn_and_stop  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt, match=f"interrupted at step {step}"):
+        trainer.run()
+
+
+def test_a_run_leaves_logs_curves_and_calibrated_weights(people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    trainer = prepare(config(people, out, iterations=3, precision="bf16", log_every=1))
+    scores = trainer.run()
+    assert scores is not None
+    assert 0 <= scores.mean_ap <= 1
+    assert scores.queries == 4, "two held-out people under two cameras"
+    path = finish(trainer, name="test", licence="none", notice="a notice")
+    info = load_info(path)
+    assert (info.name, info.dataset, info.notice) == ("test", "folder", "a notice")
+    assert info.threshold is not None
+    assert abs(info.threshold) <= 1.001
+    assert info.results["calibration/same_pairs"] == 32
+    assert str(people) not in info.recipe
+    loaded = load_model(path)
+    assert loaded.spec == trainer.model.spec
+    assert {"steps.csv", "validation.csv", "curves.png", "last.pt", "tensorboard"} <= {p.name for p in out.iterdir()}
+    model, _, step = read_checkpoint(out / "last.pt")
+    assert step == 3
+    x = torch.zeros(1, 3, 32, 32)
+    torch.testing.assert_close(model(x), trainer.evaluated(x), atol=1e-4, rtol=1e-3)
+    (out / "other.pt").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="is no training checkpoint"):
+        read_checkpoint(out / "other.pt")
+
+
+def test_low_resolution_first_then_attention_and_frozen_stages(people: Path, tmp_path: Path) -> None:
+    low = [{"until": 0.5, "height": 32, "width": 32}]
+    trainer = prepare(
+        config(people, tmp_path, model={"height": 64}, low_resolution=low, freeze_stages=1, optim={"warmup": 0.0})
+    )
+    before = {name: tensor.clone() for name, tensor in weights_of(trainer).items()}
+    seen: list[tuple[int, bool, torch.Tensor]] = []
+    learn = trainer._learn
+
+    def watched(network: Any, batch: Any) -> Any:
+        values = learn(network, batch)
+        stem = trainer.model.backbone.blocks()[0]
+        first = next(parameter for parameter in stem.parameters())
+        seen.append((batch.images.shape[1], bool(len(trainer.model.attention)), first.detach().clone()))
+        return values
+
+    trainer._learn = watched  # type: ignore[method-assign]
+    trainer.run()
+    assert [(height, attention) for height, attention, _ in seen] == [(32, False)] * 2 + [(64, True)] * 2
+    assert not torch.equal(seen[0][2], seen[1][2])
+    assert torch.equal(seen[1][2], seen[3][2]), "frozen at full size"
+    after = weights_of(trainer)
+    moved = [name for name in after if "attention" in name and not torch.equal(before[name], after[name])]
+    assert any(name.startswith("model.") for name in moved)
+    assert any(name.startswith("average.") for name in moved)
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(people: Path, tmp_path: Path) -> None:
+    made = {}
+    for accumulate in (1, 2):
+        trainer = prepare(
+            config(
+                people,
+                tmp_path / str(accumulate),
+                iterations=1,
+                accumulate=accumulate,
+                freeze_norm=True,
+                augment={"mixstyle": 0.0},
+                loss={"triplet": 0.0},  # the batch's hardest pairs do depend on the parts
+                optim={"name": "sgd", "warmup": 0.0},
+            )
+        )
+        trainer.run()
+        made[accumulate] = weights_of(trainer)
+    for name, tensor in made[1].items():
+        torch.testing.assert_close(tensor, made[2][name], atol=1e-6, rtol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(people: Path, tmp_path: Path) -> None:
+    trainer = prepare(config(people, tmp_path))
+    learn = trainer._learn
+
+    def spoil(network: Any, batch: Any) -> Any:
+        if trainer.step == 2:
+            with torch.no_grad():
+                next(iter(trainer.model.head.parameters())).fill_(float("nan"))
+        return learn(network, batch)
+
+    trainer._learn = spoil  # type: ignore[method-assign]
+    with pytest.raises(
+        TrainingError, match=r"the loss is not finite at step 3; the last good checkpoint is .*last\.pt"
+    ):
+        trainer.run()
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["step"] == 2
+    assert all(torch.isfinite(t).all() for t in state["model"].values() if t.is_floating_point())
+
+
+def test_corrupt_images_are_left_out_with_a_count(
+    people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "people"
+    root.mkdir()
+    for path in people.iterdir():
+        (root / path.name).write_bytes(path.read_bytes())
+    (root / "01_1_0.png").write_bytes(b"broken")
+    (root / "77_1_0.png").write_bytes((people / "01_1_0.png").read_bytes())  # somebody with one image
+    trainer = prepare(config(root, tmp_path / "out", iterations=1, data={"validation": "none"}))
+    assert "1 images cannot be decoded and are left out, the first is" in caplog.text
+    assert "01_1_0.png" in caplog.text
+    assert "1 identities have one image only" in caplog.text
+    assert len(trainer.cache) == 80
+    trainer.run()
+
+
+def test_a_checkpoint_of_another_network_is_refused(people: Path, tmp_path: Path) -> None:
+    trainer = prepare(config(people, tmp_path))
+    trainer.save()
+    with pytest.raises(TrainingError, match="cannot resume from"):
+        prepare(config(people, tmp_path, model={"embedding_dim": 16}), resume=tmp_path / "last.pt")
+    with pytest.raises(TrainingError, match="cannot resume from"):
+        prepare(config(people, tmp_path), resume=tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("head", ["bnneck", "stripes"])
+def test_other_losses_optimisers_and_heads_run(people: Path, tmp_path: Path, head: str) -> None:
+    model = {"head": head, "attention": "none"}
+    if head == "stripes":
+        model |= {"backbone": "resnet50", "height": 96}
+    trainer = prepare(
+        config(
+            people,
+            tmp_path,
+            iterations=1,
+            model=model,
+            loss={"circle": 0.1, "triplet": float(head == "bnneck"), "margin": None},
+            optim={"name": "sgd", "schedule": "step", "clip": 5.0},
+        )
+    )
+    trainer.run()
+    assert trainer.step == 1
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch, yaml
+from reid.training import distributed
+from reid.training.config import parse_config
+from reid.training.start import prepare
+trainer = prepare(parse_config(yaml.safe_load(Path(sys.argv[1]).read_text())))
+trainer.run()
+if trainer.rank == 0:
+    torch.save(trainer.model.state_dict(), sys.argv[2])
+distributed.stop()
+"""
+
+
+def test_two_processes_equal_one(people: Path, tmp_path: Path) -> None:
+    """Five steps; batch norm in eval mode, since a CPU's processes each have statistics of their own."""
+    import yaml
+
+    def settings(name: str) -> TrainConfig:
+        return config(
+            people,
+            tmp_path / name,
+            iterations=5,
+            freeze_norm=True,
+            data={"validation": "none"},
+            augment={"mixstyle": 0.0},
+            optim={"name": "sgd", "lr": 0.05, "warmup": 0.0},
+            low_resolution=[{"until": 0.4, "height": 32, "width": 32}],
+            model={"height": 64},
+        )
+
+    (tmp_path / "train.py").write_text(SCRIPT)
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(settings("two").dump()))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [str(tmp_path / name) for name in ("train.py", "two.yaml", "two.pt")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    two = torch.load(tmp_path / "two.pt", weights_only=True)
+    trainer = prepare(settings("one"))
+    start = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.run()
+    one = trainer.model.state_dict()
+    moved = max(float((one[name] - start[name]).abs().max()) for name in start if name.endswith("weight"))
+    assert moved > 1e-3, "something was learned"
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, two[name], atol=1e-5, rtol=0, msg=lambda text, n=name: f"{n}: {text}")

@@ -1,0 +1,89 @@
+"""The training configuration: presets, overrides, and answers to mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reid.errors import ConfigError
+from reid.model import build_model
+from reid.training.config import PRESETS, load_config
+from reid.training.start import initialise, spec_of
+
+NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def test_the_promised_presets_are_there() -> None:
+    assert {"light", "fast", "debug", "rga_sc_resnet50", "pfsa_resnet50"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_are_valid_and_name_networks_that_exist(name: str) -> None:
+    config = load_config(name)
+    spec_of(config)
+    assert config.run.iterations > 0
+
+
+def test_the_papers_recipe() -> None:
+    config = load_config("rga_sc_resnet50")
+    epoch = 751 // config.data.identities
+    assert epoch == 46
+    assert config.run.iterations == 600 * epoch
+    assert config.optim.warmup * 600 == pytest.approx(20, abs=0.01)
+    assert config.optim.lr * config.optim.warmup_factor == pytest.approx(8e-6)
+    assert [round(part * 600) for part in config.optim.milestones] == list(range(80, 361, 40))
+
+
+def test_overrides_reach_values_lists_and_new_keys() -> None:
+    config = load_config(
+        "debug", ["run.iterations=7", "data.sources.0.root=/x", "optim.lr=1e-5", "model.attention_stages=[1, 2]"]
+    )
+    assert config.run.iterations == 7
+    assert config.data.sources[0].root == Path("/x")
+    assert config.optim.lr == 1e-5
+    assert config.model.attention_stages == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("run.iteration=7", r"unknown key run\.iteration, did you mean run\.iterations\?"),
+        ("modle.height=64", r"unknown key modle, did you mean model\?"),
+        ("data.sources.0.rot=/x", r"unknown key data\.sources\.0\.rot, did you mean data\.sources\.0\.root\?"),
+        ("run.iterations=none", r"run\.iterations: .* not 'none'"),
+        ("data.sources.4.root=/x", "no item 4"),
+        ("run.iterations", "KEY=VALUE is needed"),
+        ("run.iterations.x=1", "is a value, not a section"),
+    ],
+)
+def test_mistakes_are_named(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config("debug", [override])
+
+
+def test_files_that_are_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration nothing"):
+        load_config("nothing")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load_config(broken)
+    broken.write_text("- 1")
+    with pytest.raises(ConfigError, match="a mapping of sections"):
+        load_config(broken)
+
+
+def test_a_configuration_survives_being_written(tmp_path: Path) -> None:
+    import yaml
+
+    config = load_config("light")
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(config.dump()))
+    assert load_config(file) == config
+
+
+def test_initial_weights_that_nobody_has(tmp_path: Path) -> None:
+    model = build_model(spec_of(load_config("debug", ["model.backbone=osnet_x0_25", "model.attention=none"])))
+    with pytest.raises(ConfigError, match="torchvision has no weights of osnet_x0_25"):
+        initialise(model, "imagenet")
