@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,48 @@ class DetectionCache:
         if self.times is None:
             raise InputError("this cache has no clock: give --fps, the frames per second of its video")
         return self.times
+
+    def seen(self, fps: float | None = None, *, embeddings: bool = True) -> Iterator[SeenFrame]:
+        """Go through the frames from 1 on; `fps` as in `clock`, `embeddings` False leaves them out."""
+        vectors = self.embeddings if embeddings else None
+        for index, (rows, stamp) in enumerate(zip(self.per_frame(), self.clock(fps).tolist(), strict=True), 1):
+            here = None if vectors is None else vectors[rows]
+            yield SeenFrame(index, stamp, self.xyxy[rows], self.scores[rows], here, self.size)
+
+
+def collect(frames: Iterable[SeenFrame]) -> DetectionCache:
+    """Join frames, given in order; one that is left out gets a time between its neighbours and no detection."""
+    seen = list(frames)
+    index = np.array([one.index for one in seen], np.int64)
+    length = int(index[-1]) if len(index) else 0
+    stamps = [one.time for one in seen]
+    vectors = [one.embeddings for one in seen if one.embeddings is not None]
+    return DetectionCache(
+        frames=np.repeat(index, [len(one.scores) for one in seen]).astype(np.int64),
+        xyxy=np.concatenate([np.zeros((0, 4), np.float32), *(one.xyxy for one in seen)]),
+        scores=np.concatenate([np.zeros(0, np.float32), *(one.scores for one in seen)]),
+        embeddings=np.concatenate(vectors) if vectors else None,
+        times=np.interp(np.arange(1, length + 1), index, stamps) if length else np.zeros(0),
+        size=seen[-1].size if seen else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFrame:
+    """One frame's detections.
+
+    Attributes:
+        index: 1-based number of the frame in its source; time: seconds.
+        xyxy: (N, 4) float32 pixels; scores: (N,); embeddings: (N, D) or None.
+        size: (width, height) of the picture, None where unknown.
+    """
+
+    index: int
+    time: float
+    xyxy: Floats
+    scores: Floats
+    embeddings: Floats | None
+    size: tuple[int, int] | None = None
 
 
 def read_cache(path: str | Path) -> DetectionCache:

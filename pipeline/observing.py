@@ -1,4 +1,4 @@
-"""Runs the networks over all frames of one camera and keeps what they found, without tracking."""
+"""Runs the networks over all frames of one camera, without tracking."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-import numpy as np
-
 from pipeline.config import Config
-from pipeline.detection_cache import DetectionCache
+from pipeline.detection_cache import DetectionCache, SeenFrame
 from pipeline.frames import Detections, Floats, Frame
 from pipeline.sources import create_source
 
@@ -19,8 +17,10 @@ Seen = tuple[Detections, Floats | None]
 _BATCH = 4
 
 
-def observe(config: Config, *, embed: bool = True, boxes: DetectionCache | None = None) -> DetectionCache:
+def observe(config: Config, *, embed: bool = True, boxes: DetectionCache | None = None) -> Iterator[SeenFrame]:
     """Detect (and embed) in every frame of the configuration's only camera, a file or folder of images.
+
+    The camera is opened before the networks are loaded, when the first frame is asked for.
 
     Args:
         config: its only camera is read to the end.
@@ -35,16 +35,13 @@ def observe(config: Config, *, embed: bool = True, boxes: DetectionCache | None 
         config.cameras[0], config.input, config.run, started=time.monotonic(), stop=threading.Event()
     )
     source.open()
-    moments: list[tuple[int, float]] = []
-    seen: list[Seen] = []
     try:
         look = _networks(config, embed, boxes)
         for batch in _batches(source.frames()):
-            moments.extend((frame.index, frame.time) for frame in batch)
-            seen.extend(look(batch))
+            for frame, (found, vectors) in zip(batch, look(batch), strict=True):
+                yield SeenFrame(frame.index, frame.time, found.xyxy, found.scores, vectors, source.size)
     finally:
         source.close()
-    return _assemble(moments, seen, source.size)
 
 
 def _networks(config: Config, embed: bool, boxes: DetectionCache | None) -> Callable[[Sequence[Frame]], list[Seen]]:
@@ -81,25 +78,3 @@ class _GivenBoxes:
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
     while batch := list(islice(frames, _BATCH)):
         yield batch
-
-
-def _assemble(
-    moments: Sequence[tuple[int, float]],
-    seen: Sequence[Seen],
-    size: tuple[int, int] | None,
-) -> DetectionCache:
-    """Join the frames; a frame that was left out or broken gets a time between its neighbours and no detection."""
-    index = np.array([number for number, _ in moments], np.int64)
-    stamps = np.array([stamp for _, stamp in moments], np.float64)
-    counts = [len(found) for found, _ in seen]
-    length = int(index[-1]) if len(index) else 0
-    times = np.interp(np.arange(1, length + 1), index, stamps) if length else np.zeros(0)
-    vectors = [vector for _, vector in seen if vector is not None]
-    return DetectionCache(
-        frames=np.repeat(index, counts) if len(index) else np.zeros(0, np.int64),
-        xyxy=np.concatenate([np.zeros((0, 4), np.float32), *(found.xyxy for found, _ in seen)]),
-        scores=np.concatenate([np.zeros(0, np.float32), *(found.scores for found, _ in seen)]),
-        embeddings=np.concatenate(vectors) if vectors else None,
-        times=times,
-        size=size,
-    )

@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, embed and write; says on stderr what was done."""
-    from pipeline.cli.track import load_single
-    from pipeline.detection_cache import read_cache, write_cache
+    from pipeline.cli.track import counted, load_single
+    from pipeline.detection_cache import collect, read_cache, write_cache
     from pipeline.errors import InputError, OutputError
     from pipeline.observing import observe
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.boxes and args.no_embeddings:
         raise InputError("--boxes with --no-embeddings would copy a file: leave one of them out")
     boxes = read_cache(args.boxes) if args.boxes else None
-    cache = observe(load_single(args), embed=not args.no_embeddings, boxes=boxes)
+    cache = collect(counted(observe(load_single(args), embed=not args.no_embeddings, boxes=boxes)))
     write_cache(args.out, cache)
     dim = 0 if cache.embeddings is None else cache.embeddings.shape[1]
     print(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-    from pipeline.detection_cache import DetectionCache
+    from pipeline.detection_cache import DetectionCache, SeenFrame
     from trackers import DeepSort
 
 HELP = "track one camera's video, images or cached detections into a MOT result file"
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from pipeline.errors import InputError
-    from pipeline.offline import track_cache
+    from pipeline.offline import track
     from trackers.evaluation import write_mot
     from trackers.refine import fill_gaps
 
@@ -64,27 +66,30 @@ def run(args: argparse.Namespace) -> int:
     if args.cache is None:
         from pipeline.observing import observe
 
-        cache = observe(config, embed=not args.motion_only)
+        frames = counted(observe(config, embed=not args.motion_only))
     else:
-        cache = _cache_with_clock(args.cache, args.fps)
-    sequence = track_cache(
-        cache,
-        tracker,
-        fps=args.fps if args.cache else None,
-        embeddings=not args.motion_only,
-        backfill=args.backfill or args.refine,
-    )
-    rows = sequence.rows
-    if args.refine:
-        rows, _ = fill_gaps(rows, cache.clock(args.fps if args.cache else None))
+        frames = _cache_with_clock(args.cache, args.fps).seen(args.fps, embeddings=not args.motion_only)
+    sequence = track(frames, tracker, backfill=args.backfill or args.refine)
+    rows = fill_gaps(sequence.rows, sequence.clock)[0] if args.refine else sequence.rows
     write_mot(args.out, rows)
     spent = 1000 * float(np.median(sequence.seconds)) if len(sequence.seconds) else 0.0
     print(
-        f"relaytrack: {args.out}: {len(np.unique(rows.ids))} tracks, {len(rows)} boxes in {cache.length} frames "
-        f"({len(cache)} detections, {sequence.rejected} of them degenerate; tracker {spent:.2f} ms a frame)",
+        f"relaytrack: {args.out}: {len(np.unique(rows.ids))} tracks, {len(rows)} boxes in "
+        f"{len(sequence.seconds)} frames ({sequence.detections} detections, {sequence.rejected} of them degenerate; "
+        f"tracker {spent:.2f} ms a frame)",
         file=sys.stderr,
     )
     return 0
+
+
+def counted(frames: Iterable[SeenFrame], every: float = 5.0) -> Iterator[SeenFrame]:
+    """Pass frames on and say on stderr how many there were, every few seconds."""
+    said = time.monotonic()
+    for number, frame in enumerate(frames, 1):
+        yield frame
+        if time.monotonic() - said > every:
+            said = time.monotonic()
+            print(f"relaytrack: {number} frames", file=sys.stderr, flush=True)
 
 
 def load_single(args: argparse.Namespace) -> Config:
