@@ -120,7 +120,12 @@ def load_model(path: Path | str, *, spec: ModelSpec | None = None, num_classes: 
             differing key is named).
     """
     tensors, beside = read_tensors(path)
-    model = build_model(spec or _spec(path, beside), num_classes)
+    try:
+        model = build_model(spec or _spec(path, beside), num_classes)
+    except WeightsError:
+        raise
+    except ReidError as error:
+        raise WeightsError(f"{path} names a network that is not known here: {error}") from error
     load_into(model, tensors, path)
     return model.eval()
 

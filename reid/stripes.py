@@ -59,9 +59,10 @@ class StripesHead(nn.Module):
 
     def stripes(self, x: Tensor) -> Tensor:
         """The mean of each stripe: (B, C, H, W) -> (B, C, 6, 1); a remainder of rows makes them overlap."""
-        step = x.shape[2] // STRIPES
-        size = x.shape[2] - step * (STRIPES - 1)
-        return F.avg_pool2d(x, (size, x.shape[3]), (step, x.shape[3]))
+        height, width = int(x.shape[2]), int(x.shape[3])  # plain numbers for the ONNX export
+        step = height // STRIPES
+        size = height - step * (STRIPES - 1)
+        return F.avg_pool2d(x, (size, width), (step, width))
 
     def embed(self, x: Tensor) -> Tensor:
         """The test-time feature (B, 6 C) of the final map: stripe means, each L2-normalised."""
