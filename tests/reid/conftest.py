@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from reid.checkpoint import WeightsInfo, save_model
 from reid.model import ModelSpec, ReidModel, build_model
 
-
 torch.set_num_threads(1)  # small networks: threads that wait for each other cost more than they bring
 
 
