@@ -43,8 +43,8 @@ def create_follower(config: Config, perception: Perception, *, keep_earlier: boo
     """Make the trackers and the association.
 
     Two things come from the networks where the configuration leaves them open: the calibrated same-person
-    threshold of the embedder's weights, and whether the detector's scores need no scale to be learnt (a scene
-    that shows mostly signs and cones would teach a wrong one).
+    threshold of the embedder's weights, and the scale of the detector's scores where it is known (in a scene that
+    shows mostly signs and cones the tracker would learn a wrong one).
 
     Raises:
         TrackerError: a setting that makes no sense.
@@ -54,7 +54,8 @@ def create_follower(config: Config, perception: Perception, *, keep_earlier: boo
     if identities.threshold is None and threshold is not None:
         identities = dataclasses.replace(identities, threshold=threshold)
     tracker = config.tracker
-    if getattr(perception.detector, "calibrated", False):
+    scale: float | None = getattr(perception.detector, "score_scale", None) if tracker.adapt_scores else None
+    if scale is not None:
         tracker = dataclasses.replace(tracker, adapt_scores=False)
     names = [camera.name for camera in config.cameras]
-    return Follower(names, tracker, IdentityAssociator(identities), keep_earlier=keep_earlier)
+    return Follower(names, tracker, IdentityAssociator(identities), score_scale=scale or 1.0, keep_earlier=keep_earlier)

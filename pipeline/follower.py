@@ -19,6 +19,7 @@ class Follower:
         cameras: the cameras' names.
         tracker: the settings of each camera's tracker.
         associator: joins the cameras' tracks into identities.
+        score_scale: detection scores are divided by it for the tracker's thresholds.
         keep_earlier: collect the boxes from before a track's confirmation (of a run that ends).
     """
 
@@ -28,10 +29,12 @@ class Follower:
         tracker: DeepSortParams,
         associator: IdentityAssociator,
         *,
+        score_scale: float = 1.0,
         keep_earlier: bool = False,
     ) -> None:
         self._trackers = {camera: DeepSort(tracker, report_coasting=False) for camera in cameras}
         self._associator = associator
+        self._score_scale = score_scale
         self.revisions: list[Revision] = []
         self.earlier = {camera: EarlierBoxes() for camera in cameras} if keep_earlier else {}
 
@@ -46,7 +49,7 @@ class Follower:
                 ids=result.ids,
                 global_ids=ids,
                 xyxy=result.xyxy,
-                scores=result.scores,
+                scores=seen.detections.scores[result.indices],
                 detections=seen.detections,
                 embeddings=seen.embeddings[result.indices],
             )
@@ -57,7 +60,13 @@ class Follower:
         frame, found = seen.frame, seen.detections
         height, width = frame.image.shape[:2]
         tracker = self._trackers[frame.camera]
-        result = tracker.update(found.xyxy, found.scores, seen.embeddings, frame.time, frame_size=(width, height))
+        result = tracker.update(
+            found.xyxy,
+            found.scores / self._score_scale,
+            seen.embeddings,
+            frame.time,
+            frame_size=(width, height),
+        )
         if frame.camera in self.earlier:
             self.earlier[frame.camera].saw(frame)
             self.earlier[frame.camera].add(tracker.pop_backfill(), frame.origin)
@@ -78,7 +87,7 @@ def _view(seen: Observation, result: TrackResult) -> CameraTracks:
         time=frame.time,
         ids=result.ids,
         xyxy=result.xyxy + np.array([x, y, x, y], np.float32),
-        scores=result.scores,
+        scores=seen.detections.scores[result.indices],
         embeddings=seen.embeddings[result.indices],
         image_size=(x + width, y + height),
     )
