@@ -24,6 +24,7 @@ from pydantic import (
 from pipeline.redact import redact_url
 from trackers import DeepSortParams, IdentityParams
 
+Point = tuple[float, float]
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
 
@@ -52,6 +53,26 @@ class CameraConfig(Section):
     transport: Literal["tcp", "udp"] | None = Field(default=None, description="RTSP; default: input.transport")
     live: bool | None = Field(default=None, description="drop old frames; default: RTSP and webcams yes, files no")
     detections: str | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")
+    zones: dict[str, tuple[Point, ...]] = Field(
+        default={}, description="name -> corners (x, y), in pixels of the source's full picture, for events"
+    )
+    lines: dict[str, tuple[Point, Point]] = Field(default={}, description="name -> two points (x, y), for events")
+
+    @field_validator("zones")
+    @classmethod
+    def _zones(cls, value: dict[str, tuple[Point, ...]]) -> dict[str, tuple[Point, ...]]:
+        for name, corners in value.items():
+            if len(set(corners)) < 3:
+                raise ValueError(f"zone {name!r} needs at least three corners")
+        return value
+
+    @field_validator("lines")
+    @classmethod
+    def _lines(cls, value: dict[str, tuple[Point, Point]]) -> dict[str, tuple[Point, Point]]:
+        for name, (start, end) in value.items():
+            if start == end:
+                raise ValueError(f"line {name!r} needs two different points")
+        return value
 
     @field_validator("name")
     @classmethod
@@ -137,6 +158,15 @@ class OutputConfig(Section):
     report: bool = Field(default=True, description="report.html, a page to look at")
 
 
+class EventsConfig(Section):
+    """What events.jsonl tells; zones and lines belong to the cameras."""
+
+    enabled: bool = True
+    leave_after: float = Field(default=2.0, gt=0, description="seconds unseen after which a person has left")
+    settle: float = Field(default=0.5, ge=0, description="seconds in or out of a zone before it counts")
+    dwell: float = Field(default=10.0, gt=0, description="seconds in a zone that make a dwell event")
+
+
 class RunConfig(Section):
     """The run as a whole."""
 
@@ -177,6 +207,7 @@ class Config(Section):
     tracker: Annotated[DeepSortParams, _strictly(DeepSortParams)] = DeepSortParams()
     identities: Annotated[IdentityParams, _strictly(IdentityParams)] = IdentityParams()
     output: OutputConfig = OutputConfig()
+    events: EventsConfig = EventsConfig()
     run: RunConfig = RunConfig()
 
     @model_validator(mode="after")

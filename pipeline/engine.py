@@ -111,7 +111,8 @@ class Pipeline:
             batcher.start()
             out = prepare_output(config)
             info = RunInfo(config, out, perception, sources)
-            sinks = [*create_sinks(config, names, live=live), *self._extra_sinks]
+            ours = create_sinks(config, names, live=live, revisions=follower.take_revisions)
+            sinks = [*ours, *self._extra_sinks]
             closing = stack.enter_context(contextlib.ExitStack())
             for sink in sinks:
                 closing.callback(sink.close)

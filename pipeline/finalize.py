@@ -26,6 +26,7 @@ from pipeline.outdir import PARTIAL, write_bytes, writing
 from pipeline.sinks.annotate import Annotator
 from pipeline.sinks.base import Sink
 from pipeline.sinks.encoder import Encoder, remux
+from pipeline.sinks.events import append_final_revisions
 from pipeline.sinks.identities import NAME, read_identities, write_identities
 from pipeline.sinks.mosaic import MosaicSink
 from pipeline.sinks.mot import mot_line
@@ -87,6 +88,12 @@ def finalize(
             known = read_identities(folder)
             final = [(record, final_ids.get((record.camera, record.track), old)) for record, old in known.tracks]
             write_identities(folder, known.cameras, final)
+            changes = [
+                (record.camera, record.track, old, new)
+                for (record, old), (_, new) in zip(known.tracks, final, strict=True)
+                if old != new
+            ]
+            append_final_revisions(folder, changes, max((track.last for track, _ in final), default=0.0))
     finally:
         for path in videos:
             _beside(path).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -35,14 +36,14 @@ class Follower:
         self._trackers = {camera: DeepSort(tracker, report_coasting=False) for camera in cameras}
         self._associator = associator
         self._score_scale = score_scale
-        self.revisions: list[Revision] = []
+        self._revisions: deque[Revision] = deque(maxlen=100_000)
         self.earlier = {camera: EarlierBoxes() for camera in cameras} if keep_earlier else {}
 
     def follow(self, observations: Sequence[Observation]) -> tuple[FrameTracks, ...]:
         """Take one moment's observations and return each frame's confirmed tracks with their identities."""
         tracked = [(seen, self._track(seen)) for seen in observations]
         step = self._associator.update([_view(seen, result) for seen, result in tracked])
-        self.revisions.extend(step.revisions)
+        self._revisions.extend(step.revisions)
         return tuple(
             FrameTracks(
                 frame=seen.frame,
@@ -69,8 +70,12 @@ class Follower:
         )
         if frame.camera in self.earlier:
             self.earlier[frame.camera].saw(frame)
-            self.earlier[frame.camera].add(tracker.pop_backfill(), frame.origin)
+            self.earlier[frame.camera].add(tracker.pop_backfill(), frame.origin, self._score_scale)
         return result
+
+    def take_revisions(self) -> list[Revision]:
+        """Hand over the corrections since the last call, in order; safe from another thread."""
+        return [self._revisions.popleft() for _ in range(len(self._revisions))]
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         """Return the identity of every (camera, track id), after all corrections."""

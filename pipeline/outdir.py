@@ -21,7 +21,7 @@ MARKER = ".relaytrack.json"
 PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
 SEGMENT = re.compile(r"\d{8}T\d{6}(-\d+)?")  # the stem of a live run's files: UTC time of their first frame
 
-_TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-[\dT-]+)?\.jsonl")
+_TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
 _CROP = re.compile(r"\d+-\d+")
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg"}
 

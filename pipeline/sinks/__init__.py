@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from pipeline.config import Config
 from pipeline.sinks.annotate import Annotator
 from pipeline.sinks.base import Sink, Step
 from pipeline.sinks.encoder import Encoder
+from pipeline.sinks.events import EventsSink, Revision
 from pipeline.sinks.identities import IdentitiesSink
 from pipeline.sinks.mosaic import MosaicSink
 from pipeline.sinks.mot import MotSink
@@ -20,13 +21,20 @@ from pipeline.wallclock import WallClock
 __all__ = ["Sink", "Step", "create_sinks"]
 
 
-def create_sinks(config: Config, cameras: Sequence[str], *, live: bool) -> list[Sink]:
+def create_sinks(
+    config: Config,
+    cameras: Sequence[str],
+    *,
+    live: bool,
+    revisions: Callable[[], Sequence[Revision]] | None = None,
+) -> list[Sink]:
     """Open the sinks of a run; the output folder is there already (`pipeline.outdir.prepare_output`).
 
     Args:
         config: the whole configuration; `output` matters here.
         cameras: the cameras' names, in the configuration's order.
         live: cut the files into segments, show dates, keep the disk limit.
+        revisions: hands over the association's corrections since the last call, for the events.
 
     Raises:
         OutputError: a file cannot be opened for writing.
@@ -39,6 +47,9 @@ def create_sinks(config: Config, cameras: Sequence[str], *, live: bool) -> list[
         MotSink(folder, cameras, segment=segment, clock=clock),
         IdentitiesSink(folder, cameras, crops=output.crops, clock=clock if live else None),
     ]
+    if config.events.enabled:
+        dates = clock if live else None
+        sinks.append(EventsSink(folder, config.cameras, config.events, revisions=revisions, clock=dates))
     if output.video:
         annotator = Annotator(output.trail, clock if live else None)
         encoder = partial(Encoder, crf=output.crf, preset=output.preset)

@@ -49,7 +49,7 @@ class TextFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[Any] = open_private(path, buffering=0)
-        self._size = 0
+        self.size = 0
 
     def write(self, lines: bytes) -> None:
         """Append whole lines.
@@ -62,11 +62,16 @@ class TextFile:
                 done = 0
                 while done < len(lines):
                     done += self._file.write(lines[done:])
-                self._size += done
+                self.size += done
             except OSError:
                 with suppress(OSError):
-                    self._file.truncate(self._size)
+                    self._file.truncate(self.size)
                 raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return bool(self._file.closed)
 
     def close(self) -> None:
         """Close the file."""

@@ -250,7 +250,7 @@ def test_the_configuration_chooses_the_sinks(tmp_path: Path) -> None:
             sink.close()
         return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
-    text = {"tracks/gate.txt", "global/gate.txt", "identities.json"}
+    text = {"tracks/gate.txt", "global/gate.txt", "identities.json", "events.jsonl"}
     crops = {"crops/41.jpg", "crops/gate/1-1.jpg"}
     assert files(video=False, crops=False) == text
     assert files(mosaic=False) == text | crops | {"video/gate.mp4"}

@@ -1,0 +1,143 @@
+"""The schema of `events.jsonl`: every line is one of these objects, told apart by `event`.
+
+Common to all: `event`; `time`, seconds of the run's clock; `date`, the same as UTC date and time (live runs, else
+null); `camera`; `track`, the camera's own track id; `identity`, the person's number over all cameras as it is
+known at that moment. Only confirmed tracks make events.
+
+* `identity`: a person is seen for the first time in the run.
+* `enter`: a person comes into a camera's view.
+* `leave`: a person has been out of a camera's view for `events.leave_after` seconds; `time` is when they were last
+  seen. With `entered` (time) and `frames`.
+* `revised`: a track turns out to be somebody else: `identity`, no longer `old`; it holds for the whole track. `kind`
+  is `merge` (two people were one), `split` (one was two) or `final` (the end of a run over files).
+* `zone_enter`: a person's feet have been in a zone for `events.settle` seconds; `time` is when they came in. With
+  `zone`, `inside`, `total`.
+* `zone_leave`: they have been out of it for as long; `time` is when they were last in it. With `zone`, `inside`,
+  `total` and the `seconds` of the stay.
+* `dwell`: a person has been in a zone for `events.dwell` seconds, once per stay. With `zone`, `seconds`.
+* `line_cross`: a person's feet have gone from clearly before a line to clearly beyond it. With `line`, `direction`,
+  `forward`, `backward`.
+
+`inside` counts the people who are in the zone now, `total` the stays so far. A line goes from its first point to
+its second; `forward` is from its left side to its right side, seen along it in the picture; `forward` and `backward`
+count the crossings so far.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pipeline.errors import InputError
+
+
+class _Event(BaseModel):
+    """What all events have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    time: float
+    date: str | None = None
+    camera: str
+    track: int = Field(ge=0)
+    identity: int = Field(ge=0)
+
+
+class IdentityEvent(_Event):
+    """A person is seen for the first time in the run."""
+
+    event: Literal["identity"] = "identity"
+
+
+class EnterEvent(_Event):
+    """A person comes into a camera's view."""
+
+    event: Literal["enter"] = "enter"
+
+
+class LeaveEvent(_Event):
+    """A person has left a camera's view."""
+
+    event: Literal["leave"] = "leave"
+    entered: float
+    frames: int = Field(ge=1)
+
+
+class RevisedEvent(_Event):
+    """A track turns out to be somebody else: `identity` holds for the whole track, no longer `old`."""
+
+    event: Literal["revised"] = "revised"
+    old: int = Field(ge=0)
+    kind: Literal["merge", "split", "final"]
+
+
+class ZoneEnterEvent(_Event):
+    """A person has come into a zone."""
+
+    event: Literal["zone_enter"] = "zone_enter"
+    zone: str
+    inside: int = Field(ge=0)
+    total: int = Field(ge=0)
+
+
+class ZoneLeaveEvent(_Event):
+    """A person has left a zone."""
+
+    event: Literal["zone_leave"] = "zone_leave"
+    zone: str
+    inside: int = Field(ge=0)
+    total: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+
+
+class DwellEvent(_Event):
+    """A person stays in a zone."""
+
+    event: Literal["dwell"] = "dwell"
+    zone: str
+    seconds: float = Field(ge=0)
+
+
+class LineCrossEvent(_Event):
+    """A person has crossed a line."""
+
+    event: Literal["line_cross"] = "line_cross"
+    line: str
+    direction: Literal["forward", "backward"]
+    forward: int = Field(ge=0)
+    backward: int = Field(ge=0)
+
+
+Event = Annotated[
+    IdentityEvent
+    | EnterEvent
+    | LeaveEvent
+    | RevisedEvent
+    | ZoneEnterEvent
+    | ZoneLeaveEvent
+    | DwellEvent
+    | LineCrossEvent,
+    Field(discriminator="event"),
+]
+EVENT_TYPES = ("identity", "enter", "leave", "revised", "zone_enter", "zone_leave", "dwell", "line_cross")
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse_event(line: str | bytes) -> Event:
+    """Read and check one line of `events.jsonl`.
+
+    Raises:
+        InputError: it is not an event of this schema.
+    """
+    try:
+        return _ADAPTER.validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"not an event: {where + ': ' if where else ''}{first['msg']}") from error
+
+
+def event_schema() -> dict[str, Any]:
+    """The schema as JSON Schema (2020-12), for consumers in other languages."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_ADAPTER.json_schema()}
