@@ -136,7 +136,8 @@ class VideoReader:
     @staticmethod
     def _choose_stream(container: InputContainer) -> VideoStream:
         for stream in container.streams.video:
-            if not int(stream.disposition) & _ATTACHED_PICTURE:
+            flags = getattr(stream, "disposition", 0)  # PyAV 14 has none, 15 to 17 one that is no number
+            if not int(getattr(flags, "value", flags)) & _ATTACHED_PICTURE:
                 if stream.codec_context is None:
                     raise ReadError("no decoder for this video")
                 return stream
@@ -204,7 +205,7 @@ class ImageConverter:
 
     def convert(self, frame: VideoFrame) -> Image:
         """The picture as uint8 RGB (H, W, 3), contiguous and free to be written to."""
-        turns = round(frame.rotation / 90) % 4
+        turns = _quarter_turns(frame)
         if self._size is None:
             self._size = oriented_size(frame)
         width, height = self._size if turns % 2 == 0 else self._size[::-1]
@@ -219,7 +220,12 @@ class ImageConverter:
 
 def oriented_size(frame: VideoFrame) -> tuple[int, int]:
     """(width, height) of a picture after it was turned upright."""
-    return (frame.height, frame.width) if round(frame.rotation / 90) % 2 else (frame.width, frame.height)
+    return (frame.height, frame.width) if _quarter_turns(frame) % 2 else (frame.width, frame.height)
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """How often to turn a picture by 90 degrees, counterclockwise (PyAV 14 does not tell)."""
+    return round(getattr(frame, "rotation", 0) / 90) % 4
 
 
 def _in_seconds(stamp: int | None, unit: Fraction | None) -> float | None:
