@@ -29,15 +29,15 @@ class EarlierBoxes:
         self._indices.append(frame.index)
         self._calls += 1
 
-    def add(self, found: Backfill, origin: tuple[int, int]) -> None:
-        """Take over what the tracker handed out for its last frame."""
+    def add(self, found: Backfill, origin: tuple[int, int], score_scale: float = 1.0) -> None:
+        """Take over what the tracker handed out for its last frame, its scores back on the detector's scale."""
         place = found.frames - (self._calls - len(self._indices))
         known = np.flatnonzero(place >= 0)
         if len(known) == 0:
             return
         indices = np.array([self._indices[int(at)] for at in place[known]], np.int64)
         boxes = found.xyxy[known] + np.array([*origin, *origin], np.float32)
-        self._rows.append((indices, found.ids[known], boxes, found.scores[known]))
+        self._rows.append((indices, found.ids[known], boxes, found.scores[known] * np.float32(score_scale)))
 
     def rows(self) -> tuple[Ints, Ints, Floats, Floats]:
         """Frames (M,), track ids (M,), boxes (M, 4) xyxy and scores (M,)."""
