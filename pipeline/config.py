@@ -125,7 +125,9 @@ class DetectorConfig(Section):
     weights: str | None = Field(default=None, description="a model file or, for ultralytics, a name")
     score_threshold: float = Field(default=0.2, ge=0, le=1, description="boxes below it never leave the detector")
     iou_threshold: float = Field(default=0.6, gt=0, le=1, description="non-maximum suppression")
-    image_size: int | None = Field(default=None, ge=32, le=4096, description="side of the network's square input")
+    image_size: int | None = Field(
+        default=None, ge=32, le=4096, description="longer side of the network's input; 896 finds small people in 1080p"
+    )
     tiles: int = Field(default=1, ge=1, le=8, description="n: look at n x n overlapping tiles besides the whole")
     max_people: int = Field(default=300, ge=1, description="boxes kept per frame at the most, best first")
     allow_download: bool = Field(default=False, description="let ultralytics fetch a model by its name")
@@ -138,7 +140,12 @@ class EmbedderConfig(Section):
     batch_size: int = Field(default=16, ge=1, le=4096)
     flip: bool = Field(default=False, description="average with the mirrored crop")
     min_height: int = Field(default=16, ge=1, description="smaller boxes (pixels) get no embedding")
-    min_score: float = Field(default=0.3, ge=0, le=1, description="boxes below this score get no embedding")
+    min_score: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="boxes below this score get no embedding; default: those that the tracker does not compare by looks",
+    )
 
 
 class OutputConfig(Section):

@@ -7,6 +7,7 @@ import dataclasses
 from pipeline.config import Config
 from pipeline.crops import Cropper
 from pipeline.detectors import create_detector
+from pipeline.detectors.base import Detector
 from pipeline.device import resolve_device
 from pipeline.follower import Follower
 from pipeline.perception import Perception
@@ -30,12 +31,16 @@ def create_perception(config: Config) -> Perception:
         flip=config.embedder.flip,
         threads=config.run.threads,
     )
+    detector = create_detector(config, device)
+    min_score = config.embedder.min_score
+    if min_score is None:
+        min_score = (_known_scale(config, detector) or 0.0) * config.tracker.high_score
     return Perception(
-        create_detector(config, device),
+        detector,
         embedder,
         Cropper(embedder.input_size, device),
         min_height=config.embedder.min_height,
-        min_score=config.embedder.min_score,
+        min_score=min_score,
     )
 
 
@@ -54,8 +59,14 @@ def create_follower(config: Config, perception: Perception, *, keep_earlier: boo
     if identities.threshold is None and threshold is not None:
         identities = dataclasses.replace(identities, threshold=threshold)
     tracker = config.tracker
-    scale: float | None = getattr(perception.detector, "score_scale", None) if tracker.adapt_scores else None
+    scale = _known_scale(config, perception.detector)
     if scale is not None:
         tracker = dataclasses.replace(tracker, adapt_scores=False)
     names = [camera.name for camera in config.cameras]
     return Follower(names, tracker, IdentityAssociator(identities), score_scale=scale or 1.0, keep_earlier=keep_earlier)
+
+
+def _known_scale(config: Config, detector: Detector) -> float | None:
+    """What the detector's scores are to be divided by for the tracker, or None where the tracker must learn it."""
+    scale: float | None = getattr(detector, "score_scale", None)
+    return scale if config.tracker.adapt_scores else None
