@@ -144,7 +144,7 @@ class EmbedderConfig(Section):
         default=None,
         ge=0,
         le=1,
-        description="boxes below this score get no embedding; default: those that the tracker does not compare by looks",
+        description="boxes below it get no embedding; default: those that the tracker does not compare by looks",
     )
 
 
