@@ -104,6 +104,8 @@ def load_single(args: argparse.Namespace) -> Config:
     overrides: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
     if args.device:
         overrides["run.device"] = args.device
+    if args.video and args.fps is not None:
+        raise ConfigError("--fps: a video has its own clock; it is for --frames and caches")
     url = args.video or args.frames
     if url:
         if args.video and Path(args.video).is_dir():

@@ -146,6 +146,7 @@ def test_offline_tracking_flags_coasting_rows() -> None:
         (["--cache", "bare.npz", "--fps", "7", "--set", "tracker.max_aeg=1"], "unknown key 'max_aeg'"),
         (["--video", "absent.mp4"], "absent.mp4"),
         (["--frames", "absent"], "no such folder"),
+        (["--video", "absent.mp4", "--fps", "7"], "a video has its own clock"),
         (["--video", "."], "is a folder"),
     ],
 )

@@ -185,6 +185,26 @@ def test_global_identities() -> None:
     assert [one.scores.idf1 for one in per_camera.values()] == [1, 1]
 
 
+def test_global_equals_one_long_sequence(tmp_path: Path) -> None:
+    """Two cameras are worth one sequence in which the second follows the first; TrackEval agrees."""
+    pairs = {name: scene(seed, "MOT17") for name, seed in (("a", 3), ("b", 4))}
+    whole, _ = evaluate_global(pairs)
+
+    def joined(parts: list[MotRows]) -> MotRows:
+        shift = [part.frames + 40 * number for number, part in enumerate(parts)]
+        others = ("ids", "xywh", "scores", "classes", "visibility")
+        return MotRows(
+            np.concatenate(shift), *(np.concatenate([getattr(part, name) for part in parts]) for name in others)
+        )
+
+    truth = GroundTruth("s", joined([gt.rows for gt, _ in pairs.values()]), 80, "MOT17")
+    result = joined([rows for _, rows in pairs.values()])
+    theirs, ours = reference(tmp_path, truth, result), whole.scores.as_dict()
+    for name in ("HOTA", "DetA", "AssA", "LocA", "AssRe", "AssPr", "IDF1", "IDP", "IDR"):
+        assert ours[name] == pytest.approx(theirs[name], abs=1e-6), name
+        assert evaluate(truth, result).as_dict()[name] == pytest.approx(ours[name], abs=1e-9), name
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
 def test_names_and_row_order_do_not_matter(seed: int) -> None:
