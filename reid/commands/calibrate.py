@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     info = recalibrate(args.weights, split, args.out or args.weights, name="validation")
     point = (info.threshold or 0.0, info.false_accept or 0.0, info.false_reject or 0.0)
     print(
-        f"cosine >= {point[0]:.4f}: false accepts {point[1]:.3%}, false rejects {point[2]:.3%}; for 0.1 % false accepts: "
+        f"cosine >= {point[0]:.4f}: false accepts {point[1]:.3%}, false rejects {point[2]:.3%}; "
+        "for 0.1 % false accepts: "
         f"{info.results['calibration/strict_threshold']:.4f}, "
         f"false rejects {info.results['calibration/strict_false_reject']:.3%}"
     )

@@ -122,7 +122,8 @@ class RunConfig(_Section):
 
     `max_minutes` ends the run, and its learning-rate schedule, by the clock where that comes before `iterations`
     (such a run cannot be repeated exactly). `freeze_stages` keeps the backbone's first stages as they are once the
-    images have their full size (from the start where there is no `low_resolution`).
+    images have their full size (from the start where there is no `low_resolution`). `sync_norm` takes batch-norm
+    statistics over all processes' images.
     """
 
     out: Path = Path("out/reid")

@@ -33,6 +33,7 @@ from reid.training.logs import RunLog
 from reid.training.regularise import MixStyle
 from reid.training.schedule import Schedule, progress
 from reid.training.speedup import decimate_strided_depthwise
+from reid.training.sync_norm import synchronise_norms
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class Trainer:
             self.model = converted
         if self.device.type == "cpu":
             decimate_strided_depthwise(self.model)
+            if world > 1 and run.sync_norm:
+                synchronise_norms(self.model)
         self.average = WeightAverage(self.model, run.ema) if run.ema else None
         if config.augment.mixstyle:
             for stage in (0, 1):
