@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers import boxes
-from trackers.calibration import AppearanceScale, ScoreScale
+from trackers.calibration import AppearanceScale, ScoreCalibration
 from trackers.detections import Detections
 from trackers.matches import Matches, Rows
 from trackers.params import DeepSortParams
 from trackers.tracks import Tracks
 
 Mask = NDArray[np.bool_]
+Overlaps = NDArray[np.float32]
 
 
 class Association(Protocol):
@@ -42,83 +43,106 @@ class JointAssociation:
 
     def __init__(self, params: DeepSortParams) -> None:
         self._params = params
-        self._scores = ScoreScale()
+        self._scores = ScoreCalibration()
         self._looks = AppearanceScale()
-        self._cosines: NDArray[np.float32] | None = None
+        self._likely: NDArray[np.float64] = np.zeros(0)
+        self._crowding: Overlaps = np.zeros(0, np.float32)
 
     def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
         p = self._params
-        self._scores.observe(found.scores)
-        high = found.scores >= self._threshold(p.high_score)
-        low = ~high & (found.scores >= self._threshold(p.low_score))
+        self._likely = self._likelihood(found.scores)
+        clear = self._likely >= p.high_score
         overlap = boxes.iou(tracks.xyxy, found.xyxy)
-        looks = self._appearance(tracks, found)
-        gain = overlap if looks is None else overlap + p.appearance_weight * (looks - 0.5)
+        cosines = self._cosines(tracks, found)
+        looks = None if cosines is None else self._similarity(cosines, tracks, found)
         matches = Matches(len(tracks), len(found))
 
-        first = np.where(overlap > p.match_iou, gain - p.match_gain, 0.0)
-        matches.round(first, columns=np.flatnonzero(high))
-        second = np.where(overlap > p.low_iou, overlap, 0.0)
-        matches.round(second, np.flatnonzero(tracks.misses.values <= 1), np.flatnonzero(low))
+        gain = overlap - p.match_gain if looks is None else overlap + (p.appearance_weight * looks - p.match_gain)
+        gain[overlap <= p.match_iou] = 0.0
+        gain[:, ~clear] = 0.0
+        matches.round(gain, np.arange(len(tracks)), np.arange(len(found)))
+
+        rows, columns = matches.free_tracks(tracks.misses == 1), matches.free_detections(~clear)
+        low = overlap[rows[:, None], columns]
+        matches.round(np.where(low > p.low_iou, low, 0.0), rows, columns)
+
         if looks is not None:
-            lost = np.flatnonzero(tracks.ids.values > 0)
-            third = np.where(self._near(tracks, found, clock), looks - p.refind_appearance, 0.0)
-            matches.round(third, lost, np.flatnonzero(high))
+            rows = matches.free_tracks((tracks.ids > 0) & (clock - tracks.seen >= p.refind_after))
+            columns = matches.free_detections(clear)
+            strayed = self._strayed(tracks, rows, found, columns, clock)
+            alike = looks[rows[:, None], columns] + 0.5
+            matches.round(alike - p.refind_appearance - p.refind_distance * strayed, rows, columns)
+
         rows, picks = matches.pairs()
-        self._calibrate(rows, picks)
-        return rows, picks
+        self._learn_scales(tracks, found, cosines, rows, picks)
+        overlap[rows, picks] = 0.0
+        self._crowding = overlap.max(axis=0, initial=0.0)
+        person = self._likely[picks] >= p.low_score
+        return rows[person], picks[person]
 
     def births(self, tracks: Tracks, found: Detections, free: Mask) -> Rows:
         """Clear detections that are not one more box of a person already tracked."""
-        picks = np.flatnonzero(free & (found.scores >= self._threshold(self._params.birth_score)))
-        live = tracks.xyxy[tracks.misses.values == 0]
-        if len(picks) and len(live):
-            picks = picks[boxes.iou(found.xyxy[picks], live).max(axis=1) <= self._params.birth_iou]
+        picks = np.flatnonzero(free & (self._likely >= self._params.birth_score))
+        if len(picks):
+            live = tracks.xyxy[tracks.misses == 0]
+            picks = picks[boxes.iou(found.xyxy[picks], live).max(axis=1, initial=0.0) <= self._params.birth_iou]
         return picks
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
-        """Blend in embeddings of clear detections that no other box covers much."""
-        if tracks.memory is None or len(rows) == 0:
+        """Blend in embeddings of clear detections that no other track covers much."""
+        if tracks.memory is None:
             return
-        mutual = boxes.iou(found.xyxy[picks], found.xyxy)
-        mutual[np.arange(len(picks)), picks] = 0.0
-        alone = mutual.max(axis=1, initial=0.0) <= self._params.occlusion_iou
-        good = found.embedded[picks] & alone
-        good &= found.scores[picks] >= self._threshold(self._params.high_score)
+        good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
+        good &= self._likely[picks] >= self._params.high_score
         rows, picks = rows[good], picks[good]
         tracks.memory.learn(rows, found.embeddings[picks], np.ones(len(rows)))
 
-    def _threshold(self, share: float) -> float:
-        return share * self._scores.value if self._params.adapt_scores else share
+    def _likelihood(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(M,) how likely detections are people."""
+        if not self._params.adapt_scores:
+            return scores
+        self._scores.expect(scores)
+        return self._scores.probability(scores)
 
-    def _appearance(self, tracks: Tracks, found: Detections) -> NDArray[np.float32] | None:
-        """(N, M) similarity, 0 for strangers and 1 for the same person on average; 0.5 where unknown."""
-        self._cosines = None
-        if tracks.memory is None or found.embeddings.shape[1] == 0 or len(tracks) == 0:
+    def _cosines(self, tracks: Tracks, found: Detections) -> NDArray[np.float32] | None:
+        """(N, M) cosines of tracks and detections, 0 where one has no embedding; None where all lack it."""
+        if tracks.memory is None or found.embeddings.shape[1] == 0:
             return None
-        self._cosines = tracks.memory.cosines(found.embeddings)
-        looks = self._looks.similarity(self._cosines)
-        looks[~tracks.memory.known] = 0.5
-        looks[:, ~found.embedded] = 0.5
+        return tracks.memory.cosines(found.embeddings)
+
+    def _similarity(self, cosines: NDArray[np.float32], tracks: Tracks, found: Detections) -> NDArray[np.float32]:
+        """(N, M) appearance: -0.5 for strangers and 0.5 for the same person on average, 0 where unknown."""
+        middle = 0.5 * (self._looks.same + self._looks.strangers)
+        looks = cosines - np.float32(middle)
+        looks *= np.float32(1.0 / self._looks.span)
+        if tracks.memory is not None and not tracks.memory.known.all():
+            looks[~tracks.memory.known] = 0.0
+        if not found.embedded.all():
+            looks[:, ~found.embedded] = 0.0
         return looks
 
-    def _near(self, tracks: Tracks, found: Detections, clock: float) -> Mask:
-        """(N, M) True where a detection lies where a lost track may have gone."""
+    def _strayed(
+        self, tracks: Tracks, rows: Rows, found: Detections, columns: Rows, clock: float
+    ) -> NDArray[np.float64]:
+        """(n, m) squared distance of detections from predictions, in radii; infinite outside of the radius."""
         p = self._params
-        position = tracks.motion.position
-        radius = position[:, 3] * (p.refind_radius + p.refind_speed * (clock - tracks.seen.values))
-        step = position[:, None, :2] - found.xyah[None, :, :2]
-        near: Mask = np.einsum("nmk,nmk->nm", step, step) < (radius**2)[:, None]
-        ratio = position[:, 3][:, None] / found.xyah[:, 3]
-        near &= (ratio > 0.67) & (ratio < 1.5)
-        return near
+        ahead, there = tracks.motion.position[rows][:, None], found.xyah[columns]
+        gone = clock - tracks.seen[rows][:, None]
+        step = (ahead[..., :2] - there[:, :2]) / (ahead[..., 3] * (p.refind_radius + p.refind_speed * gone))[..., None]
+        strayed: NDArray[np.float64] = (step**2).sum(axis=2)
+        growth = np.abs(np.log(ahead[..., 3] / there[:, 3]))
+        strayed[(strayed > 1.0) | (growth > p.refind_growth)] = np.inf
+        return strayed
 
-    def _calibrate(self, rows: Rows, picks: Rows) -> None:
-        """Learn the scale of appearance from a frame's matches."""
-        if self._cosines is None or len(rows) == 0:
-            return
-        block = self._cosines[rows[:, None], picks]
-        same = block.diagonal()
-        others = (block.sum(axis=1) - same) / max(len(rows) - 1, 1)
-        self._looks.observe(same[same != 0], others[(others != 0) & (len(rows) > 1)])
+    def _learn_scales(
+        self, tracks: Tracks, found: Detections, cosines: NDArray[np.float32] | None, rows: Rows, picks: Rows
+    ) -> None:
+        """Learn the scales of scores and of appearance from a frame's matches."""
+        continued = np.zeros(len(found), bool)
+        continued[picks[tracks.ids[rows] > 0]] = True
+        self._scores.observe(found.scores, continued)
+        if cosines is not None and tracks.memory is not None:
+            known = tracks.memory.known
+            pairs = int(np.count_nonzero(known)) * int(np.count_nonzero(found.embedded))
+            self._looks.observe(cosines, cosines[rows, picks][known[rows] & found.embedded[picks]], pairs)

@@ -38,19 +38,19 @@ class Diary:
 
     def write(self, tracks: Tracks, confirmed: NDArray[np.int64], frame: int, time: float) -> None:
         """Note this frame's tentative tracks and collect the past of the rows `confirmed`."""
-        self._ready = self._past(tracks.serial.values[confirmed], tracks.ids.values[confirmed])
-        tentative = tracks.ids.values == 0
-        alive = tracks.serial.values[tentative]
-        rows = np.flatnonzero(tentative & (tracks.misses.values == 0))
+        self._ready = self._past(tracks.serial[confirmed], tracks.ids[confirmed])
+        tentative = tracks.ids == 0
+        alive = tracks.serial[tentative]
+        rows = np.flatnonzero(tentative & (tracks.misses == 0))
         if len(rows):
             self._pages.append(
                 _Page(
                     frame,
                     time,
-                    tracks.serial.values[rows],
+                    tracks.serial[rows],
                     tracks.xyxy[rows].astype(np.float32),
-                    tracks.score.values[rows].astype(np.float32),
-                    tracks.index.values[rows],
+                    tracks.score[rows].astype(np.float32),
+                    tracks.index[rows],
                 )
             )
         oldest = alive.min() if len(alive) else np.inf

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Overlaps = NDArray[np.float32]
 
 LARGEST_COORDINATE = 1e6
 """Pixels; a box that reaches further is taken for a detector's fault."""
@@ -54,23 +55,24 @@ def areas(xyxy: Floats) -> Floats:
     return area
 
 
-def intersections(a: Floats, b: Floats) -> Floats:
-    """(N, M) areas that the boxes a (N, 4) and b (M, 4) share."""
-    a, b = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
-    width: Floats = np.minimum(a[2][:, None], b[2])
-    width -= np.maximum(a[0][:, None], b[0])
-    height = np.minimum(a[3][:, None], b[3])
-    height -= np.maximum(a[1][:, None], b[1])
+def intersections(a: Floats, b: Floats) -> Overlaps:
+    """(N, M) areas that the boxes a (N, 4) and b (M, 4) share, in single precision."""
+    left, top, right, bottom = b.T.astype(np.float32)
+    a_left, a_top, a_right, a_bottom = a.T.astype(np.float32)[:, :, None]
+    width: Overlaps = np.minimum(a_right, right)
+    width -= np.maximum(a_left, left)
+    height = np.minimum(a_bottom, bottom)
+    height -= np.maximum(a_top, top)
     np.maximum(width, 0.0, out=width)
     np.maximum(height, 0.0, out=height)
     width *= height
     return width
 
 
-def iou(a: Floats, b: Floats) -> Floats:
+def iou(a: Floats, b: Floats) -> Overlaps:
     """(N, M) intersection over union of the boxes a (N, 4) and b (M, 4), all of positive area."""
-    shared: Floats = intersections(a, b)
-    union = areas(a)[:, None] + areas(b)
+    shared = intersections(a, b)
+    union = areas(a).astype(np.float32)[:, None] + areas(b).astype(np.float32)
     union -= shared
     shared /= union
     return shared

@@ -8,29 +8,58 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class ScoreScale:
-    """The score that the detector at hand gives to a clear person.
+class ScoreCalibration:
+    """How likely a detection of a given score is a person, for the detector at hand.
 
-    Small detectors are shy: one's 0.35 is another's 0.7. The scale is the mean of recent scores, each
-    weighted by itself, so that a long tail of low scores, however many a detector lets through, hardly counts.
-    Old frames fade with `memory` detections.
+    One detector's 0.3 is mostly people, another's is one in twenty-five. Which it is shows without labels:
+    people stay, so a tracked person's next box is there in the next frame, and noise flickers. The share of
+    detections that continue a confirmed track is counted per score, old counts fade, and scores are taken
+    to be in order (a higher one is never less likely). At first, a guess stands in: half of the score that
+    the detector gives to clear people is as good as a coin.
+
+    Args:
+        bins: number of score intervals.
+        trust: detections per interval that the guess counts for.
+        memory: detections after which old ones fade.
     """
 
-    def __init__(self, memory: float = 2000.0) -> None:
+    def __init__(self, bins: int = 40, trust: float = 10.0, memory: float = 4000.0) -> None:
+        self._bins = bins
+        self._trust = trust
         self._memory = memory
-        self._sum = 0.0
-        self._squares = 0.0
+        self._seen = np.zeros(bins)
+        self._continued = np.zeros(bins)
+        self._moments = np.zeros(2)
+        self._likely = np.zeros(bins)
 
-    def observe(self, scores: Floats) -> None:
-        """Learn from the scores (N,) of one frame."""
-        keep = max(0.0, 1.0 - len(scores) / self._memory)
-        self._sum = keep * self._sum + float(scores.sum())
-        self._squares = keep * self._squares + float((scores * scores).sum())
+    def expect(self, scores: Floats) -> None:
+        """Take note of a frame's scores (N,) before it is matched."""
+        fourth = scores**4
+        self._moments *= self._keep(len(scores))
+        self._moments += (float(fourth.sum()), float((fourth * scores).sum()))
+        clear = self._moments[1] / self._moments[0] if self._moments[0] > 0 else 1.0
+        middle = (np.arange(self._bins) + 0.5) / self._bins
+        guess = 1.0 / (1.0 + np.exp((0.5 - middle / max(clear, 1e-3)) / 0.1))
+        likely = (self._continued + self._trust * guess) / (self._seen + self._trust)
+        self._likely = np.maximum.accumulate(likely)
 
-    @property
-    def value(self) -> float:
-        """The scale; 1 before anything was seen."""
-        return self._squares / self._sum if self._sum > 0 else 1.0
+    def observe(self, scores: Floats, continued: NDArray[np.bool_]) -> None:
+        """Learn from the scores (N,) of a frame and which of them continue a confirmed track."""
+        place = self._bin(scores)
+        keep = self._keep(len(scores))
+        self._seen = keep * self._seen + np.bincount(place, minlength=self._bins)
+        self._continued = keep * self._continued + np.bincount(place[continued], minlength=self._bins)
+
+    def probability(self, scores: Floats) -> Floats:
+        """(N,) likelihoods that detections of these scores are people."""
+        likely: Floats = self._likely[self._bin(scores)]
+        return likely
+
+    def _bin(self, scores: Floats) -> NDArray[np.int64]:
+        return np.clip(scores * self._bins, 0, self._bins - 1).astype(np.int64)
+
+    def _keep(self, count: int) -> float:
+        return max(0.0, 1.0 - count / self._memory)
 
 
 class AppearanceScale:
@@ -46,17 +75,25 @@ class AppearanceScale:
     """
 
     def __init__(
-        self, same: float = 0.85, strangers: float = 0.45, trust: float = 30.0, memory: float = 3000.0
+        self, same: float = 0.85, strangers: float = 0.45, trust: float = 30.0, memory: float = 10000.0
     ) -> None:
         self._memory = memory
         self._same = np.array([same, 1.0]) * trust
         self._strangers = np.array([strangers, 1.0]) * trust
 
-    def observe(self, same: Floats, strangers: Floats) -> None:
-        """Learn from cosines of pairs known to be one person (N,) and two (M,)."""
-        for total, cosines in ((self._same, same), (self._strangers, strangers)):
-            total *= max(0.0, 1.0 - len(cosines) / self._memory)
-            total += (float(cosines.sum()), len(cosines))
+    def observe(self, cosines: NDArray[np.float32], same: NDArray[np.float32], pairs: int) -> None:
+        """Learn from a frame.
+
+        Args:
+            cosines: (N, M) of all tracks with all detections, 0 where one of them has no embedding.
+            same: (K,) those of the pairs that were matched.
+            pairs: number of pairs of a known track and an embedded detection.
+        """
+        strangers = max(pairs - len(same), 0)
+        outer = float(cosines.sum()) - float(same.sum()) if strangers else 0.0
+        for total, cosine, count in ((self._same, float(same.sum()), len(same)), (self._strangers, outer, strangers)):
+            total *= max(0.0, 1.0 - count / self._memory)
+            total += (cosine, count)
 
     @property
     def same(self) -> float:
@@ -68,8 +105,7 @@ class AppearanceScale:
         """Mean cosine of a track with other people's detections."""
         return float(self._strangers[0] / self._strangers[1])
 
-    def similarity(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map cosines so that strangers are at 0 and the same person at 1 on average."""
-        span = max(self.same - self.strangers, 0.05)
-        scaled: NDArray[np.float32] = (cosines - np.float32(self.strangers)) * np.float32(1.0 / span)
-        return scaled
+    @property
+    def span(self) -> float:
+        """Difference of the two."""
+        return max(self.same - self.strangers, 0.05)

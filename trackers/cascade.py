@@ -28,18 +28,20 @@ class CascadeAssociation:
         """Rows of tracks and, at the same place, the detections they are."""
         p = self._params
         clear = found.scores >= p.high_score
-        confirmed = tracks.ids.values > 0
+        confirmed = tracks.ids > 0
         matches = Matches(len(tracks), len(found))
         if tracks.memory is not None and found.embedded.any():
             possible = squared_mahalanobis(tracks.motion, found.xyah) <= p.gate
             possible &= clear & found.embedded & (confirmed & tracks.memory.known)[:, None]
             closeness = tracks.memory.cosines(found.embeddings) - (1.0 - p.max_cosine_distance)
             closeness[~possible] = 0.0
-            for misses in np.unique(tracks.misses.values[possible.any(axis=1)]):
-                matches.round(closeness, np.flatnonzero(tracks.misses.values == misses))
-        near = ~confirmed | (tracks.misses.values == 1)
-        overlap = boxes.iou(tracks.xyxy, found.xyxy) - (1.0 - p.max_iou_distance)
-        matches.round(overlap, np.flatnonzero(near), np.flatnonzero(clear))
+            for misses in np.unique(tracks.misses[possible.any(axis=1)]):
+                rows, columns = matches.free_tracks(tracks.misses == misses), matches.free_detections(clear)
+                matches.round(closeness[rows[:, None], columns], rows, columns)
+        rows = matches.free_tracks(~confirmed | (tracks.misses == 1))
+        columns = matches.free_detections(clear)
+        overlap = boxes.iou(tracks.xyxy[rows], found.xyxy[columns])
+        matches.round(overlap - (1.0 - p.max_iou_distance), rows, columns)
         return matches.pairs()
 
     def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> Rows:

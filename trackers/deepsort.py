@@ -122,33 +122,33 @@ class DeepSort:
 
     def _unseen(self) -> NDArray[np.float64]:
         """(N,) seconds since each track's last detection."""
-        unseen: NDArray[np.float64] = self._clock - self._tracks.seen.values
+        unseen: NDArray[np.float64] = self._clock - self._tracks.seen
         return unseen
 
     def _given_up(self) -> NDArray[np.bool_]:
         """(N,) True for tracks unseen for longer than their kind may be."""
         tracks, p = self._tracks, self.params
-        limit = np.where(tracks.ids.values > 0, p.max_age, p.tentative_age) + TICK
-        dead: NDArray[np.bool_] = (tracks.misses.values > 0) & (self._unseen() > limit)
+        limit = np.where(tracks.ids > 0, p.max_age, p.tentative_age) + TICK
+        dead: NDArray[np.bool_] = (tracks.misses > 0) & (self._unseen() > limit)
         excess = len(tracks) - p.max_tracks
         if excess > 0:
-            dead[np.lexsort((tracks.serial.values, tracks.seen.values))[:excess]] = True
+            dead[np.lexsort((tracks.serial, tracks.seen))[:excess]] = True
         return dead
 
     def _result(self, confirmed: NDArray[np.int64]) -> TrackResult:
         tracks, p = self._tracks, self.params
-        seen = tracks.misses.values == 0
-        shown = tracks.ids.values > 0
+        seen = tracks.misses == 0
+        shown = tracks.ids > 0
         shown &= (seen | (self._unseen() <= p.coast_time + TICK)) if p.report_coasting else seen
         rows = np.flatnonzero(shown)
-        rows = rows[np.argsort(tracks.ids.values[rows])]
+        rows = rows[np.argsort(tracks.ids[rows])]
         new = np.zeros(len(tracks), bool)
         new[confirmed] = True
         return TrackResult(
-            ids=tracks.ids.values[rows],
+            ids=tracks.ids[rows],
             xyxy=tracks.xyxy[rows].astype(np.float32),
-            scores=tracks.score.values[rows].astype(np.float32),
-            indices=np.where(seen[rows], tracks.index.values[rows], -1),
+            scores=tracks.score[rows].astype(np.float32),
+            indices=np.where(seen[rows], tracks.index[rows], -1),
             coasting=~seen[rows],
             confirmed_now=new[rows],
         )

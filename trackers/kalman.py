@@ -4,7 +4,7 @@ State of a track: position (cx, cy, aspect, height) and velocity of the four, co
 direct observation of the position (Wojke et al., "Simple online and realtime tracking with a deep
 association metric", ICIP 2017, section 2.1). Because transition, noise and observation treat the four
 coordinates alike and apart, the 8 x 8 covariance is four 2 x 2 blocks per track, one per coordinate and its
-velocity; each block is three numbers, kept here in three (N, 4) arrays.
+velocity; each block is three numbers.
 
 Time is in seconds. At a step of 1/30 s the noise is the paper's per-frame noise; process noise variance
 grows in proportion to the step, as a random walk's does.
@@ -107,82 +107,77 @@ class BatchedKalman:
 
     def __init__(self, noise: Noise | None = None) -> None:
         self._noise = noise or Noise()
-        self._position = Column(4)
-        self._velocity = Column(4)
-        self._pp = Column(4)  # variance of the position
-        self._pv = Column(4)  # covariance of position and velocity
-        self._vv = Column(4)  # variance of the velocity
-        self._columns = (self._position, self._velocity, self._pp, self._pv, self._vv)
+        # Per track: position, velocity, variance of the position, its covariance with the velocity, variance
+        # of the velocity; each of four coordinates.
+        self._state = Column(5, 4)
 
     def __len__(self) -> int:
         """Number of tracks."""
-        return len(self._position)
+        return len(self._state)
 
     @property
     def position(self) -> Floats:
         """(N, 4) estimates of (cx, cy, aspect, height)."""
-        return self._position.values
+        return self._state.values[:, 0]
 
     @property
     def velocity(self) -> Floats:
         """(N, 4) their change per second."""
-        return self._velocity.values
+        return self._state.values[:, 1]
 
     def covariance(self) -> Floats:
         """(N, 8, 8) covariances, positions first."""
+        _, _, pp, pv, vv = self._state.values.swapaxes(0, 1)
         full = np.zeros((len(self), 8, 8))
         i = np.arange(4)
-        full[:, i, i] = self._pp.values
-        full[:, i, i + 4] = full[:, i + 4, i] = self._pv.values
-        full[:, i + 4, i + 4] = self._vv.values
+        full[:, i, i] = pp
+        full[:, i, i + 4] = full[:, i + 4, i] = pv
+        full[:, i + 4, i + 4] = vv
         return full
 
     def append(self, measured: Floats) -> None:
         """Add a track for each row of `measured` (M, 4)."""
         pp, vv = self._noise.initial(measured[:, HEIGHT])
         zero = np.zeros_like(pp)
-        for column, values in zip(self._columns, (measured, zero, pp, zero, vv), strict=True):
-            column.append(values)
+        self._state.append(np.stack([measured, zero, pp, zero, vv], axis=1))
 
     def remove(self, move: Move) -> None:
         """Give up tracks."""
-        for column in self._columns:
-            column.remove(move)
+        self._state.remove(move)
 
     def predict(self, dt: float) -> None:
         """x' = F x, P' = F P F^T + Q with F = [[1, dt], [0, 1]] for each coordinate and its velocity."""
-        position, velocity = self._position.values, self._velocity.values
-        pp, pv, vv = self._pp.values, self._pv.values, self._vv.values
+        position, velocity, pp, pv, vv = self._state.values.swapaxes(0, 1)
         q_position, q_velocity = self._noise.process(position[:, HEIGHT], dt)
         position += dt * velocity
-        q_position += (2 * dt) * pv
-        q_position += (dt * dt) * vv
-        pp += q_position
+        pp += (2 * dt) * pv + (dt * dt) * vv + q_position
         pv += dt * vv
         vv += q_velocity
 
     def update(self, rows: Rows, measured: Floats, noise_scale: Floats) -> None:
         """K = P H^T / S; x += K (z - H x); P -= K H P, for each coordinate and its velocity."""
-        position, pp, pv = self._position.values[rows], self._pp.values[rows], self._pv.values[rows]
+        state = self._state.values[rows]
+        position, velocity, pp, pv, vv = state.swapaxes(0, 1)
         noise = self._noise.measurement(position[:, HEIGHT]) * noise_scale[:, None]
         s = pp + noise
-        gain_p, gain_v = pp / s, pv / s
+        gain_v = pv / s
         innovation = measured - position
-        self._position.values[rows] = position + gain_p * innovation
-        self._velocity.values[rows] += gain_v * innovation
-        self._vv.values[rows] -= gain_v * pv
-        keep = noise / s  # 1 - gain_p
-        self._pv.values[rows] = pv * keep
-        self._pp.values[rows] = pp * keep
+        velocity += gain_v * innovation
+        vv -= gain_v * pv
+        position += pp / s * innovation
+        keep = noise / s  # one minus the position's gain
+        pv *= keep
+        pp *= keep
+        self._state.values[rows] = state
 
     def projected(self) -> tuple[Floats, Floats]:
         """(N, 4) mean and variance of each track's next measurement."""
-        position = self._position.values
-        return position, self._pp.values + self._noise.measurement(position[:, HEIGHT])
+        position = self.position
+        return position, self._state.values[:, 2] + self._noise.measurement(position[:, HEIGHT])
 
     def hold_shape(self, rows: Rows) -> None:
         """Set the velocity of aspect and height to zero."""
-        self._velocity.values[rows, ASPECT:] = 0.0
+        self._state.values[rows, 1, ASPECT:] = 0.0
 
 
 def squared_mahalanobis(motion: MotionFilter, measured: Floats) -> Floats:

@@ -23,28 +23,25 @@ class Matches:
         self._pick = np.full(tracks, -1)
         self._free = np.ones(detections, bool)
 
-    def round(self, gain: NDArray[Any], rows: Rows | None = None, columns: Rows | None = None) -> None:
-        """Match what is still free for the greatest total gain.
+    def round(self, gain: NDArray[Any], rows: Rows, columns: Rows) -> None:
+        """Match some of those still free for the greatest total gain.
 
         Args:
-            gain: (N, M) of all tracks and detections; pairs of gain <= 0 are never matched.
-            rows, columns: the tracks and detections that take part; all where None.
+            gain: (n, m) gains of the tracks `rows` (n,) and the detections `columns` (m,), all still free;
+                pairs of gain <= 0 are never matched.
+            rows, columns: who takes part.
         """
-        rows = np.flatnonzero(self._pick < 0) if rows is None else rows[self._pick[rows] < 0]
-        columns = np.flatnonzero(self._free) if columns is None else columns[self._free[columns]]
-        i, j = assign(gain[rows[:, None], columns])
+        i, j = assign(gain)
         self._pick[rows[i]] = columns[j]
         self._free[columns[j]] = False
 
-    @property
-    def free_tracks(self) -> Rows:
-        """Tracks without a detection so far."""
-        return np.flatnonzero(self._pick < 0)
+    def free_tracks(self, among: NDArray[np.bool_]) -> Rows:
+        """Tracks without a detection so far, of those where `among` (N,) is True."""
+        return np.flatnonzero(among & (self._pick < 0))
 
-    @property
-    def free_detections(self) -> Rows:
-        """Detections without a track so far."""
-        return np.flatnonzero(self._free)
+    def free_detections(self, among: NDArray[np.bool_]) -> Rows:
+        """Detections without a track so far, of those where `among` (M,) is True."""
+        return np.flatnonzero(among & self._free)
 
     def pairs(self) -> tuple[Rows, Rows]:
         """Rows of the matched tracks and, at the same place, their detections."""

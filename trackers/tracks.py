@@ -13,7 +13,13 @@ from trackers.kalman import BatchedKalman, MotionFilter, Noise
 from trackers.params import DeepSortParams
 from trackers.rows import Column, Move
 
+Ints = NDArray[np.int64]
 Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_LIFE = np.dtype(
+    [("id", "i8"), ("serial", "i8"), ("hits", "i8"), ("misses", "i8"), ("index", "i8"), ("seen", "f8"), ("score", "f8")]
+)
 
 
 def make_filter(params: DeepSortParams) -> MotionFilter:
@@ -38,13 +44,6 @@ class Tracks:
 
     Attributes:
         motion: their Kalman filter.
-        ids: column of int64; 0 as long as a track is tentative.
-        serial: order of birth.
-        hits: number of detections matched.
-        seen: clock of the last of them, seconds.
-        misses: number of frames since.
-        score: score of the last detection.
-        index: its row in the caller's arrays.
         memory: how they look; None as long as no embedding was ever given.
         xyxy: (N, 4) float64 boxes, from the filter's state.
     """
@@ -52,13 +51,7 @@ class Tracks:
     def __init__(self, params: DeepSortParams) -> None:
         self._params = params
         self.motion = make_filter(params)
-        self.ids = Column(dtype=np.int64)
-        self.serial = Column(dtype=np.int64)
-        self.hits = Column(dtype=np.int64)
-        self.seen = Column()
-        self.misses = Column(dtype=np.int64)
-        self.score = Column()
-        self.index = Column(dtype=np.int64)
+        self._life = Column(dtype=_LIFE)
         self.memory: FeatureMemory | None = None
         self._born = 0
         self._named = 0
@@ -67,11 +60,42 @@ class Tracks:
 
     def __len__(self) -> int:
         """Number of tracks."""
-        return len(self.ids)
+        return len(self._life)
 
     @property
-    def _columns(self) -> tuple[Column, ...]:
-        return (self.ids, self.serial, self.hits, self.seen, self.misses, self.score, self.index)
+    def ids(self) -> Ints:
+        """(N,) 0 as long as a track is tentative."""
+        return self._life.values["id"]
+
+    @property
+    def serial(self) -> Ints:
+        """(N,) order of birth."""
+        return self._life.values["serial"]
+
+    @property
+    def hits(self) -> Ints:
+        """(N,) number of detections matched."""
+        return self._life.values["hits"]
+
+    @property
+    def misses(self) -> Ints:
+        """(N,) number of frames since the last of them; 0 where seen in this frame."""
+        return self._life.values["misses"]
+
+    @property
+    def seen(self) -> Floats:
+        """(N,) clock of the last detection, seconds."""
+        return self._life.values["seen"]
+
+    @property
+    def score(self) -> Floats:
+        """(N,) its score."""
+        return self._life.values["score"]
+
+    @property
+    def index(self) -> Ints:
+        """(N,) its row in the caller's arrays."""
+        return self._life.values["index"]
 
     def make_room_for(self, found: Detections) -> None:
         """Set up the memory of looks when the first embeddings come.
@@ -90,11 +114,11 @@ class Tracks:
 
     def predict(self, dt: float) -> None:
         """Move every track `dt` seconds on; those not seen in the last frame keep their shape."""
-        unseen = np.flatnonzero(self.misses.values > 0)
+        unseen = np.flatnonzero(self.misses > 0)
         if len(unseen):
             self.motion.hold_shape(unseen)
         self.motion.predict(dt)
-        self.misses.values[:] += 1
+        self.misses[:] += 1
         self.xyxy = boxes.to_xyxy(self.motion.position)
 
     def update(self, rows: Rows, found: Detections, picks: Rows, clock: float) -> None:
@@ -102,11 +126,11 @@ class Tracks:
         scores = found.scores[picks]
         noise = 1.0 - self._params.score_noise * scores.clip(0.0, 0.95)
         self.motion.update(rows, found.xyah[picks], noise)
-        self.hits.values[rows] += 1
-        self.seen.values[rows] = clock
-        self.misses.values[rows] = 0
-        self.score.values[rows] = scores
-        self.index.values[rows] = found.indices[picks]
+        self.hits[rows] += 1
+        self.seen[rows] = clock
+        self.misses[rows] = 0
+        self.score[rows] = scores
+        self.index[rows] = found.indices[picks]
         self.xyxy = boxes.to_xyxy(self.motion.position)
 
     def start(self, found: Detections, picks: Rows, clock: float) -> None:
@@ -115,13 +139,13 @@ class Tracks:
         if count == 0:
             return
         self.motion.append(found.xyah[picks])
-        self.ids.extend(count)
-        self.serial.append(self._born + np.arange(count))
-        self.hits.extend(count, 1)
-        self.seen.extend(count, clock)
-        self.misses.extend(count)
-        self.score.append(found.scores[picks])
-        self.index.append(found.indices[picks])
+        life = np.zeros(count, _LIFE)
+        life["serial"] = self._born + np.arange(count)
+        life["hits"] = 1
+        life["seen"] = clock
+        life["score"] = found.scores[picks]
+        life["index"] = found.indices[picks]
+        self._life.append(life)
         if self.memory is not None:
             embedded = found.embedded[picks]
             embeddings = np.zeros((count, self._dimensions), np.float32)
@@ -132,9 +156,9 @@ class Tracks:
 
     def confirm(self) -> Rows:
         """Give ids to tentative tracks with enough hits, in order of birth; return their rows."""
-        rows = np.flatnonzero((self.ids.values == 0) & (self.hits.values >= self._params.n_init))
-        rows = rows[np.argsort(self.serial.values[rows])]
-        self.ids.values[rows] = self._named + 1 + np.arange(len(rows))
+        rows = np.flatnonzero((self.ids == 0) & (self.hits >= self._params.n_init))
+        rows = rows[np.argsort(self.serial[rows])]
+        self.ids[rows] = self._named + 1 + np.arange(len(rows))
         self._named += len(rows)
         return rows
 
@@ -146,5 +170,4 @@ class Tracks:
         self.motion.remove(move)
         if self.memory is not None:
             self.memory.remove(move)
-        for column in self._columns:
-            column.remove(move)
+        self._life.remove(move)
