@@ -105,6 +105,7 @@ class Pipeline:
             max_wait=config.batch.max_wait,
             queue=config.input.queue,
             stop=self._stop,
+            open_timeout=config.input.open_timeout + 1.0,
         )
         with contextlib.ExitStack() as stack:
             stack.callback(batcher.close)
