@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from pipeline.sinks.events import append_final_revisions
 from pipeline.sinks.identities import NAME, read_identities, write_identities
 from pipeline.sinks.mosaic import MosaicSink
 from pipeline.sinks.mot import mot_line
+from pipeline.sinks.privacy import FOLDER, HiddenBoxes, veiled
 from pipeline.sinks.video import VideoSink
 from pipeline.sources import create_source
 
@@ -97,6 +98,10 @@ def finalize(
     finally:
         for path in videos:
             _beside(path).unlink(missing_ok=True)
+    for name in names:  # it has done its work
+        (folder / FOLDER / f"{name}.txt").unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / FOLDER).rmdir()
     if progress:
         progress(1.0)
     return True
@@ -217,6 +222,7 @@ def _redraw(
     books = {camera.name: _Book.of(*texts[camera.name].pairs) for camera in cameras}
     total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
     annotator = Annotator(output.trail)
+    veils = {name: HiddenBoxes(folder / FOLDER / f"{name}.txt") for name in books if output.blur is not None}
 
     def encoder(path: Path) -> Encoder:
         return Encoder(_beside(path), crf=output.crf, preset=output.preset, fragmented=False)
@@ -234,6 +240,8 @@ def _redraw(
         with closing(_open(config, [camera.name for camera in cameras], stop)) as batcher:
             for frames in batcher:
                 step = tuple(books[frame.camera].page(frame) for frame in frames)
+                if output.blur is not None:
+                    step = tuple(veiled(seen, veils[seen.frame.camera].of(seen.frame), output.blur) for seen in step)
                 for sink in sinks:
                     sink.write(step)
                 done += len(frames)

@@ -23,7 +23,7 @@ SEGMENT = re.compile(r"\d{8}T\d{6}(-\d+)?")  # the stem of a live run's files: U
 
 _TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
 _CROP = re.compile(r"\d+-\d+")
-_SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg"}
+_SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 
 
 def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -37,6 +37,7 @@ class _Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    event: str
     time: float
     date: str | None = None
     camera: str

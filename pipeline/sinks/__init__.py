@@ -14,6 +14,7 @@ from pipeline.sinks.events import EventsSink, Revision
 from pipeline.sinks.identities import IdentitiesSink
 from pipeline.sinks.mosaic import MosaicSink
 from pipeline.sinks.mot import MotSink
+from pipeline.sinks.privacy import FOLDER, PrivacySink
 from pipeline.sinks.segments import DiskLimit
 from pipeline.sinks.video import VideoSink
 from pipeline.wallclock import WallClock
@@ -43,20 +44,18 @@ def create_sinks(
     folder = Path(output.dir)
     clock = WallClock()
     segment = output.segment_minutes * 60.0 if live else None
-    sinks: list[Sink] = [
-        MotSink(folder, cameras, segment=segment, clock=clock),
-        IdentitiesSink(folder, cameras, crops=output.crops, clock=clock if live else None),
-    ]
+    dates = clock if live else None
+    sinks: list[Sink] = [MotSink(folder, cameras, segment=segment, clock=clock)]
     if config.events.enabled:
-        dates = clock if live else None
         sinks.append(EventsSink(folder, config.cameras, config.events, revisions=revisions, clock=dates))
+    pictures: list[Sink] = [IdentitiesSink(folder, cameras, crops=output.crops, clock=dates)]
     if output.video:
-        annotator = Annotator(output.trail, clock if live else None)
+        annotator = Annotator(output.trail, dates)
         encoder = partial(Encoder, crf=output.crf, preset=output.preset)
         videos = folder / "video"
-        sinks.append(VideoSink(videos, cameras, annotator, encoder, segment=segment, clock=clock))
+        pictures.append(VideoSink(videos, cameras, annotator, encoder, segment=segment, clock=clock))
         if output.mosaic:
-            sinks.append(
+            pictures.append(
                 MosaicSink(
                     videos / "mosaic.mp4",
                     cameras,
@@ -67,6 +66,10 @@ def create_sinks(
                     clock=clock,
                 )
             )
+    if output.blur is None:
+        sinks += pictures
+    else:
+        sinks.append(PrivacySink(pictures, output.blur, None if live else folder / FOLDER))
     if live:
         sinks.append(DiskLimit(folder, output.disk_limit_gb * 1e9))
     return sinks
