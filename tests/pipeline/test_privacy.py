@@ -18,6 +18,7 @@ from pipeline.config import Config
 from pipeline.errors import OutputError
 from pipeline.finalize import finalize
 from pipeline.frames import Detections, Frame, FrameTracks, Image
+from pipeline.lettering import identity_color
 from pipeline.outdir import prepare_output
 from pipeline.privacy import Veil, hidden_regions, hide
 from pipeline.report import write_report
@@ -196,10 +197,15 @@ def test_no_face_in_any_output_of_either_pass(tmp_path: Path, mode: str) -> None
     provisional = _most_faces(tmp_path / "out")
     assert len(provisional) == 3 + 3 + 2  # videos, crops, and those in the report
     assert max(provisional.values()) == 0, provisional
-    assert finalize(config, {("a", 1): 30, ("b", 1): 30})
+    assert finalize(config, {("a", 1): 40, ("b", 1): 40})
     final = _most_faces(tmp_path / "out")
     assert max(final.values()) == 0, final
     assert not (tmp_path / "out/hidden").exists()
+
+
+def test_what_is_drawn_is_not_taken_for_a_face() -> None:
+    for identity in (11, 40):
+        assert _faces(np.full((4, 4, 3), identity_color(identity), np.uint8)) == 0
 
 
 def test_the_face_would_be_found(tmp_path: Path) -> None:
@@ -213,7 +219,7 @@ def test_the_second_pass_shows_nobody_when_the_record_is_lost(tmp_path: Path) ->
     _first_pass(tmp_path, config)
     (tmp_path / "out/hidden/a.txt").unlink()
     with pytest.raises(OutputError, match=r"hidden/a\.txt"):
-        finalize(config, {("a", 1): 30})
+        finalize(config, {("a", 1): 40})
     assert max(_most_faces(tmp_path / "out").values()) == 0
 
 
