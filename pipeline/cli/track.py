@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def counted(frames: Iterable[SeenFrame], every: float = 5.0) -> Iterator[SeenFrame]:
+def counted(frames: Iterable[SeenFrame], every: float = 10.0) -> Iterator[SeenFrame]:
     """Pass frames on and say on stderr how many there were, every few seconds."""
     said = time.monotonic()
     for number, frame in enumerate(frames, 1):
