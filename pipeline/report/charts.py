@@ -30,7 +30,7 @@ def timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> list[Markup
             left = 100 * (visit.first - start) / (end - start)
             width = 100 * (visit.last - visit.first) / (end - start)
             style = f"left:{left:.3f}%;width:{width:.3f}%;top:{row * _ROW}px;{colors(visit.identity)}"
-            text = f"Person {visit.identity}, {camera}, {format_time(visit.first)} to {format_time(visit.last)}"
+            text = f"Person {visit.identity}, {camera}, {data.moment(visit.first)} to {data.moment(visit.last)}"
             wide = width > 0.55 * (len(str(visit.identity)) + 1)
             bars.append(
                 moment_link(
@@ -55,11 +55,11 @@ def time_axis(data: RunData) -> Markup:
     """Round times below a chart."""
     start, end = data.span
     step = next((step for step in _STEPS if (end - start) / step <= 7), _STEPS[-1])
-    first = int(np.ceil(start / step))
+    zero = data.clock_zero or 0.0  # round times of day in a live run
     ticks = []
-    for number in range(first, int(end / step) + 1):
-        time = number * step
-        text = format_time(time)
+    for number in range(int(np.ceil((start + zero) / step)), int((end + zero) / step) + 1):
+        time = number * step - zero
+        text = data.moment(time)
         text = text.removesuffix(".0") if step >= 1 else text
         ticks.append(tag("span", text, style=f"left:{100 * (time - start) / (end - start):.3f}%"))
     return tag("div", tag("span"), tag("div", ticks[:60], class_="ticks"), class_="axis")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.draw import format_time
 from pipeline.errors import InputError
 from pipeline.outdir import SEGMENT
 from pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
@@ -72,6 +73,12 @@ class RunData:
         lasts = [record.last for record in self.cameras.values() if record.last is not None]
         start = min(firsts, default=0.0)
         return start, max(max(lasts, default=0.0), start + 1e-3)
+
+    def moment(self, time: float) -> str:
+        """A time as text: of the run's clock, or the local time of day in a live run."""
+        if self.clock_zero is None:
+            return format_time(time)
+        return datetime.fromtimestamp(self.clock_zero + time).strftime("%H:%M:%S")
 
     def video_at(self, camera: str, time: float, lead: float = 1.0) -> tuple[str, float] | None:
         """The video file (relative) and the second in it that show `camera` a little before `time`."""

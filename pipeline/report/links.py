@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.draw import format_time
 from pipeline.lettering import identity_color, ink_on
 from pipeline.report.data import RunData
 from pipeline.report.markup import Markup, link, tag
@@ -25,7 +24,7 @@ def chip(identity: int, *, linked: bool = True) -> Markup:
 def moment_link(data: RunData, camera: str, time: float, content: Markup, **attributes: object) -> Markup:
     """A link that opens the camera's video at a moment; without a video the content alone."""
     found = data.video_at(camera, time)
-    title = f"{camera} at {format_time(time)}"
+    title = f"{camera} at {data.moment(time)}"
     if found is None:
         return tag("span", content, title=title, **attributes)
     file, second = found

@@ -177,9 +177,9 @@ def _figure(data: RunData, camera: str, time: float, file: str | None) -> Markup
     if file is not None:
         source = _inline(data.folder, file)
         if source is not None:
-            alt = f"Person in {camera} at {format_time(time)}"
+            alt = f"Person in {camera} at {data.moment(time)}"
             image = tag("img", src=source, alt=alt, loading="lazy", width="54", height="132")
-    caption = tag("figcaption", tag("b", camera, title=camera), format_time(time))
+    caption = tag("figcaption", tag("b", camera, title=camera), data.moment(time))
     return tag("figure", moment_link(data, camera, time, join([image, caption])))
 
 
@@ -227,7 +227,7 @@ def _person(data: RunData, identity: int, stays: Sequence[Visit]) -> Markup:
         "h3",
         chip(identity, linked=False),
         tag("span", " → ".join(route)),
-        tag("span", f"{format_time(first)} \N{EN DASH} {format_time(last)}", class_="quiet"),
+        tag("span", f"{data.moment(first)} \N{EN DASH} {data.moment(last)}", class_="quiet"),
     )
     return tag("article", title, tag("div", figures, class_="strip"), class_="card person", id=f"person-{identity}")
 

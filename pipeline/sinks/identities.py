@@ -116,7 +116,7 @@ class IdentitiesSink:
         self._every = every
         self._idle = idle
         self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()
-        self._written = time_module.monotonic()
+        self._due = time_module.monotonic() + every
         self._swept = -math.inf
 
     def write(self, step: Step) -> None:
@@ -133,7 +133,7 @@ class IdentitiesSink:
         if now - self._swept > self._idle / 3:
             self._swept = now
             self._sweep(now)
-        if time_module.monotonic() - self._written > self._every:
+        if time_module.monotonic() > self._due:
             self._save(final=False)
 
     def _take(self, tracks: FrameTracks) -> None:
@@ -185,11 +185,13 @@ class IdentitiesSink:
             for live in self._tracks.values():
                 self._store(live)
         records = [(live.record, live.identity) for live in self._tracks.values()]
+        started = time_module.monotonic()
         zero = self._clock.zero if self._clock else None
         write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero)
         if final:
             self._save_embeddings()
-        self._written = time_module.monotonic()
+        ended = time_module.monotonic()
+        self._due = ended + max(self._every, 50.0 * (ended - started))  # a long list is written more rarely
 
     def _save_embeddings(self) -> None:
         known = [(key, live.embedding) for key, live in self._tracks.items() if live.embedding is not None]

@@ -152,6 +152,12 @@ def test_time_axis_has_a_few_ticks(seconds: float) -> None:
     assert 2 <= time_axis(data).count("left:") <= 9
 
 
+def test_live_runs_show_the_time_of_day() -> None:
+    data = RunData(Path(), {"a": CameraRecord(1, 0.0, 120.0, 1)}, {}, clock_zero=1795176010.0)  # 10 s past a minute
+    assert data.moment(50.0).endswith(":01:00")
+    assert [text[-2:] for text in re.findall(r">([^<]+)</span>", str(time_axis(data)))] == ["30", "00", "30", "00"]
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run of RelayTrack"):
         write_report(tmp_path)
