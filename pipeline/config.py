@@ -162,6 +162,9 @@ class OutputConfig(Section):
     segment_minutes: float = Field(default=10.0, gt=0, description="length of the files of a live run")
     disk_limit_gb: float = Field(default=20.0, gt=0, description="oldest segments of a live run go beyond it")
     crops: bool = Field(default=True, description="a few pictures of each person")
+    retain_hours: float | None = Field(
+        default=72.0, gt=0, description="pictures and embeddings of a live run go after that; null keeps them"
+    )
     blur: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
     report: bool = Field(default=True, description="report.html, a page to look at")
 

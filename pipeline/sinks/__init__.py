@@ -48,7 +48,8 @@ def create_sinks(
     sinks: list[Sink] = [MotSink(folder, cameras, segment=segment, clock=clock)]
     if config.events.enabled:
         sinks.append(EventsSink(folder, config.cameras, config.events, revisions=revisions, clock=dates))
-    pictures: list[Sink] = [IdentitiesSink(folder, cameras, crops=output.crops, clock=dates)]
+    retain = output.retain_hours * 3600.0 if live and output.retain_hours is not None else None
+    pictures: list[Sink] = [IdentitiesSink(folder, cameras, crops=output.crops, clock=dates, retain=retain)]
     if output.video:
         annotator = Annotator(output.trail, dates)
         encoder = partial(Encoder, crf=output.crf, preset=output.preset)

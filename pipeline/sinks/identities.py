@@ -95,6 +95,8 @@ class IdentitiesSink:
         keep: tracks that are remembered at the most; the ones seen longest ago go first, with their pictures.
         every: seconds (of real time) between two intermediate versions of identities.json.
         idle: seconds of the run's clock without a box after which a track's picture moves from memory to disk.
+        retain: seconds of the run's clock after which pictures and embeddings of a person who has not been seen
+            again are deleted; None keeps them.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class IdentitiesSink:
         keep: int = 20_000,
         every: float = 10.0,
         idle: float = 30.0,
+        retain: float | None = None,
     ) -> None:
         self._folder = folder
         self._cameras = {name: CameraRecord() for name in cameras}
@@ -115,6 +118,7 @@ class IdentitiesSink:
         self._keep = keep
         self._every = every
         self._idle = idle
+        self._retain = retain
         self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()
         self._due = time_module.monotonic() + every
         self._swept = -math.inf
@@ -166,8 +170,27 @@ class IdentitiesSink:
             self._store(live)
         while len(self._tracks) > self._keep:
             _, live = self._tracks.popitem(last=False)
-            for crop in live.record.crops:
-                (self._folder / crop["file"]).unlink(missing_ok=True)
+            self._purge(live)
+        if self._retain is not None:
+            self._expire(now - self._retain)
+
+    def _purge(self, live: _Live) -> None:
+        """Delete a track's pictures and embedding."""
+        live.strip = live.embedding = None
+        for crop in live.record.crops:
+            (self._folder / crop["file"]).unlink(missing_ok=True)
+        live.record.crops.clear()
+
+    def _expire(self, limit: float) -> None:
+        """Delete what shows people who were last seen before `limit`."""
+        recent = {live.identity for live in self._tracks.values() if live.record.last >= limit}
+        for live in self._tracks.values():  # seen longest ago first
+            if live.record.last >= limit:
+                break
+            if live.record.crops or live.embedding is not None:
+                self._purge(live)
+                if live.identity not in recent:
+                    (self._folder / f"crops/{live.identity}.jpg").unlink(missing_ok=True)
 
     def _store(self, live: _Live) -> None:
         """Write a track's pictures and free their memory."""

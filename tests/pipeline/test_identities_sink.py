@@ -158,6 +158,29 @@ def test_memory_is_bounded_and_forgotten_tracks_take_their_pictures_along(tmp_pa
     assert {int(path.stem.split("-")[0]) for path in (tmp_path / "crops/a").iterdir()} == kept
 
 
+def test_pictures_and_embeddings_go_after_their_time(tmp_path: Path) -> None:
+    def step(seconds: float, track: int) -> tuple[FrameTracks, ...]:
+        seen = _seen("a", seconds, [(track, track, BOX)])
+        return (replace(seen, embeddings=np.eye(8, dtype=np.float32)[[track]]),)
+
+    sink = IdentitiesSink(tmp_path, ["a", "b"], idle=3.0, retain=20.0, every=0.0)
+    for k in range(60):
+        sink.write(step(float(k), 1 if k < 5 else 2 if k < 10 or k > 50 else 3))
+    sink.close()
+    with np.load(tmp_path / "embeddings.npz") as data:
+        assert data["track"].tolist() == [3, 2]
+    left = sorted(
+        str(path.relative_to(tmp_path / "crops")).split("-")[0] for path in (tmp_path / "crops").rglob("*.jpg")
+    )
+    assert sorted(set(left)) == ["2.jpg", "3.jpg", "a/2", "a/3"]
+    people = json.loads((tmp_path / "identities.json").read_text())["identities"]
+    assert [(person["id"], person["crop"]) for person in people] == [
+        (1, None),
+        (2, "crops/2.jpg"),
+        (3, "crops/3.jpg"),
+    ]
+
+
 def test_intermediate_versions_are_written(tmp_path: Path) -> None:
     sink = IdentitiesSink(tmp_path, ["a", "b"], every=0.0)
     sink.write((_seen("a", 0.0, [(1, 1, BOX)]),))
