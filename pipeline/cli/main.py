@@ -19,6 +19,7 @@ COMMANDS = {
     "eval": "pipeline.cli.eval",
     "cache": "pipeline.cli.cache",
     "bench": "pipeline.cli.bench",
+    "search": "pipeline.cli.search",
     "calibrate": "pipeline.cli.calibrate",
     "reid": "pipeline.cli.reid",
 }

@@ -1,0 +1,47 @@
+"""`relaytrack search`: find a person of a picture in a finished run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+HELP = "find a person of a picture in a finished run, over all its cameras"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack search`."""
+    parser.add_argument("--run", metavar="DIR", required=True, dest="folder", help="the run's output folder")
+    parser.add_argument("--image", metavar="FILE", required=True, help="a picture that one person fills")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="matches at the most (default: 10)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--sheet", metavar="FILE", help="also write a contact sheet, .png or .jpg")
+    parser.add_argument("--weights", metavar="FILE", help="the run's network, if it is no longer where it was")
+    parser.add_argument("--device", default="cpu", metavar="cpu|cuda[:i]", help="where the network runs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from pipeline.errors import InputError
+    from pipeline.report.data import load_run
+    from pipeline.search import as_table, contact_sheet, read_picture, search, write_sheet
+    from reid import Embedder
+
+    folder = Path(args.folder)
+    if args.top < 1:
+        raise InputError("--top: at least 1")
+    picture = read_picture(Path(args.image))
+    data = load_run(folder)
+    weights = args.weights
+    if weights is None:
+        config = data.run.get("config")
+        embedder = config.get("embedder") if isinstance(config, dict) else None
+        weights = embedder.get("weights") if isinstance(embedder, dict) else None
+    matches = search(folder, picture, Embedder(weights=weights, device=args.device), top=args.top)
+    if args.sheet:
+        write_sheet(Path(args.sheet), contact_sheet(folder, picture, matches))
+    if args.json:
+        print(json.dumps([match.as_dict() for match in matches], indent=1))
+    else:
+        print("\n".join(as_table(data, matches)))
+    return 0
