@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="weights (.safetensors) or training checkpoint (.pt)")
     parser.add_argument("target", type=Path, help=".onnx, or .safetensors for a training checkpoint")
     parser.add_argument("--half", action="store_true", help="store matrices as float16 (.safetensors)")
+    parser.add_argument(
+        "--keep-norms",
+        action="store_true",
+        help="of a checkpoint: leave its batch-norm statistics instead of measuring them on its training images",
+    )
     parser.add_argument("--name", default="", help="what the weights are called")
     parser.add_argument("--licence", default="", help="licence of the weights, stored in them")
     parser.add_argument("--notice", default="", help="one line that each run with the weights says")
@@ -38,8 +43,14 @@ def run(args: argparse.Namespace) -> int:
         raise ReidError(f"{args.target}: the target must end in .onnx or .safetensors")
     from reid.checkpoint import WeightsInfo, save_model
     from reid.training.finish import read_checkpoint
+    from reid.training.start import splits
+    from reid.training.statistics import with_measured_statistics
+    from reid.training.trainer import make_cache
 
     model, config, step = read_checkpoint(args.source)
+    if not args.keep_norms:
+        train, _ = splits(config)
+        model = with_measured_statistics(model, make_cache(config, train), seed=config.run.seed)
     info = WeightsInfo(
         name=args.name,
         dataset=" + ".join(source.name for source in config.data.sources),

@@ -23,7 +23,7 @@ def finish(trainer: Trainer, *, name: str = "", licence: str = "", notice: str =
     info = WeightsInfo(
         name=name, dataset=_datasets(trainer.config), licence=licence, notice=notice, recipe=_recipe(trainer)
     )
-    model = trainer.evaluated.eval()
+    model = trainer.evaluated()
     if trainer.validation is not None:
         info = calibrated(model, info, trainer.validation, device=trainer.device)
     return save_model(trainer.out / "weights.safetensors", model, info, half=True)

@@ -33,6 +33,7 @@ from reid.training.logs import RunLog
 from reid.training.regularise import MixStyle
 from reid.training.schedule import Schedule, progress
 from reid.training.speedup import decimate_strided_depthwise
+from reid.training.statistics import with_measured_statistics
 from reid.training.sync_norm import synchronise_norms
 
 log = logging.getLogger(__name__)
@@ -269,29 +270,40 @@ class Trainer:
             return torch.optim.SGD(groups, momentum=optim.momentum, nesterov=optim.momentum > 0)
         return (torch.optim.AdamW if optim.name == "adamw" else torch.optim.Adam)(groups)
 
-    @property
     def evaluated(self) -> ReidModel:
-        """The network that is validated and shipped: the running average where there is one."""
+        """The network that is validated and shipped: the running average where there is one.
+
+        A copy whose batch norms know the statistics of plain training images, in eval mode, and without the
+        attention while the run is in its low-resolution part.
+        """
         model = self.average.model if self.average is not None else self.model
         assert isinstance(model, ReidModel)
-        return model
+        held, size = model.attention, self._size()
+        if size != (self.config.model.height, self.config.model.width):
+            model.attention = nn.ModuleDict()
+        try:
+            return with_measured_statistics(
+                model,
+                self.cache,
+                seed=self.config.run.seed,
+                height=size[0],
+                width=size[1],
+                precision=self.config.run.precision,
+            )
+        finally:
+            model.attention = held
 
     def _validate(self, log_to: RunLog) -> Scores | None:
         scores: Scores | None = None
         full = self._size() == (self.config.model.height, self.config.model.width)
         if self.validation is not None and self.rank == 0:
-            model = self.evaluated
-            held = model.attention
-            if not full:
-                model.attention = nn.ModuleDict()
-            try:
-                embeddings = embed_files(
-                    model, self.validation.paths, self._size(), device=self.device, precision="bf16"
-                )
-            finally:
-                model.attention = held
-                if model is self.model:
-                    self._wrap()
+            embeddings = embed_files(
+                self.evaluated(),
+                self.validation.paths,
+                self._size(),
+                device=self.device,
+                precision=self.config.run.precision,
+            )
             scores = evaluate_split(self.validation, embeddings)
             log_to.validation(self.step, scores)
             if full and scores.mean_ap > self.best:

@@ -17,9 +17,11 @@ import torch
 
 from reid.checkpoint import load_info, load_model
 from reid.errors import TrainingError, WeightsError
+from reid.training.batches import to_network
 from reid.training.config import TrainConfig, parse_config
 from reid.training.finish import finish, read_checkpoint
 from reid.training.start import prepare
+from reid.training.statistics import with_measured_statistics
 from reid.training.trainer import Trainer
 
 
@@ -133,10 +135,29 @@ def test_a_run_leaves_logs_curves_and_calibrated_weights(people: Path, tmp_path:
     model, _, step = read_checkpoint(out / "last.pt")
     assert step == 3
     x = torch.zeros(1, 3, 32, 32)
-    torch.testing.assert_close(model(x), trainer.evaluated(x), atol=1e-4, rtol=1e-3)
+    measured = with_measured_statistics(model, trainer.cache, precision="bf16")
+    torch.testing.assert_close(measured(x), trainer.evaluated()(x), atol=1e-3, rtol=1e-3)
     (out / "other.pt").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="is no training checkpoint"):
         read_checkpoint(out / "other.pt")
+
+
+def test_measured_statistics_centre_the_embeddings(people: Path, tmp_path: Path) -> None:
+    trainer = prepare(config(people, tmp_path, model={"init": "scratch"}))
+    average = trainer.average
+    assert average is not None
+    with torch.no_grad():
+        average.model.backbone.features[0][0].weight.mul_(3)  # as if it had moved since its statistics were taken
+    views = [trainer.cache.get(index) for index in range(len(trainer.cache))]
+    x = to_network(np.stack(views), torch.device("cpu"))
+    before = {name: tensor.clone() for name, tensor in average.model.state_dict().items()}
+    made = with_measured_statistics(average.model, trainer.cache, precision="fp32")
+    for name, tensor in average.model.state_dict().items():
+        assert torch.equal(tensor, before[name]), "the network itself is not changed"
+    offset = [float(model(x).mean(0).norm() / model(x).std(0).norm()) for model in (average.model, made)]
+    assert offset[1] < 0.3
+    assert offset[0] > 3 * offset[1]
+    assert all(module.momentum == 0.1 for module in made.modules() if isinstance(module, torch.nn.BatchNorm2d))
 
 
 def test_low_resolution_first_then_attention_and_frozen_stages(people: Path, tmp_path: Path) -> None:
