@@ -118,6 +118,8 @@ def _results(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
         single = {*cameras, "mosaic"}
         for found in _children(folder / kind):
             stem = _stem(found, suffix)
+            if kind == "hidden" and stem is not None:
+                stem = stem.removesuffix(".forgotten")
             if stem in single or (kind == "crops" and stem is not None and stem.isdecimal()):
                 yield found
             elif found.name in single and found.is_dir() and not found.is_symlink():

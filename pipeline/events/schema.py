@@ -9,7 +9,8 @@ known at that moment. Only confirmed tracks make events.
 * `leave`: a person has been out of a camera's view for `events.leave_after` seconds; `time` is when they were last
   seen. With `entered` (time) and `frames`.
 * `revised`: a track turns out to be somebody else: `identity`, no longer `old`; it holds for the whole track. `kind`
-  is `merge` (two people were one), `split` (one was two) or `final` (the end of a run over files).
+  is `merge` (two people were one), `split` (one was two), `final` (the end of a run over files) or
+  `manual` (by hand, afterwards).
 * `zone_enter`: a person's feet have been in a zone for `events.settle` seconds; `time` is when they came in. With
   `zone`, `inside`, `total`.
 * `zone_leave`: they have been out of it for as long; `time` is when they were last in it. With `zone`, `inside`,
@@ -70,7 +71,7 @@ class RevisedEvent(_Event):
 
     event: Literal["revised"] = "revised"
     old: int = Field(ge=0)
-    kind: Literal["merge", "split", "final"]
+    kind: Literal["merge", "split", "final", "manual"]
 
 
 class ZoneEnterEvent(_Event):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -271,13 +271,16 @@ class EventsSink:
             self._file.close()
 
 
-def append_final_revisions(folder: Path, changes: Sequence[tuple[str, int, int, int]], time: float) -> None:
-    """Add what the end of a run over files changed to its events.
+def append_revisions(
+    folder: Path, changes: Sequence[tuple[str, int, int, int]], time: float, kind: Literal["final", "manual"]
+) -> None:
+    """Add what was changed after a run over files to its events.
 
     Args:
         folder: the output folder.
         changes: (camera, track, identity so far, final identity) each.
         time: the run's end.
+        kind: by the association's last word, or by hand.
 
     Raises:
         OutputError: the file cannot be written.
@@ -286,7 +289,7 @@ def append_final_revisions(folder: Path, changes: Sequence[tuple[str, int, int, 
     if not path.exists() or not changes:
         return
     lines = [
-        RevisedEvent(time=round(time, 3), camera=camera, track=track, identity=new, old=old, kind="final")
+        RevisedEvent(time=round(time, 3), camera=camera, track=track, identity=new, old=old, kind=kind)
         for camera, track, old, new in changes
     ]
     with writing(path), open(path, "ab", buffering=0) as file:

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.events import EVENT_TYPES, LineWatch, ZoneWatch, event_schema, parse_event
 from pipeline.events.zones import points_in_polygon
 from pipeline.frames import Frame, FrameTracks
-from pipeline.sinks.events import EventsSink, append_final_revisions
+from pipeline.sinks.events import EventsSink, append_revisions
 from pipeline.wallclock import WallClock
 
 SQUARE = np.array([[10, 10], [20, 10], [20, 20], [10, 20]], float)
@@ -151,7 +151,7 @@ def test_a_changed_number_without_a_notice_is_told_too(tmp_path: Path) -> None:
 
 def test_final_corrections_are_added(tmp_path: Path) -> None:
     _run(tmp_path, [_seen(0.0, (1, 8, 50, 50))])
-    append_final_revisions(tmp_path, [("a", 1, 8, 2)], 5.0)
+    append_revisions(tmp_path, [("a", 1, 8, 2)], 5.0, "final")
     last = parse_event((tmp_path / "events.jsonl").read_text().splitlines()[-1])
     assert last.model_dump() == {
         "time": 5.0,

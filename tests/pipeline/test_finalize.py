@@ -108,7 +108,7 @@ def test_the_source_is_what_is_drawn_again(config: Config) -> None:
 
 def test_nothing_is_drawn_again_when_the_ids_were_right(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: _pictures(config, name) for name in ("a", "b", "mosaic")}
-    monkeypatch.setattr(finalize_module, "_redraw", None)
+    monkeypatch.setattr(finalize_module, "redraw", None)
     assert finalize(config, {("a", 4): 1, ("b", 4): 2})
     for name, pictures in before.items():
         again = _pictures(config, name)

@@ -79,6 +79,8 @@ def test_overwrite_removes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> 
         "video/gate/20261120T120000.mp4",
         "tracks/gate.txt",
         "global/yard/20261120T120000-2.txt",
+        "hidden/gate.txt",
+        "hidden/yard.forgotten.txt",
         "crops/12.jpg",
         "crops/gate/3-1.jpg",
         "embeddings.npz",

@@ -200,7 +200,6 @@ def test_no_face_in_any_output_of_either_pass(tmp_path: Path, mode: str) -> None
     assert finalize(config, {("a", 1): 40, ("b", 1): 40})
     final = _most_faces(tmp_path / "out")
     assert max(final.values()) == 0, final
-    assert not (tmp_path / "out/hidden").exists()
 
 
 def test_what_is_drawn_is_not_taken_for_a_face() -> None:
