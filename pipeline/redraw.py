@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.batcher import Batcher
 from pipeline.config import Config
@@ -71,13 +72,13 @@ class _Book:
     @staticmethod
     def of(own: bytes, final: bytes) -> _Book:
         """Read the text of `tracks/` and `global/`, whose lines are parallel."""
-        table = _table(own)
+        table = mot_table(own)
         boxes = table[:, 2:6].copy()
         boxes[:, 2:] += boxes[:, :2]
         return _Book(
             table[:, 0].astype(np.int64),
             table[:, 1].astype(np.int64),
-            _table(final)[:, 1].astype(np.int64),
+            mot_table(final)[:, 1].astype(np.int64),
             boxes.astype(np.float32),
             table[:, 6].astype(np.float32),
         )
@@ -90,7 +91,8 @@ class _Book:
         return FrameTracks(frame, self.ids[rows], self.global_ids[rows], boxes, self.scores[rows])
 
 
-def _table(text: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def mot_table(text: bytes) -> NDArray[np.float64]:
+    """MOT lines as an array (N, 10)."""
     values = np.array(text.replace(b"\n", b",").split(b",")[:-1], dtype=np.float64)
     return values.reshape(-1, 10)
 

@@ -20,6 +20,9 @@ COMMANDS = {
     "cache": "pipeline.cli.cache",
     "bench": "pipeline.cli.bench",
     "search": "pipeline.cli.search",
+    "merge": "pipeline.cli.merge",
+    "split": "pipeline.cli.split",
+    "forget": "pipeline.cli.forget",
     "calibrate": "pipeline.cli.calibrate",
     "reid": "pipeline.cli.reid",
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from pipeline.frames import Floats, FrameTracks, Image
+from pipeline.outdir import writing
 
 _BETTER = 1.1  # a new picture must be that much better: encoding each small step would be waste
 _HEIGHT = 256
@@ -109,3 +112,12 @@ class CropStrip:
             return []
         enough = 0.5 * max(crop.quality for crop in self._pieces.values())
         return sorted((c for c in self._pieces.values() if c.quality >= enough), key=lambda crop: crop.time)
+
+
+def remove_pictures(folder: Path, files: Iterable[str]) -> None:
+    """Delete picture files below `folder`; names that lead out of it are passed over."""
+    for name in files:
+        path = (folder / name).resolve()
+        if path.is_relative_to(folder.resolve()):
+            with writing(path, "delete"):
+                path.unlink(missing_ok=True)

@@ -1,0 +1,35 @@
+"""`relaytrack split`: give some tracks of a person a number of their own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.cli.merge import add_correction_arguments
+
+HELP = "give some tracks of a person of a finished run a number of their own"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack split`."""
+    add_correction_arguments(parser)
+    parser.add_argument("person", type=int, metavar="ID", help="the person's number")
+    parser.add_argument(
+        "tracks", nargs="+", metavar="CAMERA:TRACK", help="the tracks to take out, as in identities.json"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from pipeline.corrections import open_run, split
+    from pipeline.errors import InputError
+
+    tracks = []
+    for text in args.tracks:
+        camera, _, number = text.rpartition(":")
+        if not camera or not number.isdecimal():
+            raise InputError(f"{text!r} is not CAMERA:TRACK")
+        tracks.append((camera, int(number)))
+    new = split(open_run(Path(args.folder)), args.person, tracks, videos=args.videos)
+    print(f"{', '.join(args.tracks)}: person {new} now, no longer {args.person}")
+    return 0
