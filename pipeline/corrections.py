@@ -278,7 +278,8 @@ def _merged(old: bytes, rows: Floats) -> bytes:
     """The text of covered boxes with more of them, sorted by frame."""
     lines: list[bytes] = old.splitlines(keepends=True)
     lines += [b"%d,%.1f,%.1f,%.1f,%.1f\n" % (int(row[0]), *row[1:]) for row in rows.tolist()]
-    return b"".join(sorted(lines, key=_frame_of))
+    ordered: list[bytes] = sorted(lines, key=_frame_of)
+    return b"".join(ordered)
 
 
 def _frame_of(line: bytes) -> int:
