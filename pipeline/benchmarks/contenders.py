@@ -62,6 +62,16 @@ def own_contenders() -> list[Contender]:
     ]
 
 
+def own_variant(name: str, settings: dict[str, Any]) -> Contender:
+    """Our tracker with some settings changed.
+
+    Raises:
+        TrackerError: a setting that is unknown or out of range.
+    """
+    params = DeepSort(**settings).params
+    return Contender(f"relaytrack {name}", _deep_sort(params), ours=True, predicts=params.report_coasting)
+
+
 def _refined(cache: DetectionCache, fps: float) -> MotRows:
     rows = track_cache(cache, DeepSort(), fps=fps, backfill=True).rows
     return fill_gaps(rows, cache.clock(fps))[0]

@@ -43,6 +43,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--appearance", action="store_true", help="only the table of what appearance buys (needs --caches and --gt)"
     )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME:KEY=VALUE[,...]",
+        help="our tracker with other settings as a further row (for ablations); may repeat",
+    )
+    parser.add_argument(
+        "--jitter",
+        type=int,
+        metavar="N",
+        help="only this: the defaults and N sets of settings within 15 %% of them (needs --caches and --gt)",
+    )
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write identity time-lines of our default tracker")
     parser.add_argument("--json", action="store_true", help="print JSON; ratios in percent")
 
@@ -53,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
     if bool(args.caches) != bool(args.gt):
         raise InputError("give --caches and --gt together")
-    if (args.appearance or args.plots) and not args.caches:
-        raise InputError("--appearance and --plots need --caches and --gt")
+    if (args.appearance or args.plots or args.jitter) and not args.caches:
+        raise InputError("--appearance, --jitter and --plots need --caches and --gt")
     if args.repeats < 1 or any(size < 1 for size in args.people):
         raise InputError("--repeats and --people must be at least 1")
     if any(os.environ.get(key) != value for key, value in _ONE_THREAD.items()):
@@ -65,13 +78,17 @@ def run(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     """Do what the options ask for in this process."""
     from pipeline.benchmarks import tables
-    from pipeline.benchmarks.contenders import own_contenders
+    from pipeline.benchmarks.appearance import compare_embeddings, plot_cases
+    from pipeline.benchmarks.contenders import own_contenders, own_variant
 
     folders = [_named(word, index) for index, word in enumerate(args.caches)]
     report: dict[str, Any] = {"unit": "percent", "threads": 1}
     texts: list[str] = []
     quoted = tables.quoted_rows(_read(args.quote)) if args.quote else {}
-    contenders = [*own_contenders(), *_peers(args.peers)] if not args.appearance else []
+    if args.jitter:
+        return _jitter(folders[0][1], args.gt, args.jitter, args.json)
+    variants = [own_variant(*_variant(word)) for word in args.variant]
+    contenders = [*own_contenders(), *variants, *_peers(args.peers)] if not args.appearance else []
     if folders and not args.appearance:
         cells = _accuracy(folders[0][1], args.gt, contenders)
         rows = tables.rows_of(cells)
@@ -81,11 +98,11 @@ def measure(args: argparse.Namespace) -> int:
         texts += ["### means over all real detections (gt left out)", tables.summary_table(rows)]
         report["accuracy"] = [_cell(cell) for cell in cells]
     if folders and (args.appearance or len(folders) > 1):
-        found = _appearance(folders, args.gt)
+        found = compare_embeddings(folders, args.gt, _say)
         texts += ["### what appearance buys (HOTA / IDF1 / switches / ms)", tables.appearance_table(found)]
         report["appearance"] = {name: [_cell(cell) for cell in cells] for name, cells in found.items()}
     if args.plots:
-        _plots(folders[0][1], args.gt, args.plots)
+        plot_cases(folders[0][1], args.gt, args.plots, _say)
     if args.people and not args.appearance:
         timings = _speed([one for one in contenders if not (one.ours and one.predicts)], args.people, args.repeats)
         texts += ["### milliseconds per update on a synthetic crowd (medians)", tables.speed_table(timings, REFERENCE)]
@@ -125,24 +142,6 @@ def _accuracy(caches: Path, truths: Path, contenders: Sequence[Contender]) -> li
     return cells
 
 
-def _appearance(folders: Sequence[tuple[str, Path]], truths: Path) -> dict[str, list[Cell]]:
-    """Our tracker without embeddings and with those of each folder, on the same detections."""
-    from pipeline.benchmarks.accuracy import find_cases, measure
-    from pipeline.benchmarks.contenders import own_contenders
-
-    ours, motion = (
-        next(one for one in own_contenders() if one.name == name) for name in ("relaytrack", "relaytrack motion only")
-    )
-    found: dict[str, list[Cell]] = {"motion only": []}
-    for index, (name, folder) in enumerate(folders):
-        for case in find_cases(folder, truths):
-            _say(f"{case.sequence} {case.detector}: {name}")
-            if index == 0:
-                found["motion only"] += measure(case, [motion])
-            found.setdefault(f"+ {name}", []).extend(measure(case, [ours]))
-    return found
-
-
 def _speed(contenders: Sequence[Contender], sizes: Sequence[int], repeats: int) -> list[Timing]:
     from pipeline.benchmarks.speed import time_trackers
 
@@ -153,27 +152,27 @@ def _speed(contenders: Sequence[Contender], sizes: Sequence[int], repeats: int) 
     return timings
 
 
-def _plots(caches: Path, truths: Path, folder: Path) -> None:
-    """One time-line per case, of our default tracker."""
+def _jitter(caches: Path, truths: Path, sets: int, as_json: bool) -> int:
+    """Measure the neighbourhood of the default settings."""
     from pipeline.benchmarks.accuracy import find_cases
-    from pipeline.detection_cache import read_cache
-    from pipeline.errors import OutputError
-    from pipeline.offline import track_cache
-    from trackers import DeepSort
-    from trackers.evaluation import evaluate_in_detail
-    from trackers.evaluation.timelines import save_timelines
+    from pipeline.benchmarks.neighbourhood import explore, neighbourhood_table
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
-    for case in find_cases(caches, truths):
-        found = track_cache(read_cache(case.path), DeepSort(), fps=case.truth.frame_rate)
-        file = folder / f"timeline_{case.sequence}_{case.detector}.png"
-        detail = evaluate_in_detail(case.truth, found.rows)
-        title = f"{case.sequence}, detector {case.detector}"
-        save_timelines(file, detail, title=title, frame_rate=case.truth.frame_rate)
-        _say(f"wrote {file}")
+    found = explore(find_cases(caches, truths), sets, _say)
+    plain = {"unit": "percent", "columns": ["HOTA", "IDF1"], "cells": list(found.cases)}
+    values = {"sets_detected": found.plain.tolist(), "sets_with_coasting": found.coasting.tolist()}
+    print(json.dumps(plain | values, indent=2) if as_json else neighbourhood_table(found))
+    return 0
+
+
+def _variant(word: str) -> tuple[str, dict[str, Any]]:
+    """Take NAME:KEY=VALUE,KEY=VALUE apart."""
+    from pipeline.configfile import parse_assignment
+    from pipeline.errors import InputError
+
+    name, colon, settings = word.partition(":")
+    if not colon or not name or not settings:
+        raise InputError(f"--variant {word!r}: write NAME:KEY=VALUE[,KEY=VALUE]")
+    return name, dict(parse_assignment(part) for part in settings.split(","))
 
 
 def _cell(cell: Cell) -> dict[str, Any]:

@@ -12,11 +12,13 @@ import pytest
 
 from pipeline.benchmarks import peers, tables
 from pipeline.benchmarks.contenders import own_contenders
+from pipeline.benchmarks.neighbourhood import Neighbourhood, jittered, neighbourhood_table
 from pipeline.benchmarks.speed import Timing, ratio, time_trackers
 from pipeline.benchmarks.synthetic import crowd
 from pipeline.cli import bench_tracker
 from pipeline.cli.main import main
 from pipeline.detection_cache import DetectionCache, write_cache
+from trackers import DeepSortParams
 
 QUOTED = """# Report
 ### y8: some detector
@@ -143,8 +145,12 @@ def test_tables_of_the_command(scene: Path, capsys: pytest.CaptureFixture[str]) 
     [
         (["--caches", "a"], "give --caches and --gt together"),
         (["--caches", "gt", "--gt", "gt"], "gt: no cache SEQUENCE_DETECTOR.npz of a sequence in gt"),
-        (["--appearance"], "--appearance and --plots need"),
+        (["--appearance"], "--appearance, --jitter and --plots need"),
         (["--people", "0"], "must be at least 1"),
+        (["--jitter", "2"], "--jitter and --plots need"),
+        (["--variant", "fast"], "write NAME:KEY=VALUE"),
+        (["--variant", "fast:max_aeg=1"], "no setting 'max_aeg'"),
+        (["--variant", "fast:max_age=-1"], "max_age"),
         (["--peers", "sort1998"], "'sort1998' is not installed"),
         (["--caches", "a", "--gt", "gt", "--peers", "--quote", "none.md"], "none.md: cannot be read"),
     ],
@@ -162,6 +168,27 @@ def test_command_runs_itself_in_one_thread(monkeypatch: pytest.MonkeyPatch, capf
         monkeypatch.setenv(key, "2")
     assert main(["bench", "tracker", "--peers", "sort1998"]) == 2
     assert "'sort1998' is not installed" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_variants_and_neighbourhood(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A variant that confirms at once misses no frame; sets around the defaults differ from them and each other."""
+    words = ["bench", "tracker", "--caches", f"{scene}/a", "--gt", f"{scene}/gt", "--peers", "--people", "--json"]
+    assert main([*words, "--variant", "at once:n_init=1,max_age=1.5"]) == 0
+    rows = {row["tracker"]: row for row in json.loads(capsys.readouterr().out)["accuracy"]}
+    assert rows["relaytrack at once"]["IDR"] == 100 > rows["relaytrack"]["IDR"]
+    assert main([*words, "--jitter", "3"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["cells"] == ["walk y8"]
+    assert np.shape(report["sets_detected"]) == (4, 1, 2)
+    assert report["sets_detected"][0][0][1] == pytest.approx(rows["relaytrack"]["IDF1"])
+    sets = list(jittered(DeepSortParams(), 20))
+    ages = np.array([one.max_age for one in sets]) / DeepSortParams().max_age
+    assert len(set(ages)) == 20
+    assert 0.85 <= ages.min() < 0.95 < 1.05 < ages.max() <= 1.15
+    assert sets == list(jittered(DeepSortParams(), 20))
+    table = neighbourhood_table(Neighbourhood(("walk y8", "walk gt"), np.ones((3, 2, 2)), np.ones((3, 2, 2))))
+    assert "| **mean of real detections** | detected | 1.0 / 1.0 |" in table
 
 
 def test_peers_are_optional(monkeypatch: pytest.MonkeyPatch) -> None:
