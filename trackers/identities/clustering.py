@@ -6,16 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from trackers.identities.types import Ints
 
 Doubles = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-_NEVER = 1e10
-"""A distance that one pair of thousands gives to the mean of a group beyond any threshold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +22,7 @@ class Evidence:
         mean: points that are averaged over the pairs of two groups, times their `weight`.
         weight: how much a pair counts in that average.
         extra: points that add up over the pairs of two groups (motion, ground), bounded by `limits`.
+        link: points of which the greatest over the pairs of two groups counts (time between sightings).
         apart: pairs that are two people for certain.
         limits: least and greatest that `extra` may count for between two groups.
     """
@@ -33,13 +30,21 @@ class Evidence:
     mean: Matrix
     weight: Matrix
     extra: Matrix
+    link: Matrix
     apart: Bools
     limits: tuple[float, float] = (-12.0, 5.0)
 
     def part(self, index: Ints) -> Evidence:
         """The same for some of the nodes."""
         grid = (index[:, None], index)
-        return Evidence(self.mean[grid], self.weight[grid], self.extra[grid], self.apart[grid], self.limits)
+        return Evidence(
+            self.mean[grid],
+            self.weight[grid],
+            self.extra[grid],
+            self.link[grid],
+            self.apart[grid],
+            self.limits,
+        )
 
     def grouped(self, labels: Ints, count: int) -> Evidence:
         """The same between groups of nodes: labels (N,) in 0..count-1."""
@@ -50,12 +55,16 @@ class Evidence:
             return np.asarray(member @ matrix @ member.T, np.float32)
 
         apart = fold(self.apart.astype(np.float32)) > 0
-        return Evidence(fold(self.mean), fold(self.weight), fold(self.extra), apart, self.limits)
+        order = np.argsort(labels, kind="stable")
+        begins = np.searchsorted(labels[order], np.arange(count))
+        link = np.maximum.reduceat(self.link[order], begins, axis=0)
+        link = np.maximum.reduceat(link[:, order], begins, axis=1)
+        return Evidence(fold(self.mean), fold(self.weight), fold(self.extra), link, apart, self.limits)
 
     def score(self) -> Matrix:
         """(N, N) points of each pair; -inf where it must not be joined."""
         low, high = self.limits
-        points = self.mean / np.maximum(self.weight, 1e-6) + np.clip(self.extra, low, high)
+        points = self.mean / np.maximum(self.weight, 1e-6) + np.clip(self.extra, low, high) + self.link
         points[self.apart] = -np.inf
         np.fill_diagonal(points, -np.inf)
         return np.asarray(points, np.float32)
@@ -64,7 +73,8 @@ class Evidence:
 def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
     """Join the most alike two groups again and again while their score is above 0.
 
-    Average linkage (UPGMA) over `Evidence.mean` plus the bounded sum of `Evidence.extra`; the constraint
+    Average linkage (UPGMA) over `Evidence.mean` plus the bounded sum of `Evidence.extra` plus the greatest
+    `Evidence.link`, which is meant to say that two groups' nearest sightings follow each other; the constraint
     `apart` passes to a group from its members, so that no group ever holds two nodes that are apart, unless
     `start` puts them together. Ties go to the lower indices: the result depends on nothing but the input.
 
@@ -80,29 +90,14 @@ def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
         return np.zeros(0, np.int64)
     labels = np.arange(count) if start is None else np.unique(start, return_inverse=True)[1].reshape(-1)
     groups = int(labels.max()) + 1
-    if not evidence.extra.any() and np.ptp(evidence.weight) == 0:
-        return _in_order(_linkage(evidence, labels))
     work = evidence.grouped(labels, groups) if groups < count else evidence
     parent = _join(work)
     return _in_order(parent[labels])
 
 
-def _linkage(evidence: Evidence, start: Ints) -> Ints:
-    """The same by scipy's average linkage, where every pair counts alike and nothing adds up."""
-    if len(start) == 1:
-        return start
-    points = (evidence.mean / evidence.weight).astype(np.float64)
-    top = max(float(points.max()), 0.0) + 1.0
-    distance = top - points
-    distance[evidence.apart] = _NEVER
-    distance[start[:, None] == start[None, :]] = 0
-    tree = linkage(squareform(distance, checks=False), "average")
-    return np.asarray(fcluster(tree, np.nextafter(top, 0), "distance"), np.int64)
-
-
 def _join(evidence: Evidence) -> Ints:
     mean, weight, extra = evidence.mean.copy(), evidence.weight.copy(), evidence.extra.copy()
-    apart = evidence.apart.copy()
+    link, apart = evidence.link.copy(), evidence.apart.copy()
     low, high = evidence.limits
     score = evidence.score()
     count = len(score)
@@ -120,9 +115,11 @@ def _join(evidence: Evidence) -> Ints:
         for matrix in (mean, weight, extra):
             matrix[a] += matrix[b]
             matrix[:, a] = matrix[a]
+        np.maximum(link[a], link[b], out=link[a])
+        link[:, a] = link[a]
         apart[a] |= apart[b]
         apart[:, a] = apart[a]
-        row = mean[a] / np.maximum(weight[a], 1e-6) + np.clip(extra[a], low, high)
+        row = mean[a] / np.maximum(weight[a], 1e-6) + np.clip(extra[a], low, high) + link[a]
         row[apart[a]] = -np.inf
         row[a] = -np.inf
         row[score[a] == -np.inf] = -np.inf  # groups that are gone stay gone

@@ -120,6 +120,7 @@ class JointAssociator:
         everyone = np.concatenate([names, extra])
         shape = (len(new), len(everyone))
         mean, weight, more = (np.zeros(shape, np.float32) for _ in range(3))
+        link = np.full(shape, self._pairs.long_gone, np.float32)
         apart = np.zeros(shape, bool)
         if len(column):
             member = np.zeros((len(column), len(everyone)), np.float32)
@@ -127,6 +128,9 @@ class JointAssociator:
             mean, weight = evidence.mean @ member, evidence.weight @ member
             more = evidence.extra @ member
             apart = (evidence.apart.astype(np.float32) @ member) > 0
+            order = np.argsort(column, kind="stable")
+            begins = np.searchsorted(column[order], np.arange(len(names)))
+            link[:, : len(names)] = np.maximum.reduceat(evidence.link[:, order], begins, axis=1)
         if known is not None and len(known.query):
             place = np.searchsorted(everyone, known.identity, sorter=np.argsort(everyone, kind="stable"))
             place = np.argsort(everyone, kind="stable")[place]
@@ -138,7 +142,7 @@ class JointAssociator:
             for identity in self._barred.get(slot, ()):
                 apart[row, everyone == identity] = True
         low, high = evidence.limits
-        gain = mean / np.maximum(weight, 1e-6) + np.clip(more, low, high)
+        gain = mean / np.maximum(weight, 1e-6) + np.clip(more, low, high) + link
         gain[apart | (weight == 0)] = -np.inf
         return everyone, np.asarray(np.maximum(gain, -1e6), np.float32)
 
@@ -236,21 +240,22 @@ class JointAssociator:
         kept = [self._gallery.kept(name) for name in sorted(names)]
         fixed = np.repeat(np.array(sorted(names), np.int64), [len(part) for part in kept])
         old, size = len(slots), len(slots) + len(fixed)
-        matrices = []
         likeness = pairs.centred[slots] @ np.concatenate(kept).T
         known = self._table.weight[slots] > 0
         cross = np.where(known[:, None], pairs.to_known(slots, likeness), -1.0)
         weight = np.repeat(np.where(known, 1.0, 0.1)[:, None], len(fixed), axis=1)
         own = self._table.identity[slots][:, None] == fixed[None]
-        for matrix, block in (
-            (evidence.mean, (cross + self._params.stability * own) * weight),
-            (evidence.weight, weight),
-            (evidence.extra, np.zeros_like(cross)),
-        ):
+
+        def grown(matrix: Floats, block: Floats) -> Floats:
             larger = np.zeros((size, size), np.float32)
             larger[:old, :old] = matrix
             larger[:old, old:], larger[old:, :old] = block, block.T
-            matrices.append(larger)
+            return larger
+
+        mean = grown(evidence.mean, (cross + self._params.stability * own) * weight)
+        share = grown(evidence.weight, weight)
+        extra = grown(evidence.extra, np.zeros_like(cross))
+        link = grown(evidence.link, np.full_like(cross, pairs.long_gone))
         apart = np.zeros((size, size), bool)
         apart[:old, :old] = evidence.apart
         apart[old:, old:] = fixed[:, None] != fixed[None]
@@ -258,7 +263,7 @@ class JointAssociator:
             for identity in self._barred.get(slot, ()):
                 apart[row, old:] |= fixed == identity
         apart[old:, :old] = apart[:old, old:].T
-        return Evidence(matrices[0], matrices[1], matrices[2], apart, evidence.limits), fixed
+        return Evidence(mean, share, extra, link, apart, evidence.limits), fixed
 
     def _names(self, slots: Ints, labels: Ints, fixed: Ints) -> Ints:
         """The identity of each slot's group: the known one it holds, or the one most of its frames had."""

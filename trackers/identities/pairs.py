@@ -13,7 +13,7 @@ from trackers.identities.floor import Floor
 from trackers.identities.ground_plane import GroundPlane
 from trackers.identities.motion import continuation
 from trackers.identities.params import IdentityParams
-from trackers.identities.topology import CONFIDENT, TravelTimes, gaps
+from trackers.identities.topology import CONFIDENT, TravelTimes, gaps, kinds
 from trackers.identities.tracklets import TrackletTable
 from trackers.identities.types import CameraTracks, Floats, Ints
 
@@ -21,6 +21,8 @@ UNKNOWN = -1.0
 """Points of a pair without embeddings: strangers are more frequent than the same person."""
 UNKNOWN_WEIGHT = 0.1
 DUPLICATE = 10.0
+NO_LINK = -1.5
+"""Points of two groups that are only ever seen at the same time."""
 SMALL = 64
 """Tracks up to which the cameras' means are learned anew at each decision."""
 
@@ -37,11 +39,16 @@ class PairEvidence:
         self._params = params
         self.table = TrackletTable(params.bank, params.min_quality)
         self.appearance = Appearance(params)
-        self.travel = TravelTimes()
+        self.travel = TravelTimes(params.return_ratio)
         self.floor = Floor(calibrations, params)
         self.centred: Floats = np.zeros((0, 0), np.float32)
         self._mean: Floats = np.zeros((0, 0), np.float32)
         self._deviation: Floats = np.zeros((0, 0), np.float32)
+
+    @property
+    def long_gone(self) -> float:
+        """Points for the time since an identity older than the horizon was seen."""
+        return self._params.time_weight * self.travel.longest()
 
     def observe(self, view: CameraTracks) -> tuple[Ints, Ints]:
         """Take a view; the slots of its tracks and of those that are new."""
@@ -76,10 +83,10 @@ class PairEvidence:
         start, last = table.start[slots], table.last[slots]
         gap = gaps(start, last, start, last)
         later = _later(start, start, slots, slots)
-        weight = (points > CONFIDENT).astype(np.float32)
-        barred = table.conflicts(slots, slots, duplicates=False) | ~known[:, None] | ~known[None, :]
-        weight[barred] = np.nan
-        self.travel.learn(gap, later, table.camera[slots], weight, len(table.cameras))
+        usable = ~table.conflicts(slots, slots, duplicates=False) & known[:, None] & known[None, :]
+        sure = usable & (points > CONFIDENT)
+        kind = self._kinds(later, slots, slots)
+        self.travel.learn(gap, later, table.camera[slots], kind, sure, usable, len(table.cameras))
 
     def between(self, slots: Ints, others: Ints, points: Floats | None = None) -> Evidence:
         """Evidence between tracks (N,) and (M,); matrices are (N, M).
@@ -95,13 +102,17 @@ class PairEvidence:
         known = (table.weight[slots] > 0)[:, None] & (table.weight[others] > 0)[None, :]
         weight = np.where(known, 1.0, UNKNOWN_WEIGHT).astype(np.float32)
         mean = np.where(known, points, UNKNOWN)
+        extra = np.zeros(mean.shape, np.float32)
+        link = np.zeros(mean.shape, np.float32)
         if params.time_weight > 0:
             start, last = table.start[slots], table.last[slots]
             gap = gaps(start, last, table.start[others], table.last[others])
             later = _later(start, table.start[others], slots, others)
-            times = self.travel.points(gap, later, table.camera[slots], table.camera[others])
-            mean = mean + params.time_weight * times
-        extra = np.zeros(mean.shape, np.float32)
+            where = (table.camera[slots], table.camera[others])
+            kind = self._kinds(later, slots, others)
+            link = params.time_weight * self.travel.follow(gap, later, *where, kind)
+            link[link == -np.inf] = NO_LINK
+            extra += params.time_weight * self.travel.at_once(gap, *where)
         if params.motion_weight > 0:
             extra += params.motion_weight * continuation(table, slots, others, params.motion_horizon)
         if self.floor and params.ground_weight > 0:
@@ -111,7 +122,7 @@ class PairEvidence:
         if params.duplicates:
             row, column = np.nonzero(table.apart[slots[:, None], others[None, :]] & ~apart)
             extra[row, column] = DUPLICATE
-        return Evidence((mean * weight).astype(np.float32), weight, extra, apart)
+        return Evidence((mean * weight).astype(np.float32), weight, extra, link, apart)
 
     def to_known(self, slots: Ints, likeness: Floats) -> Floats:
         """(N, M) points of tracks against known embeddings, by the tracks' own cohorts."""
@@ -138,6 +149,11 @@ class PairEvidence:
         place = np.argsort(others, kind="stable")[np.minimum(itself, len(others) - 1)]
         cohort = self.appearance.cohort(likeness, table.camera[others], count, place)
         self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
+
+    def _kinds(self, later: NDArray[np.bool_], slots: Ints, others: Ints) -> Ints:
+        table = self.table
+        same = table.camera[slots][:, None] == table.camera[others][None, :]
+        return kinds(later, same, table.zones(slots), table.zones(others))
 
     def _points(self, slots: Ints, others: Ints) -> Floats:
         table, count = self.table, len(self.table.cameras)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from trackers.errors import InputError
 
-_POSITIVE = ("gallery", "max_identities", "window", "bank", "max_tracks", "feet_speed")
+_POSITIVE = ("gallery", "max_identities", "window", "bank", "max_tracks", "feet_speed", "return_ratio")
 _NOT_NEGATIVE = (
     "max_age",
     "horizon",
@@ -51,7 +51,10 @@ class IdentityParams:
             camera), "centre" (camera means removed only) or "none" (plain cosine); for ablation.
         prior_weight: strangers that the assumed distribution counts for beside those of the run.
         centre_weight: tracks that the mean over all cameras counts for beside a camera's own.
-        time_weight: weight of the learned times between sightings; 0 to ignore them.
+        time_weight: weight of the times between sightings, assumed and learned; 0 to ignore them.
+        return_ratio: how likely, against chance, it is assumed that somebody who walked out of the pictures
+            comes back long after; near 0 who comes back is a new identity unless very much alike, 1 makes no
+            difference. It gives way to what is learned from the run.
         motion_weight: weight of taking up a lost track's motion in the same camera (or on the ground).
         motion_horizon: seconds for which a lost track's motion is carried on.
         ground_weight: weight of where people stand at the same moment on calibrated cameras' common floor.
@@ -76,7 +79,8 @@ class IdentityParams:
     normalise: Literal["cohort", "centre", "none"] = "cohort"
     prior_weight: float = 20.0
     centre_weight: float = 5.0
-    time_weight: float = 0.4
+    time_weight: float = 1.0
+    return_ratio: float = 0.002
     motion_weight: float = 0.5
     motion_horizon: float = 6.0
     ground_weight: float = 0.5

@@ -1,12 +1,21 @@
 """How long people take from one camera to the other, learned while the run goes on.
 
-For each pair of cameras, and direction, the gaps between two sightings of confidently same people are
+For each ordered pair of cameras the gaps between consecutive sightings of confidently same people are
 compared with the gaps between any two sightings: the logarithm of the ratio of the two frequencies is
-evidence. Rare pairs of cameras lean on the frequencies of all pairs (Makris, Ellis and Black, "Bridging the
-gaps between cameras", CVPR 2004, is the model for taking appearance as weight rather than as truth).
+evidence (after Makris, Ellis and Black, "Bridging the gaps between cameras", CVPR 2004, and Javed et al.,
+"Modeling inter-camera space-time and appearance relationships", CVIU 2008). Before anything is learned, and
+for pairs of cameras that share few people, assumed ratios hold: who walks out of one picture is seen in the
+next within seconds; who is lost inside a picture turns up there again; who left otherwise is a stranger when
+somebody alike comes much later, unless it turns out that people do come back. Times given beforehand for a
+pair of cameras take the place of all that.
+
+Sightings that overlap in time by more than `CLOCKS` are counted apart: cameras that share no view never
+show one person at once.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,68 +23,155 @@ from numpy.typing import NDArray
 from trackers.identities.types import Floats, Ints
 
 Doubles = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 EDGES = np.array([0.0, 0.5, 1, 2, 4, 7, 12, 20, 35, 60, 100, 200, 400, 800, 1600, 3200])
-"""Bounds of the gaps' classes in seconds; class 0 is sightings at the same time, the last one open."""
+"""Bounds of the gaps' classes in seconds; class 0 is sightings that touch, the last one is open."""
 CLASSES = len(EDGES) + 1
+UNKNOWN, INSIDE, BORDER = 0, 1, 2
+"""Where in the picture a track began or ended."""
+KINDS = 10
 CONFIDENT = 1.0
-POOL, OWN = 20.0, 20.0
-LIMIT = 4.0
+"""Points of appearance from which a pair counts as one person for learning."""
+POOL = np.array([300.0] * 2 + [10_000.0] * 8)
+OWN = np.array([50.0] * 2 + [1_000.0] * 8)
+"""Sightings that the assumption counts for, by kind, and that all pairs of cameras count for beside one pair.
+
+Where borders are known the assumption holds for long: a few people who look alike must not unlearn it."""
+CLOCKS = 3.0
+"""Seconds by which the cameras' clocks may differ."""
+LIMIT = 6.0
+
+
+_SOON = 2.4
+"""Assumed ratio for the seconds in which most people are seen again."""
+_UNKNOWN_RATIOS = (4.0, 8, 8, 8, 8, 4, 2, 1, 0.5, 0.3, 0.2, 0.15, 0.12, 0.1, 0.1, 0.1, 0.1)
+_LOST = (0.3, 0, 0, 0, 0, 0.1, 0.3, 0.5, 0.8)
+_LEFT = (0.1, 0, 0, 0, 0, 0.2, 0.6, 1.0, 1.0)
+_ODD = (0.3, 0.2, 0.2, 0.2, 0.2, 0.4, 0.7, 1.0, 1.0)
+"""Powers of the return ratio by class: lost inside a picture, left for another camera, anything else."""
+
+
+def assumed(returns: float) -> Doubles:
+    """(KINDS, CLASSES) ratios before anything is learned; see `kinds` for the order.
+
+    Args:
+        returns: ratio, against chance, of people who come back long after they left the pictures.
+    """
+    ways = [_ODD, _ODD, _ODD, _LEFT, _LOST, _ODD, _ODD, _ODD]
+    powers = np.array([(*way, *[1.0] * (CLASSES - len(way))) for way in ways])
+    return np.vstack([[_UNKNOWN_RATIOS, _UNKNOWN_RATIOS], _SOON * returns**powers])
 
 
 def gaps(start: Doubles, last: Doubles, starts: Doubles, lasts: Doubles) -> Doubles:
-    """Seconds between the sightings of rows (N,) and columns (M,): 0 or less when they overlap in time."""
+    """Seconds between the sightings of rows (N,) and columns (M,): negative when they overlap in time."""
     return np.maximum(start[:, None] - lasts[None, :], starts[None, :] - last[:, None])
 
 
+def kinds(later: Bools, same_camera: Bools, row: tuple[Ints, Ints], column: tuple[Ints, Ints]) -> Ints:
+    """(N, M) kind of the way between two sightings.
+
+    Args:
+        later: whether the column's track is the later one.
+        same_camera: whether both are of one camera.
+        row, column: where the tracks began and where they ended, each (N,) or (M,): UNKNOWN, INSIDE, BORDER.
+
+    Returns:
+        0, 1: unknown (other, same camera); 2..5 other camera, 6..9 same camera: inside -> inside,
+        inside -> border, border -> inside, border -> border.
+    """
+    left = np.where(later, row[1][:, None], column[1][None, :])
+    entered = np.where(later, column[0][None, :], row[0][:, None])
+    known = (left != UNKNOWN) & (entered != UNKNOWN)
+    kind = 2 + 4 * same_camera + 2 * (left == BORDER) + (entered == BORDER)
+    return np.asarray(np.where(known, kind, same_camera), np.int64)
+
+
 class TravelTimes:
-    """Log-ratios of gaps of the same person to gaps of any two tracks, by ordered pair of cameras."""
+    """Log-ratios of gaps of the same person to gaps of any two tracks, by ordered pair of cameras.
 
-    def __init__(self) -> None:
+    Args:
+        returns: as of `assumed`.
+        given: (from, to) camera indices -> (least, greatest) seconds that the way takes.
+    """
+
+    def __init__(
+        self, returns: float = 0.005, given: Mapping[tuple[int, int], tuple[float, float]] | None = None
+    ) -> None:
+        self.given = dict(given or {})
+        self._assumed = assumed(returns)
         self._count = 0
-        self._same = np.zeros((0, 0, CLASSES))
-        self._any = np.zeros((0, 0, CLASSES))
-        self._table = np.zeros((0, 0, CLASSES), np.float32)
+        self._same = np.zeros((0, KINDS, CLASSES))
+        self._table = np.zeros((0, KINDS, CLASSES), np.float32)
+        self._both = np.zeros((0, 0), np.float32)
 
-    def learn(self, gap: Doubles, later: NDArray[np.bool_], cameras: Ints, weight: Floats, count: int) -> None:
+    def learn(
+        self, gap: Doubles, later: Bools, cameras: Ints, kind: Ints, sure: Bools, usable: Bools, count: int
+    ) -> None:
         """Estimate anew from the tracks in the window.
 
         Args:
             gap: (N, N) as of `gaps`.
-            later: (N, N) whether the column's track began after the row's: pairs are counted once, as
-                (row's camera, column's camera).
+            later: (N, N) whether the column's track began after the row's.
             cameras: (N,) camera indices.
-            weight: (N, N) confidence 0..1 that the pair is one person; NaN for pairs not to be counted.
+            kind: (N, N) as of `kinds`.
+            sure: (N, N) pairs that are surely one person.
+            usable: (N, N) pairs that may be.
             count: number of cameras.
         """
-        use = later & np.isfinite(weight)
-        row, column = np.nonzero(use)
-        if len(row) == 0:
-            return
-        bins = self._classes(gap[row, column])
-        flat = (cameras[row] * count + cameras[column]) * CLASSES + bins
-        shape, size = (count, count, CLASSES), count * count * CLASSES
-        same = np.bincount(flat, weight[row, column], size).reshape(shape).astype(np.float64)
-        everything = np.bincount(flat, minlength=size).reshape(shape).astype(np.float64)
-        self._table = self._ratios(same, everything, count).astype(np.float32)
-        self._same, self._any, self._count = same, everything, count
+        pair = cameras[:, None] * count + cameras[None, :]
+        in_turn = gap > -CLOCKS
+        counted = usable & later & in_turn
+        shape = (count * count, KINDS, CLASSES)
 
-    def points(self, gap: Doubles, later: NDArray[np.bool_], cameras: Ints, others: Ints) -> Floats:
-        """(N, M) natural logarithm of the ratio, 0 where nothing is known."""
+        def histogram(pairs: Ints, kind_of: Ints, gap_of: Doubles) -> Doubles:
+            cell = (pairs * KINDS + kind_of) * CLASSES + self._classes(gap_of)
+            return np.bincount(cell, minlength=int(np.prod(shape))).astype(np.float64).reshape(shape)
+
+        everything = histogram(pair[counted], kind[counted], gap[counted])
+        follows = np.where(sure & counted, gap, np.inf)
+        following = follows.argmin(axis=1)
+        rows = np.flatnonzero(np.isfinite(follows[np.arange(len(gap)), following]))
+        columns = following[rows]
+        self._same = histogram(pair[rows, columns], kind[rows, columns], gap[rows, columns])
+        self._count = count
+        self._table = self._ratios(self._same, everything).astype(np.float32)
+        self._both = self._at_once(pair, sure, usable & later & ~in_turn, usable & later, count)
+
+    def follow(self, gap: Doubles, later: Bools, cameras: Ints, others: Ints, kind: Ints) -> Floats:
+        """(N, M) nats for one being the next sighting of the other; -inf where they overlap in time."""
+        classes = self._classes(gap)
+        if self._count == 0:
+            points = np.log(self._assumed).astype(np.float32)[kind, classes]
+        else:
+            last = self._count - 1
+            row, column = np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]
+            pair = np.where(later, row * self._count + column, column * self._count + row)
+            points = self._table.reshape(-1)[(pair * KINDS + kind) * CLASSES + classes]
+        points[gap <= -CLOCKS] = -np.inf
+        return np.asarray(points, np.float32)
+
+    def at_once(self, gap: Doubles, cameras: Ints, others: Ints) -> Floats:
+        """(N, M) nats for one person being seen by two cameras at once; 0 where there is no overlap in time."""
         if self._count == 0:
             return np.zeros(gap.shape, np.float32)
         last = self._count - 1
-        row, column = np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]
-        pair = np.where(later, row * self._count + column, column * self._count + row)
-        points = self._table.reshape(-1)[pair * CLASSES + self._classes(gap)]
-        if max(cameras.max(initial=0), others.max(initial=0)) > last:
-            points[(cameras > last)[:, None] | (others > last)[None, :]] = 0
-        return points
+        table = self._both[np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]]
+        return np.where(gap <= -CLOCKS, table, 0).astype(np.float32)
+
+    def longest(self) -> float:
+        """Nats of the longest gap, over all pairs of cameras."""
+        if self._count == 0:
+            return float(np.log(self._assumed[0, -1]))
+        return float(self._table[:, 0, -1].mean())
 
     def median(self, first: int, second: int) -> float | None:
-        """Median seconds from one camera to the other by the classes' middles; None without sightings."""
-        if max(first, second) >= self._count or self._same[first, second].sum() < 3:
+        """Median seconds from one camera to the other by the classes' bounds; None below 3 sightings."""
+        if max(first, second) >= self._count:
             return None
-        share = np.cumsum(self._same[first, second, 1:])
+        number = self._same[first * self._count + second].sum(axis=0)
+        if number.sum() < 3:
+            return None
+        share = np.cumsum(number)
         index = int(np.searchsorted(share, share[-1] / 2))
         return float(EDGES[min(index, len(EDGES) - 1)])
 
@@ -83,22 +179,32 @@ class TravelTimes:
     def _classes(gap: Doubles) -> Ints:
         return np.asarray(np.searchsorted(EDGES, gap, side="left"), np.int64)
 
+    def _ratios(self, same: Doubles, everything: Doubles) -> Doubles:
+        """(C * C, KINDS, CLASSES): each pair of cameras leans on all pairs, those on the assumption.
+
+        Ratios are taken against all gaps of the kind's frequencies; they are not made to average to one:
+        how long a run lasts says nothing about how people walk.
+        """
+        rate = max(same.sum() / max(everything.sum(), 1.0), 1e-4)
+        found, expected = same.sum(axis=0), everything.sum(axis=0) * rate
+        prior = np.maximum(expected * (POOL[:, None] / max(expected.sum(), 1.0)), 0.5)
+        pooled = (found + prior * self._assumed) / (expected + prior)
+        expected = everything * rate
+        lean = np.maximum(OWN[:, None] / KINDS, expected * (OWN[:, None] / max(rate * everything.sum(), 1.0)))
+        own = (same + lean * pooled) / (expected + lean)
+        out = np.clip(np.log(own), -LIMIT, LIMIT)
+        for (first, second), (least, greatest) in self.given.items():
+            if max(first, second) < self._count:
+                upper, lower = np.append(EDGES, np.inf), np.insert(EDGES, 0, -CLOCKS)
+                inside = (upper >= least) & (lower <= greatest)
+                out[first * self._count + second] = np.where(inside, 2.0, -LIMIT)
+        return np.asarray(out, np.float64)
+
     @staticmethod
-    def _ratios(same: Doubles, everything: Doubles, count: int) -> Doubles:
-        cross = ~np.eye(count, dtype=bool)
-        out = np.zeros_like(everything)
-        for mask in (cross, ~cross):
-            total, number = everything[mask].sum(axis=0), same[mask].sum(axis=0)
-            if total.sum() == 0:
-                continue
-            base = total / total.sum()
-            pooled = (number + POOL * base) / (number.sum() + POOL)
-            ratio = np.where(base > 0, pooled / np.maximum(base, 1e-12), 1.0)
-            background = everything[mask] + 1e-9
-            background /= background.sum(axis=1, keepdims=True)
-            expected = background * ratio
-            expected /= expected.sum(axis=1, keepdims=True)
-            own = same[mask]
-            own = (own + OWN * expected) / (own.sum(axis=1, keepdims=True) + OWN)
-            out[mask] = np.clip(np.log(own / np.maximum(background, 1e-12) + 1e-9), -LIMIT, LIMIT)
-        return out
+    def _at_once(pair: Ints, sure: Bools, overlapping: Bools, usable: Bools, count: int) -> Floats:
+        rate = float(np.count_nonzero(sure & usable)) / max(int(np.count_nonzero(usable)), 1)
+        size = count * count
+        expected = (np.bincount(pair[overlapping], minlength=size) * rate).reshape(count, count)
+        found = np.bincount(pair[overlapping & sure], minlength=size).reshape(count, count)
+        ratio = (found + found.T + 2.0) / (expected + expected.T + 2.0)
+        return np.asarray(np.clip(np.log(ratio), -4.0, 1.0), np.float32)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from trackers.errors import InputError
 from trackers.identities.quality import crop_quality
-from trackers.identities.types import CameraTracks, Ints, TrackKey
+from trackers.identities.topology import BORDER, INSIDE, UNKNOWN
+from trackers.identities.types import CameraTracks, Floats, Ints, TrackKey
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -16,6 +17,8 @@ NOVEL = 0.85
 DUPLICATE_OVERLAP = 0.7
 """Mean intersection over union from which two tracks of one camera are one person's duplicate boxes."""
 DUPLICATE_FRAMES = 3
+REACH, LEAD = 0.3, 1.0
+"""A box is at the border within this share of its height, or when its motion takes it there in this time (s)."""
 _VELOCITY_TIME = 1.0
 
 
@@ -138,6 +141,25 @@ class TrackletTable:
             row, column = np.nonzero(apart)
             apart[row, column] = ~self._coincide(slots[row], others[column])
         return np.asarray(apart, bool)
+
+    def zones(self, slots: Ints) -> tuple[Ints, Ints]:
+        """Where tracks (N,) began and ended: UNKNOWN, INSIDE or at the BORDER of the picture, two (N,)."""
+        extent = self.extent[self.camera[slots]]
+        speed = self.velocity[slots]
+        return (
+            self._zone(self.first_box[slots], -speed, extent),
+            self._zone(self.last_box[slots], speed, extent),
+        )
+
+    @staticmethod
+    def _zone(boxes: Floats, speed: Doubles, extent: Doubles) -> Ints:
+        near = REACH * (boxes[:, 3] - boxes[:, 1])[:, None]
+        ahead = LEAD * np.nan_to_num(speed)
+        low = boxes[:, :2] + np.minimum(ahead, 0) < near
+        high = boxes[:, 2:] + np.maximum(ahead, 0) > extent - near
+        zone = np.where((low | high).any(axis=1), BORDER, INSIDE)
+        known = np.isfinite(boxes).all(axis=1) & (extent > 0).all(axis=1)
+        return np.asarray(np.where(known, zone, UNKNOWN), np.int64)
 
     def duplicates(self, slots: Ints, others: Ints) -> Bools:
         """(len(slots), len(others)): pairs of tracks whose boxes coincide in all frames that show both."""
