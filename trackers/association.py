@@ -68,7 +68,7 @@ class JointAssociation:
         matches.round(np.where(low > p.low_iou, low, 0.0), rows, columns)
 
         if looks is not None:
-            rows = matches.free_tracks((tracks.ids > 0) & (clock - tracks.seen >= p.refind_after))
+            rows = matches.free_tracks(tracks.ids > 0)
             columns = matches.free_detections(clear)
             strayed = self._strayed(tracks, rows, found, columns, clock)
             alike = looks[rows[:, None], columns] + 0.5
@@ -91,7 +91,7 @@ class JointAssociation:
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
         """Blend in embeddings of clear detections that no other track covers much."""
-        if tracks.memory is None:
+        if tracks.memory is None or not found.embedded.any():
             return
         good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
         good &= self._likely[picks] >= self._params.high_score

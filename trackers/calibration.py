@@ -62,6 +62,33 @@ class ScoreCalibration:
         return max(0.0, 1.0 - count / self._memory)
 
 
+class JitterScale:
+    """How far this detector's boxes lie from where steady tracks expect them, over the height.
+
+    A detector whose boxes hardly jitter deserves little smoothing. The mean distance bounds its jitter from above,
+    since a walk's own changes are in it too.
+
+    Args:
+        expected: distance before anything was seen.
+        trust: boxes that this counts for.
+        memory: boxes after which old ones fade.
+    """
+
+    def __init__(self, expected: float = 0.05, trust: float = 50.0, memory: float = 2000.0) -> None:
+        self._memory = memory
+        self._total = np.array([expected, 1.0]) * trust
+
+    def observe(self, distances: Floats) -> None:
+        """Learn from the distances (N,) of boxes from predictions, over the height."""
+        self._total *= max(0.0, 1.0 - len(distances) / self._memory)
+        self._total += (float(distances.sum()), len(distances))
+
+    @property
+    def value(self) -> float:
+        """Mean distance over the height."""
+        return float(self._total[0] / self._total[1])
+
+
 class AppearanceScale:
     """Where cosines of the same person and of strangers lie for the embedder at hand.
 

@@ -50,7 +50,7 @@ class CascadeAssociation:
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
         """Remember every embedding."""
-        if tracks.memory is not None:
+        if tracks.memory is not None and found.embedded.any():
             clear = found.embedded[picks]
             rows, picks = rows[clear], picks[clear]
             tracks.memory.learn(rows, found.embeddings[picks], np.ones(len(rows)))

@@ -112,8 +112,9 @@ class DeepSort:
             raise TimeError(f"time must be finite, not {time}")
         if self._time is not None and time < self._time:
             raise TimeError(f"time went backwards: {time} after {self._time}")
-        # Whole microseconds: a step does not depend on where the origin of time lies.
-        dt = 0.0 if self._time is None else round(time - self._time, 6)
+        # In steps of 10 microseconds, so that they do not depend on where the origin of time lies: seconds since
+        # 1970 are known to a quarter of a microsecond in double precision.
+        dt = 0.0 if self._time is None else round(time - self._time, 5)
         self._time = time
         self._clock += dt
         self._frame += 1

@@ -51,26 +51,26 @@ class DeepSortParams:
     association: Literal["joint", "cascade"] = "joint"
     kalman: Literal["batched", "filterpy"] = "batched"
     n_init: int = 3
-    max_age: float = 3.0
+    max_age: float = 6.0
     tentative_age: float = 0.1
     high_score: float = 0.4
-    low_score: float = 0.15
-    birth_score: float = 0.5
+    low_score: float = 0.1
+    birth_score: float = 0.6
     adapt_scores: bool = True
-    position_noise: float = 1 / 20
-    velocity_noise: float = 1 / 160
+    position_noise: float = 0.08
+    velocity_noise: float = 0.003
     score_noise: float = 0.0
+    steady_jitter: float = 0.04
     appearance_weight: float = 1.0
     match_gain: float = 0.2
-    match_iou: float = 0.1
+    match_iou: float = 0.0
     low_iou: float = 0.4
     refind_appearance: float = 0.35
     refind_radius: float = 0.3
     refind_speed: float = 0.3
-    refind_after: float = 0.0
-    refind_distance: float = 0.4
+    refind_distance: float = 0.6
     refind_growth: float = 0.5
-    birth_iou: float = 0.7
+    birth_iou: float = 0.25
     feature_momentum: float = 0.9
     occlusion_iou: float = 0.5
     report_coasting: bool = False
@@ -103,6 +103,9 @@ class DeepSortParams:
             birth_score=0.3,
             max_age=1.0,
             tentative_age=0.0,
+            position_noise=1 / 20,
+            velocity_noise=1 / 160,
+            steady_jitter=0.0,
         )
 
 

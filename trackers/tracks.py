@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trackers import boxes
 from trackers.appearance import FeatureMemory, Gallery, RunningMean
+from trackers.calibration import JitterScale
 from trackers.detections import Detections
 from trackers.errors import InputError
 from trackers.kalman import BatchedKalman, MotionFilter, Noise
@@ -55,6 +56,7 @@ class Tracks:
         self.memory: FeatureMemory | None = None
         self._born = 0
         self._named = 0
+        self._jitter = JitterScale()
         self._dimensions = 0
         self.xyxy: NDArray[np.float64] = np.zeros((0, 4))
 
@@ -124,14 +126,24 @@ class Tracks:
     def update(self, rows: Rows, found: Detections, picks: Rows, clock: float) -> None:
         """Correct the tracks `rows` by the detections `picks`."""
         scores = found.scores[picks]
-        noise = 1.0 - self._params.score_noise * scores.clip(0.0, 0.95)
-        self.motion.update(rows, found.xyah[picks], noise)
+        self.motion.update(rows, found.xyah[picks], self._noise_scale(rows, found.xyah[picks], scores))
         self.hits[rows] += 1
         self.seen[rows] = clock
         self.misses[rows] = 0
         self.score[rows] = scores
         self.index[rows] = found.indices[picks]
         self.xyxy = boxes.to_xyxy(self.motion.position)
+
+    def _noise_scale(self, rows: Rows, measured: Floats, scores: Floats) -> Floats:
+        """(M,) factors of the measurement variance of detections that the tracks `rows` get."""
+        noise = 1.0 - self._params.score_noise * scores.clip(0.0, 0.95)
+        if self._params.steady_jitter > 0:
+            steady = (self.misses[rows] == 1) & (self.hits[rows] > 3)
+            expected = self.motion.position[rows[steady]]
+            distance = np.abs(measured[steady, :2] - expected[:, :2]).sum(axis=1) / expected[:, 3]
+            self._jitter.observe(distance)
+            noise *= np.clip((self._jitter.value / self._params.steady_jitter) ** 2, 0.02, 1.0)
+        return noise
 
     def start(self, found: Detections, picks: Rows, clock: float) -> None:
         """Begin a tentative track at each detection of `picks`."""
@@ -149,7 +161,8 @@ class Tracks:
         if self.memory is not None:
             embedded = found.embedded[picks]
             embeddings = np.zeros((count, self._dimensions), np.float32)
-            embeddings[embedded] = found.embeddings[picks[embedded]]
+            if embedded.any():
+                embeddings[embedded] = found.embeddings[picks[embedded]]
             self.memory.append(embeddings, embedded)
         self._born += count
         self.xyxy = boxes.to_xyxy(self.motion.position)
