@@ -16,12 +16,12 @@ class _Branch(nn.Module):
     Attributes:
         embed: (3 K, I), rows of theta, phi and g over the I inputs of a node.
         embed_bias: (3 K,).
-        w_in: (M, P), weights of the relations G[p, :] to the P nodes.
-        w_out: (M, P), weights of the relations G[:, p].
+        w_in: (P, M), weights of the relations G[p, :] to the P nodes.
+        w_out: (P, M), weights of the relations G[:, p].
         relation_bias: (M,).
         own: (hidden,), the gate's weights of a node's own mean.
         gate: (hidden, M), the gate's weights of the embedded relations.
-        gate_bias: (hidden,).
+        gate_bias: (hidden,), with what the relations' bias comes to behind the gate's weights.
         logit: (1, hidden).
         logit_bias: (1,).
     """
@@ -43,7 +43,7 @@ class _Branch(nn.Module):
         relation, relation_bias = _folded(relations, 0)
         first, first_bias = _folded(gate, 0)
         logit, logit_bias = _folded(gate, 3)
-        w_in, w_out = relation.chunk(2, dim=1)
+        w_in, w_out = relation.t().chunk(2, dim=0)
         self.size = len(rows[0])
         tensors = {
             "embed": torch.cat(rows),
@@ -53,7 +53,7 @@ class _Branch(nn.Module):
             "relation_bias": relation_bias,
             "own": first[:, 0],
             "gate": first[:, 1:],
-            "gate_bias": first_bias,
+            "gate_bias": first_bias + first[:, 1:] @ relation_bias,
             "logit": logit,
             "logit_bias": logit_bias,
         }
@@ -74,8 +74,10 @@ def _folded(unit: nn.Module, index: int) -> tuple[Tensor, Tensor]:
 class DeployedRelationAwareGlobalAttention(nn.Module):
     """The same function as a `RelationAwareGlobalAttention` in eval mode, for inference only.
 
-    Nodes stand in rows, (B, P, I): a node's own numbers are contiguous. One matrix product embeds all nodes
-    three ways, and no activation is larger than the input map.
+    One product embeds all nodes three ways, and no activation is larger than the input map. Where the map lies
+    channels last (or goes to ONNX, whose runtimes change layouts between convolutions anyway), positions are
+    the rows of one (N, C) matrix, the channel branch's embedding is a convolution over its N "channels", and
+    nothing is transposed; where it lies channels first, its (C, N) matrix is used as it is.
     """
 
     def __init__(self, trained: RelationAwareGlobalAttention) -> None:
@@ -101,26 +103,43 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Weight a map (B, C, H, W) by its attention; same shape."""
+        last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+        if last or torch.onnx.is_in_onnx_export():
+            return self._positions_in_rows(x)
+        return self._channels_in_rows(x)
+
+    def _positions_in_rows(self, x: Tensor) -> Tensor:
+        channels, height, width = (int(side) for side in x.shape[1:])  # plain numbers: no shapes in the ONNX
+        rows = x.permute(0, 2, 3, 1).reshape(-1, height * width, channels)
+        if self.spatial is not None:
+            weight = self.spatial.embed[:, :, None, None]
+            embedded = F.conv2d(x, weight, self.spatial.embed_bias).relu_()
+            rows = rows * _attention(self.spatial, embedded.flatten(2))
+        if self.channel is not None:
+            weight = self.channel.embed[:, :, None, None]
+            embedded = F.conv2d(rows.unsqueeze(3), weight, self.channel.embed_bias).relu_()
+            rows = rows * _attention(self.channel, embedded.squeeze(3)).transpose(1, 2)
+        return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+    def _channels_in_rows(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
         if self.spatial is not None:
             weight = self.spatial.embed[:, :, None, None]
             embedded = F.conv2d(x, weight, self.spatial.embed_bias).relu_()
-            attention = _attention(self.spatial, embedded.flatten(2).transpose(1, 2))
+            attention = _attention(self.spatial, embedded.flatten(2))
             x = x * attention.view(batch, 1, height, width)
         if self.channel is not None:
-            nodes = x.flatten(2)
-            embedded = F.linear(nodes, self.channel.embed, self.channel.embed_bias).relu_()
-            attention = _attention(self.channel, embedded)
-            x = x * attention.view(batch, channels, 1, 1)
+            embedded = F.linear(x.flatten(2), self.channel.embed, self.channel.embed_bias).relu_()
+            x = x * _attention(self.channel, embedded.transpose(1, 2)).view(batch, channels, 1, 1)
         return x
 
 
 def _attention(branch: _Branch, embedded: Tensor) -> Tensor:
-    """Attention (B, P, 1) in 0..1 of nodes embedded as (B, P, 3 K): theta, phi and g side by side."""
-    theta, phi, own = torch.split(embedded, branch.size, dim=2)
-    left = branch.w_in @ phi  # (B, M, K)
-    right = branch.w_out @ theta
-    relation = theta @ left.transpose(1, 2) + phi @ right.transpose(1, 2)  # (B, P, M)
-    relation = (relation + branch.relation_bias).relu_()
-    hidden = F.linear(relation, branch.gate, branch.gate_bias) + own.mean(dim=2, keepdim=True) * branch.own
+    """Attention (B, P, 1) in 0..1 of nodes embedded as (B, 3 K, P): theta, phi and g one below the other."""
+    theta, phi, own = torch.split(embedded, branch.size, dim=1)
+    sums = torch.cat((phi @ branch.w_in, theta @ branch.w_out), dim=1)  # (B, 2 K, M)
+    relation = embedded[:, : 2 * branch.size].transpose(1, 2) @ sums  # (B, P, M), still without its bias
+    relation = relation.clamp_min_(-branch.relation_bias)  # ReLU(r + b) = max(r, -b) + b; b is in gate_bias
+    hidden = F.linear(relation, branch.gate, branch.gate_bias)
+    hidden = hidden + own.mean(dim=1).unsqueeze(2) * branch.own
     return F.linear(hidden.relu_(), branch.logit, branch.logit_bias).sigmoid_()
