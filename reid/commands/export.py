@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     model, config, step = read_checkpoint(args.source)
     if not args.keep_norms:
         train, _ = splits(config)
-        model = with_measured_statistics(model, make_cache(config, train), seed=config.run.seed)
+        cache, run = make_cache(config, train), config.run
+        model = with_measured_statistics(model, cache, batches=run.norm_batches, seed=run.seed)
     info = WeightsInfo(
         name=args.name,
         dataset=" + ".join(source.name for source in config.data.sources),

@@ -63,7 +63,7 @@ class ModelConfig(_Section):
     """The network (see `reid.model.ModelSpec`) and what its backbone starts from.
 
     `init`: "imagenet" takes torchvision's weights over the network, "scratch" random ones; anything else is a file
-    with ImageNet weights of the backbone.
+    with ImageNet weights of the backbone, or weights of the same network to go on from.
     """
 
     backbone: str = "mobilenet_v2"
@@ -123,7 +123,8 @@ class RunConfig(_Section):
     `max_minutes` ends the run, and its learning-rate schedule, by the clock where that comes before `iterations`
     (such a run cannot be repeated exactly). `freeze_stages` keeps the backbone's first stages as they are once the
     images have their full size (from the start where there is no `low_resolution`). `sync_norm` takes batch-norm
-    statistics over all processes' images.
+    statistics over all processes' images in training; before the network is validated or stored they are measured
+    anew on `norm_batches` batches of plain images.
     """
 
     out: Path = Path("out/reid")
@@ -140,6 +141,7 @@ class RunConfig(_Section):
     ema: float | None = Field(default=0.999, gt=0, lt=1)
     freeze_norm: bool = False
     sync_norm: bool = True
+    norm_batches: int = Field(default=25, ge=1)
     log_every: int = Field(default=20, ge=1)
     save_every: int = Field(default=200, ge=1)
     validate_every: int = Field(default=1000, ge=1)

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from reid.backbones.pretrained import load_imagenet
+from reid.checkpoint import SPEC_KEY, load_into, load_model
 from reid.datasets.base import Split
 from reid.datasets.factory import hold_out, join, load_dataset
 from reid.datasets.images import ImageCache
-from reid.errors import ConfigError, DatasetError
+from reid.errors import ConfigError, DatasetError, WeightsError
 from reid.model import ModelSpec, ReidModel, build_model
+from reid.tensorfile import read_tensors
 from reid.training import distributed
 from reid.training.config import TrainConfig
 from reid.training.trainer import Trainer, make_cache
@@ -88,17 +90,26 @@ def _decoded(config: TrainConfig, train: Split, world: int) -> tuple[Split, Imag
 
 
 def initialise(model: ReidModel, init: str) -> None:
-    """Fill a network's backbone: from a file, with torchvision's ImageNet weights, or (only when asked) not at all.
+    """Fill a network: with torchvision's ImageNet weights, from a file, or (only when asked) not at all.
 
     Args:
         model: the network.
-        init: "imagenet", "scratch" or a file (see `reid.backbones.pretrained.load_imagenet`).
+        init: "imagenet", "scratch", a file with ImageNet weights of the backbone
+            (`reid.backbones.pretrained.load_imagenet`), or weights of the whole network (`reid.checkpoint`) to go
+            on from with other people.
 
     Raises:
         ConfigError: there are no such weights, or they cannot be fetched.
         WeightsError: the file is missing or of another network.
     """
     if init == "scratch":
+        return
+    if init.endswith(".safetensors") and SPEC_KEY in read_tensors(init)[1]:
+        if load_model(init).spec != model.spec:
+            raise WeightsError(f"{init} belongs to another network than the configuration's")
+        given = read_tensors(init)[0]
+        fresh = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("head.classifier.")}
+        load_into(model, {name: t for name, t in given.items() if name not in fresh} | fresh, init)
         return
     load_imagenet(model.backbone, _fetch(model.spec.backbone) if init == "imagenet" else init)
 

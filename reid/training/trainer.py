@@ -285,6 +285,7 @@ class Trainer:
             return with_measured_statistics(
                 model,
                 self.cache,
+                batches=self.config.run.norm_batches,
                 seed=self.config.run.seed,
                 height=size[0],
                 width=size[1],

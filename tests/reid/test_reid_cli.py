@@ -145,6 +145,7 @@ def test_train_from_the_command_line_and_go_on(
         f"run.out={out}",
         "run.iterations=2",
         "run.save_every=1",
+        "run.norm_batches=2",
     ]
     words = [word for setting in settings for word in ("--set", setting)]
     assert main(["train", "debug", *words, "--notice", "mine"]) == 0

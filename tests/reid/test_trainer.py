@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import signal
 import subprocess
@@ -17,10 +18,11 @@ import torch
 
 from reid.checkpoint import load_info, load_model
 from reid.errors import TrainingError, WeightsError
+from reid.model import build_model
 from reid.training.batches import to_network
 from reid.training.config import TrainConfig, parse_config
 from reid.training.finish import finish, read_checkpoint
-from reid.training.start import prepare
+from reid.training.start import initialise, prepare
 from reid.training.statistics import with_measured_statistics
 from reid.training.trainer import Trainer
 
@@ -69,6 +71,7 @@ def config(people: Path, out: Path, **run: Any) -> TrainConfig:
                 "ema": 0.9,
                 "save_every": 2,
                 "validate_every": 100,
+                "norm_batches": 3,
             }
             | run,
         }
@@ -135,11 +138,25 @@ def test_a_run_leaves_logs_curves_and_calibrated_weights(people: Path, tmp_path:
     model, _, step = read_checkpoint(out / "last.pt")
     assert step == 3
     x = torch.zeros(1, 3, 32, 32)
-    measured = with_measured_statistics(model, trainer.cache, precision="bf16")
+    measured = with_measured_statistics(model, trainer.cache, batches=3, precision="bf16")
     torch.testing.assert_close(measured(x), trainer.evaluated()(x), atol=1e-3, rtol=1e-3)
     (out / "other.pt").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="is no training checkpoint"):
         read_checkpoint(out / "other.pt")
+
+
+def test_training_goes_on_from_weights_with_other_people(people: Path, tmp_path: Path) -> None:
+    trainer = prepare(config(people, tmp_path / "one"))
+    path = finish(trainer)
+    model = build_model(trainer.model.spec, 5)
+    initialise(model, str(path))
+    there = load_model(path).state_dict()
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in there.items())
+    other = build_model(dataclasses.replace(trainer.model.spec, embedding_dim=16), 5)
+    with pytest.raises(WeightsError, match="belongs to another network"):
+        initialise(other, str(path))
+    with pytest.raises(WeightsError, match="weights not found"):
+        initialise(other, str(tmp_path / "none.safetensors"))
 
 
 def test_measured_statistics_centre_the_embeddings(people: Path, tmp_path: Path) -> None:
@@ -258,7 +275,7 @@ def test_a_checkpoint_of_another_network_is_refused(people: Path, tmp_path: Path
 def test_other_losses_optimisers_and_heads_run(people: Path, tmp_path: Path, head: str) -> None:
     model = {"head": head, "attention": "none"}
     if head == "stripes":
-        model |= {"backbone": "resnet50", "height": 96}
+        model |= {"height": 192}
     trainer = prepare(
         config(
             people,
@@ -281,7 +298,7 @@ from torch import nn
 from reid.training import distributed
 from reid.training.config import parse_config
 from reid.training.losses import batch_hard_triplet
-from reid.training.start import prepare
+from reid.training.start import initialise, prepare
 from reid.training.sync_norm import synchronise_norms
 
 trainer = prepare(parse_config(yaml.safe_load(Path(sys.argv[1]).read_text())))
