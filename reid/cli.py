@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from reid.errors import ReidError
 
@@ -60,9 +60,12 @@ def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
         0 done, 2 a problem with the input (one line on stderr says which), 130 interrupted.
     """
     args = build_parser(prog).parse_args(argv)
+    from reid.datasets.base import CountWarning
+
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _one_line
+            warnings.simplefilter("always", CountWarning)
+            warnings.showwarning = _one_line(warnings.showwarning)
             return int(args.run(args))
     except ReidError as error:
         print(f"relaytrack: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -72,5 +75,13 @@ def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
         return 130
 
 
-def _one_line(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"relaytrack: warning: {' '.join(str(message).split())}", file=sys.stderr)
+def _one_line(others: Callable[..., None]) -> Callable[..., None]:
+    """Show what the data sets warn of in one line; leave other warnings as they are."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: object, **more: object) -> None:
+        if category.__module__.startswith("reid."):
+            print(f"relaytrack: warning: {' '.join(str(message).split())}", file=sys.stderr)
+        else:
+            others(message, category, *rest, **more)
+
+    return show

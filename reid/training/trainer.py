@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -252,6 +253,7 @@ class Trainer:
                     module.eval()
         network: nn.Module = self.model
         if self.world > 1:
+            warnings.filterwarnings("ignore", message="Grad strides do not match")  # 1 x 1 kernels, channels last
             network = DistributedDataParallel(self.model, forward_sync_buffers=False)
         return network
 

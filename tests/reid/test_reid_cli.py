@@ -193,6 +193,23 @@ def test_bad_input_is_answered_in_one_line(
     assert "no configuration lihgt" in fails(capsys, "train", "lihgt")
 
 
+def test_wrong_counts_are_a_warning_of_one_line(
+    capsys: pytest.CaptureFixture[str], weights: Path, people: Path, tmp_path: Path
+) -> None:
+    for folder in ("bounding_box_train", "query", "bounding_box_test"):
+        (tmp_path / folder).mkdir()
+        for path in people.iterdir():
+            (tmp_path / folder / path.name).write_bytes(path.read_bytes())
+    assert main(["eval", "--weights", str(weights), "--root", str(tmp_path), "--json"]) == 0
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if "warning" in line]
+    assert lines == [
+        "relaytrack: warning: market1501: train has 32 images instead of 12,936 (-12,904); "
+        "query has 32 images instead of 3,368 (-3,336); gallery has 32 images instead of 19,732 (-19,700)"
+    ]
+    assert json.loads(captured.out)["cross_dataset"] is False
+
+
 def test_a_corrupt_image_is_an_error_in_evaluation(
     capsys: pytest.CaptureFixture[str], weights: Path, people: Path, tmp_path: Path
 ) -> None:

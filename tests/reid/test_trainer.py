@@ -22,7 +22,7 @@ from reid.model import build_model
 from reid.training.batches import to_network
 from reid.training.config import TrainConfig, parse_config
 from reid.training.finish import finish, read_checkpoint
-from reid.training.start import initialise, prepare
+from reid.training.start import initialise, prepare, splits
 from reid.training.statistics import with_measured_statistics
 from reid.training.trainer import Trainer
 
@@ -245,6 +245,14 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(peop
     assert all(torch.isfinite(t).all() for t in state["model"].values() if t.is_floating_point())
 
 
+def test_several_sources_are_joined(people: Path, tmp_path: Path) -> None:
+    twice = [{"name": "folder", "root": str(people)}] * 2
+    train, held = splits(config(people, tmp_path, data={"sources": twice}))
+    assert held is not None
+    assert (len(train.identities), len(held.identities)) == (16, 4)
+    assert len(train) + len(held) == 160
+
+
 def test_corrupt_images_are_left_out_with_a_count(
     people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -298,7 +306,7 @@ from torch import nn
 from reid.training import distributed
 from reid.training.config import parse_config
 from reid.training.losses import batch_hard_triplet
-from reid.training.start import initialise, prepare
+from reid.training.start import initialise, prepare, splits
 from reid.training.sync_norm import synchronise_norms
 
 trainer = prepare(parse_config(yaml.safe_load(Path(sys.argv[1]).read_text())))
