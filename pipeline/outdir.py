@@ -181,8 +181,13 @@ def open_private(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any
         return opened
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a whole file atomically: a reader finds the old content or the new one, never a part.
+
+    Args:
+        path: the file.
+        data: its new content.
+        durable: wait until the disk has it, so that it also outlives a power failure; slow for many files.
 
     Raises:
         OutputError: it cannot be written; what was there before is kept.
@@ -193,8 +198,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         with writing(path):
             with stream:
                 stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
             os.replace(partial, path)
     except OutputError:
         partial.unlink(missing_ok=True)

@@ -52,6 +52,7 @@ class Encoder:
         # zerolatency: a picture is on its way to the disk at once; and crf means the same at every frame rate
         self._options = {"crf": str(crf), "preset": preset, "tune": "zerolatency"}
         self._threads = threads
+        self._fragmented = fragmented
         if fragmented:
             container = {
                 "movflags": "empty_moov+default_base_moof",
@@ -146,8 +147,8 @@ class Encoder:
         self.closed = True
         with writing(self.path), self._file:
             self._container.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            if not self._fragmented:  # it is about to replace another file
+                os.fsync(self._file.fileno())
 
 
 def remux(source: Path, target: Path) -> None:
@@ -165,5 +166,4 @@ def remux(source: Path, target: Path) -> None:
                 if packet.dts is not None:
                     packet.stream = stream
                     copy.mux(packet)
-        file.flush()
         os.fsync(file.fileno())

@@ -200,7 +200,7 @@ class IdentitiesSink:
             if len(record.crops) >= _MOST_CROPS:
                 return
             name = f"crops/{record.camera}/{record.track}-{len(record.crops) + 1}.jpg"
-            write_bytes(self._folder / name, crop.data)
+            write_bytes(self._folder / name, crop.data, durable=False)
             record.crops.append({"time": crop.time, "quality": round(crop.quality, 2), "file": name})
 
     def _save(self, *, final: bool) -> None:
@@ -292,7 +292,7 @@ def _write_pictures(folder: Path, identities: list[dict[str, Any]]) -> None:
         if entry["crop"] is None:
             continue
         target = folder / f"crops/{entry['id']}.jpg"
-        write_bytes(target, (folder / entry["crop"]).read_bytes())
+        write_bytes(target, (folder / entry["crop"]).read_bytes(), durable=False)
         entry["crop"] = f"crops/{entry['id']}.jpg"
         kept.add(target.name)
     for path in (folder / "crops").glob("*.jpg"):
