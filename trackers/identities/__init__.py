@@ -3,6 +3,7 @@
 from trackers.identities.associator import IdentityAssociator
 from trackers.identities.ground_plane import GroundPlane, homography_from_points
 from trackers.identities.params import IdentityParams
+from trackers.identities.store import IdentityStore, StoreError
 from trackers.identities.types import CameraTracks, IdentityStep, Revision
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "IdentityAssociator",
     "IdentityParams",
     "IdentityStep",
+    "IdentityStore",
     "Revision",
+    "StoreError",
     "homography_from_points",
 ]

@@ -56,6 +56,19 @@ class Appearance:
             self._sum[camera] = (self._sum.get(camera, np.zeros(part.shape[1])) + part.sum(axis=0)) * fade
             self._count[camera] = count * fade
 
+    def recall(self, camera: int, count: float, total: Doubles) -> None:
+        """Take up what an earlier run remembered of a camera."""
+        self._sum[camera], self._count[camera] = total.copy(), count
+
+    def sums(self, features: Floats, cameras: Ints) -> dict[int, tuple[float, Doubles]]:
+        """Count and sum of embeddings by camera, of these tracks and of those remembered."""
+        out = {camera: (self._count[camera], total.copy()) for camera, total in self._sum.items()}
+        for camera in np.unique(cameras).tolist():
+            part = features[cameras == camera].astype(np.float64)
+            count, total = out.get(camera, (0.0, np.zeros(part.shape[1])))
+            out[camera] = (count + len(part), total + part.sum(axis=0))
+        return out
+
     def learn(self, features: Floats, cameras: Ints, count: int) -> None:
         """Set the cameras' means from the tracks in the window and those remembered.
 

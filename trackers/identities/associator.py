@@ -13,6 +13,7 @@ from trackers.identities.baseline import GreedyAppearance
 from trackers.identities.ground_plane import GroundPlane
 from trackers.identities.joint import JointAssociator
 from trackers.identities.params import IdentityParams
+from trackers.identities.store import IdentityStore
 from trackers.identities.types import CameraTracks, IdentityStep, TrackKey
 
 
@@ -34,7 +35,7 @@ class IdentityAssociator:
         params: IdentityParams | None = None,
         *,
         calibrations: Mapping[str, GroundPlane] | None = None,
-        store: Any = None,
+        store: IdentityStore | None = None,
         **overrides: Any,
     ) -> None:
         self.params = replace(params or IdentityParams(), **overrides)
@@ -43,7 +44,7 @@ class IdentityAssociator:
         if self.params.method == "appearance":
             self._backend = GreedyAppearance(self.params)
         else:
-            self._backend = JointAssociator(self.params, self.calibrations)
+            self._backend = JointAssociator(self.params, self.calibrations, store)
         self._time = -np.inf
 
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:

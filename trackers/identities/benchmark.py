@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,10 @@ class Stream:
     frame: Ints
     tracklet: Ints
     seconds: NDArray[np.float64]
+
+    def head(self, images: int) -> Stream:
+        """The first `images` of it."""
+        return Stream(*(getattr(self, field.name)[:images] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +184,21 @@ def score(stream: Stream, labels: Ints, seconds: float = 0.0) -> StreamScore:
         tracklets=tracklets,
         milliseconds=1000 * seconds / tracklets,
     )
+
+
+def confusions(stream: Stream, labels: Ints, most: int) -> list[dict[str, Any]]:
+    """The identities that hold most images of people other than their main one.
+
+    Returns:
+        at most `most` records {"identity": id, "people": {person: images}}, the worst first.
+    """
+    out = []
+    for identity in np.unique(labels).tolist():
+        people, images = np.unique(stream.person[labels == identity], return_counts=True)
+        order = np.argsort(-images, kind="stable")
+        wrong = int(images.sum() - images.max())
+        if wrong:
+            named = {int(people[i]): int(images[i]) for i in order.tolist()}
+            out.append((wrong, {"identity": int(identity), "people": named}))
+    out.sort(key=lambda entry: (-entry[0], entry[1]["identity"]))
+    return [record for _, record in out[:most]]

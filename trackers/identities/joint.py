@@ -12,6 +12,7 @@ from trackers.identities.gallery import Gallery
 from trackers.identities.ground_plane import GroundPlane
 from trackers.identities.pairs import PairEvidence
 from trackers.identities.params import IdentityParams
+from trackers.identities.store import IdentityStore, StoredTrack
 from trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
 
 DUE = (1.0, 4.0)
@@ -34,7 +35,12 @@ class JointAssociator:
     identity for ever; a few of their embeddings stay in the gallery to recognise the person again.
     """
 
-    def __init__(self, params: IdentityParams, calibrations: Mapping[str, GroundPlane]) -> None:
+    def __init__(
+        self,
+        params: IdentityParams,
+        calibrations: Mapping[str, GroundPlane],
+        store: IdentityStore | None = None,
+    ) -> None:
         self._params = params
         self._pairs = PairEvidence(params, calibrations)
         self._table = self._pairs.table
@@ -46,6 +52,10 @@ class JointAssociator:
         self._now = -np.inf
         self._revised = -np.inf
         self._fresh = 0
+        self._store = store
+        self._kept: dict[int, tuple[float, int]] = {}
+        if store is not None:
+            self._resume(store)
 
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
         """Decide one time step; see `IdentityAssociator.update`."""
@@ -73,12 +83,16 @@ class JointAssociator:
         if self._revision_due():
             revisions += self._revise()
             self._seal()
+        if self._store is not None and self._store.due():
+            self._save(self._store, self._table.slots())
         ids = tuple(self._table.identity[slots].copy() for slots in seen)
         return IdentityStep(ids, tuple(revisions))
 
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
         self._revise()
+        if self._store is not None:
+            self._save(self._store, self._table.slots())
         out = dict(self._closed)
         for slot in self._table.slots().tolist():
             out[self._table.key(slot)] = int(self._table.identity[slot])
@@ -307,6 +321,10 @@ class JointAssociator:
 
     def _close(self, leaving: Ints, staying: Ints) -> None:
         table = self._table
+        if self._store is not None:
+            self._save(self._store, leaving)
+            for slot in leaving.tolist():
+                self._kept.pop(slot, None)
         apart = table.conflicts(staying, leaving, duplicates=self._params.duplicates)
         for row, column in np.argwhere(apart).tolist():
             identity = int(table.identity[leaving[column]])
@@ -322,3 +340,37 @@ class JointAssociator:
         table.close(leaving)
         for key in list(self._closed)[: max(0, len(self._closed) - self._params.max_tracks)]:
             del self._closed[key]
+
+    def _resume(self, store: IdentityStore) -> None:
+        """Take up the identities of earlier runs."""
+        store.begin()
+        self._next = store.following()
+        for name, (count, total) in store.cameras().items():
+            camera = self._table.cameras.setdefault(name, len(self._table.cameras))
+            self._pairs.appearance.recall(camera, count, total)
+        self._table.extent = np.zeros((len(self._table.cameras), 2))
+        for track in store.tracks():
+            if track.feature is not None:
+                self._gallery.add(track.identity, track.feature[None], track.last)
+        self._gallery.age(-self._params.max_age if self._params.max_age > 0 else -np.inf)
+
+    def _save(self, store: IdentityStore, slots: Ints) -> None:
+        """Write what changed since the last time."""
+        table, out = self._table, []
+        for slot in slots.tolist():
+            state = (float(table.last[slot]), int(table.identity[slot]))
+            if self._kept.get(slot) == state:
+                continue
+            self._kept[slot] = state
+            camera, track = table.key(slot)
+            feature = None
+            if table.weight[slot] > 0 and slot < len(self._pairs.centred):
+                row = self._pairs.appearance.centre(table.feature[slot : slot + 1], table.camera[slot : slot + 1])
+                feature = row[0]
+            first, frames = float(table.start[slot]), int(table.frames[slot])
+            out.append(StoredTrack(camera, track, state[1], first, state[0], frames, feature))
+        names = list(table.cameras)
+        known = table.slots()
+        known = known[table.weight[known] > 0]
+        sums = self._pairs.appearance.sums(table.feature[known], table.camera[known])
+        store.write(out, self._next, {names[camera]: value for camera, value in sums.items()})

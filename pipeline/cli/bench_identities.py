@@ -1,0 +1,168 @@
+"""`relaytrack bench identities`: Market-1501 as a stream, associated on line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trackers.identities.benchmark import Stream, StreamScore
+
+HELP = "associate Market-1501 as a stream of tracklets and score the identities made"
+FOLDERS = {"test": ("bounding_box_test", "query"), "train": ("bounding_box_train",)}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `relaytrack bench identities`."""
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="the unpacked Market-1501 (with bounding_box_test)"
+    )
+    parser.add_argument("--split", choices=sorted(FOLDERS), default="test", help="which people (default: test)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="re-id weights (default: the package's)")
+    parser.add_argument(
+        "--embeddings", type=Path, metavar="NPZ", help="file to keep the embeddings in; read when it exists"
+    )
+    parser.add_argument("--images", type=int, metavar="N", help="only the first N images of the stream")
+    parser.add_argument("--no-baseline", action="store_true", help="leave out greedy appearance matching")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the identities' settings"
+    )
+    parser.add_argument("--confused", type=int, default=0, metavar="N", help="list the N most confused people")
+    parser.add_argument("--threads", type=int, default=None, metavar="N", help="CPU threads of the network")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Embed (or read), replay, score, print."""
+    from trackers import IdentityAssociator
+    from trackers.identities.benchmark import confusions, market_stream, replay, score
+
+    names, embeddings, threshold = _embeddings(args)
+    stream = market_stream(names)
+    if args.images is not None:
+        stream = stream.head(args.images)
+    settings = _settings(args.set)
+    settings.setdefault("threshold", threshold)
+    methods = ["joint"] if args.no_baseline else ["appearance", "joint"]
+    rows: dict[str, StreamScore] = {}
+    confused: list[dict[str, Any]] = []
+    for method in methods:
+        associator = IdentityAssociator(**{**settings, "method": method})
+        final, shown, took = replay(stream, embeddings, associator, _progress if sys.stderr.isatty() else None)
+        rows[method] = score(stream, final, took)
+        if method == "joint":
+            rows["joint, at once"] = score(stream, shown, took)
+            confused = confusions(stream, final, args.confused)
+    _print(args, stream, rows, confused)
+    return 0
+
+
+def _print(
+    args: argparse.Namespace, stream: Stream, rows: dict[str, StreamScore], confused: list[dict[str, Any]]
+) -> None:
+    if args.json:
+        out = {"split": args.split, "scores": {name: dataclasses.asdict(row) for name, row in rows.items()}}
+        print(json.dumps({**out, "confused": confused}, indent=1))
+        return
+    some = next(iter(rows.values()))
+    print(f"Market-1501 {args.split}: {some.images} images, {some.tracklets} tracklets, {some.people} people")
+    print(f"{'method':<16}{'IDF1':>8}{'B-cubed':>9}{'prec.':>8}{'recall':>8}{'made':>7}{'ms/tracklet':>13}")
+    for name, row in rows.items():
+        print(
+            f"{name:<16}{row.idf1:>8.3f}{row.bcubed:>9.3f}{row.precision:>8.3f}{row.recall:>8.3f}"
+            f"{row.made:>7}{row.milliseconds:>13.2f}"
+        )
+    for entry in confused:
+        print(
+            f"identity {entry['identity']} holds people "
+            + ", ".join(f"{person} ({images})" for person, images in entry["people"].items())
+        )
+
+
+def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32], float | None]:
+    """Names, embeddings and the weights' calibrated threshold; from the file where there is one.
+
+    Raises:
+        InputError: no such folder, or a file that holds something else.
+    """
+    import numpy as np
+
+    if args.embeddings is not None and args.embeddings.exists():
+        try:
+            with np.load(args.embeddings) as kept:
+                threshold = float(kept["threshold"]) if "threshold" in kept else float("nan")
+                names = [str(name) for name in kept["names"]]
+                return names, kept["emb"], None if np.isnan(threshold) else threshold
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{args.embeddings}: not a file of embeddings ({error})") from error
+    files = _files(args.root, args.split)
+    from reid import Embedder
+
+    embedder = Embedder(args.weights, threads=args.threads)
+    embeddings = _embed(embedder, files)
+    names = [str(file.relative_to(args.root)) for file in files]
+    if args.embeddings is not None:
+        threshold = float("nan") if embedder.threshold is None else embedder.threshold
+        np.savez(args.embeddings, names=np.array(names), emb=embeddings, threshold=threshold)
+    return names, embeddings, embedder.threshold
+
+
+def _files(root: Path, split: str) -> list[Path]:
+    files: list[Path] = []
+    for folder in FOLDERS[split]:
+        found = sorted((root / folder).glob("*.jpg"))
+        if not found:
+            raise InputError(f"{root / folder}: no images (expected Market-1501's folder {folder})")
+        files += [file for file in found if not file.name.startswith(("-1", "0000"))]
+    return files
+
+
+def _embed(embedder: Any, files: list[Path]) -> NDArray[np.float32]:
+    import cv2
+    import numpy as np
+
+    parts = []
+    for begin in range(0, len(files), 64):
+        crops = []
+        for file in files[begin : begin + 64]:
+            image = cv2.imread(str(file))
+            if image is None:
+                raise InputError(f"{file}: not an image")
+            crops.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        parts.append(embedder(crops))
+        if sys.stderr.isatty():
+            _progress(begin, len(files))
+    return np.concatenate(parts)
+
+
+def _progress(done: int, of: int) -> None:
+    print(f"\r{done}/{of} images", end="" if done < of else "\n", file=sys.stderr, flush=True)
+
+
+def _settings(words: list[str]) -> dict[str, Any]:
+    """KEY=VALUE of `IdentityParams`, values as YAML.
+
+    Raises:
+        InputError: no such setting.
+    """
+    import yaml
+
+    from trackers import IdentityParams
+
+    known = {field.name for field in dataclasses.fields(IdentityParams)}
+    out: dict[str, Any] = {}
+    for word in words:
+        key, sep, value = word.partition("=")
+        if not sep or key not in known:
+            raise InputError(f"--set {word}: expected one of {', '.join(sorted(known))} and a value")
+        out[key] = yaml.safe_load(value)
+    return out

@@ -1,0 +1,250 @@
+"""Identities that outlive the process: one SQLite file, safe against crashes, that can be queried.
+
+Tables, for use with any SQLite client:
+
+* `tracks`: run, camera, track, identity, first and last (seconds since 1970), frames, feature (float16 blob,
+  L2-normalised, the camera's mean removed; NULL without embedding);
+* `cameras`: name, count and sum (float64 blob) of embeddings, from which a camera's mean is made;
+* `runs`: run, origin (seconds since 1970 at second 0 of the run's clock).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers.errors import TrackerError
+from trackers.identities.types import Floats
+
+VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY, origin REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS cameras(name TEXT PRIMARY KEY, count REAL NOT NULL, sum BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS tracks(
+    run INTEGER NOT NULL, camera TEXT NOT NULL, track INTEGER NOT NULL, identity INTEGER NOT NULL,
+    first REAL NOT NULL, last REAL NOT NULL, frames INTEGER NOT NULL, feature BLOB,
+    PRIMARY KEY(run, camera, track)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tracks_identity ON tracks(identity, last);
+CREATE TABLE IF NOT EXISTS numbers(name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+PRAGMA user_version = {VERSION};
+"""
+
+
+class StoreError(TrackerError):
+    """The store cannot be opened or written."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTrack:
+    """One track of a run as it stands in the store; times in seconds of the run's clock."""
+
+    camera: str
+    track: int
+    identity: int
+    first: float
+    last: float
+    frames: int
+    feature: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIdentity:
+    """What the store knows of one identity; times in seconds since 1970."""
+
+    identity: int
+    cameras: tuple[str, ...]
+    first: float
+    last: float
+    tracks: int
+
+
+class IdentityStore:
+    """Keeps identities in a file; every write is one transaction (write-ahead log).
+
+    Args:
+        path: the file; it is made, readable by its owner only, where it is missing.
+        every: least seconds between two writes.
+
+    Raises:
+        StoreError: not a store of this version, or not writable.
+    """
+
+    def __init__(self, path: Path | str, every: float = 0.5) -> None:
+        self.path = Path(path)
+        self._every = every
+        self._written = -np.inf
+        try:
+            self.path.touch(mode=0o600, exist_ok=True)
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise StoreError(f"{self.path}: identities of version {version}, expected {VERSION}")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self.path}: cannot be opened as a store of identities ({error})") from error
+        self.run = 0
+        self._origin = 0.0
+
+    def __enter__(self) -> Self:
+        """Use it in a with statement to close it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def begin(self, origin: float | None = None) -> None:
+        """Begin a run; `origin` is the time since 1970 at second 0 of its clock (default: now)."""
+        self._origin = time.time() if origin is None else origin
+        with _Errors(self.path):
+            row = self._db.execute("INSERT INTO runs(origin) VALUES (?) RETURNING run", (self._origin,)).fetchone()
+        self.run = int(row[0])
+
+    def due(self) -> bool:
+        """Whether the last write lies long enough back."""
+        return time.monotonic() - self._written >= self._every
+
+    def write(
+        self,
+        tracks: Iterable[StoredTrack],
+        following: int,
+        cameras: dict[str, tuple[float, NDArray[np.float64]]] | None = None,
+    ) -> None:
+        """Write tracks of this run, the identity to be given next, and the cameras' sums, all or nothing.
+
+        Raises:
+            StoreError: the disk is full or the file is locked.
+        """
+        rows = [
+            (
+                self.run,
+                item.camera,
+                item.track,
+                item.identity,
+                item.first + self._origin,
+                item.last + self._origin,
+                item.frames,
+                None if item.feature is None else item.feature.astype(np.float16).tobytes(),
+            )
+            for item in tracks
+        ]
+        sums = [(name, count, total.tobytes()) for name, (count, total) in (cameras or {}).items()]
+        with _Errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                self._db.executemany("INSERT OR REPLACE INTO cameras VALUES (?, ?, ?)", sums)
+                self._db.execute("INSERT OR REPLACE INTO numbers VALUES ('next', ?)", (following,))
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+        self._written = time.monotonic()
+
+    def following(self) -> int:
+        """The identity to be given next."""
+        with _Errors(self.path):
+            row = self._db.execute("SELECT value FROM numbers WHERE name = 'next'").fetchone()
+            most = self._db.execute("SELECT coalesce(max(identity), 0) FROM tracks").fetchone()
+        return max(int(row[0]) if row else 1, int(most[0]) + 1)
+
+    def tracks(self, identity: int | None = None) -> list[StoredTrack]:
+        """Tracks of earlier runs and of this one, oldest first; times on this run's clock."""
+        where, values = ("WHERE identity = ?", (identity,)) if identity is not None else ("", ())
+        with _Errors(self.path):
+            rows = self._db.execute(
+                f"SELECT camera, track, identity, first, last, frames, feature FROM tracks {where} "
+                "ORDER BY last, run, camera, track",
+                values,
+            ).fetchall()
+        out = []
+        for camera, track, name, first, last, frames, blob in rows:
+            feature = None if blob is None else np.frombuffer(blob, np.float16).astype(np.float32)
+            times = first - self._origin, last - self._origin
+            out.append(StoredTrack(camera, track, name, *times, frames, feature))
+        return out
+
+    def cameras(self) -> dict[str, tuple[float, NDArray[np.float64]]]:
+        """Count and sum of the embeddings of each camera."""
+        with _Errors(self.path):
+            rows = self._db.execute("SELECT name, count, sum FROM cameras ORDER BY name").fetchall()
+        return {name: (count, np.frombuffer(blob, np.float64).copy()) for name, count, blob in rows}
+
+    def identities(self, since: float = -np.inf, camera: str | None = None) -> list[StoredIdentity]:
+        """Identities seen since a time (seconds since 1970), the latest first.
+
+        Args:
+            since: leave out those last seen before.
+            camera: only those ever seen there.
+        """
+        with _Errors(self.path):
+            rows = self._db.execute(
+                "SELECT identity, group_concat(DISTINCT camera), min(first), max(last), count(*) FROM tracks "
+                "GROUP BY identity HAVING max(last) >= ? ORDER BY max(last) DESC, identity",
+                (max(since, -1e300),),
+            ).fetchall()
+        found = [StoredIdentity(row[0], tuple(sorted(row[1].split(","))), *row[2:]) for row in rows]
+        return [item for item in found if camera is None or camera in item.cameras]
+
+    def forget(self, identities: Iterable[int]) -> int:
+        """Erase identities: their bytes are overwritten, in the write-ahead log too.
+
+        Returns:
+            the number of tracks erased.
+        """
+        erased = 0
+        with _Errors(self.path):
+            for identity in identities:
+                erased += self._db.execute("DELETE FROM tracks WHERE identity = ?", (identity,)).rowcount
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return erased
+
+    def thin(self, tracks: int, before: float | None = None) -> None:
+        """Keep the latest `tracks` of each identity, and none last seen before `before` (since 1970)."""
+        with _Errors(self.path):
+            self._db.execute(
+                "DELETE FROM tracks WHERE (run, camera, track) IN (SELECT run, camera, track FROM (SELECT run, "
+                "camera, track, row_number() OVER (PARTITION BY identity ORDER BY last DESC, run DESC, camera, "
+                "track) AS place FROM tracks) WHERE place > ?)",
+                (tracks,),
+            )
+            if before is not None:
+                self._db.execute(
+                    "DELETE FROM tracks WHERE identity IN (SELECT identity FROM tracks GROUP BY identity "
+                    "HAVING max(last) < ?)",
+                    (before,),
+                )
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded in."""
+        self._db.close()
+
+
+class _Errors:
+    """Turns sqlite's errors into `StoreError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raise what went wrong under its own name."""
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"{self._path}: {error}") from error
