@@ -20,21 +20,23 @@ _HEIGHT = 256
 def crop_quality(tracks: FrameTracks) -> Floats:
     """How well each box shows its person, (N,), higher is better.
 
-    The detection score times the box's height in pixels, less for people whom a nearer one hides (a box whose
-    feet are lower in the picture) and for boxes that the picture's edge cuts.
+    The detection score times the box's height in pixels, less for people whom somebody nearer hides (tracked or only
+    detected, with feet lower in the picture) and for boxes that the picture's edge cuts.
     """
     boxes = tracks.xyxy
     if not len(boxes):
         return np.zeros(0, np.float32)
     height, width = tracks.frame.image.shape[:2]
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2) / np.prod(sides, axis=1)[:, None]
-    nearer = boxes[None, :, 3] > boxes[:, None, 3]
-    hidden = np.where(nearer, shared, 0.25 * shared)
-    np.fill_diagonal(hidden, 0.0)
-    seen = 1.0 - np.clip(hidden.sum(axis=1), 0.0, 0.95)
+    others = np.concatenate((boxes, tracks.detections.xyxy.reshape(-1, 4)))
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    area, other_area = np.prod(sides, axis=1)[:, None], np.prod(others[:, 2:] - others[:, :2], axis=1)[None, :]
+    own = shared > 0.6 * (area + other_area - shared)  # the box itself, and the detection it came from
+    nearer = others[None, :, 3] > boxes[:, None, 3]
+    hidden = np.where(own, 0.0, np.where(nearer, 1.0, 0.25) * shared / area)
+    seen = 1.0 - np.clip(hidden.max(axis=1), 0.0, 0.95)
     edge = (boxes[:, 0] < 1) | (boxes[:, 1] < 1) | (boxes[:, 2] > width - 1) | (boxes[:, 3] > height - 1)
     quality: Floats = tracks.scores * np.minimum(sides[:, 1], _HEIGHT) * seen * np.where(edge, 0.4, 1.0)
     return np.asarray(quality, np.float32)

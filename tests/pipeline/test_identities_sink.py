@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.frames import Frame, FrameTracks, Image
+from pipeline.frames import Detections, Frame, FrameTracks, Image
 from pipeline.sinks.crops import CropStrip, crop_quality, cut
 from pipeline.sinks.identities import IdentitiesSink, read_identities, write_identities
 
@@ -82,6 +82,15 @@ def test_quality_counts_hidden_parts_and_edges() -> None:
     assert nearer > hidden
     assert edge == pytest.approx(0.9 * 100 * 0.4)
     assert crop_quality(_seen("a", 0.0, [])).shape == (0,)
+
+
+def test_quality_counts_people_who_are_only_detected() -> None:
+    seen = _seen("a", 0.0, [(1, 1, BOX)])
+    alone = replace(seen, detections=Detections(np.array([[51, 49, 91, 151]], np.float32), np.ones(1, np.float32)))
+    other = np.array([[51, 49, 91, 151], [60, 70, 100, 180]], np.float32)
+    together = replace(seen, detections=Detections(other, np.ones(2, np.float32)))
+    assert crop_quality(alone)[0] == crop_quality(seen)[0] == pytest.approx(90.0)
+    assert crop_quality(together)[0] < 50.0
 
 
 def test_cut_stays_inside_and_shrinks() -> None:
