@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from reid.datasets.augment import Augment
 from reid.datasets.images import ImageCache
@@ -13,6 +14,24 @@ from reid.model import ReidModel
 from reid.training.batches import to_network
 
 _VIEW = Augment(flip=0.5, shift=0.0, erase=0.0)
+
+
+class _AnyBatchNorm(nn.BatchNorm2d):
+    """Batch norm of maps or vectors, as SyncBatchNorm is."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        pass
+
+
+def alone(module: ReidModel) -> ReidModel:
+    """Take what waits for other processes out of a network's batch norms, in place."""
+    for name, child in list(module.named_modules()):
+        child.__dict__.pop("forward", None)  # reid.training.sync_norm's
+        if isinstance(child, nn.SyncBatchNorm):
+            plain = _AnyBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
+            plain.load_state_dict(child.state_dict())
+            module.set_submodule(name, plain.to(child.running_var.device if child.running_var is not None else "cpu"))
+    return module
 
 
 @torch.no_grad()
@@ -46,8 +65,8 @@ def with_measured_statistics(
     Returns:
         The copy, in eval mode.
     """
-    made = copy.deepcopy(model).eval()
-    norms = [m for m in made.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    made = alone(copy.deepcopy(model).eval())
+    norms = [m for m in made.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     device = next(made.parameters()).device
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

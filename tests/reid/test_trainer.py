@@ -18,12 +18,12 @@ import torch
 
 from reid.checkpoint import load_info, load_model
 from reid.errors import TrainingError, WeightsError
-from reid.model import build_model
+from reid.model import ModelSpec, build_model
 from reid.training.batches import to_network
 from reid.training.config import TrainConfig, parse_config
 from reid.training.finish import finish, read_checkpoint
 from reid.training.start import initialise, prepare, splits
-from reid.training.statistics import with_measured_statistics
+from reid.training.statistics import alone, with_measured_statistics
 from reid.training.trainer import Trainer
 
 
@@ -245,6 +245,16 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(peop
     assert all(torch.isfinite(t).all() for t in state["model"].values() if t.is_floating_point())
 
 
+def test_synchronised_norms_become_plain_ones_for_evaluation() -> None:
+    model = build_model(ModelSpec(height=32, width=32, embedding_dim=8, backbone="osnet_x0_25"), 3).eval()
+    x = torch.randn(2, 3, 32, 32)
+    expected = model(x).detach()
+    made = alone(torch.nn.SyncBatchNorm.convert_sync_batchnorm(model))
+    assert not any(isinstance(module, torch.nn.SyncBatchNorm) for module in made.modules())
+    torch.testing.assert_close(made.eval()(x), expected)
+    made.train()(x)
+
+
 def test_several_sources_are_joined(people: Path, tmp_path: Path) -> None:
     twice = [{"name": "folder", "root": str(people)}] * 2
     train, held = splits(config(people, tmp_path, data={"sources": twice}))
@@ -313,6 +323,7 @@ trainer = prepare(parse_config(yaml.safe_load(Path(sys.argv[1]).read_text())))
 trainer.run()
 if trainer.rank == 0:
     torch.save(trainer.model.state_dict(), sys.argv[2])
+    trainer.evaluated()  # must not wait for the other process
 
 # batch norm over both processes' images, and gathered embeddings: values and gradients of one process
 torch.manual_seed(0)
