@@ -12,6 +12,8 @@ from trackers.identities.types import Ints
 Doubles = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+_APART = np.float32(-1e12)
+"""Stands for `apart` among the sums, which no evidence can make up for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,13 +98,12 @@ def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
 
 
 def _join(evidence: Evidence) -> Ints:
-    mean, weight, extra = evidence.mean.copy(), evidence.weight.copy(), evidence.extra.copy()
-    link, apart = evidence.link.copy(), evidence.apart.copy()
     low, high = evidence.limits
-    score = evidence.score()
+    sums = np.stack([evidence.mean, evidence.weight, np.where(evidence.apart, _APART, evidence.extra)])
+    link, score = evidence.link.copy(), evidence.score()
     count = len(score)
-    parent = np.arange(count)
-    rows = np.arange(count)
+    parent, rows = np.arange(count), np.arange(count)
+    alive = np.ones(count, bool)
     partner = score.argmax(axis=1)
     best = score[rows, partner]
     while True:
@@ -112,28 +113,28 @@ def _join(evidence: Evidence) -> Ints:
         b = int(partner[a])
         a, b = min(a, b), max(a, b)
         parent[parent == b] = a
-        for matrix in (mean, weight, extra):
-            matrix[a] += matrix[b]
-            matrix[:, a] = matrix[a]
+        alive[b] = False
+        merged = sums[:, a]
+        merged += sums[:, b]
+        sums[:, :, a] = merged
         np.maximum(link[a], link[b], out=link[a])
         link[:, a] = link[a]
-        apart[a] |= apart[b]
-        apart[:, a] = apart[a]
-        row = mean[a] / np.maximum(weight[a], 1e-6) + np.clip(extra[a], low, high) + link[a]
-        row[apart[a]] = -np.inf
+        mean, weight, extra = merged
+        row = mean / np.maximum(weight, 1e-6) + np.minimum(np.maximum(extra, low), high) + link[a]
+        row[(extra < _APART / 2) | ~alive] = -np.inf
         row[a] = -np.inf
-        row[score[a] == -np.inf] = -np.inf  # groups that are gone stay gone
-        row[score[b] == -np.inf] = -np.inf
-        score[a], score[:, a] = row, row
-        score[b], score[:, b] = -np.inf, -np.inf
-        better = row > best
-        best[better], partner[better] = row[better], a
-        stale = np.flatnonzero(((partner == a) & ~better) | (partner == b))
-        stale = np.union1d(stale, [a])
-        block = score[stale]
-        partner[stale] = block.argmax(axis=1)
-        best[stale] = block[np.arange(len(stale)), partner[stale]]
+        score[a] = score[:, a] = row
+        score[b] = score[:, b] = -np.inf
         best[b] = -np.inf
+        stale = (partner == a) | (partner == b)
+        stale[a] = True
+        better = row > best
+        best[better] = row[better]
+        partner[better] = a
+        again = (stale & ~better & alive).nonzero()[0]
+        block = score[again]
+        partner[again] = chosen = block.argmax(axis=1)
+        best[again] = block[np.arange(len(again)), chosen]
 
 
 def _in_order(labels: Ints) -> Ints:

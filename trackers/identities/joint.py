@@ -19,7 +19,7 @@ DUE = (1.0, 4.0)
 """Seconds after its beginning at which a track that is alone in its identity is decided again."""
 LIVE = 5.0
 """Seconds for which a track that was not updated still counts as live."""
-GROWTH = 32
+GROWTH = 16
 """A correction is due when one track in this many is new (the cost of a correction grows as the square)."""
 IDLE = 10.0
 """Without new tracks, corrections are this many times rarer."""

@@ -154,7 +154,7 @@ class TrackletTable:
     @staticmethod
     def _zone(boxes: Floats, speed: Doubles, extent: Doubles) -> Ints:
         near = REACH * (boxes[:, 3] - boxes[:, 1])[:, None]
-        ahead = LEAD * np.nan_to_num(speed)
+        ahead = LEAD * np.where(np.isfinite(speed), speed, 0)
         low = boxes[:, :2] + np.minimum(ahead, 0) < near
         high = boxes[:, 2:] + np.maximum(ahead, 0) > extent - near
         zone = np.where((low | high).any(axis=1), BORDER, INSIDE)
