@@ -173,7 +173,8 @@ def test_an_interrupt_ends_within_two_seconds_and_leaves_complete_files(
     taken = time.monotonic() - start
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
-    assert taken < 2.0 + 2.0 * (os.getloadavg()[0] > 2.5), f"{taken:.2f} s"
+    crowding = os.getloadavg()[0] / (os.cpu_count() or 1)  # a machine busy with other things stretches the seconds
+    assert taken < 2.0 * max(1.0, crowding), f"{taken:.2f} s"
     check_text(out)
     videos = list((out / "video").rglob("*.mp4"))
     assert len(videos) == 3
