@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 import cv2
@@ -127,8 +130,11 @@ class Encoder:
             raise OutputError(f"cannot write {self.path}: {reason}") from error
 
     def _abandon(self) -> None:
-        """After a failed write: what reached the disk stays as it is."""
+        """After a failed write: what reached the disk stays, up to the last whole fragment."""
         self.closed = True
+        if self._fragmented:
+            with suppress(OSError):
+                self._file.truncate(_whole_fragments(self._file))
         self._file.close()
 
     def close(self) -> None:
@@ -167,3 +173,18 @@ def remux(source: Path, target: Path) -> None:
                     packet.stream = stream
                     copy.mux(packet)
         os.fsync(file.fileno())
+
+
+def _whole_fragments(file: IO[bytes]) -> int:
+    """The length of an mp4 file up to its last complete box that is not the head of a fragment (`moof`)."""
+    end = file.seek(0, os.SEEK_END)
+    place = whole = 0
+    while place + 8 <= end:
+        file.seek(place)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        if size < 8 or place + size > end:
+            break
+        place += size
+        if kind != b"moof":
+            whole = place
+    return whole
