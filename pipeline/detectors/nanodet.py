@@ -60,9 +60,9 @@ class NanoDet:
         config: thresholds, side of the input and tiles.
     """
 
-    score_scale = 1.2
-    """Puts scores on the tracker's scale: boxes below 0.6, this times `birth_score`, are mostly signs and cones
-    (precision on PETS09-S2L1: 0.59 at 0.3, 0.82 at 0.4, 0.94 at 0.5)."""
+    score_scale = 1.1
+    """Puts scores on the tracker's scale: below 0.6 many boxes are signs and cones (precision on PETS09-S2L1: 0.59
+    at 0.3, 0.82 at 0.4, 0.94 at 0.5), and no track should start there."""
 
     def __init__(self, network: Network, config: DetectorConfig) -> None:
         self.provider = network.provider
