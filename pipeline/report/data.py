@@ -21,6 +21,7 @@ from pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecor
 
 _JOIN = 5.0  # seconds; a shorter absence from a camera is part of the same visit
 _MOST_TRACKS = 2000
+_MOST_PAIRS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,25 +223,27 @@ def _weak_links(
 ) -> list[Doubt]:
     """Per identity of several tracks, the track that fits worst."""
     found = []
-    margin = strange.max(axis=1) - own.max(axis=1)
-    for identity in np.unique(ids):
-        rows = np.flatnonzero((ids == identity) & np.isfinite(own.max(axis=1)) & np.isfinite(margin))
-        if len(rows):
-            row = int(rows[np.argmax(margin[rows])])
+    best = own.max(axis=1)
+    margin = np.where(np.isfinite(best), strange.max(axis=1) - best, -np.inf)
+    told: set[int] = set()
+    for row in np.argsort(-margin, kind="stable").tolist():
+        if margin[row] <= -0.1:
+            break
+        if int(ids[row]) not in told:
+            told.add(int(ids[row]))
             fellow = int(np.argmax(own[row]))
             rival = int(np.argmax(strange[row]))
-            if margin[row] > -0.1:
-                found.append(
-                    Doubt(
-                        joined=True,
-                        one=entries[row],
-                        other=entries[fellow],
-                        similarity=float(own[row, fellow]),
-                        weight=float(margin[row]),
-                        rival=entries[rival],
-                        rival_similarity=float(strange[row, rival]),
-                    )
+            found.append(
+                Doubt(
+                    joined=True,
+                    one=entries[row],
+                    other=entries[fellow],
+                    similarity=float(own[row, fellow]),
+                    weight=float(margin[row]),
+                    rival=entries[rival],
+                    rival_similarity=float(strange[row, rival]),
                 )
+            )
     return found
 
 
@@ -256,7 +259,11 @@ def _look_alikes(
     joined = joined[np.isfinite(joined)]
     usual = float(np.median(joined)) if len(joined) else 0.7
     found: dict[tuple[int, int], Doubt] = {}
-    for row, column in np.argwhere(np.triu(strange, 1) > usual - 0.1).tolist():
+    rows, columns = np.triu_indices(len(ids), 1)
+    values = strange[rows, columns]
+    likely = np.argsort(-values, kind="stable")[:_MOST_PAIRS]
+    for number in likely[values[likely] > usual - 0.1].tolist():
+        row, column = int(rows[number]), int(columns[number])
         pair = (min(ids[row], ids[column]), max(ids[row], ids[column]))
         value = float(strange[row, column])
         if pair in found and found[pair].similarity >= value:

@@ -31,6 +31,7 @@ from pipeline.sinks.identities import TrackRecord
 NAME = "report.html"
 _MOST_PEOPLE = 300
 _MOST_CROPS = 14
+_ALL_CROPS = 1500
 
 
 def write_report(folder: Path, planes: Mapping[str, Plane] | None = None) -> Path:
@@ -202,11 +203,12 @@ def _people(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup:
         note += f" The first {_MOST_PEOPLE} of {len(shown):,} are shown."
     if not shown:
         note = "Nobody was seen."
-    cards = [_person(data, identity, stays[identity]) for identity in shown[:_MOST_PEOPLE]]
+    pictures = min(_MOST_CROPS, max(3, _ALL_CROPS // max(1, len(shown))))  # the page stays a few megabytes small
+    cards = [_person(data, identity, stays[identity], pictures) for identity in shown[:_MOST_PEOPLE]]
     return join([tag("h2", "People"), tag("p", note, class_="note"), tag("div", cards, class_="people")])
 
 
-def _person(data: RunData, identity: int, stays: Sequence[Visit]) -> Markup:
+def _person(data: RunData, identity: int, stays: Sequence[Visit], pictures: int) -> Markup:
     tracks = data.people[identity]
     route: list[str] = []
     for stay in stays:
@@ -215,7 +217,7 @@ def _person(data: RunData, identity: int, stays: Sequence[Visit]) -> Markup:
     if len(route) > 6:
         route = [*route[:5], "…", route[-1]]
     crops = [(float(crop["time"]), track.camera, crop) for track in tracks for crop in track.crops]
-    best = sorted(crops, key=lambda entry: -float(entry[2]["quality"]))[:_MOST_CROPS]
+    best = sorted(crops, key=lambda entry: -float(entry[2]["quality"]))[:pictures]
     figures = [
         _figure(data, camera, time, str(crop["file"]))
         for time, camera, crop in sorted(best, key=lambda entry: entry[:2])

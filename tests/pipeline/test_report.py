@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pipeline.report.charts import time_axis
 from pipeline.report.data import RunData, Visit, counts, doubts, lanes, load_run, transitions, visits
 from pipeline.report.markup import Markup, join, link, tag
 from pipeline.sinks.annotate import Annotator
-from pipeline.sinks.identities import CameraRecord, IdentitiesSink, TrackRecord
+from pipeline.sinks.identities import CameraRecord, IdentitiesSink, TrackRecord, write_identities
 from pipeline.sinks.mot import MotSink
 from pipeline.sinks.video import VideoSink
 
@@ -125,6 +126,26 @@ def test_doubts_find_the_track_that_fits_worse_than_a_stranger(run: Path) -> Non
     assert weak[0].rival is not None
     assert weak[0].rival[0] == 1
     assert weak[0].weight > 0.9
+
+
+def test_a_large_run_is_reported_in_little_time(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    records = []
+    for number in range(3000):
+        first = float(rng.uniform(0, 36_000))
+        records.append((_record("ab"[number % 2], number, (first, first + 20)), number // 2))
+    cameras = {name: CameraRecord(900_000, 0.0, 36_000.0, 900_000) for name in "ab"}
+    write_identities(tmp_path, cameras, records)
+    vectors = rng.normal(size=(3000, 64)) + 2.0  # everybody is alike
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    names = np.array([record.camera for record, _ in records])
+    tracks = np.array([record.track for record, _ in records])
+    np.savez(tmp_path / "embeddings.npz", camera=names, track=tracks, embedding=vectors.astype(np.float32))
+    started = time.process_time()
+    page = write_report(tmp_path)
+    assert time.process_time() - started < 10
+    assert page.stat().st_size < 5_000_000
+    assert "The first 300 of 1,500 are shown" in page.read_text()
 
 
 def test_videos_are_found_at_the_cameras_own_time(run: Path) -> None:
