@@ -13,6 +13,7 @@ from pipeline.report.data import RunData
 from pipeline.report.markup import Markup, join, tag
 
 _MOST_POINTS = 60_000
+_MOST_FILES = 36  # of a live run's segments, the latest
 _FAR = 1.5  # metres between two points of a trail that are still one line
 _STEPS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -42,10 +43,10 @@ def floor_map(data: RunData, planes: Mapping[str, Plane]) -> Markup | None:
     grid = []
     for x in np.arange(np.ceil(low[0] / step), high[0] / step) * step:
         grid.append(tag("line", x1=x - low[0], x2=x - low[0], y1=0, y2=size[1]))
-        grid.append(tag("text", f"{x:g}", x=x - low[0] + unit / 5, y=size[1] - unit / 4, font_size=f"{unit:.2f}"))
+        grid.append(tag("text", f"{x + 0.0:g}", x=x - low[0] + unit / 5, y=size[1] - unit / 4, font_size=f"{unit:.2f}"))
     for y in np.arange(np.ceil(low[1] / step), high[1] / step) * step:
         grid.append(tag("line", x1=0, x2=size[0], y1=high[1] - y, y2=high[1] - y))
-        grid.append(tag("text", f"{y:g}", x=unit / 5, y=high[1] - y - unit / 5, font_size=f"{unit:.2f}"))
+        grid.append(tag("text", f"{y + 0.0:g}", x=unit / 5, y=high[1] - y - unit / 5, font_size=f"{unit:.2f}"))
     lines = [
         tag("polyline", tag("title", f"Person {identity}"), points=at(points), stroke=f"rgb{identity_color(identity)}")
         for identity, points in trails
@@ -64,10 +65,16 @@ def floor_map(data: RunData, planes: Mapping[str, Plane]) -> Markup | None:
 
 def _trails(data: RunData, camera: str, plane: Plane) -> list[tuple[int, NDArray[np.float64]]]:
     """The pieces of walks that one camera saw: (identity, (N, 2) metres)."""
-    path = data.folder / "global" / f"{camera}.txt"
-    if not path.exists() or not path.stat().st_size:
+    single = data.folder / "global" / f"{camera}.txt"
+    paths = [single] if single.exists() else sorted((data.folder / "global" / camera).glob("*.txt"))
+    tables = [
+        np.loadtxt(path, delimiter=",", usecols=range(6), ndmin=2, max_rows=10 * _MOST_POINTS)
+        for path in paths[-_MOST_FILES:]
+        if path.stat().st_size
+    ]
+    if not tables:
         return []
-    table = np.loadtxt(path, delimiter=",", usecols=range(6), ndmin=2, max_rows=10 * _MOST_POINTS)
+    table = np.concatenate(tables)
     table = table[:: max(1, len(table) // _MOST_POINTS)]
     feet = np.column_stack((table[:, 2] + table[:, 4] / 2, table[:, 3] + table[:, 5]))
     metres = plane.project(feet)

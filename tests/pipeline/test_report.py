@@ -344,6 +344,11 @@ def test_the_map_appears_with_calibrated_cameras(run: Path) -> None:
     write_report(run)
     assert '<section id="map">' in page
     lines = re.findall(r'<polyline points="([^"]+)"', page)
+    text = run / "global" / "a.txt"
+    text.parent.joinpath("a").mkdir()
+    text.rename(text.parent / "a" / "20261120T120000.txt")  # a live run
+    assert re.findall(r'<polyline points="([^"]+)"', write_report(run, {"a": _Flat()}).read_text()) == lines
+    write_report(run)
     assert len(lines) == 3
     xs = [float(point.split(",")[0]) for line in lines for point in line.split()]
     assert max(xs) - min(xs) == pytest.approx(120 / 50, abs=0.05)  # persons 1 and 3 stand 120 pixels apart
