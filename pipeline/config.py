@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from pipeline.redact import redact_url
-from trackers import DeepSortParams, IdentityParams
+from trackers import DeepSortParams, GroundPlane, IdentityParams
 
 Point = tuple[float, float]
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -53,6 +53,11 @@ class CameraConfig(Section):
     transport: Literal["tcp", "udp"] | None = Field(default=None, description="RTSP; default: input.transport")
     live: bool | None = Field(default=None, description="drop old frames; default: RTSP and webcams yes, files no")
     detections: str | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")
+    ground: dict[str, Any] | str | None = Field(
+        default=None,
+        description="the floor: homography, points, or camera_matrix with rotation and translation; "
+        "or a YAML file that holds them (relaytrack calibrate)",
+    )
     zones: dict[str, tuple[Point, ...]] = Field(
         default={}, description="name -> corners (x, y), in pixels of the source's full picture, for events"
     )
@@ -79,6 +84,13 @@ class CameraConfig(Section):
     def _name(cls, value: str) -> str:
         if value and not CAMERA_NAME.fullmatch(value):
             raise ValueError(f"{value!r} is no camera name: use letters, digits, '_' and '-' (it names files)")
+        return value
+
+    @field_validator("ground")
+    @classmethod
+    def _ground(cls, value: dict[str, Any] | str | None) -> dict[str, Any] | str | None:
+        if isinstance(value, dict):
+            GroundPlane.from_mapping(value)
         return value
 
     @field_validator("crop")
@@ -161,6 +173,7 @@ class OutputConfig(Section):
     mosaic_width: int = Field(default=1280, ge=64, le=7680)
     segment_minutes: float = Field(default=10.0, gt=0, description="length of the files of a live run")
     disk_limit_gb: float = Field(default=20.0, gt=0, description="oldest segments of a live run go beyond it")
+    store: str | None = Field(default=None, description="SQLite file in which identities outlive the run")
     crops: bool = Field(default=True, description="a few pictures of each person")
     retain_hours: float | None = Field(
         default=72.0, gt=0, description="pictures and embeddings of a live run go after that; null keeps them"

@@ -159,7 +159,13 @@ def _anchor(config: Config, folder: Path) -> Config:
         return section.model_copy(update={"weights": str(folder / section.weights)})
 
     cameras = tuple(
-        camera.model_copy(update={"url": anchored(camera.url), "detections": anchored(camera.detections)})
+        camera.model_copy(
+            update={
+                "url": anchored(camera.url),
+                "detections": anchored(camera.detections),
+                "ground": anchored(camera.ground) if isinstance(camera.ground, str) else camera.ground,
+            }
+        )
         for camera in config.cameras
     )
     return config.model_copy(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+
+import yaml
 
 from pipeline.config import Config
 from pipeline.crops import Cropper
 from pipeline.detectors import create_detector
 from pipeline.detectors.base import Detector
 from pipeline.device import resolve_device
+from pipeline.errors import ConfigError
 from pipeline.follower import Follower
 from pipeline.perception import Perception
 from reid import Embedder
-from trackers import IdentityAssociator
+from trackers import GroundPlane, IdentityAssociator, IdentityStore, InputError
 
 
 def create_perception(config: Config) -> Perception:
@@ -62,8 +66,34 @@ def create_follower(config: Config, perception: Perception, *, keep_earlier: boo
     scale = _known_scale(config, perception.detector)
     if scale is not None:
         tracker = dataclasses.replace(tracker, adapt_scores=False)
+    store = None if config.output.store is None else IdentityStore(config.output.store)
+    associator = IdentityAssociator(identities, calibrations=ground_planes(config), store=store)
     names = [camera.name for camera in config.cameras]
-    return Follower(names, tracker, IdentityAssociator(identities), score_scale=scale or 1.0, keep_earlier=keep_earlier)
+    return Follower(names, tracker, associator, score_scale=scale or 1.0, keep_earlier=keep_earlier)
+
+
+def ground_planes(config: Config) -> dict[str, GroundPlane]:
+    """Return the floor of every calibrated camera, by its name.
+
+    Raises:
+        ConfigError: a calibration is missing or of no use; names the camera.
+    """
+    planes = {}
+    for camera in config.cameras:
+        values = camera.ground
+        if values is None:
+            continue
+        try:
+            if isinstance(values, str):
+                values = yaml.safe_load(Path(values).read_text(encoding="utf-8"))
+                values = values.get("ground", values) if isinstance(values, dict) else values
+            if not isinstance(values, dict):
+                raise InputError("no mapping of calibration keys")
+            planes[camera.name] = GroundPlane.from_mapping(values)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, InputError) as error:
+            reason = error if isinstance(error, InputError) else f"cannot read {camera.ground}"
+            raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None
+    return planes
 
 
 def _known_scale(config: Config, detector: Detector) -> float | None:

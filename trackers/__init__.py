@@ -8,6 +8,7 @@ from trackers.identities import (
     IdentityAssociator,
     IdentityParams,
     IdentityStep,
+    IdentityStore,
     Revision,
     homography_from_points,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "IdentityAssociator",
     "IdentityParams",
     "IdentityStep",
+    "IdentityStore",
     "InputError",
     "Revision",
     "TimeError",

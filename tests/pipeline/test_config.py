@@ -110,3 +110,17 @@ def test_the_default_configuration_states_the_defaults() -> None:
         if isinstance(values, dict):
             assert values == real[section], section
     assert set(written) == set(real)
+
+
+def test_a_cameras_floor_is_checked_and_read_from_a_file(tmp_path: Path) -> None:
+    from pipeline.factory import ground_planes
+
+    points = [[0, 0, 0, 0], [100, 0, 1, 0], [100, 100, 1, 1], [0, 100, 0, 1]]
+    (tmp_path / "floor.yaml").write_text(yaml.safe_dump({"ground": {"points": points}}))
+    (tmp_path / "c.yaml").write_text("cameras: [{url: a.mp4, ground: floor.yaml}]\n")
+    plane = ground_planes(load_config(tmp_path / "c.yaml"))["a"]
+    assert plane.project([[50, 50]])[0] == pytest.approx([0.5, 0.5])
+    with pytest.raises(ConfigError, match=r"cameras\.0\.ground: ground plane: .*homography"):
+        load_config(data={"cameras": [{"url": "a.mp4", "ground": {"homografy": 1}}]})
+    with pytest.raises(ConfigError, match=r"camera 'a': ground: cannot read gone\.yaml"):
+        ground_planes(load_config(data={"cameras": [{"url": "a.mp4", "ground": "gone.yaml"}]}))

@@ -83,7 +83,8 @@ class IdentityStore:
         self._written = -np.inf
         try:
             self.path.touch(mode=0o600, exist_ok=True)
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+            # opened by one thread and used by another, never by two at a time
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0, check_same_thread=False)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, VERSION):
                 raise StoreError(f"{self.path}: identities of version {version}, expected {VERSION}")
