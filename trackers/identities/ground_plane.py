@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from trackers.errors import InputError
 
 Doubles = NDArray[np.float64]
+_WAYS = (
+    ("homography",),
+    ("points",),
+    ("camera_matrix", "rotation", "translation", "distortion", "scale"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +90,43 @@ class GroundPlane:
             raise InputError("ground plane: the camera sees the floor edge-on")
         to_ground = np.diag([scale, scale, 1.0]) @ np.linalg.inv(to_image)
         return cls(to_ground, intrinsics, tuple(float(value) for value in distortion))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> GroundPlane:
+        """From a configuration: either `homography` (3 x 3, pixels to metres), or `points` (rows of x, y in
+        pixels, X, Y in metres), or `camera_matrix`, `rotation`, `translation` with optional `distortion` and
+        `scale` (see `from_calibration`).
+
+        Raises:
+            InputError: keys are missing, unknown, or their values of no use.
+        """
+        wanted = next((keys for keys in _WAYS if keys[0] in values), None)
+        if wanted is None:
+            raise InputError("ground plane: needs homography, points, or camera_matrix with rotation and translation")
+        unknown = sorted(set(values) - set(wanted))
+        if unknown:
+            raise InputError(f"ground plane: {unknown[0]} does not go with {wanted[0]}")
+        try:
+            if wanted[0] == "homography":
+                return cls.from_homography(values["homography"])
+            if wanted[0] == "points":
+                rows = np.asarray(values["points"], np.float64)
+                if rows.ndim != 2 or rows.shape[1] != 4:
+                    raise InputError("ground plane: points must be rows of x, y, X, Y")
+                return homography_from_points(rows[:, :2], rows[:, 2:])
+            return cls.from_calibration(
+                values["camera_matrix"],
+                values["rotation"],
+                values["translation"],
+                values.get("distortion", ()),
+                scale=float(values.get("scale", 1.0)),
+            )
+        except KeyError as error:
+            raise InputError(f"ground plane: {error.args[0]} is missing") from error
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"ground plane: {wanted[0]} and the like must be numbers") from error
 
     def project(self, points: ArrayLike) -> Doubles:
         """Pixels (N, 2) to floor metres (N, 2); NaN where the pixel lies at or above the horizon.

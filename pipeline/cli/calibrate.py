@@ -1,0 +1,169 @@
+"""`relaytrack calibrate`: point pairs to a homography from pixels to metres on the floor."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trackers import GroundPlane
+
+HELP = "make a camera's ground plane (pixels to metres) from four or more points"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack calibrate`."""
+    parser.add_argument("--image", type=Path, required=True, metavar="FILE", help="a picture or video of the camera")
+    parser.add_argument(
+        "--point", action="append", default=[], metavar="x,y,X,Y", help="a pixel x,y and its place X,Y in metres"
+    )
+    parser.add_argument("--points", type=Path, metavar="CSV", help="a file with x,y,X,Y in each line")
+    parser.add_argument("--click", action="store_true", help="click the pixels and type the metres (needs a screen)")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the points and a grid of metres")
+    parser.add_argument("--step", type=float, default=1.0, metavar="M", help="metres between the grid's lines (1)")
+    parser.add_argument("--out", type=Path, metavar="YAML", help="write the homography (else it is printed)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, report the error, draw and write."""
+    import numpy as np
+    import yaml
+
+    from trackers import homography_from_points
+
+    if args.step <= 0:
+        raise InputError("--step: must be above 0")
+    image = _read(args.image)
+    rows = [_numbers(word, "--point") for word in args.point]
+    if args.points is not None:
+        rows += _from_file(args.points)
+    if args.click:
+        rows += _click(image)
+    table = np.array(rows, np.float64).reshape(-1, 4)
+    plane = homography_from_points(table[:, :2], table[:, 2:])
+    errors = np.linalg.norm(plane.project(table[:, :2]) - table[:, 2:], axis=1)
+    text = yaml.safe_dump(
+        {"ground": {"homography": [[float(value) for value in row] for row in plane.to_ground]}}, sort_keys=False
+    )
+    if args.out is not None:
+        try:
+            args.out.write_text(text)
+        except OSError as error:
+            raise InputError(f"{args.out}: cannot be written ({error.strerror})") from error
+    else:
+        print(text, end="")
+    print(f"# {len(table)} points, error mean {errors.mean():.3f} m, greatest {errors.max():.3f} m")
+    if args.picture is not None:
+        _draw(args.picture, image, plane, table, args.step)
+        print(f"# {args.picture}")
+    return 0
+
+
+def _numbers(text: str, where: str) -> list[float]:
+    parts = text.replace(",", " ").split()
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise InputError(f"{where}: expected x,y,X,Y, not {text.strip()!r}")
+    return values
+
+
+def _from_file(path: Path) -> list[list[float]]:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read") from error
+    return [
+        _numbers(line, f"{path}, line {number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """The picture, or the first frame of a video, BGR.
+
+    Raises:
+        InputError: neither.
+    """
+    import cv2
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    image = cv2.imread(str(path))
+    if image is None:
+        capture = cv2.VideoCapture(str(path))
+        _, image = capture.read()
+        capture.release()
+    if image is None:
+        raise InputError(f"{path}: neither a picture nor a video")
+    return image.astype("uint8")
+
+
+def _click(image: NDArray[np.uint8]) -> list[list[float]]:
+    """Pixels clicked in a window, metres typed in the terminal; an empty line ends.
+
+    Raises:
+        InputError: there is no screen.
+    """
+    import cv2
+
+    clicked: list[tuple[int, int]] = []
+
+    def remember(event: int, x: int, y: int, flags: int, data: object) -> None:
+        if event == cv2.EVENT_LBUTTONDOWN:
+            clicked.append((x, y))
+
+    title = "click a point on the floor, Esc to end"
+    rows: list[list[float]] = []
+    try:
+        cv2.namedWindow(title)
+        cv2.setMouseCallback(title, remember)
+        while True:
+            cv2.imshow(title, image)
+            if cv2.waitKey(30) == 27:
+                break
+            while len(clicked) > len(rows):
+                x, y = clicked[len(rows)]
+                rows.append(_numbers(f"{x},{y}," + input(f"pixel {x},{y}: metres X,Y: "), "input"))
+        cv2.destroyAllWindows()
+    except cv2.error as error:
+        raise InputError("--click: no window can be opened here; list the points instead") from error
+    return rows
+
+
+def _draw(path: Path, image: NDArray[np.uint8], plane: GroundPlane, table: NDArray[np.float64], step: float) -> None:
+    import cv2
+    import numpy as np
+
+    out = image.copy()
+    low = np.floor(table[:, 2:].min(axis=0) / step - 1) * step
+    high = np.ceil(table[:, 2:].max(axis=0) / step + 1) * step
+    height, width = out.shape[:2]
+    along = np.linspace(0, 1, 50)
+    for axis in (0, 1):
+        for value in np.arange(low[axis], high[axis] + step / 2, step):
+            line = np.empty((50, 2))
+            line[:, axis] = value
+            line[:, 1 - axis] = low[1 - axis] + along * (high[1 - axis] - low[1 - axis])
+            pixels = plane.to_pixels(line)
+            back = np.linalg.norm(plane.project(pixels) - line, axis=1) < step / 10  # in front of the camera
+            near = (np.abs(pixels) < 4 * max(width, height)).all(axis=1) & back
+            for begin in np.flatnonzero(near[:-1] & near[1:]).tolist():
+                a, b = np.rint(pixels[begin : begin + 2]).astype(int).tolist()
+                cv2.line(out, a, b, (200, 200, 0), 1, cv2.LINE_AA)
+    for x, y, east, north in table.tolist():
+        place = (round(x), round(y))
+        cv2.circle(out, place, 4, (0, 0, 255), -1, cv2.LINE_AA)
+        label = f"{east:g}, {north:g}"
+        cv2.putText(out, label, (place[0] + 6, place[1] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 255), 1)
+    if not cv2.imwrite(str(path), out):
+        raise InputError(f"{path}: the picture cannot be written")
