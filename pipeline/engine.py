@@ -108,6 +108,7 @@ class Pipeline:
             open_timeout=config.input.open_timeout + 1.0,
         )
         with contextlib.ExitStack() as stack:
+            stack.callback(follower.close)
             stack.callback(batcher.close)
             batcher.start()
             out = prepare_output(config)

@@ -69,7 +69,7 @@ def create_follower(config: Config, perception: Perception, *, keep_earlier: boo
     store = None if config.output.store is None else IdentityStore(config.output.store)
     associator = IdentityAssociator(identities, calibrations=ground_planes(config), store=store)
     names = [camera.name for camera in config.cameras]
-    return Follower(names, tracker, associator, score_scale=scale or 1.0, keep_earlier=keep_earlier)
+    return Follower(names, tracker, associator, score_scale=scale or 1.0, keep_earlier=keep_earlier, store=store)
 
 
 def ground_planes(config: Config) -> dict[str, GroundPlane]:

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.earlier import EarlierBoxes
 from pipeline.frames import FrameTracks
 from pipeline.perception import Observation
-from trackers import CameraTracks, DeepSort, DeepSortParams, IdentityAssociator, Revision, TrackResult
+from trackers import CameraTracks, DeepSort, DeepSortParams, IdentityAssociator, IdentityStore, Revision, TrackResult
 
 
 class Follower:
@@ -22,6 +22,7 @@ class Follower:
         associator: joins the cameras' tracks into identities.
         score_scale: detection scores are divided by it for the tracker's thresholds.
         keep_earlier: collect the boxes from before a track's confirmation (of a run that ends).
+        store: the associator's store of identities, closed with the follower.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class Follower:
         *,
         score_scale: float = 1.0,
         keep_earlier: bool = False,
+        store: IdentityStore | None = None,
     ) -> None:
         self._trackers = {camera: DeepSort(tracker, report_coasting=False) for camera in cameras}
         self._associator = associator
         self._score_scale = score_scale
+        self._store = store
         self._revisions: deque[Revision] = deque(maxlen=100_000)
         self.earlier = {camera: EarlierBoxes() for camera in cameras} if keep_earlier else {}
 
@@ -76,6 +79,11 @@ class Follower:
     def take_revisions(self) -> list[Revision]:
         """Hand over the corrections since the last call, in order; safe from another thread."""
         return [self._revisions.popleft() for _ in range(len(self._revisions))]
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._store is not None:
+            self._store.close()
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         """Return the identity of every (camera, track id), after all corrections."""

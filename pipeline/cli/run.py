@@ -42,6 +42,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="treat all sources as live (drop what comes too fast), or none; default: RTSP and webcams are",
     )
     parser.add_argument(
+        "--refine", action="store_true", help="files: keep every identity open to correction to the end"
+    )
+    parser.add_argument(
         "--allow-download", action="store_true", help="let the ultralytics backend fetch a model by its name"
     )
 
@@ -60,6 +63,7 @@ def overrides_from(args: argparse.Namespace) -> dict[str, Any]:
         "run.max_seconds": args.max_seconds,
         "run.fps": args.fps,
         "run.live": args.live,
+        "identities.refine": args.refine or None,
         "detector.allow_download": args.allow_download or None,
     }
     found.update({key: value for key, value in options.items() if value is not None})
