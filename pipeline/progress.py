@@ -113,7 +113,7 @@ def print_weights_licence(config: Config) -> None:
     if config.embedder.weights is None:
         print(
             "Using the bundled re-identification weights, trained on Market-1501: research use only "
-            "(reid/weights/LICENSE); `relaytrack reid train` makes your own.",
+            "(reid/weights/LICENSE-WEIGHTS.txt); `relaytrack reid train` makes your own.",
             file=sys.stderr,
         )
 
