@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.factory import ground_planes
 from pipeline.finalize import finalize
 from pipeline.frames import Floats
 from pipeline.outdir import write_atomically, write_bytes, writing
@@ -25,6 +26,7 @@ from pipeline.sinks.crops import remove_pictures
 from pipeline.sinks.events import NAME as EVENTS
 from pipeline.sinks.events import OLD as OLD_EVENTS
 from pipeline.sinks.identities import EMBEDDINGS, CameraRecord, TrackRecord, write_identities
+from trackers import IdentityStore
 
 Videos = Literal["redraw", "delete"]
 TrackKey = tuple[str, int]
@@ -140,7 +142,7 @@ def _apply(run: Run, ids: Mapping[TrackKey, int], videos: Videos, progress: Prog
     finalize(config.model_copy(update={"output": output}), ids, progress=progress, kind="manual")
     if not drawn:
         _delete_videos(run, [*(camera.name for camera in config.cameras), "mosaic"])
-    _finish(run.folder)
+    _finish(run)
 
 
 def _delete_videos(run: Run, names: Sequence[str]) -> None:
@@ -150,21 +152,22 @@ def _delete_videos(run: Run, names: Sequence[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _finish(folder: Path) -> None:
+def _finish(run: Run) -> None:
     """Bring run.json's figures and the report up to date."""
+    folder = run.folder
     data = load_run(folder)
     several = sum(len({track.camera for track in tracks}) > 1 for tracks in data.people.values())
     data.run["identities"] = {"count": len(data.people), "in_two_or_more_cameras": several}
     write_atomically(folder / "run.json", json.dumps(data.run, indent=2, ensure_ascii=False) + "\n")
     if (folder / "report.html").exists():
-        write_report(folder)
+        write_report(folder, ground_planes(run.config))
 
 
 def forget(run: Run, person: int, *, videos: Videos = "redraw", progress: Progress | None = None) -> None:
     """Remove a person from everything that a run left behind.
 
-    Their lines, events, embeddings and pictures are deleted, and every video that shows them is drawn anew with
-    them covered, or deleted. The source footage is not touched.
+    Their lines, events, embeddings and pictures are deleted, also from the run's store of identities, and every
+    video that shows them is drawn anew with them covered, or deleted. The source footage is not touched.
 
     Args:
         run: the run.
@@ -204,7 +207,7 @@ def forget(run: Run, person: int, *, videos: Videos = "redraw", progress: Progre
     if videos == "delete":
         _delete_videos(run, [*shown, "mosaic"])
     _forget_elsewhere(run, person, keys)
-    _finish(run.folder)
+    _finish(run)
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -287,7 +290,7 @@ def _frame_of(line: bytes) -> int:
 
 
 def _forget_elsewhere(run: Run, person: int, keys: set[TrackKey]) -> None:
-    """Pictures, embeddings, identities.json and events."""
+    """Pictures, embeddings, identities.json, events and the store of identities."""
     folder, data = run.folder, run.data
     for track in data.people[person]:
         remove_pictures(folder, [str(crop["file"]) for crop in track.crops])
@@ -295,11 +298,16 @@ def _forget_elsewhere(run: Run, person: int, keys: set[TrackKey]) -> None:
     _forget_embeddings(folder / EMBEDDINGS, keys)
     left = [(track, other) for other, tracks in data.people.items() if other != person for track in tracks]
     write_identities(folder, data.cameras, left)
+    names = {person}  # and what the store, which knows of no correction by hand, calls them
     for name in (EVENTS, OLD_EVENTS):
         path = folder / name
         if path.exists():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            names |= {number for line in lines for number in _former(line, keys)}
             write_atomically(path, "".join(line for line in lines if not _tells_of(line, person, keys)))
+    if run.config.output.store is not None and Path(run.config.output.store).exists():
+        with IdentityStore(run.config.output.store) as store:
+            store.forget(sorted(names))
 
 
 def _forget_embeddings(path: Path, keys: set[TrackKey]) -> None:
@@ -312,6 +320,13 @@ def _forget_embeddings(path: Path, keys: set[TrackKey]) -> None:
     data = io.BytesIO()
     np.savez(data, **columns)
     write_bytes(path, data.getvalue())
+
+
+def _former(line: str, keys: set[TrackKey]) -> list[int]:
+    """The number that one of the tracks had before it was corrected by hand."""
+    event = json.loads(line)
+    manual = event.get("kind") == "manual" and (event.get("camera"), event.get("track")) in keys
+    return [int(event["old"])] if manual else []
 
 
 def _tells_of(line: str, person: int, keys: set[TrackKey]) -> bool:

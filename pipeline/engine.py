@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from pipeline.batcher import Batcher
 from pipeline.config import Config
 from pipeline.errors import ConfigError
-from pipeline.factory import create_follower, create_perception
+from pipeline.factory import create_follower, create_perception, ground_planes
 from pipeline.finalize import finalize
 from pipeline.frames import FrameTracks
 from pipeline.outdir import check_output, prepare_output
@@ -152,7 +152,7 @@ class Pipeline:
             summary.total_seconds = time.monotonic() - started
             info.update(summary, final=complete)
             if config.output.report:
-                write_report(out)
+                write_report(out, ground_planes(config))
         return summary
 
     def _advance(self, done: float) -> None:

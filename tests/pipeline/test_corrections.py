@@ -21,6 +21,8 @@ from pipeline.outdir import prepare_output
 from pipeline.report import write_report
 from pipeline.sinks import create_sinks
 from pipeline.sinks.encoder import Encoder
+from trackers import IdentityStore
+from trackers.identities.store import StoredTrack
 
 FRAMES = 30
 SHIRTS = {1: (230, 40, 40), 2: (40, 200, 230)}  # person 1 and person 2; nothing else has these colours
@@ -168,6 +170,26 @@ def test_forget_leaves_no_trace(folder: Path) -> None:
     assert {line.split(",")[1] for line in (folder / "tracks/a.txt").read_text().splitlines()} == {"2"}
     events = [parse_event(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert {event.identity for event in events} == {2}
+
+
+def test_forget_reaches_the_store_also_under_a_former_number(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "people.sqlite"
+    feature = {person: np.full(16, 0.1 + person, np.float32) for person in (1, 2, 3)}
+    with IdentityStore(path) as store:
+        store.begin(0.0)
+        keys = {1: ("a", 1), 2: ("a", 2), 3: ("b", 1)}
+        store.write([StoredTrack(*keys[n], n, 0.0, 3.0, 10, feature[n]) for n in keys], following=4)
+    run = json.loads((folder / "run.json").read_text())
+    run["config"]["output"]["store"] = str(path)
+    (folder / "run.json").write_text(json.dumps(run))
+    merge(open_run(folder), [1, 3], videos="delete")
+    forget(open_run(folder), 1, videos="delete")
+    with IdentityStore(path) as store:
+        assert [track.identity for track in store.tracks()] == [2]
+    content = b"".join(found.read_bytes() for found in tmp_path.glob("people.sqlite*"))
+    assert feature[2].astype(np.float16).tobytes() in content
+    for person in (1, 3):
+        assert feature[person].astype(np.float16).tobytes() not in content
 
 
 def test_forget_covers_the_person_in_all_videos_also_where_they_were_missed(folder: Path) -> None:
