@@ -84,11 +84,13 @@ def run(args: argparse.Namespace) -> int:
 
 def counted(frames: Iterable[SeenFrame], every: float = 10.0) -> Iterator[SeenFrame]:
     """Pass frames on and say on stderr how many there were, every few seconds."""
-    said = time.monotonic()
+    said = float("inf")
     for number, frame in enumerate(frames, 1):
         yield frame
-        if time.monotonic() - said > every:
-            said = time.monotonic()
+        now = time.monotonic()
+        said = min(said, now)  # the networks load before the first frame comes
+        if now - said > every:
+            said = now
             print(f"relaytrack: {number} frames", file=sys.stderr, flush=True)
 
 
