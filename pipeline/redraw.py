@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from pipeline.sinks.mosaic import MosaicSink
 from pipeline.sinks.privacy import FOLDER, HiddenBoxes, veiled
 from pipeline.sinks.video import VideoSink
 from pipeline.sources import create_source
+from pipeline.sources.base import LOG as SOURCES_LOG
 
 Pairs = Mapping[str, tuple[bytes, bytes]]
 """Per camera, parallel MOT lines sorted by frame: with track ids and with identities."""
@@ -141,7 +143,7 @@ def redraw(
         paths.append(path)
     done = 0
     try:
-        with closing(_open(config, [camera.name for camera in cameras], stop)) as batcher:
+        with _silent_sources(), closing(_open(config, [camera.name for camera in cameras], stop)) as batcher:
             for frames in batcher:
                 step = tuple(_covered(books[frame.camera].page(frame), covers[frame.camera]) for frame in frames)
                 for sink in sinks:
@@ -187,6 +189,20 @@ def _covered(tracks: FrameTracks, covers: Sequence[_Cover]) -> FrameTracks:
 
 class _Stopped(Exception):
     """The second pass was told to give up."""
+
+
+@contextmanager
+def _silent_sources() -> Iterator[None]:
+    """What the sources had to warn of they said in the first pass."""
+
+    def nothing(record: logging.LogRecord) -> bool:
+        return False
+
+    SOURCES_LOG.addFilter(nothing)
+    try:
+        yield
+    finally:
+        SOURCES_LOG.removeFilter(nothing)
 
 
 def _open(config: Config, names: Sequence[str], stop: threading.Event) -> Batcher:

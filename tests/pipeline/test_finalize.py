@@ -19,6 +19,8 @@ from pipeline.lettering import identity_color
 from pipeline.outdir import prepare_output
 from pipeline.sinks import create_sinks
 from pipeline.sinks.encoder import Encoder
+from pipeline.sources.base import LOG
+from pipeline.sources.recorded import RecordedSource
 
 FRAMES = 12
 
@@ -104,6 +106,19 @@ def test_the_source_is_what_is_drawn_again(config: Config) -> None:
         np.testing.assert_allclose(image[110, 98], 70, atol=10)
         if index > 1:
             np.testing.assert_allclose(image[110, 5 * index - 4], 160, atol=14)
+
+
+def test_the_second_pass_does_not_repeat_warnings(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warn(self: RecordedSource, reader: object, last: float) -> None:
+        LOG.warning("incomplete file")
+
+    monkeypatch.setattr(RecordedSource, "_check_end", warn)
+    assert finalize(config, {("b", 4): 9})
+    assert not caplog.records
+    LOG.warning("another")
+    assert len(caplog.records) == 1
 
 
 def test_nothing_is_drawn_again_when_the_ids_were_right(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
