@@ -60,6 +60,12 @@ def test_names_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         prepare_output(_config(tmp_path / "locked" / "out", "gate"))
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, where nobody may make a folder")
+def test_names_a_folder_where_nobody_may_write() -> None:
+    with pytest.raises(OutputError, match=r"^cannot create the output folder /proc/relaytrack/out: "):
+        prepare_output(_config(Path("/proc/relaytrack/out"), "gate"))
+
+
 def test_names_a_folder_below_a_file(tmp_path: Path) -> None:
     _fill(tmp_path, "file")
     with pytest.raises(OutputError, match=r"cannot create the output folder .*file/out: "):
