@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--embeddings", type=Path, metavar="NPZ", help="file to keep the embeddings in; read when it exists"
     )
     parser.add_argument("--images", type=int, metavar="N", help="only the first N images of the stream")
+    parser.add_argument(
+        "--baseline", type=float, action="append", metavar="COSINE", help="a threshold of the baseline; may repeat"
+    )
     parser.add_argument("--no-baseline", action="store_true", help="leave out greedy appearance matching")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the identities' settings"
@@ -52,18 +55,24 @@ def run(args: argparse.Namespace) -> int:
         stream = stream.head(args.images)
     settings = _settings(args.set)
     settings.setdefault("threshold", threshold)
-    methods = ["joint"] if args.no_baseline else ["appearance", "joint"]
     rows: dict[str, StreamScore] = {}
-    confused: list[dict[str, Any]] = []
-    for method in methods:
-        associator = IdentityAssociator(**{**settings, "method": method})
-        final, shown, took = replay(stream, embeddings, associator, _progress if sys.stderr.isatty() else None)
-        rows[method] = score(stream, final, took)
-        if method == "joint":
-            rows["joint, at once"] = score(stream, shown, took)
-            confused = confusions(stream, final, args.confused)
+    show = _progress if sys.stderr.isatty() else None
+    for value in [] if args.no_baseline else args.baseline or _steps(threshold):
+        greedy = IdentityAssociator(method="appearance", threshold=value)
+        final, _, took = replay(stream, embeddings, greedy, show)
+        rows[f"greedy at {value:.2f}"] = score(stream, final, took)
+    final, shown, took = replay(stream, embeddings, IdentityAssociator(**settings), show)
+    rows["joint"] = score(stream, final, took)
+    rows["joint, at once"] = score(stream, shown, took)
+    confused = confusions(stream, final, args.confused)
     _print(args, stream, rows, confused)
     return 0
+
+
+def _steps(threshold: float | None) -> list[float]:
+    """Thresholds for the baseline: the calibrated one and higher ones, for a gallery makes more mistakes."""
+    least = 0.6 if threshold is None else threshold
+    return [min(least + step, 0.95) for step in (0.0, 0.1, 0.2, 0.3)]
 
 
 def _print(

@@ -20,8 +20,11 @@ from trackers.identities.types import Floats, Ints
 Doubles = NDArray[np.float64]
 SPREAD = 0.157
 """Deviation of strangers' similarities after centring, where nothing is known of the network yet."""
-COHORT_MEAN, COHORT_DEVIATION, POINTS = 1.8, 0.5, 2.75
-"""The most alike strangers' mean and deviation in units of `SPREAD`, and the points of the threshold."""
+SPREADS = (0.12, 0.2)
+EQUAL_ERROR = 1.55
+"""Where the calibrated threshold of equal error rates lies, in deviations of strangers' similarities."""
+COHORT_MEAN, COHORT_DEVIATION = 1.8, 0.5
+"""The most alike strangers' mean and deviation, in deviations of all strangers' similarities."""
 COHORT_SHARE, COHORT_MOST = 0.1, 100
 SKIP_SHARE, SKIP_MOST = 0.05, 3
 MEMORY = 2_000.0
@@ -110,7 +113,7 @@ class Appearance:
         if threshold is not None and self._params.normalise != "none":
             # x = sqrt(b) common + sqrt(1 - b) own: taking the common part off maps s to (s - b) / (1 - b).
             centred = (threshold - self._base) / max(1 - self._base, 0.05)
-            spread = float(np.clip(centred, 0.25, 0.75)) / (COHORT_MEAN + POINTS * COHORT_DEVIATION)
+            spread = float(np.clip(centred / EQUAL_ERROR, *SPREADS))
         return COHORT_MEAN * spread, COHORT_DEVIATION * spread
 
     def cohort(self, likeness: Floats, cameras: Ints, count: int, itself: Ints | None = None) -> Cohort:

@@ -32,9 +32,10 @@ class IdentityParams:
     Attributes:
         method: "joint" (all evidence, joint assignment, corrections) or "appearance" (the baseline: each new
             track greedily takes the most alike identity above a fixed threshold).
-        threshold: cosine similarity from which two crops count as one person; None for the threshold that
-            was calibrated with the weights (given by the caller) or, without one, the run's own statistics
-            ("joint") or 0.5 ("appearance").
+        threshold: cosine similarity of equal error rates, from which two crops count as one person; None for
+            the threshold that was calibrated with the weights (given by the caller). "joint" takes from it
+            how widely strangers' similarities spread, until it has seen enough of them; "appearance" takes it
+            as it is (0.5 without one).
         margin: points by which two groups must be more alike than strangers to be one identity.
         gallery: tracks kept per identity that is older than the horizon.
         bank: diverse embeddings kept per track.
@@ -80,7 +81,7 @@ class IdentityParams:
     prior_weight: float = 20.0
     centre_weight: float = 5.0
     time_weight: float = 1.0
-    return_ratio: float = 0.002
+    return_ratio: float = 0.001
     motion_weight: float = 0.5
     motion_horizon: float = 6.0
     ground_weight: float = 0.5
