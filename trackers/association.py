@@ -46,6 +46,7 @@ class JointAssociation:
         self._scores = ScoreCalibration()
         self._looks = AppearanceScale()
         self._likely: NDArray[np.float64] = np.zeros(0)
+        self._alike: NDArray[np.float32] | None = None
         self._crowding: Overlaps = np.zeros(0, np.float32)
 
     def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
@@ -56,6 +57,7 @@ class JointAssociation:
         overlap = boxes.iou(tracks.xyxy, found.xyxy)
         cosines = self._cosines(tracks, found)
         looks = None if cosines is None else self._similarity(cosines, tracks, found)
+        self._alike = looks
         matches = Matches(len(tracks), len(found))
 
         gain = overlap - p.match_gain if looks is None else overlap + (p.appearance_weight * looks - p.match_gain)
@@ -85,8 +87,11 @@ class JointAssociation:
         """Clear detections that are not one more box of a person already tracked."""
         picks = np.flatnonzero(free & (self._likely >= self._params.birth_score))
         if len(picks):
-            live = tracks.xyxy[tracks.misses == 0]
-            picks = picks[boxes.iou(found.xyxy[picks], live).max(axis=1, initial=0.0) <= self._params.birth_iou]
+            live = np.flatnonzero(tracks.misses == 0)
+            repeats = boxes.iou(tracks.xyxy[live], found.xyxy[picks])
+            if self._alike is not None:
+                repeats += self._params.birth_appearance * self._alike[live[:, None], picks]
+            picks = picks[repeats.max(axis=0, initial=0.0) <= self._params.birth_iou]
         return picks
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:

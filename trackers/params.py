@@ -12,8 +12,10 @@ from trackers.errors import InputError
 class DeepSortParams:
     """Settings of `DeepSort`. The defaults are meant for every camera and detector.
 
-    Score thresholds are fractions of the score that this detector gives to a clear person, learnt as
-    frames go by (see `trackers.calibration.ScoreScale`); with `adapt_scores` off they are plain scores.
+    Scores are read as likelihoods that a detection is a person, learnt per score as frames go by (see
+    `trackers.calibration.ScoreCalibration`); with `adapt_scores` off they are the detector's own. Appearance is
+    on a learnt scale too (`AppearanceScale`): -0.5 for strangers and 0.5 for the same person on average. What each
+    choice brings is measured in ABLATIONS.md beside this file.
 
     Attributes:
         association: "joint" matches by overlap and appearance together, then low scores, then re-finding;
@@ -22,23 +24,30 @@ class DeepSortParams:
         n_init: number of hits that confirm a track.
         max_age: seconds that a confirmed track is kept unseen.
         tentative_age: seconds that an unconfirmed track is kept unseen.
-        high_score: detections from here on enter the first round of matching.
-        low_score: detections from here on enter the second round; lower ones are ignored.
-        birth_score: unmatched detections from here on start tracks.
-        adapt_scores: measure the three above on the detector's own scale.
-        position_noise: standard deviation of position, process and measurement, over the height.
-        velocity_noise: standard deviation that velocity gains per 1/30 s, over the height.
+        high_score: detections from this likelihood on enter the first round of matching.
+        low_score: those from this on enter the second round; lower ones are ignored.
+        birth_score: unmatched detections from this on start tracks.
+        adapt_scores: learn what scores mean; otherwise the three above are plain scores.
+        position_noise: standard deviation of position, process and measurement, over the height (paper: 1/20).
+        velocity_noise: standard deviation that velocity gains per 1/30 s, over the height (paper: 1/160).
         score_noise: 0..1, how much a high score lowers the measurement noise (NSA Kalman).
-        appearance_weight: weight of appearance against overlap.
-        match_gain: least sum of overlap and weighted appearance of a pair in the first round.
-        match_iou: least overlap of a pair in the first round.
-        low_iou: least overlap of a pair in the second round.
-        refind_appearance: least appearance similarity (0 strangers, 1 the same) to re-find a lost track.
-        refind_radius: distance in heights within which a lost track is re-found at once.
-        refind_speed: heights per second by which that distance grows while it is lost.
-        birth_iou: no track is born whose box overlaps a live track's by more than this.
+        steady_jitter: mean distance of detections from predictions, over the height, at which the measurement
+            noise is the paper's; a steadier detector gets less, a shakier one more. 0: always the paper's.
+        appearance_weight: weight of appearance against overlap in the first round.
+        match_gain: least sum of IoU and weighted appearance of a pair in the first round.
+        match_iou: IoU that a pair of the first round must exceed.
+        low_iou: IoU that a pair of the second round must exceed.
+        refind_appearance: least appearance plus 0.5 (0 strangers, 1 the same) for a track found again where it was
+            expected.
+        refind_distance: how much more that must be at the rim of the radius around the prediction.
+        refind_radius: that radius, in heights, at once.
+        refind_speed: heights per second by which it grows while the track is lost.
+        refind_growth: largest logarithm of the ratio of heights of a track and what it is found again in.
+        birth_iou: no track is born whose IoU plus weighted appearance with a live track exceeds this: it is one
+            more box of the same person.
+        birth_appearance: the weight of appearance in that sum.
         feature_momentum: share of the old feature in the running mean of a track's embeddings.
-        occlusion_iou: embeddings of detections that overlap another more than this are not learnt.
+        occlusion_iou: embeddings of detections that another track overlaps more than this are not learnt.
         report_coasting: also return tracks that were not seen in this frame, flagged.
         coast_time: seconds that a track is returned so.
         gate: squared Mahalanobis distance beyond which a pair is impossible ("cascade").
@@ -51,16 +60,16 @@ class DeepSortParams:
     association: Literal["joint", "cascade"] = "joint"
     kalman: Literal["batched", "filterpy"] = "batched"
     n_init: int = 3
-    max_age: float = 6.0
+    max_age: float = 8.0
     tentative_age: float = 0.1
     high_score: float = 0.4
     low_score: float = 0.1
     birth_score: float = 0.6
     adapt_scores: bool = True
-    position_noise: float = 0.08
-    velocity_noise: float = 0.003
+    position_noise: float = 1 / 20
+    velocity_noise: float = 1 / 160
     score_noise: float = 0.0
-    steady_jitter: float = 0.04
+    steady_jitter: float = 0.025
     appearance_weight: float = 1.0
     match_gain: float = 0.2
     match_iou: float = 0.0
@@ -70,11 +79,12 @@ class DeepSortParams:
     refind_speed: float = 0.3
     refind_distance: float = 0.6
     refind_growth: float = 0.5
-    birth_iou: float = 0.25
+    birth_iou: float = 0.5
+    birth_appearance: float = 1.0
     feature_momentum: float = 0.9
     occlusion_iou: float = 0.5
     report_coasting: bool = False
-    coast_time: float = 0.5
+    coast_time: float = 0.7
     gate: float = 9.4877
     max_cosine_distance: float = 0.2
     max_iou_distance: float = 0.7

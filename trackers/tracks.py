@@ -142,7 +142,7 @@ class Tracks:
             expected = self.motion.position[rows[steady]]
             distance = np.abs(measured[steady, :2] - expected[:, :2]).sum(axis=1) / expected[:, 3]
             self._jitter.observe(distance)
-            noise *= np.clip((self._jitter.value / self._params.steady_jitter) ** 2, 0.02, 1.0)
+            noise *= np.clip((self._jitter.value / self._params.steady_jitter) ** 2, 0.02, 9.0)
         return noise
 
     def start(self, found: Detections, picks: Rows, clock: float) -> None:
@@ -165,7 +165,7 @@ class Tracks:
                 embeddings[embedded] = found.embeddings[picks[embedded]]
             self.memory.append(embeddings, embedded)
         self._born += count
-        self.xyxy = boxes.to_xyxy(self.motion.position)
+        self.xyxy = np.concatenate([self.xyxy, found.xyxy[picks]])
 
     def confirm(self) -> Rows:
         """Give ids to tentative tracks with enough hits, in order of birth; return their rows."""

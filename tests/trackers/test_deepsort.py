@@ -131,6 +131,20 @@ def test_backfill_gives_the_boxes_before_confirmation() -> None:
     assert len(tracker.pop_backfill()) == 0
 
 
+def test_a_second_box_of_a_tracked_person_starts_no_track_but_a_neighbour_does() -> None:
+    looks = np.eye(3, 8, dtype=np.float32)
+    for second, people in ((looks[0], 2), (looks[2], 3)):
+        tracker = DeepSort()
+        for k in range(12):
+            pair = [box(300), box(600)]
+            if k < 6:
+                result = tracker.update(pair, [0.9, 0.9], looks[:2], k / 30)
+            else:
+                three = np.concatenate([looks[:2], second[None]])
+                result = tracker.update([*pair, box(318)], [0.9, 0.9, 0.8], three, k / 30)
+        assert result.ids.tolist() == list(range(1, people + 1))
+
+
 # What it must not depend on
 
 
