@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "reid.commands.train",
     "eval": "reid.commands.eval",
     "calibrate": "reid.commands.calibrate",
+    "bench": "reid.commands.bench",
     "export": "reid.commands.export",
     "import": "reid.commands.convert",
     "embed": "reid.commands.embed",

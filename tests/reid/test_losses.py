@@ -129,4 +129,9 @@ def test_strided_depthwise_gradients_stay_the_same(height: int, width: int) -> N
     torch.testing.assert_close(x.grad, z.grad)
     torch.testing.assert_close(plain.weight.grad, quick.weight.grad)
     torch.testing.assert_close(copy.deepcopy(quick)(z), a)
+    with torch.no_grad():
+        torch.testing.assert_close(quick(z), a)
+        folded = copy.deepcopy(quick)
+        folded.bias = nn.Parameter(torch.ones(6, dtype=torch.float64))
+    torch.testing.assert_close(folded(z), a + 1)
     assert decimate_strided_depthwise(nn.Sequential(nn.Conv2d(6, 6, 3, 2, 1), nn.Conv2d(6, 6, 3, groups=6))) == 0

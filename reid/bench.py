@@ -1,0 +1,201 @@
+"""How fast and how large the networks are: parameters, multiplications, images per second, memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from reid.errors import ReidError
+from reid.export import to_onnx
+from reid.model import ModelSpec, ReidModel, build_model
+
+ENGINES = ("eager", "channels_last", "deployed", "compile", "onnxruntime")
+PRECISIONS = ("fp32", "bf16", "fp16")
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BenchRow:
+    """One measurement.
+
+    Attributes:
+        backbone: of the network.
+        attention: of the network.
+        height: of the input.
+        width: of the input.
+        parameters: without the training classifier.
+        macs: multiplications (and additions) per image of convolutions and matrix products.
+        engine: one of `ENGINES`; "deployed" is folded and channels last.
+        precision: one of `PRECISIONS`.
+        batch: images in a run.
+        images_per_second: median over interleaved rounds.
+        ratio: time against the first network's in the same engine, precision and batch.
+        memory_mib: growth of a process of its own while it runs, or None if not measured.
+    """
+
+    backbone: str
+    attention: str
+    height: int
+    width: int
+    parameters: int
+    macs: int
+    engine: str
+    precision: str
+    batch: int
+    images_per_second: float
+    ratio: float
+    memory_mib: float | None
+
+
+def count_macs(model: ReidModel) -> int:
+    """Multiplications per image, from torch's own counter."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    device = next(model.parameters()).device
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(torch.zeros(1, 3, model.spec.height, model.spec.width, device=device))
+    return int(counter.get_total_flops() // 2)
+
+
+def runner(model: ReidModel, engine: str, precision: str, batch: int, device: torch.device) -> Callable[[], object]:
+    """A function that runs the network once on a batch, ready to be timed.
+
+    Raises:
+        ReidError: no such engine or precision, or a combination that there is not.
+    """
+    if engine not in ENGINES:
+        raise ReidError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    if precision not in PRECISIONS:
+        raise ReidError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    x = torch.randn(batch, 3, model.spec.height, model.spec.width)
+    if engine == "onnxruntime":
+        if precision != "fp32":
+            raise ReidError("onnxruntime is measured in fp32 only")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        provider = "CUDAExecutionProvider" if device.type == "cuda" else "CPUExecutionProvider"
+        if provider not in onnxruntime.get_available_providers():
+            raise ReidError(f"onnxruntime has no {provider} here")
+        session = onnxruntime.InferenceSession(to_onnx(model), options, providers=[provider])
+        feed = {session.get_inputs()[0].name: x.numpy()}
+        return lambda: session.run(None, feed)
+    network: Callable[[Tensor], object] = model.eval().to(device)
+    x = x.to(device)
+    if engine != "eager":
+        x = x.contiguous(memory_format=torch.channels_last)
+        made = model.deploy() if engine == "deployed" else model
+        network = made.to(device).to(memory_format=torch.channels_last)
+    if engine == "compile":
+        network = torch.compile(network)
+
+    def run() -> object:
+        with torch.inference_mode(), torch.autocast(device.type, _DTYPES[precision], enabled=precision != "fp32"):
+            result = network(x)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return result
+
+    return run
+
+
+def bench(
+    specs: Sequence[ModelSpec],
+    *,
+    engines: Sequence[str] = ("eager", "channels_last", "deployed", "onnxruntime"),
+    precisions: Sequence[str] = ("fp32",),
+    batches: Sequence[int] = (1, 16),
+    rounds: int = 5,
+    device: str = "cpu",
+    memory: bool = False,
+) -> list[BenchRow]:
+    """Measure networks with random weights, all of them in turn in each round, so that load hits all alike.
+
+    Args:
+        specs: the networks; ratios are against the first.
+        engines: of `ENGINES`.
+        precisions: of `PRECISIONS`; onnxruntime is measured in fp32 only.
+        batches: images in a run.
+        rounds: runs of each, after one to warm up; the median counts.
+        device: "cpu", "cuda" or "cuda:N".
+        memory: measure memory too, each network in a process of its own (slow).
+
+    Raises:
+        ReidError: an unknown engine or precision.
+    """
+    where = torch.device(device)
+    rows: list[BenchRow] = []
+    about = [(sum(p.numel() for p in model.parameters()), count_macs(model)) for model in map(build_model, specs)]
+    for engine in engines:
+        for precision in precisions:
+            if engine == "onnxruntime" and precision != "fp32":
+                continue
+            for batch in batches:
+                runs = [runner(build_model(spec).eval(), engine, precision, batch, where) for spec in specs]
+                seconds = _interleaved(runs, rounds)
+                for spec, (parameters, macs), took in zip(specs, about, seconds, strict=True):
+                    rows.append(
+                        BenchRow(
+                            *(spec.backbone, spec.attention, spec.height, spec.width, parameters, macs),
+                            *(engine, precision, batch, batch / took, took / seconds[0]),
+                            memory_growth(spec, engine, precision, batch) if memory and where.type == "cpu" else None,
+                        )
+                    )
+    return rows
+
+
+def _interleaved(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Median seconds of each."""
+    for run in runs:
+        run()
+    took: list[list[float]] = [[] for _ in runs]
+    for _ in range(rounds):
+        for number, run in enumerate(runs):
+            started = time.perf_counter()
+            run()
+            took[number].append(time.perf_counter() - started)
+    return [statistics.median(each) for each in took]
+
+
+_CHILD = """
+import json, sys
+from pathlib import Path
+import torch
+from reid.bench import runner
+from reid.model import ModelSpec, build_model
+spec, engine, precision, batch, threads = json.loads(sys.argv[1])
+torch.set_num_threads(threads)
+model = build_model(ModelSpec.from_dict(spec)).eval()
+runner(build_model(ModelSpec.from_dict(spec)).eval(), engine, precision, 1, torch.device("cpu"))()
+run = runner(model, engine, precision, batch, torch.device("cpu"))
+def status(key):
+    return int(next(line for line in open("/proc/self/status") if line.startswith(key)).split()[1]) / 1024
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew (a child begins with its parent's)
+before = status("VmRSS")
+run()
+print(status("VmHWM") - before)
+"""
+
+
+def memory_growth(spec: ModelSpec, engine: str, precision: str, batch: int) -> float:
+    """MiB by which the peak memory of a process of its own grows in a run on the CPU (after a run of batch 1).
+
+    Reads Linux's /proc.
+
+    Raises:
+        ReidError: the process fails.
+    """
+    asked = json.dumps([spec.to_dict(), engine, precision, batch, torch.get_num_threads()])
+    done = subprocess.run([sys.executable, "-c", _CHILD, asked], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ReidError(f"measuring memory failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+    return float(done.stdout.strip().splitlines()[-1])

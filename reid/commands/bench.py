@@ -1,0 +1,133 @@
+"""`relaytrack reid bench`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reid.bench import BenchRow
+
+HELP = "table of backbones x attentions: parameters, multiplications, images per second, memory"
+EPILOG = """examples:
+  relaytrack reid bench --backbones resnet50 --attentions none,rga_sc --batches 8
+  relaytrack reid bench --backbones mobilenet_v2_ibn,osnet_x0_25 --attentions none,rga_sc,pfsa --json
+
+Networks have random weights; all of a group run in turn, so that other load hits them alike. Ratios are against the
+first network. --accuracies takes a JSON object {"backbone/attention": percent} and draws speed against it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure and how."""
+    parser.add_argument("--backbones", default="mobilenet_v2_ibn", help="comma-separated (default: %(default)s)")
+    parser.add_argument("--attentions", default="none,rga_sc", help="comma-separated (default: %(default)s)")
+    parser.add_argument("--stages", default="", help="stages with attention, comma-separated (default: all)")
+    parser.add_argument("--size", default="256x128", help="HEIGHTxWIDTH (default: %(default)s)")
+    parser.add_argument("--engines", default="eager,channels_last,deployed,onnxruntime", help="also: compile")
+    parser.add_argument("--precisions", default="fp32", help="fp32, bf16, fp16 (default: fp32)")
+    parser.add_argument("--batches", default="1,16", help="comma-separated (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each (default: 5)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
+    parser.add_argument("--memory", action="store_true", help="peak memory too, each in a process of its own")
+    parser.add_argument("--accuracies", type=Path, help="JSON file of known accuracies, for the picture")
+    parser.add_argument("--plot", type=Path, default=Path("out/pareto.png"), help="picture (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    import dataclasses
+    import json
+
+    import torch
+
+    from reid.bench import bench
+    from reid.embedder import resolve_device
+    from reid.errors import ReidError
+    from reid.model import ModelSpec
+
+    try:
+        height, width = (int(side) for side in args.size.lower().split("x"))
+        batches = [int(batch) for batch in args.batches.split(",")]
+        stages = tuple(int(stage) for stage in args.stages.split(",")) if args.stages else (1, 2, 3, 4)
+    except ValueError as error:
+        raise ReidError(f"--size is HEIGHTxWIDTH, --batches and --stages are numbers: {error}") from error
+    if args.rounds < 1 or min(batches) < 1:
+        raise ReidError("--rounds and --batches must be at least 1")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    specs = [
+        ModelSpec(backbone=backbone, attention=attention, attention_stages=stages, height=height, width=width)
+        for backbone in args.backbones.split(",")
+        for attention in args.attentions.split(",")
+    ]
+    rows = bench(
+        specs,
+        engines=args.engines.split(","),
+        precisions=args.precisions.split(","),
+        batches=batches,
+        rounds=args.rounds,
+        device=str(resolve_device(args.device)),
+        memory=args.memory,
+    )
+    print(json.dumps([dataclasses.asdict(row) for row in rows]) if args.json else table(rows))
+    if args.accuracies:
+        _plot(rows, args.accuracies, args.plot)
+    return 0
+
+
+def table(rows: list[BenchRow]) -> str:
+    """The rows as text."""
+    head = f"{'network':28s} {'params':>7s} {'MACs':>8s}  {'engine':13s} {'type':5s} {'batch':>5s}"
+    head += f" {'images/s':>9s} {'ratio':>6s}"
+    lines = [head + ("     MiB" if any(row.memory_mib is not None for row in rows) else "")]
+    for row in rows:
+        memory = "" if row.memory_mib is None else f" {row.memory_mib:7.0f}"
+        lines.append(
+            f"{row.backbone + ' ' + row.attention:28s} {row.parameters / 1e6:6.2f}M {row.macs / 1e6:7.0f}M  "
+            f"{row.engine:13s} {row.precision:5s} {row.batch:5d} {row.images_per_second:9.1f} {row.ratio:6.2f}{memory}"
+        )
+    return "\n".join(lines)
+
+
+def _plot(rows: list[BenchRow], accuracies: Path, target: Path) -> None:
+    """Accuracy against the fastest time of each network; the line joins those that nothing beats in both."""
+    import json
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from reid.errors import ReidError
+
+    try:
+        known = {str(name): float(value) for name, value in json.loads(accuracies.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ReidError(f"{accuracies} is not a JSON object of accuracies: {error}") from error
+    best: dict[str, float] = {}
+    for row in rows:
+        name = f"{row.backbone}/{row.attention}"
+        if name in known:
+            best[name] = min(best.get(name, float("inf")), 1e3 / row.images_per_second)
+    if not best:
+        raise ReidError(
+            f"{accuracies} names none of the measured networks, such as {rows[0].backbone}/{rows[0].attention}"
+        )
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for name, milliseconds in best.items():
+        axes.scatter(milliseconds, known[name])
+        axes.annotate(name, (milliseconds, known[name]), xytext=(5, 3), textcoords="offset points", fontsize=8)
+    front = [
+        (milliseconds, known[name])
+        for name, milliseconds in sorted(best.items(), key=lambda item: item[1])
+        if all(known[name] > known[other] or milliseconds <= best[other] for other in best if other != name)
+    ]
+    axes.plot(*zip(*front, strict=True), linewidth=1)
+    axes.set_xlabel("ms per image")
+    axes.set_ylabel("accuracy, %")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=110)
+    print(target)

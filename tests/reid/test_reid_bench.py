@@ -1,0 +1,79 @@
+"""`relaytrack reid bench`: it counts right and measures what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from reid.bench import bench, count_macs, memory_growth, runner
+from reid.cli import main
+from reid.errors import ReidError
+from reid.model import ModelSpec, build_model
+
+SPEC = ModelSpec(backbone="osnet_x0_25", height=64, width=32)
+
+
+def test_multiplications_are_those_of_the_layers() -> None:
+    model = build_model(SPEC).eval()
+    total = 0
+
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        nonlocal total
+        assert isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+        total += output.numel() * module.weight[0].numel()
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(count)  # type: ignore[arg-type]
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 64, 32))
+    assert count_macs(build_model(SPEC)) == total
+
+
+def test_rows_and_ratios() -> None:
+    rows = bench([SPEC, SPEC], engines=("eager", "deployed", "onnxruntime"), batches=(1, 2), rounds=1)
+    assert len(rows) == 2 * 3 * 2
+    assert all(row.ratio == 1.0 for row in rows[::2])
+    assert all(row.images_per_second > 0 for row in rows)
+
+
+def test_engines_compute_the_same() -> None:
+    torch.manual_seed(0)
+    model = build_model(SPEC).eval()
+    outputs = []
+    for engine in ("eager", "channels_last", "deployed"):
+        torch.manual_seed(1)
+        outputs.append(runner(model, engine, "fp32", 2, torch.device("cpu"))())
+    torch.testing.assert_close(outputs[0], outputs[1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(outputs[0], outputs[2], atol=1e-4, rtol=1e-4)
+
+
+def test_memory_grows_with_the_batch() -> None:
+    small, large = (memory_growth(SPEC, "eager", "fp32", batch) for batch in (1, 256))
+    assert large > small + 10
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    accuracies = tmp_path / "known.json"
+    accuracies.write_text(json.dumps({"osnet_x0_25/none": 50, "osnet_x0_25/pfsa": 51}))
+    argv = ["bench", "--backbones", "osnet_x0_25", "--attentions", "none,pfsa", "--size", "64x32", "--engines", "eager"]
+    argv += ["--batches", "2", "--rounds", "1", "--accuracies", str(accuracies), "--plot", str(tmp_path / "p.png")]
+    assert main(argv) == 0
+    assert "osnet_x0_25 pfsa" in capsys.readouterr().out
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    for extra, message in (
+        (["--engines", "magic"], "unknown engine 'magic'"),
+        (["--size", "big"], "--size is HEIGHTxWIDTH"),
+        (["--attentions", "magic"], "unknown attention 'magic'"),
+        (["--backbones", "magic"], "unknown backbone 'magic'"),
+    ):
+        assert main([*argv, *extra]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_onnxruntime_is_fp32() -> None:
+    with pytest.raises(ReidError, match="fp32 only"):
+        runner(build_model(SPEC), "onnxruntime", "bf16", 1, torch.device("cpu"))
