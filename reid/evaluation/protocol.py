@@ -47,15 +47,15 @@ def _score_one(part: ReidDataset, embed: Embed, with_rerank: bool) -> dict[str, 
     for name, split in (("query", part.query), ("gallery", part.gallery)):
         if len(split) == 0:
             raise DatasetError(f"{part.name}: the {name} split has no images")
-    query, gallery = embed(part.query.paths), embed(part.gallery.paths)
+    ranked = part.gallery.take(part.gallery.ids != JUNK)  # junk is in no ranking: not worth embedding
+    query, gallery = embed(part.query.paths), embed(ranked.paths)
     about = (part.query.ids, part.query.cameras)
     if part.single_shot:
-        scores = rank_single_shot(query, *about, gallery, part.gallery.ids, part.gallery.cameras)
+        scores = rank_single_shot(query, *about, gallery, ranked.ids, ranked.cameras)
         return {"single_query": scores}
-    ids, cameras, apart = part.gallery.ids, part.gallery.cameras, part.same_camera_out
+    ids, cameras, apart = ranked.ids, ranked.cameras, part.same_camera_out
     result = {"single_query": rank(query, *about, gallery, ids, cameras, same_camera_out=apart)}
     if with_rerank:
-        keep = ids != JUNK
-        distances = rerank(query, gallery[keep])
-        result["reranked"] = rank_distances(distances, *about, ids[keep], cameras[keep], same_camera_out=apart)
+        distances = rerank(query, gallery)
+        result["reranked"] = rank_distances(distances, *about, ids, cameras, same_camera_out=apart)
     return result
