@@ -20,7 +20,9 @@ from trackers.identities.types import Floats, Ints
 Doubles = NDArray[np.float64]
 SPREAD = 0.157
 """Deviation of strangers' similarities after centring, where nothing is known of the network yet."""
-SPREADS = (0.12, 0.2)
+SPREADS = (0.12, 0.22)
+TYPICAL, SURE = 0.2, 30.0
+"""Root mean square similarity of two tracks of one frame, and the pairs from which it is trusted by half."""
 EQUAL_ERROR = 1.55
 """Where the calibrated threshold of equal error rates lies, in deviations of strangers' similarities."""
 COHORT_MEAN, COHORT_DEVIATION = 1.8, 0.5
@@ -46,7 +48,7 @@ class Appearance:
         self._params = params
         self._sum: dict[int, Doubles] = {}
         self._count: dict[int, float] = {}
-        self._spread = SPREAD
+        self._strangers = (TYPICAL, 0.0)
         self._base = 0.5
         self._means: Floats = np.zeros((0, 0), np.float32)
 
@@ -96,6 +98,17 @@ class Appearance:
             pairs = len(features) * (len(features) - 1)
             self._base = float((whole @ whole - (features**2).sum()) / pairs)
 
+    def calibrate(self, likeness: Floats, apart: NDArray[np.bool_]) -> None:
+        """Learn how much strangers resemble each other from pairs that one frame shows, strangers for certain.
+
+        Args:
+            likeness: (N, N) similarities of centred features.
+            apart: (N, N) the pairs.
+        """
+        values = likeness[apart]
+        if len(values):
+            self._strangers = (max(float(np.sqrt((values**2).mean())), 0.05), len(values) / 2)
+
     def centre(self, features: Floats, cameras: Ints) -> Floats:
         """(N, D) features without their cameras' means, L2-normalised again; a zero row stays zero."""
         if self._params.normalise == "none" or len(self._means) == 0:
@@ -110,10 +123,13 @@ class Appearance:
         """Mean and deviation of the most alike strangers' similarity that are assumed beforehand."""
         spread = SPREAD
         threshold = self._params.threshold
-        if threshold is not None and self._params.normalise != "none":
+        if threshold is not None and self._base < threshold / 2:
             # x = sqrt(b) common + sqrt(1 - b) own: taking the common part off maps s to (s - b) / (1 - b).
-            centred = (threshold - self._base) / max(1 - self._base, 0.05)
-            spread = float(np.clip(centred / EQUAL_ERROR, *SPREADS))
+            # Where strangers are that much alike anyway, the threshold was calibrated on other pictures.
+            spread = (threshold - self._base) / (1 - self._base) / EQUAL_ERROR
+        trust = self._strangers[1] / (self._strangers[1] + SURE)
+        spread *= (self._strangers[0] / TYPICAL) ** (0.5 * trust)
+        spread = float(np.clip(spread, *SPREADS))
         return COHORT_MEAN * spread, COHORT_DEVIATION * spread
 
     def cohort(self, likeness: Floats, cameras: Ints, count: int, itself: Ints | None = None) -> Cohort:

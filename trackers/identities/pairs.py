@@ -71,6 +71,7 @@ class PairEvidence:
         self.appearance.learn(table.feature[some], where, count)
         self.centred[some] = self.appearance.centre(table.feature[some], where)
         likeness = self.centred[some] @ self.centred[some].T
+        self.appearance.calibrate(likeness, table.apart[some[:, None], some])
         cohort = self.appearance.cohort(likeness, where, count, np.arange(len(some)))
         self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
         points[np.ix_(known, known)] = self.appearance.points(likeness, cohort, where, cohort, where)
