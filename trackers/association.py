@@ -34,9 +34,10 @@ class Association(Protocol):
 class JointAssociation:
     """Three rounds: clear detections, low scores, lost tracks.
 
-    1. Detections of high score with all tracks by IoU plus weighted appearance. Appearance is the cosine
-       on the scale of `AppearanceScale`, minus one half: it speaks for a pair or against it.
-    2. Detections of low score with tracks seen just before, by the same sum (Zhang et al., ByteTrack, ECCV 2022).
+    1. Detections of high score by IoU plus weighted appearance, with confirmed tracks and then with tentative
+       ones. Appearance is the cosine on the scale of `AppearanceScale`, minus one half: it speaks for a pair
+       or against it.
+    2. Detections of low score with tracks seen just before, by IoU (Zhang et al., ByteTrack, ECCV 2022).
     3. Tracks still lost with detections still free, by appearance alone, inside a radius around the prediction
        that grows with the time unseen.
     """
@@ -63,7 +64,12 @@ class JointAssociation:
         gain = overlap - p.match_gain if looks is None else overlap + (p.appearance_weight * looks - p.match_gain)
         gain[overlap <= p.match_iou] = 0.0
         gain[:, ~clear] = 0.0
+        tentative = np.flatnonzero(tracks.ids == 0)
+        theirs = gain[tentative]
+        gain[tentative] = 0.0
         matches.round(gain, np.arange(len(tracks)), np.arange(len(found)))
+        columns = matches.free_detections(clear)
+        matches.round(theirs[:, columns], tentative, columns)
 
         rows, columns = matches.free_tracks(tracks.misses == 1), matches.free_detections(~clear)
         low = overlap[rows[:, None], columns]
