@@ -32,11 +32,12 @@ UNKNOWN, INSIDE, BORDER = 0, 1, 2
 KINDS = 10
 CONFIDENT = 1.0
 """Points of appearance from which a pair counts as one person for learning."""
-POOL = np.array([300.0] * 2 + [10_000.0] * 8)
-OWN = np.array([50.0] * 2 + [1_000.0] * 8)
-"""Sightings that the assumption counts for, by kind, and that all pairs of cameras count for beside one pair.
+POOL, OWN = 300.0, 50.0
+"""Sightings that the assumption counts for, and that all pairs of cameras count for beside one pair."""
+FIRM, WALK, SOON = 30.0, 5, 6
+"""Where it is known how people left, both count this much more, but for the first `SOON` gaps of kind `WALK`.
 
-Where borders are known the assumption holds for long: a few people who look alike must not unlearn it."""
+A few people who look alike must not unlearn that who left is gone."""
 CLOCKS = 3.0
 """Seconds by which the cameras' clocks may differ."""
 LIMIT = 6.0
@@ -187,12 +188,15 @@ class TravelTimes:
         """
         rate = max(same.sum() / max(everything.sum(), 1.0), 1e-4)
         found, expected = same.sum(axis=0), everything.sum(axis=0) * rate
-        prior = np.maximum(expected * (POOL[:, None] / max(expected.sum(), 1.0)), 0.5)
+        firm = np.ones((KINDS, CLASSES))
+        firm[2:] = FIRM
+        firm[WALK, :SOON] = 1
+        prior = np.maximum(expected * (POOL * firm / max(expected.sum(), 1.0)), 0.5)
         pooled = (found + prior * self._assumed) / (expected + prior)
-        expected = everything * rate
-        lean = np.maximum(OWN[:, None] / KINDS, expected * (OWN[:, None] / max(rate * everything.sum(), 1.0)))
-        own = (same + lean * pooled) / (expected + lean)
+        lean = np.maximum(everything * rate * (OWN * firm / max(rate * everything.sum(), 1.0)), OWN * firm / KINDS)
+        own = (same + lean * pooled) / (everything * rate + lean)
         out = np.clip(np.log(own), -LIMIT, LIMIT)
+        out[:, 2:] = np.minimum(out[:, 2:], np.log(_SOON))  # the best of many pairs is not to count for more
         for (first, second), (least, greatest) in self.given.items():
             if max(first, second) < self._count:
                 upper, lower = np.append(EDGES, np.inf), np.insert(EDGES, 0, -CLOCKS)
