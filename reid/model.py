@@ -152,21 +152,25 @@ class ReidModel(nn.Module):
         """Length of the embedding."""
         return self.head.dim
 
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """One stage (0 is the first and takes the images) and its attention."""
+        x = self.backbone.blocks()[index](x)
+        name = f"stage{index + 1}"
+        return self.attention[name](x) if name in self.attention else x
+
     def stage_maps(self, images: Tensor) -> list[Tensor]:
-        """The map after each stage and its attention, of ImageNet-normalised RGB (B, 3, height, width)."""
-        maps = []
-        x = images
-        for number, block in enumerate(self.backbone.blocks(), start=1):
-            x = block(x)
-            name = f"stage{number}"
-            if name in self.attention:
-                x = self.attention[name](x)
-            maps.append(x)
+        """The map after each stage, of ImageNet-normalised RGB images (B, 3, height, width)."""
+        maps = [self.stage(0, images)]
+        for index in range(1, len(self.backbone.stages)):
+            maps.append(self.stage(index, maps[-1]))
         return maps
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """The final map (B, C, h, w)."""
-        return self.backbone.tail()(self.stage_maps(images)[-1])  # type: ignore[no-any-return]
+        """The final map (B, C, h, w); no earlier map is kept."""
+        x = images
+        for number in range(len(self.backbone.stages)):
+            x = self.stage(number, x)
+        return self.backbone.tail()(x)  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor | HeadOutput:
         """Embed ImageNet-normalised RGB images (B, 3, height, width).

@@ -29,9 +29,13 @@ float64.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 def _embedding(inputs: int, outputs: int) -> nn.Sequential:
@@ -109,46 +113,94 @@ class RelationAwareGlobalAttention(nn.Module):
 
     def spatial_attention(self, x: Tensor) -> Tensor:
         """Attention (B, 1, H, W) in 0..1 of every position of x (B, C, H, W)."""
-        batch, _, height, width = x.shape
-        theta = self.theta_spatial(x).flatten(2)
-        phi = self.phi_spatial(x).flatten(2)
-        w_in, w_out = _halves(self.gg_spatial[0])
-        relation = _relations(theta, phi, w_in, w_out)
-        relation = self.gg_spatial[2](self.gg_spatial[1](relation.view(batch, -1, height, width)))
-        own = self.gx_spatial(x).mean(dim=1, keepdim=True)
-        return self.W_spatial(torch.cat((own, relation), dim=1)).sigmoid()  # type: ignore[no-any-return]
+        theta, phi = self.theta_spatial(x).flatten(2), self.phi_spatial(x).flatten(2)
+        own = self.gx_spatial(x).mean(dim=1).flatten(1)
+        attention = _frugal(_attention, theta, phi, own, self.gg_spatial, self.W_spatial)
+        return attention.view(len(x), 1, *x.shape[2:])
 
     def channel_attention(self, x: Tensor) -> Tensor:
         """Attention (B, C, 1, 1) in 0..1 of every channel of x (B, C, H, W)."""
-        nodes = x.flatten(2).transpose(1, 2).unsqueeze(-1)  # (B, N, C, 1): channels are the places now
-        theta = self.theta_channel(nodes).squeeze(-1)
-        phi = self.phi_channel(nodes).squeeze(-1)
-        w_in, w_out = _halves(self.gg_channel[0])
-        relation = _relations(theta, phi, w_in, w_out)
-        relation = self.gg_channel[2](self.gg_channel[1](relation.unsqueeze(-1)))
-        own = self.gx_channel(nodes).mean(dim=1, keepdim=True)
-        gate: Tensor = self.W_channel(torch.cat((own, relation), dim=1)).sigmoid()
-        return gate.transpose(1, 2)
+        nodes = x.flatten(2).transpose(1, 2)  # (B, N, C): positions are the inputs now, channels the places
+        theta, phi = _embed(self.theta_channel, nodes), _embed(self.phi_channel, nodes)
+        own = _embed(self.gx_channel, nodes).mean(dim=1)
+        attention = _frugal(_attention, theta, phi, own, self.gg_channel, self.W_channel)
+        return attention.view(*x.shape[:2], 1, 1)
 
 
-def _relations(theta: Tensor, phi: Tensor, w_in: Tensor, w_out: Tensor) -> Tensor:
-    """The embedded relations W [G^T; G] without G.
+def _embed(unit: nn.Sequential, nodes: Tensor) -> Tensor:
+    """Embed nodes (B, I, P) as (B, K, P); without a copy whichever of I and P is contiguous."""
+    batch, _, places = nodes.shape
+    if nodes.is_contiguous():
+        embedded: Tensor = unit(nodes.unsqueeze(3))
+        return embedded.squeeze(3)
+    conv = unit[0]
+    assert isinstance(conv, nn.Conv2d)
+    rows = F.linear(nodes.transpose(1, 2), conv.weight.flatten(1))  # (B, P, K)
+    normed: Tensor = unit[2](unit[1](rows.view(batch * places, -1, 1, 1)))
+    return normed.view(batch, places, -1).transpose(1, 2)
+
+
+def _attention(theta: Tensor, phi: Tensor, own: Tensor, relations: nn.Sequential, gate: nn.Sequential) -> Tensor:
+    """Attention (B, P) in 0..1 of P nodes.
 
     Args:
-        theta: (B, K, N).
-        phi: (B, K, N).
-        w_in: (M, N), weights of G[p, :].
-        w_out: (M, N), weights of G[:, p].
-
-    Returns:
-        (B, M, N): (w_in phi^T) theta + (w_out theta^T) phi.
+        theta: (B, K, P).
+        phi: (B, K, P).
+        own: (B, P), the mean of each node's own embedding.
+        relations: the unit over the 2 P relations of a node.
+        gate: the unit over its own mean and its M embedded relations.
     """
-    left = torch.cat((F.linear(phi, w_in), F.linear(theta, w_out)), dim=1)  # (B, 2 K, M)
-    return left.transpose(1, 2) @ torch.cat((theta, phi), dim=1)
+    relation, first = relations[0], gate[0]
+    assert isinstance(relation, nn.Conv2d)
+    assert isinstance(first, nn.Conv2d)
+    w_in, w_out = relation.weight.flatten(1).chunk(2, dim=1)
+    sums = torch.cat((F.linear(phi, w_in), F.linear(theta, w_out)), dim=1)  # (B, 2 K, M)
+    embedded = sums.transpose(1, 2) @ torch.cat((theta, phi), dim=1)  # (B, M, P): w_in phi^T theta + ...
+    embedded = relations[2](relations[1](embedded.unsqueeze(3)))
+    hidden = F.conv2d(embedded, first.weight[:, 1:]) + first.weight[:, 0] * own[:, None, :, None]
+    for layer in gate[1:]:
+        hidden = layer(hidden)
+    return hidden.sigmoid().flatten(1)
 
 
-def _halves(conv: nn.Module) -> tuple[Tensor, Tensor]:
-    """The weights (M, N) of the two directions, from a 1 x 1 convolution over 2 N inputs."""
-    assert isinstance(conv, nn.Conv2d)
-    w_in, w_out = conv.weight.flatten(1).chunk(2, dim=1)
-    return w_in, w_out
+def _frugal(
+    function: Callable[..., Tensor],
+    theta: Tensor,
+    phi: Tensor,
+    own: Tensor,
+    relations: nn.Sequential,
+    gate: nn.Sequential,
+) -> Tensor:
+    """Call `function`; where gradients are wanted, keep only its inputs and compute the rest again.
+
+    The embedded relations (B, M, P) are by far the largest activations of the module and among the cheapest
+    to compute. The second time batch norms leave their running statistics alone.
+    """
+    if not (torch.is_grad_enabled() and theta.requires_grad):
+        return function(theta, phi, own, relations, gate)
+    norms = [layer for unit in (relations, gate) for layer in unit if isinstance(layer, nn.BatchNorm2d)]
+    attention: Tensor = checkpoint(
+        function,
+        theta,
+        phi,
+        own,
+        relations,
+        gate,
+        use_reentrant=False,
+        preserve_rng_state=False,
+        context_fn=lambda: (nullcontext(), _statistics_kept(norms)),
+    )
+    return attention
+
+
+@contextmanager
+def _statistics_kept(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
+    """Batch norms inside run as ever but leave their running statistics and counters as they are."""
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, counter) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counter

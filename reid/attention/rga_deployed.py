@@ -116,10 +116,17 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
             embedded = F.conv2d(x, weight, self.spatial.embed_bias).relu_()
             rows = rows * _attention(self.spatial, embedded.flatten(2))
         if self.channel is not None:
-            weight = self.channel.embed[:, :, None, None]
-            embedded = F.conv2d(rows.unsqueeze(3), weight, self.channel.embed_bias).relu_()
-            rows = rows * _attention(self.channel, embedded.squeeze(3)).transpose(1, 2)
+            attention = _attention(self.channel, self._embed_channels(self.channel, rows))
+            rows = _weighted(rows, attention.transpose(1, 2), own=self.spatial is not None)
         return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def _embed_channels(branch: _Branch, rows: Tensor) -> Tensor:
+        """(B, N, C) -> (B, 3 K, C)."""
+        if torch.onnx.is_in_onnx_export():  # onnxruntime's convolution is faster than its product
+            return F.conv2d(rows.unsqueeze(3), branch.embed[:, :, None, None], branch.embed_bias).relu_().squeeze(3)
+        weight = branch.embed.expand(rows.shape[0], -1, -1)
+        return torch.baddbmm(branch.embed_bias[:, None], weight, rows).relu_()
 
     def _channels_in_rows(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
@@ -130,8 +137,14 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
             x = x * attention.view(batch, 1, height, width)
         if self.channel is not None:
             embedded = F.linear(x.flatten(2), self.channel.embed, self.channel.embed_bias).relu_()
-            x = x * _attention(self.channel, embedded.transpose(1, 2)).view(batch, channels, 1, 1)
+            attention = _attention(self.channel, embedded.transpose(1, 2)).view(batch, channels, 1, 1)
+            x = _weighted(x, attention, own=self.spatial is not None)
         return x
+
+
+def _weighted(x: Tensor, attention: Tensor, *, own: bool) -> Tensor:
+    """x * attention, in place where x is the module's own (the caller's map stays as it is)."""
+    return x.mul_(attention) if own else x * attention
 
 
 def _attention(branch: _Branch, embedded: Tensor) -> Tensor:
