@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import av
@@ -13,6 +14,8 @@ from av.container import InputContainer
 
 from pipeline.sources.base import ReadError
 
+# A title in another encoding is no reason to refuse a video; from version 19 on PyAV thinks so too.
+_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (av.error.HTTPUnauthorizedError, "user name or password refused (401)"),
@@ -77,8 +80,8 @@ def open_container(
             "r",
             format=format,
             container_options=options or {},
-            metadata_errors="replace",  # a title in another encoding is no reason to refuse a video
             timeout=timeout,
+            **_LENIENT,
         )
     except av.error.FFmpegError as error:
         if open_timeout is not None and time.monotonic() - begin > 0.95 * open_timeout:
