@@ -13,6 +13,8 @@ import lap
 import numpy as np
 from numpy.typing import NDArray
 
+from trackers.rows import where
+
 Index = NDArray[np.int64]
 
 
@@ -28,14 +30,14 @@ def assign(gain: NDArray[Any]) -> tuple[Index, Index]:
     if gain.size == 0:
         return _none()
     favourite = gain.argmax(axis=1)
-    rows = np.flatnonzero(gain[np.arange(len(gain)), favourite] > 0)
+    rows = where(gain[np.arange(len(gain)), favourite] > 0)
     columns = favourite[rows]
     contested = np.bincount(columns, minlength=gain.shape[1]) > 1
     if not contested.any():
         return rows, columns
     hard_rows, hard_columns = _components_with(contested, gain > 0)
     easy = ~hard_rows[rows]
-    row_index, column_index = np.flatnonzero(hard_rows), np.flatnonzero(hard_columns)
+    row_index, column_index = where(hard_rows), where(hard_columns)
     some_rows, some_columns = solve(gain[row_index[:, None], column_index])
     return (
         np.concatenate([rows[easy], row_index[some_rows]]),
@@ -52,7 +54,7 @@ def solve(gain: NDArray[Any]) -> tuple[Index, Index]:
     np.minimum(-gain, 0.0, out=cost[:n, :m])
     _, column_of, _ = lap.lapjv(cost)
     columns = np.asarray(column_of[:n], dtype=np.int64)
-    rows = np.flatnonzero(columns < m)
+    rows = where(columns < m)
     rows = rows[gain[rows, columns[rows]] > 0]
     return rows, columns[rows]
 

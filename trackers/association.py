@@ -12,6 +12,7 @@ from trackers.calibration import AppearanceScale, ScoreCalibration
 from trackers.detections import Detections
 from trackers.matches import Matches, Rows
 from trackers.params import DeepSortParams
+from trackers.rows import where
 from trackers.tracks import Tracks
 
 Mask = NDArray[np.bool_]
@@ -64,7 +65,7 @@ class JointAssociation:
         gain = overlap - p.match_gain if looks is None else overlap + (p.appearance_weight * looks - p.match_gain)
         gain[overlap <= p.match_iou] = 0.0
         gain[:, ~clear] = 0.0
-        tentative = np.flatnonzero(tracks.ids == 0)
+        tentative = where(tracks.ids == 0)
         theirs = gain[tentative]
         gain[tentative] = 0.0
         matches.round(gain, np.arange(len(tracks)), np.arange(len(found)))
@@ -72,12 +73,12 @@ class JointAssociation:
         matches.round(theirs[:, columns], tentative, columns)
 
         rows, columns = matches.free_tracks(tracks.misses == 1), matches.free_detections(~clear)
-        low = overlap[rows[:, None], columns]
-        matches.round(np.where(low > p.low_iou, low, 0.0), rows, columns)
+        if len(rows) and len(columns):
+            low = overlap[rows[:, None], columns]
+            matches.round(np.where(low > p.low_iou, low, 0.0), rows, columns)
 
-        if looks is not None:
-            rows = matches.free_tracks(tracks.ids > 0)
-            columns = matches.free_detections(clear)
+        rows, columns = matches.free_tracks(tracks.ids > 0), matches.free_detections(clear)
+        if looks is not None and len(rows) and len(columns):
             strayed = self._strayed(tracks, rows, found, columns, clock)
             alike = looks[rows[:, None], columns] + 0.5
             matches.round(alike - p.refind_appearance - p.refind_distance * strayed, rows, columns)
@@ -91,9 +92,9 @@ class JointAssociation:
 
     def births(self, tracks: Tracks, found: Detections, free: Mask) -> Rows:
         """Clear detections that are not one more box of a person already tracked."""
-        picks = np.flatnonzero(free & (self._likely >= self._params.birth_score))
+        picks = where(free & (self._likely >= self._params.birth_score))
         if len(picks):
-            live = np.flatnonzero(tracks.misses == 0)
+            live = where(tracks.misses == 0)
             repeats = boxes.iou(tracks.xyxy[live], found.xyxy[picks])
             if self._alike is not None:
                 repeats += self._params.birth_appearance * self._alike[live[:, None], picks]

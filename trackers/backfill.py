@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.results import Backfill
+from trackers.rows import where
 from trackers.tracks import Tracks
 
 
@@ -41,7 +42,7 @@ class Diary:
         self._ready = self._past(tracks.serial[confirmed], tracks.ids[confirmed])
         tentative = tracks.ids == 0
         alive = tracks.serial[tentative]
-        rows = np.flatnonzero(tentative & (tracks.misses == 0))
+        rows = where(tentative & (tracks.misses == 0))
         if len(rows):
             self._pages.append(
                 _Page(

@@ -43,9 +43,12 @@ def to_xyah(xyxy: Floats) -> Floats:
 
 def to_xyxy(xyah: Floats) -> Floats:
     """Turn (N, 4) rows of (cx, cy, aspect, height) into corners."""
-    half_height = 0.5 * xyah[:, 3]
-    half = np.stack([half_height * xyah[:, 2], half_height], axis=1)
-    return np.concatenate([xyah[:, :2] - half, xyah[:, :2] + half], axis=1)
+    half = 0.5 * xyah[:, 3:].repeat(2, axis=1)
+    half[:, 0] *= xyah[:, 2]
+    xyxy = np.empty(xyah.shape)
+    np.subtract(xyah[:, :2], half, out=xyxy[:, :2])
+    np.add(xyah[:, :2], half, out=xyxy[:, 2:])
+    return xyxy
 
 
 def areas(xyxy: Floats) -> Floats:

@@ -10,6 +10,7 @@ from trackers.detections import Detections
 from trackers.kalman import squared_mahalanobis
 from trackers.matches import Matches, Rows
 from trackers.params import DeepSortParams
+from trackers.rows import where
 from trackers.tracks import Tracks
 
 
@@ -46,7 +47,7 @@ class CascadeAssociation:
 
     def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> Rows:
         """Every free detection above the threshold."""
-        return np.flatnonzero(free & (found.scores >= self._params.birth_score))
+        return where(free & (found.scores >= self._params.birth_score))
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
         """Remember every embedding."""

@@ -16,6 +16,7 @@ from trackers.detections import Detections
 from trackers.errors import InputError, TimeError
 from trackers.params import DeepSortParams
 from trackers.results import Backfill, TrackResult
+from trackers.rows import where
 from trackers.tracks import Tracks
 
 TICK = 1e-3
@@ -141,7 +142,7 @@ class DeepSort:
         seen = tracks.misses == 0
         shown = tracks.ids > 0
         shown &= (seen | (self._unseen() <= p.coast_time + TICK)) if p.report_coasting else seen
-        rows = np.flatnonzero(shown)
+        rows = where(shown)
         rows = rows[np.argsort(tracks.ids[rows])]
         new = np.zeros(len(tracks), bool)
         new[confirmed] = True

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trackers import boxes
 from trackers.errors import InputError
+from trackers.rows import where
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ class Detections:
         all_boxes = _shaped(xyxy, "xyxy", (-1, 4))
         all_scores = _shaped(scores, "scores", (len(all_boxes),))
         usable = boxes.usable(all_boxes, frame_size) & np.isfinite(all_scores)
-        rows = np.flatnonzero(usable)
+        rows = where(usable)
         kept = all_boxes[rows]
         rows = rows[np.lexsort((all_scores[rows], kept[:, 3], kept[:, 2], kept[:, 1], kept[:, 0]))]
         vectors, embedded = _unit_rows(embeddings, len(all_boxes), rows)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.assignment import assign
+from trackers.rows import where
 
 Rows = NDArray[np.int64]
 
@@ -31,19 +32,21 @@ class Matches:
                 pairs of gain <= 0 are never matched.
             rows, columns: who takes part.
         """
+        if gain.size == 0:
+            return
         i, j = assign(gain)
         self._pick[rows[i]] = columns[j]
         self._free[columns[j]] = False
 
     def free_tracks(self, among: NDArray[np.bool_]) -> Rows:
         """Tracks without a detection so far, of those where `among` (N,) is True."""
-        return np.flatnonzero(among & (self._pick < 0))
+        return where(among & (self._pick < 0))
 
     def free_detections(self, among: NDArray[np.bool_]) -> Rows:
         """Detections without a track so far, of those where `among` (M,) is True."""
-        return np.flatnonzero(among & self._free)
+        return where(among & self._free)
 
     def pairs(self) -> tuple[Rows, Rows]:
         """Rows of the matched tracks and, at the same place, their detections."""
-        rows = np.flatnonzero(self._pick >= 0)
+        rows = where(self._pick >= 0)
         return rows, self._pick[rows]

