@@ -75,7 +75,7 @@ def open_container(
     timeout = None if open_timeout is None else (open_timeout, read_timeout or open_timeout)
     begin = time.monotonic()
     try:
-        return av.open(
+        opened: InputContainer = av.open(
             address,
             "r",
             format=format,
@@ -83,6 +83,7 @@ def open_container(
             timeout=timeout,
             **_LENIENT,
         )
+        return opened
     except av.error.FFmpegError as error:
         if open_timeout is not None and time.monotonic() - begin > 0.95 * open_timeout:
             raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it
