@@ -129,6 +129,8 @@ def test_factored_form_is_exact(
         (module(given) * weight).sum().backward()
         assert given.grad is not None
         gradients.append((given.grad, *(p.grad for p in module.parameters())))
+    for name, buffer in plain.named_buffers():  # the second computation must not count twice
+        torch.testing.assert_close(ours.get_buffer(name), buffer, rtol=1e-12, atol=1e-14, msg=name)
     torch.testing.assert_close(ours(x), plain(x), rtol=0, atol=1e-13)
     for name, a, b in zip(("input", *dict(ours.named_parameters())), *gradients, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12, msg=name)
