@@ -73,8 +73,7 @@ def quoted_rows(markdown: str) -> dict[str, list[Row]]:
 
 def accuracy_table(rows: Sequence[Row]) -> str:
     """One detector's table, best mean HOTA first; rows measured here hide quoted ones of the same name."""
-    here = {row.name for row in rows if not row.quoted}
-    shown = [row for row in rows if not (row.quoted and row.name in here)]
+    shown = _measured_first(rows)
     sequences = list(dict.fromkeys(name for row in shown for name in row.cells))
     head = ["tracker", *sequences, "mean HOTA", "mean IDF1", "ms"]
     lines = [_line(head), "|" + "---|" * len(head)]
@@ -90,7 +89,7 @@ def summary_table(rows: Mapping[str, Sequence[Row]]) -> str:
 
     Detectors whose name begins with "gt" stand for ground-truth boxes and are left out.
     """
-    real = [found for detector, found in rows.items() if not detector.startswith("gt")]
+    real = [_measured_first(found) for detector, found in rows.items() if not detector.startswith("gt")]
     names = [{row.name for row in found} for found in real]
     everywhere = set.intersection(*names) if names else set()
     lines = [_line(["tracker", "cells", "mean HOTA", "mean IDF1", "switches"]), "|---|---|---|---|---|"]
@@ -101,7 +100,9 @@ def summary_table(rows: Mapping[str, Sequence[Row]]) -> str:
     for name, cells in sorted(ranked, key=lambda one: -float(np.mean([cell[0] for cell in one[1]]))):
         hota, idf1 = (float(np.mean([cell[index] for cell in cells])) for index in (0, 1))
         switches = sum(cell[2] for cell in cells)
-        lines.append(_line([_shown(name), str(len(cells)), f"{hota:.2f}", f"{idf1:.2f}", str(switches)]))
+        cited = any(row.quoted and row.name == name for found in real for row in found)
+        label = f"{name} (quoted)" if cited else _shown(name)
+        lines.append(_line([label, str(len(cells)), f"{hota:.2f}", f"{idf1:.2f}", str(switches)]))
     return "\n".join(lines)
 
 
@@ -136,6 +137,12 @@ def speed_table(timings: Sequence[Timing], reference: str | None) -> str:
             values += [f"{ratio(found[size], by_name[reference][size]):.3f}" for size in sizes]
         lines.append(_line([_shown(name), *values]))
     return "\n".join(lines)
+
+
+def _measured_first(rows: Sequence[Row]) -> list[Row]:
+    """Leave out the quoted rows of trackers that were measured here."""
+    here = {row.name for row in rows if not row.quoted}
+    return [row for row in rows if not (row.quoted and row.name in here)]
 
 
 def _cell_text(cell: Cell) -> str:

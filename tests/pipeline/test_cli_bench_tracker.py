@@ -111,8 +111,10 @@ def test_quoted_rows_and_their_order() -> None:
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| **relaytrack**", "| best (quoted)", "| worst (quoted)"]
     here = tables.Row("best", {"walk": (1.0, 1.0, 1)}, 0.5)
     assert "best (quoted)" not in tables.accuracy_table([*rows["y8"], here])
+    assert "| best | 1 | 1.00 |" in tables.summary_table({"y8": [*rows["y8"], here]})
     means = tables.summary_table({"y8": [*rows["y8"], ours], "gt": [ours]}).splitlines()
     assert means[2] == "| **relaytrack** | 2 | 80.00 | 65.00 | 3 |"
+    assert means[3] == "| best (quoted) | 2 | 74.95 | 79.00 | 10 |"
 
 
 @pytest.mark.usefixtures("one_thread")
