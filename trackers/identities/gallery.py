@@ -63,6 +63,10 @@ class Gallery:
         row = self._row[identity]
         return self._kept[row, : self._held[row]].copy()
 
+    def held(self, identities: Ints) -> Ints:
+        """(K,) how many embeddings are kept of each of these identities."""
+        return self._held[[self._row[identity] for identity in identities.tolist()]]
+
     def add(self, identity: int, features: Floats, time: float) -> None:
         """Add tracks to an identity; beyond the limit the kept one most like another makes room.
 

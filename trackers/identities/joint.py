@@ -23,6 +23,8 @@ GROWTH = 16
 """A correction is due when one track in this many is new (the cost of a correction grows as the square)."""
 IDLE = 10.0
 """Without new tracks, corrections are this many times rarer."""
+QUERIES = 100
+"""Tracks that query the gallery in one step at most, besides new ones."""
 SHORTLIST = 0.2
 """Least similarity to a known identity's mean for it to be looked at."""
 
@@ -52,8 +54,10 @@ class JointAssociator:
         self._now = -np.inf
         self._revised = -np.inf
         self._fresh = 0
+        self._budget = QUERIES
         self._store = store
         self._kept: dict[int, tuple[float, int]] = {}
+        self._asked: dict[int, tuple[float, tuple[int, ...]]] = {}
         if store is not None:
             self._resume(store)
 
@@ -66,6 +70,7 @@ class JointAssociator:
             fresh.append(new)
             self._now = max(self._now, view.time)
         new = np.concatenate(fresh) if fresh else np.zeros(0, np.int64)
+        self._budget = max(QUERIES - len(new), 0)
         revisions: list[Revision] = []
         if len(new):
             self._decide(new)
@@ -75,6 +80,7 @@ class JointAssociator:
                 for slot in part.tolist()
             ]
         again = self._due_now()
+        self._budget -= len(again)
         if len(again):
             revisions += self._correct(again)
         if self._revised == -np.inf:
@@ -90,6 +96,7 @@ class JointAssociator:
 
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
+        self._budget = len(self._table)
         self._revise()
         if self._store is not None:
             self._save(self._store, self._table.slots())
@@ -137,19 +144,22 @@ class JointAssociator:
         link = np.full(shape, self._pairs.long_gone, np.float32)
         apart = np.zeros(shape, bool)
         if len(column):
-            member = np.zeros((len(column), len(everyone)), np.float32)
-            member[np.arange(len(column)), column] = 1
-            mean, weight = evidence.mean @ member, evidence.weight @ member
-            more = evidence.extra @ member
-            apart = (evidence.apart.astype(np.float32) @ member) > 0
             order = np.argsort(column, kind="stable")
             begins = np.searchsorted(column[order], np.arange(len(names)))
+            for total, part in ((mean, evidence.mean), (weight, evidence.weight), (more, evidence.extra)):
+                total[:, : len(names)] = np.add.reduceat(part[:, order], begins, axis=1)
+            apart[:, : len(names)] = np.logical_or.reduceat(evidence.apart[:, order], begins, axis=1)
             link[:, : len(names)] = np.maximum.reduceat(evidence.link[:, order], begins, axis=1)
         if known is not None and len(known.query):
             place = np.searchsorted(everyone, known.identity, sorter=np.argsort(everyone, kind="stable"))
             place = np.argsort(everyone, kind="stable")[place]
             points = self._pairs.to_known(new[known.query], known.likeness[:, None])[:, 0]
-            held = np.array([len(self._gallery.kept(name)) for name in known.identity.tolist()], np.float32)
+            close = points > -0.5
+            cuts = np.searchsorted(known.query[close], np.arange(len(new) + 1)).tolist()
+            named = known.identity[close].tolist()
+            for row, slot in enumerate(new.tolist()):
+                self._asked[slot] = (float(self._table.weight[slot]), tuple(named[cuts[row] : cuts[row + 1]]))
+            held = self._gallery.held(known.identity).astype(np.float32)
             np.add.at(mean, (known.query, place), points * held)
             np.add.at(weight, (known.query, place), held)
         for row, slot in enumerate(new.tolist()):
@@ -172,13 +182,14 @@ class JointAssociator:
 
     def _due_now(self) -> Ints:
         """Slots of tracks to be decided again because they are alone in their identity."""
-        ready = [entry for entry in self._due if entry[0] <= self._now]
+        ready = sorted(entry for entry in self._due if entry[0] <= self._now)[: self._budget]
         if not ready:
             return np.zeros(0, np.int64)
-        self._due = [entry for entry in self._due if entry[0] > self._now]
+        taken = set(ready)
+        self._due = [entry for entry in self._due if entry not in taken]
         out = []
         table = self._table
-        for time, turn, (camera, track) in sorted(ready):
+        for time, turn, (camera, track) in ready:
             slot = table.find(camera, track)
             if slot is None:
                 continue
@@ -245,9 +256,7 @@ class JointAssociator:
         if len(self._gallery) == 0:
             return evidence, np.zeros(0, np.int64)
         pairs = self._pairs
-        found = self._gallery.query(pairs.centred[slots], SHORTLIST, most=4)
-        points = pairs.to_known(slots[found.query], found.likeness[:, None])[:, 0]
-        names = set(found.identity[points > -0.5].tolist())
+        names = self._resembled(slots)
         names |= {name for name in self._table.identity[slots].tolist() if name in self._gallery}
         if not names:
             return evidence, np.zeros(0, np.int64)
@@ -278,6 +287,25 @@ class JointAssociator:
                 apart[row, old:] |= fixed == identity
         apart[old:, :old] = apart[:old, old:].T
         return Evidence(mean, share, extra, link, apart, evidence.limits), fixed
+
+    def _resembled(self, slots: Ints) -> set[int]:
+        """Known identities that these tracks resemble; only tracks that look otherwise than before query."""
+        table = self._table
+        changed = np.array(
+            [table.weight[slot] > 1.5 * self._asked.get(slot, (0.0, ()))[0] for slot in slots.tolist()], bool
+        )
+        asking = slots[changed]
+        asking = asking[max(len(asking) - self._budget, 0) :]
+        self._budget -= len(asking)
+        if len(asking):
+            found = self._gallery.query(self._pairs.centred[asking], SHORTLIST, most=4)
+            points = self._pairs.to_known(asking[found.query], found.likeness[:, None])[:, 0]
+            close = points > -0.5
+            for row, slot in enumerate(asking.tolist()):
+                named = found.identity[close & (found.query == row)].tolist()
+                self._asked[slot] = (float(table.weight[slot]), tuple(named))
+        every = {name for slot in slots.tolist() for name in self._asked.get(slot, (0.0, ()))[1]}
+        return {name for name in every if name in self._gallery}
 
     def _names(self, slots: Ints, labels: Ints, fixed: Ints) -> Ints:
         """The identity of each slot's group: the known one it holds, or the one most of its frames had."""
@@ -335,6 +363,7 @@ class JointAssociator:
             identity = int(table.identity[slot])
             self._closed[table.key(slot)] = identity
             self._barred.pop(slot, None)
+            self._asked.pop(slot, None)
             if table.weight[slot] > 0:
                 self._gallery.add(identity, self._pairs.centred[slot : slot + 1], float(table.last[slot]))
         table.close(leaving)

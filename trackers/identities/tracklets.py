@@ -105,6 +105,8 @@ class TrackletTable:
                 fresh.append(row)
             slots[row] = slot
         new = slots[fresh]
+        if len(new):
+            self._clear(new)
         if len(view):
             self._move(view, slots, new)
             self._meet(view, slots)
@@ -177,12 +179,15 @@ class TrackletTable:
         self._slot[name, track] = slot
         self.used[slot] = True
         self.camera[slot], self.track[slot] = camera, track
-        self.frames[slot] = self.identity[slot] = 0
-        self.weight[slot] = self.bank_weight[slot] = self.feature[slot] = self.bank[slot] = 0
-        self.velocity[slot] = 0
-        for pairs in (self.apart, self.together, self.overlap):
-            pairs[slot] = pairs[:, slot] = 0
         return slot
+
+    def _clear(self, slots: Ints) -> None:
+        for values in (self.frames, self.identity, self.weight, self.bank_weight, self.feature, self.bank):
+            values[slots] = 0
+        self.velocity[slots] = 0
+        for pairs in (self.apart, self.together, self.overlap):
+            pairs[slots] = 0
+            pairs[:, slots] = 0
 
     def _move(self, view: CameraTracks, slots: Ints, new: Ints) -> None:
         boxes = np.asarray(view.xyxy, np.float32)
