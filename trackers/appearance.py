@@ -66,8 +66,9 @@ class RunningMean:
         """Blend an embedding into each mean."""
         share = np.where(self._known.values[rows], (1.0 - self._momentum) * weights, 1.0).astype(np.float32)
         mixed = self._mean.values[rows]
-        mixed += share[:, None] * (embeddings - mixed)
-        mixed /= np.sqrt(np.einsum("nd,nd->n", mixed, mixed))[:, None] + np.float32(1e-12)
+        mixed *= 1.0 - share[:, None]
+        mixed += share[:, None] * embeddings
+        mixed *= 1.0 / (np.sqrt(np.einsum("nd,nd->n", mixed, mixed))[:, None] + np.float32(1e-12))
         self._mean.values[rows] = mixed
         self._known.values[rows] = True
 

@@ -62,9 +62,10 @@ class JointAssociation:
         self._alike = looks
         matches = Matches(len(tracks), len(found))
 
-        gain = overlap - p.match_gain if looks is None else overlap + (p.appearance_weight * looks - p.match_gain)
-        gain[overlap <= p.match_iou] = 0.0
-        gain[:, ~clear] = 0.0
+        gain = overlap - np.float32(p.match_gain)
+        if looks is not None:
+            gain += looks if p.appearance_weight == 1.0 else np.float32(p.appearance_weight) * looks
+        gain *= (overlap > p.match_iou) & clear
         tentative = where(tracks.ids == 0)
         theirs = gain[tentative]
         gain[tentative] = 0.0

@@ -31,15 +31,15 @@ class ScoreCalibration:
         self._continued = np.zeros(bins)
         self._moments = np.zeros(2)
         self._likely = np.zeros(bins)
+        self._middle = (np.arange(bins) + 0.5) / bins
 
     def expect(self, scores: Floats) -> None:
         """Take note of a frame's scores (N,) before it is matched."""
-        fourth = scores**4
+        fourth = (scores * scores) ** 2
         self._moments *= self._keep(len(scores))
         self._moments += (float(fourth.sum()), float((fourth * scores).sum()))
         clear = self._moments[1] / self._moments[0] if self._moments[0] > 0 else 1.0
-        middle = (np.arange(self._bins) + 0.5) / self._bins
-        guess = 1.0 / (1.0 + np.exp((0.5 - middle / max(clear, 1e-3)) / 0.1))
+        guess = 1.0 / (1.0 + np.exp((0.5 - self._middle / max(clear, 1e-3)) / 0.1))
         likely = (self._continued + self._trust * guess) / (self._seen + self._trust)
         self._likely = np.maximum.accumulate(likely)
 
@@ -56,7 +56,8 @@ class ScoreCalibration:
         return likely
 
     def _bin(self, scores: Floats) -> NDArray[np.int64]:
-        return np.clip(scores * self._bins, 0, self._bins - 1).astype(np.int64)
+        place: NDArray[np.int64] = (np.maximum(scores, 0.0) * self._bins).astype(np.int64)
+        return np.minimum(place, self._bins - 1)
 
     def _keep(self, count: int) -> float:
         return max(0.0, 1.0 - count / self._memory)

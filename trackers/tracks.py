@@ -136,13 +136,15 @@ class Tracks:
 
     def _noise_scale(self, rows: Rows, measured: Floats, scores: Floats) -> Floats:
         """(M,) factors of the measurement variance of detections that the tracks `rows` get."""
-        noise = 1.0 - self._params.score_noise * scores.clip(0.0, 0.95)
+        noise = np.ones(len(rows))
+        if self._params.score_noise > 0:
+            noise -= self._params.score_noise * scores.clip(0.0, 0.95)
         if self._params.steady_jitter > 0:
-            steady = (self.misses[rows] == 1) & (self.hits[rows] > 3)
+            steady = where((self.misses[rows] == 1) & (self.hits[rows] > 3))
             expected = self.motion.position[rows[steady]]
             distance = np.abs(measured[steady, :2] - expected[:, :2]).sum(axis=1) / expected[:, 3]
             self._jitter.observe(distance)
-            noise *= np.clip((self._jitter.value / self._params.steady_jitter) ** 2, 0.02, 9.0)
+            noise *= min(max((self._jitter.value / self._params.steady_jitter) ** 2, 0.02), 9.0)
         return noise
 
     def start(self, found: Detections, picks: Rows, clock: float) -> None:
@@ -170,6 +172,8 @@ class Tracks:
     def confirm(self) -> Rows:
         """Give ids to tentative tracks with enough hits, in order of birth; return their rows."""
         rows = where((self.ids == 0) & (self.hits >= self._params.n_init))
+        if len(rows) == 0:
+            return rows
         rows = rows[np.argsort(self.serial[rows])]
         self.ids[rows] = self._named + 1 + np.arange(len(rows))
         self._named += len(rows)
