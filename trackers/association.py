@@ -19,6 +19,10 @@ Mask = NDArray[np.bool_]
 Overlaps = NDArray[np.float32]
 
 
+SPARSE = 0.25
+"""Seconds between frames from which boxes of a walker may not overlap."""
+
+
 class Association(Protocol):
     """Matches the detections of a frame with the predicted tracks."""
 
@@ -84,12 +88,30 @@ class JointAssociation:
             alike = looks[rows[:, None], columns] + 0.5
             matches.round(alike - p.refind_appearance - p.refind_distance * strayed, rows, columns)
 
+        self._stride(matches, tracks, found, clear, clock)
         rows, picks = matches.pairs()
         self._learn_scales(tracks, found, cosines, rows, picks)
         overlap[rows, picks] = 0.0
         self._crowding = overlap.max(axis=0, initial=0.0)
         person = self._likely[picks] >= p.low_score
         return rows[person], picks[person]
+
+    def _stride(self, matches: Matches, tracks: Tracks, found: Detections, clear: Mask, clock: float) -> None:
+        """Match by distance where frames are so far apart that a walker's boxes no longer overlap."""
+        rows = matches.free_tracks(tracks.misses == 1)
+        columns = matches.free_detections(clear)
+        if len(rows) == 0 or len(columns) == 0:
+            return
+        passed = clock - tracks.seen[rows]
+        if passed.max() < SPARSE:
+            return
+        here, there = tracks.motion.position[rows], found.xyah[columns]
+        step = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=2) / here[:, None, 3]
+        near = 1.0 - step / (0.3 + passed)[:, None]  # a height, about 1.7 m, per second
+        near[np.abs(np.log(here[:, None, 3] / there[None, :, 3])) > 0.35] = 0.0
+        if self._alike is not None:
+            near = np.where(near > 0, near + self._alike[rows[:, None], columns], 0.0)
+        matches.round(near, rows, columns)
 
     def births(self, tracks: Tracks, found: Detections, free: Mask) -> Rows:
         """Clear detections that are not one more box of a person already tracked."""

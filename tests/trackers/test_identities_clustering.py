@@ -62,7 +62,7 @@ def test_equals_a_plain_loop():
                     rows = np.ix_(groups[i], groups[j])
                     if evidence.apart[rows].any():
                         continue
-                    score = evidence.mean[rows].mean() + np.clip(evidence.extra[rows].sum(), -12, 5)
+                    score = evidence.mean[rows].mean() + np.clip(evidence.extra[rows].sum(), -12, 10)
                     score += evidence.link[rows].max()
                     if score > best:
                         best, pair = score, (i, j)

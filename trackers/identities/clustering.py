@@ -34,7 +34,7 @@ class Evidence:
     extra: Matrix
     link: Matrix
     apart: Bools
-    limits: tuple[float, float] = (-12.0, 5.0)
+    limits: tuple[float, float] = (-12.0, 10.0)
 
     def part(self, index: Ints) -> Evidence:
         """The same for some of the nodes."""

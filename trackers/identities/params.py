@@ -84,7 +84,7 @@ class IdentityParams:
     return_ratio: float = 0.001
     motion_weight: float = 0.5
     motion_horizon: float = 6.0
-    ground_weight: float = 0.5
+    ground_weight: float = 1.0
     feet_speed: float = 2.0
     duplicates: bool = True
 
