@@ -22,7 +22,8 @@ LIVE = 5.0
 GROWTH = 16
 """A correction is due when one track in this many is new (the cost of a correction grows as the square)."""
 IDLE = 10.0
-"""Without new tracks, corrections are this many times rarer."""
+LARGE = 250
+"""Without new tracks, corrections are `IDLE` times rarer, and rarer still from `LARGE` tracks on."""
 QUERIES = 100
 """Tracks that query the gallery in one step at most, besides new ones."""
 SHORTLIST = 0.2
@@ -107,7 +108,8 @@ class JointAssociator:
 
     def _revision_due(self) -> bool:
         waited = (self._now - self._revised) / self._params.revise_every
-        return waited >= 1 and (self._fresh > len(self._table) // GROWTH or waited >= IDLE)
+        idle = IDLE * max(1.0, (len(self._table) / LARGE) ** 2)
+        return waited >= 1 and (self._fresh > len(self._table) // GROWTH or waited >= idle)
 
     def _decide(self, new: Ints) -> None:
         """Give new tracks identities, all cameras together."""
