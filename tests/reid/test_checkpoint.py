@@ -37,9 +37,13 @@ def test_half_storage_halves_the_file(small_model: ReidModel, tmp_path: Path) ->
     assert path.stat().st_size < 0.56 * full
     loaded = load_model(path)
     assert all(p.dtype == torch.float32 for p in loaded.parameters())
-    with torch.no_grad():
+    kept = loaded.state_dict()
+    for name, tensor in small_model.state_dict().items():
+        if name in kept and tensor.is_floating_point():
+            assert torch.equal(kept[name], tensor.half().float() if tensor.ndim >= 2 else tensor), name
+    with torch.no_grad():  # a random network magnifies rounding
         similar = torch.nn.functional.cosine_similarity(loaded(images()), small_model(images()))
-    assert (similar > 0.9999).all()
+    assert (similar > 0.995).all()
 
 
 def test_training_checkpoint(tmp_path: Path) -> None:
