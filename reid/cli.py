@@ -26,7 +26,7 @@ cuhk03_classic_labeled, cuhk03_classic_detected, veri, folder (id_camera_*.jpg),
 train on your own people in three commands:
   relaytrack reid train light --set data.sources.0.name=folder --set data.sources.0.root=my_people
   relaytrack reid eval --weights out/reid/weights.safetensors --dataset folder --root my_test_people
-  relaytrack run --set reid.weights=out/reid/weights.safetensors --source ...
+  relaytrack run --source ... --set embedder.weights=out/reid/weights.safetensors
 
 The bundled weights were trained on Market-1501 and are for research use only."""
 
