@@ -56,6 +56,7 @@ class JointAssociator:
         self._revised = -np.inf
         self._fresh = 0
         self._budget = QUERIES
+        self._nodes = 0  # of the last correction
         self._store = store
         self._kept: dict[int, tuple[float, int]] = {}
         self._asked: dict[int, tuple[float, tuple[int, ...]]] = {}
@@ -108,8 +109,9 @@ class JointAssociator:
 
     def _revision_due(self) -> bool:
         waited = (self._now - self._revised) / self._params.revise_every
-        idle = IDLE * max(1.0, (len(self._table) / LARGE) ** 2)
-        return waited >= 1 and (self._fresh > len(self._table) // GROWTH or waited >= idle)
+        nodes = max(len(self._table), self._nodes)
+        idle = IDLE * max(1.0, (nodes / LARGE) ** 2)
+        return waited >= 1 and (self._fresh > nodes // GROWTH or waited >= idle)
 
     def _decide(self, new: Ints) -> None:
         """Give new tracks identities, all cameras together."""
@@ -243,6 +245,7 @@ class JointAssociator:
         same = table.identity[slots][:, None] == table.identity[slots][None, :]
         evidence.mean[same] += self._params.stability * evidence.weight[same]
         evidence, fixed = self._with_known(slots, evidence)
+        self._nodes = len(slots) + len(fixed)
         start = np.concatenate([np.arange(len(slots)), len(slots) + fixed])
         labels = agglomerate(evidence, start)
         before = table.identity[slots].copy()
