@@ -71,8 +71,8 @@ class IdentityParams:
     max_identities: int = 10_000
     max_age: float = 86_400.0
     max_tracks: int = 200_000
-    horizon: float = 3_600.0
-    window: int = 1_500
+    horizon: float = 14_400.0
+    window: int = 2_000
     revise_every: float = 2.0
     stability: float = 0.2
     refine: bool = False

@@ -38,6 +38,8 @@ FIRM, WALK, SOON = 30.0, 5, 6
 """Where it is known how people left, both count this much more, but for the first `SOON` gaps of kind `WALK`.
 
 A few people who look alike must not unlearn that who left is gone."""
+VAGUE = 0.5
+"""Weight of the time alone, where it is not known how people left."""
 CLOCKS = 3.0
 """Seconds by which the cameras' clocks may differ."""
 LIMIT = 6.0
@@ -148,6 +150,7 @@ class TravelTimes:
             row, column = np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]
             pair = np.where(later, row * self._count + column, column * self._count + row)
             points = self._table.reshape(-1)[(pair * KINDS + kind) * CLASSES + classes]
+        points = np.where(kind < 2, np.float32(VAGUE), np.float32(1)) * points
         points[gap <= -CLOCKS] = -np.inf
         return np.asarray(points, np.float32)
 
@@ -162,8 +165,8 @@ class TravelTimes:
     def longest(self) -> float:
         """Nats of the longest gap, over all pairs of cameras."""
         if self._count == 0:
-            return float(np.log(self._assumed[0, -1]))
-        return float(self._table[:, 0, -1].mean())
+            return VAGUE * float(np.log(self._assumed[0, -1]))
+        return VAGUE * float(self._table[:, 0, -1].mean())
 
     def median(self, first: int, second: int) -> float | None:
         """Median seconds from one camera to the other by the classes' bounds; None below 3 sightings."""
