@@ -145,7 +145,7 @@ class JointAssociator:
         everyone = np.concatenate([names, extra])
         shape = (len(new), len(everyone))
         mean, weight, more = (np.zeros(shape, np.float32) for _ in range(3))
-        link = np.full(shape, self._pairs.long_gone, np.float32)
+        link = np.zeros(shape, np.float32)
         apart = np.zeros(shape, bool)
         if len(column):
             order = np.argsort(column, kind="stable")
@@ -283,7 +283,7 @@ class JointAssociator:
         mean = grown(evidence.mean, (cross + self._params.stability * own) * weight)
         share = grown(evidence.weight, weight)
         extra = grown(evidence.extra, np.zeros_like(cross))
-        link = grown(evidence.link, np.full_like(cross, pairs.long_gone))
+        link = grown(evidence.link, np.zeros_like(cross))
         apart = np.zeros((size, size), bool)
         apart[:old, :old] = evidence.apart
         apart[old:, old:] = fixed[:, None] != fixed[None]

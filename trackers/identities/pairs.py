@@ -45,11 +45,6 @@ class PairEvidence:
         self._mean: Floats = np.zeros((0, 0), np.float32)
         self._deviation: Floats = np.zeros((0, 0), np.float32)
 
-    @property
-    def long_gone(self) -> float:
-        """Points for the time since an identity older than the horizon was seen."""
-        return self._params.time_weight * self.travel.longest()
-
     def observe(self, view: CameraTracks) -> tuple[Ints, Ints]:
         """Take a view; the slots of its tracks and of those that are new."""
         slots, new = self.table.observe(view)

@@ -162,12 +162,6 @@ class TravelTimes:
         table = self._both[np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]]
         return np.where(gap <= -CLOCKS, table, 0).astype(np.float32)
 
-    def longest(self) -> float:
-        """Nats of the longest gap, over all pairs of cameras."""
-        if self._count == 0:
-            return VAGUE * float(np.log(self._assumed[0, -1]))
-        return VAGUE * float(self._table[:, 0, -1].mean())
-
     def median(self, first: int, second: int) -> float | None:
         """Median seconds from one camera to the other by the classes' bounds; None below 3 sightings."""
         if max(first, second) >= self._count:
