@@ -123,8 +123,8 @@ def test_a_frozen_server_is_given_up_and_left_quickly(
         for frame in source.frames():
             if frame.index >= 5 and not thawed:
                 rtsp_server.freeze()
-                threading.Timer(2.5, rtsp_server.freeze, [False]).start()
-                thawed = time.monotonic() + 2.5
+                threading.Timer(6.0, rtsp_server.freeze, [False]).start()
+                thawed = time.monotonic() + 6.0
             if source.stats.reconnects:
                 break
     finally:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trackers.identities.clustering import Evidence, agglomerate
@@ -31,6 +31,7 @@ def test_no_group_ever_holds_two_nodes_that_are_apart(seed, count, share):
 
 
 @settings(max_examples=40, deadline=None)
+@example(0, 4, 5)  # each on its own, with labels in another order
 @given(st.integers(0, 10_000), st.integers(2, 20), st.integers(1, 8))
 def test_given_groups_stay_together_and_pass_their_constraints_on(seed, count, groups):
     evidence = random_evidence(seed, count)

@@ -92,6 +92,8 @@ def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
         return np.zeros(0, np.int64)
     labels = np.arange(count) if start is None else np.unique(start, return_inverse=True)[1].reshape(-1)
     groups = int(labels.max()) + 1
+    if groups == count:  # each node on its own, whatever its label
+        labels = np.arange(count)
     work = evidence.grouped(labels, groups) if groups < count else evidence
     parent = _join(work)
     return _in_order(parent[labels])
