@@ -65,7 +65,7 @@ class IdentityParams:
 
     method: Literal["joint", "appearance"] = "joint"
     threshold: float | None = None
-    margin: float = 3.25
+    margin: float = 3.0
     gallery: int = 8
     bank: int = 4
     max_identities: int = 10_000
