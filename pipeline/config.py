@@ -201,6 +201,12 @@ class RunConfig(Section):
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads per network; default: all")
 
 
+def unknown_key(shown: str, key: str, known: Sequence[str]) -> str:
+    """Say that a key is unknown, with the nearest valid one if there is one."""
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    return f"unknown key {shown!r}" + (f", did you mean {near[0]!r}?" if near else "")
+
+
 def _strictly(record: type[Any]) -> BeforeValidator:
     """Refuse unknown keys of a section that is a plain dataclass of `trackers`."""
     known = [field.name for field in dataclasses.fields(record)]
@@ -208,8 +214,7 @@ def _strictly(record: type[Any]) -> BeforeValidator:
     def check(value: object) -> object:
         for key in value if isinstance(value, dict) else ():
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, 1, 0.5)
-                raise ValueError(f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+                raise ValueError(unknown_key(str(key), str(key), known))
         return value
 
     return BeforeValidator(check)

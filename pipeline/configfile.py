@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config import CameraConfig, Config, as_camera
+from pipeline.config import CameraConfig, Config, as_camera, unknown_key
 from pipeline.errors import ConfigError
 from pipeline.redact import redact_url
 
@@ -120,8 +118,7 @@ def _explain(error: ValidationError) -> str:
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(problem["loc"][-1]), _keys_at(problem["loc"][:-1]), 1, 0.5)
-        return f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else "")
+        return unknown_key(key, str(problem["loc"][-1]), _keys_at(problem["loc"][:-1]))
     message = problem["msg"].removeprefix("Value error, ")
     got = problem.get("input")
     shown = f" (got {redact_url(repr(got))})" if isinstance(got, str | int | float | bool) else ""
@@ -140,8 +137,6 @@ def _keys_at(location: Iterable[int | str]) -> list[str]:
         inner = CameraConfig if part == "cameras" else field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner
-        elif inner is not None and dataclasses.is_dataclass(inner):
-            return [item.name for item in dataclasses.fields(inner)]
     return list(model.model_fields)
 
 

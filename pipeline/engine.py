@@ -25,7 +25,7 @@ from pipeline.perception import Perception
 from pipeline.report import write_report
 from pipeline.runinfo import RunInfo
 from pipeline.sinks import Sink, create_sinks
-from pipeline.sources import Source, create_source
+from pipeline.sources import create_source
 from pipeline.summary import Summary
 from pipeline.worker import Worker
 
@@ -177,6 +177,3 @@ def _end(workers: Sequence[Worker[Any, Any]]) -> None:
         worker.abandon()
     for worker in workers:
         worker.join(1.0)
-
-
-__all__ = ["Pipeline", "Progress", "Source"]

@@ -6,8 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Callable, Sequence
 
 from pipeline.errors import RelayTrackError
 from pipeline.redact import redact_url
@@ -43,9 +42,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module_name in COMMANDS.items():
-        module = _load(module_name)
-        if module is None:
-            continue
+        module = importlib.import_module(module_name)
         command = commands.add_parser(
             name, help=module.HELP, description=module.HELP, epilog=EPILOG, add_help=name not in _FORWARDING
         )
@@ -59,17 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 2 a problem with the input, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in _FORWARDING:
-        return _guarded(lambda: _load_or_fail(COMMANDS[arguments[0]]).forward(arguments[1:]))
+        return _guarded(lambda: importlib.import_module(COMMANDS[arguments[0]]).forward(arguments[1:]))
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     args = build_parser(chosen if chosen in COMMANDS else None).parse_args(arguments)
     return _guarded(lambda: args.run(args))
 
 
-def _guarded(action: object) -> int:
+def _guarded(action: Callable[[], int]) -> int:
     from reid.errors import ReidError
     from trackers.errors import TrackerError
 
-    assert callable(action)
     try:
         return int(action())
     except (RelayTrackError, ReidError, TrackerError) as error:
@@ -82,19 +78,6 @@ def _guarded(action: object) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def _load(module_name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name == module_name:
-            return None
-        raise
-
-
-def _load_or_fail(module_name: str) -> ModuleType:
-    return importlib.import_module(module_name)
 
 
 def _version() -> str:
