@@ -76,10 +76,34 @@ def to_onnx(model: ReidModel, info: WeightsInfo | None = None) -> bytes:
         finally:
             exporter_log.setLevel(level)
         proto = onnx.load(str(file))
+    _name_the_batch(proto)
     stored = {SPEC_KEY: json.dumps(spec.to_dict(), sort_keys=True), INFO_KEY: (info or WeightsInfo()).to_json()}
     onnx.helper.set_model_props(proto, stored)
     data: bytes = proto.SerializeToString()
     return data
+
+
+def _name_the_batch(proto: Any) -> None:
+    """Say of each reshape that it keeps its input's batch, in place.
+
+    Nothing here moves numbers between images, so a reshape to (-1, ...) is one to (0, ...), "as it was". Runtimes
+    then know that both branches of a residual block have one shape, and add them inside a convolution.
+    """
+    from onnx import numpy_helper
+
+    shapes = {node.output[0]: node for node in proto.graph.node if node.op_type == "Constant"}
+    depends = {INPUT}
+    for node in proto.graph.node:
+        if depends.isdisjoint(node.input):
+            continue
+        depends.update(node.output)
+        constant = shapes.get(node.input[1]) if node.op_type == "Reshape" else None
+        if constant is None:
+            continue
+        shape = numpy_helper.to_array(constant.attribute[0].t).copy()
+        if shape[0] == -1 and (shape[1:] > 0).all():
+            shape[0] = 0
+            constant.attribute[0].t.CopyFrom(numpy_helper.from_array(shape, constant.attribute[0].t.name))
 
 
 def export_onnx(weights: Path | str, path: Path | str, *, batches: tuple[int, ...] = (1, 3, 8)) -> ExportReport:

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reid.attention.rga import RelationAwareGlobalAttention
+from reid.attention.rga_exported import exported_attention
 from reid.folding import scale_and_shift
 
 
-class _Branch(nn.Module):
+class Branch(nn.Module):
     """The folded weights of one branch; the convolutions are plain matrices here.
 
     Attributes:
@@ -75,17 +76,16 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
     """The same function as a `RelationAwareGlobalAttention` in eval mode, for inference only.
 
     One product embeds all nodes three ways, and no activation is larger than the input map. Where the map lies
-    channels last (or goes to ONNX, whose runtimes change layouts between convolutions anyway), positions are
-    the rows of one (N, C) matrix, the channel branch's embedding is a convolution over its N "channels", and
-    nothing is transposed; where it lies channels first, its (C, N) matrix is used as it is.
+    channels last, positions are the rows of one (N, C) matrix, and nothing is transposed; where it lies channels
+    first, its (C, N) matrix is used as it is. For ONNX see `reid.attention.rga_exported`.
     """
 
     def __init__(self, trained: RelationAwareGlobalAttention) -> None:
         super().__init__()
-        self.spatial: _Branch | None = None
-        self.channel: _Branch | None = None
+        self.spatial: Branch | None = None
+        self.channel: Branch | None = None
         if trained.spatial:
-            self.spatial = _Branch(
+            self.spatial = Branch(
                 trained.theta_spatial,
                 trained.phi_spatial,
                 trained.gx_spatial,
@@ -93,7 +93,7 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
                 trained.W_spatial,
             )
         if trained.channel:
-            self.channel = _Branch(
+            self.channel = Branch(
                 trained.theta_channel,
                 trained.phi_channel,
                 trained.gx_channel,
@@ -103,14 +103,15 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Weight a map (B, C, H, W) by its attention; same shape."""
-        last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-        if last or torch.onnx.is_in_onnx_export():
+        if torch.onnx.is_in_onnx_export():
+            return exported_attention(x, self.spatial, self.channel)
+        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
             return self._positions_in_rows(x)
         return self._channels_in_rows(x)
 
     def _positions_in_rows(self, x: Tensor) -> Tensor:
-        channels, height, width = (int(side) for side in x.shape[1:])  # plain numbers: no shapes in the ONNX
-        rows = x.permute(0, 2, 3, 1).reshape(-1, height * width, channels)
+        batch, channels, height, width = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         if self.spatial is not None:
             weight = self.spatial.embed[:, :, None, None]
             embedded = F.conv2d(x, weight, self.spatial.embed_bias).relu_()
@@ -118,13 +119,11 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
         if self.channel is not None:
             attention = _attention(self.channel, self._embed_channels(self.channel, rows))
             rows = _weighted(rows, attention.transpose(1, 2), own=self.spatial is not None)
-        return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
     @staticmethod
-    def _embed_channels(branch: _Branch, rows: Tensor) -> Tensor:
+    def _embed_channels(branch: Branch, rows: Tensor) -> Tensor:
         """(B, N, C) -> (B, 3 K, C)."""
-        if torch.onnx.is_in_onnx_export():  # onnxruntime's convolution is faster than its product
-            return F.conv2d(rows.unsqueeze(3), branch.embed[:, :, None, None], branch.embed_bias).relu_().squeeze(3)
         weight = branch.embed.expand(rows.shape[0], -1, -1)
         return torch.baddbmm(branch.embed_bias[:, None], weight, rows).relu_()
 
@@ -147,7 +146,7 @@ def _weighted(x: Tensor, attention: Tensor, *, own: bool) -> Tensor:
     return x.mul_(attention) if own else x * attention
 
 
-def _attention(branch: _Branch, embedded: Tensor) -> Tensor:
+def _attention(branch: Branch, embedded: Tensor) -> Tensor:
     """Attention (B, P, 1) in 0..1 of nodes embedded as (B, 3 K, P): theta, phi and g one below the other."""
     theta, phi, own = torch.split(embedded, branch.size, dim=1)
     sums = torch.cat((phi @ branch.w_in, theta @ branch.w_out), dim=1)  # (B, 2 K, M)
