@@ -1,6 +1,6 @@
 """The engine: joins the stages and does nothing else.
 
-    cameras -> Batcher -> Perception -> Follower -> sinks -> (files) final identities
+    cameras -> Batcher -> Perception (detect, embed) -> Follower -> sinks -> (files) final identities
 
 Each arrow is a bounded queue and each stage has its own thread, so decoding, the networks, tracking, drawing
 and encoding run side by side. Whoever ends or fails says so down the same path.
@@ -119,10 +119,11 @@ class Pipeline:
             for sink in sinks:
                 closing.callback(sink.close)
 
-            perceive = Worker("networks", perception.perceive, batcher)
-            follow = Worker("track", follower.follow, perceive)
+            detect = Worker("detect", perception.detect, batcher, depth=1)
+            embed = Worker("embed", perception.embed, detect, depth=2)
+            follow = Worker("track", follower.follow, embed)
             write = Worker("write", _Writer(sinks), follow)
-            workers: tuple[Worker[Any, Any], ...] = (perceive, follow, write)
+            workers: tuple[Worker[Any, Any], ...] = (detect, embed, follow, write)
             stack.callback(_end, workers)
             if self._progress:
                 self._progress.start("follow")

@@ -41,6 +41,9 @@ class Observation:
     embeddings: Floats
 
 
+Sightings = tuple[tuple[Frame, Detections], ...]
+
+
 @dataclass(slots=True)
 class NetworkTimes:
     """Seconds spent and things done by each network stage so far."""
@@ -54,6 +57,9 @@ class NetworkTimes:
 
 class Perception:
     """Detects people in frames and embeds them, all cameras of one moment in one batch.
+
+    The two halves may run on two threads, each always on the same one: the next moment's detection beside this
+    moment's embedding.
 
     Args:
         detector: finds people.
@@ -81,24 +87,29 @@ class Perception:
 
     def perceive(self, frames: Sequence[Frame]) -> tuple[Observation, ...]:
         """Return one observation per frame, in the frames' order."""
+        return self.embed(self.detect(frames))
+
+    def detect(self, frames: Sequence[Frame]) -> Sightings:
+        """Find the people of each frame, in the frames' order."""
         start = time.perf_counter()
         found = self.detector.detect(frames)
         self.times.detect += time.perf_counter() - start
         self.times.frames += len(frames)
-        embeddings = self._embed(frames, found)
-        return tuple(Observation(*parts) for parts in zip(frames, found, embeddings, strict=True))
+        return tuple(zip(frames, found, strict=True))
 
-    def _embed(self, frames: Sequence[Frame], found: Sequence[Detections]) -> list[Floats]:
+    def embed(self, sightings: Sightings) -> tuple[Observation, ...]:
+        """Describe the looks of the people found, one observation per frame."""
+        frames, found = [frame for frame, _ in sightings], [detections for _, detections in sightings]
         wanted = [self._worth_embedding(detections) for detections in found]
         boxes = [detections.xyxy[rows] for detections, rows in zip(found, wanted, strict=True)]
         vectors = self._embed_boxes(frames, boxes)
         results, taken = [], 0
-        for detections, rows in zip(found, wanted, strict=True):
+        for (frame, detections), rows in zip(sightings, wanted, strict=True):
             embeddings = np.full((len(detections), self.embedder.dim), np.nan, np.float32)
             embeddings[rows] = vectors[taken : taken + len(rows)]
             taken += len(rows)
-            results.append(embeddings)
-        return results
+            results.append(Observation(frame, detections, embeddings))
+        return tuple(results)
 
     def _worth_embedding(self, detections: Detections) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         height = detections.xyxy[:, 3] - detections.xyxy[:, 1]

@@ -86,14 +86,10 @@ class Summary:
         self.seconds = self.total_seconds = seconds
         times = perception.times
         self.stages = {
+            **{worker.name: {"seconds": worker.seconds, "count": worker.count} for worker in workers},
             "detect": {"seconds": times.detect, "count": times.frames},
             "crop": {"seconds": times.crop, "count": times.crops},
             "embed": {"seconds": times.embed, "count": times.crops},
-            **{
-                worker.name: {"seconds": worker.seconds, "count": worker.count}
-                for worker in workers
-                if worker.name != "networks"
-            },
         }
         for source in sources:
             camera, stats = self.cameras[source.name], source.stats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from typing import Any
@@ -17,6 +18,8 @@ from pipeline.sources.base import ReadError
 # A title in another encoding is no reason to refuse a video; from version 19 on PyAV thinks so too.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_TRIES = 4
+_RETRY_PAUSE = 0.5  # seconds
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (av.error.HTTPUnauthorizedError, "user name or password refused (401)"),
     (av.error.HTTPForbiddenError, "access forbidden (403)"),
@@ -45,10 +48,18 @@ def silence_ffmpeg() -> None:
 
 def explain(error: av.error.FFmpegError) -> str:
     """Say what an FFmpeg error means, without the address that its own text holds."""
+    if error.errno == errno.EPERM:
+        return "the server closed the connection"
     for kind, words in _WORDS:
         if isinstance(error, kind):
             return words
     return f"read error ({error.strerror or type(error).__name__})"
+
+
+def _hung_up(error: av.error.FFmpegError) -> bool:
+    """Whether a server ended the connection; FFmpeg says EPERM or "invalid data" where it did so instead of answering."""
+    kinds = (av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.EOFError, av.error.InvalidDataError)
+    return isinstance(error, kinds) or error.errno == errno.EPERM
 
 
 def open_container(
@@ -69,27 +80,35 @@ def open_container(
         read_timeout: seconds in which each packet must come.
 
     Raises:
-        ReadError: it cannot be opened.
+        ReadError: it cannot be opened. A server that hangs up while it is being opened is tried a few times more
+            within the time limit.
     """
     silence_ffmpeg()
-    timeout = None if open_timeout is None else (open_timeout, read_timeout or open_timeout)
-    begin = time.monotonic()
-    try:
-        opened: InputContainer = av.open(
-            address,
-            "r",
-            format=format,
-            container_options=options or {},
-            timeout=timeout,
-            **_LENIENT,
-        )
-        return opened
-    except av.error.FFmpegError as error:
-        if open_timeout is not None and time.monotonic() - begin > 0.95 * open_timeout:
-            raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it
-        raise ReadError(explain(error)) from None
-    except (OSError, ValueError) as error:
-        raise ReadError(f"cannot be opened ({type(error).__name__})") from None
+    limit = None if open_timeout is None else time.monotonic() + open_timeout
+    hung_up = False
+    for tries_left in reversed(range(_TRIES)):
+        left = None if limit is None else limit - time.monotonic()
+        try:
+            opened: InputContainer = av.open(
+                address,
+                "r",
+                format=format,
+                container_options=options or {},
+                timeout=None if left is None else (left, read_timeout or left),
+                **_LENIENT,
+            )
+            return opened
+        except av.error.FFmpegError as error:
+            left = 0.0 if limit is None else limit - time.monotonic()
+            if open_timeout is not None and left < 0.05 * open_timeout:
+                raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it
+            hung_up = _hung_up(error) or (hung_up and isinstance(error, av.error.ConnectionRefusedError))
+            if not hung_up or not tries_left or left < 2 * _RETRY_PAUSE:
+                raise ReadError(explain(error)) from None
+        except (OSError, ValueError) as error:
+            raise ReadError(f"cannot be opened ({type(error).__name__})") from None
+        time.sleep(_RETRY_PAUSE)
+    raise AssertionError("the last try returns or raises")
 
 
 def resolve_host(url: str) -> None:

@@ -49,7 +49,7 @@ def main(port: str, user: str = "", password: str = "") -> None:
     for path, settings in MOUNTS.items():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(launch_line(*settings))
-        factory.set_shared(True)
+        factory.set_shared(False)  # one that is shared can fail an assertion of the library when two join at once
         if user:
             factory.add_role_from_structure(
                 Gst.Structure.new_from_string(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
 import threading
@@ -135,6 +137,58 @@ def test_a_frozen_server_is_given_up_and_left_quickly(
     stop.set()
     source.close()
     assert time.monotonic() - begin < 1
+
+
+class Restless:
+    """A way to a server that hangs up on the first callers as soon as they speak."""
+
+    def __init__(self, port: int, refusals: int) -> None:
+        self.callers = 0
+        self._port, self._refusals = port, refusals
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=16)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                caller = self._listener.accept()[0]
+            except OSError:
+                return
+            self.callers += 1
+            if self.callers <= self._refusals:
+                caller.recv(1)
+                caller.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", self._port))
+            for source, target in ((caller, server), (server, caller)):
+                threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError), source, target:
+            while data := source.recv(65536):
+                target.sendall(data)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_server_that_hangs_up_at_first_is_tried_again(rtsp_server: Any, make_source: MakeSource, live: bool) -> None:
+    with contextlib.closing(Restless(rtsp_server.port, refusals=1)) as way:
+        assert len(take(make_source(f"rtsp://127.0.0.1:{way.port}/red", options=QUICK, live=live), 3)) == 3
+        assert way.callers == 2
+
+
+def test_a_server_that_always_hangs_up_is_an_error_in_time(rtsp_server: Any, make_source: MakeSource) -> None:
+    limit = InputConfig(open_timeout=2, read_timeout=1)
+    with contextlib.closing(Restless(rtsp_server.port, refusals=99)) as way:
+        begin = time.monotonic()
+        with pytest.raises(SourceError, match="camera 'door': no video that can be read: rtsp://"):
+            make_source(f"rtsp://127.0.0.1:{way.port}/red", options=limit, live=False).open()
+        assert time.monotonic() - begin < 3
+        assert way.callers >= 2
 
 
 def test_stop_ends_a_reading_camera_within_two_seconds(
