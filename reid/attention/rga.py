@@ -25,17 +25,18 @@ never exists: activation memory is linear in N, and N^2 C / 8 + N^3 / 4 multipli
 (with the usual ratios of 8; N and C swapped in the channel branch). Only the order of a sum changes, so
 values and gradients are those of the definition, in training as in inference; the tests compare both in
 float64.
+
+In training the embedded relations (M x N) and everything else behind the 1 x 1 convolutions of the embeddings are
+by far the largest activations and among the cheapest to compute: they are not kept but computed twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+
+from reid.attention.recompute import product_recomputed, recomputed
 
 
 def _embedding(inputs: int, outputs: int) -> nn.Sequential:
@@ -105,102 +106,89 @@ class RelationAwareGlobalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Weight a map (B, C, H, W) by its attention; same shape."""
-        if self.spatial:
-            x = x * self.spatial_attention(x)
-        if self.channel:
-            x = x * self.channel_attention(x)
-        return x
+        if not self.spatial:
+            return x * self.channel_attention(x)
+        attention = self.spatial_attention(x)
+        weighted = x * attention
+        if not self.channel:
+            return weighted
+        with product_recomputed(weighted, x, attention):
+            return weighted * self.channel_attention(weighted)
 
     def spatial_attention(self, x: Tensor) -> Tensor:
         """Attention (B, 1, H, W) in 0..1 of every position of x (B, C, H, W)."""
-        theta, phi = self.theta_spatial(x).flatten(2), self.phi_spatial(x).flatten(2)
-        own = self.gx_spatial(x).mean(dim=1).flatten(1)
-        attention = _frugal(_attention, theta, phi, own, self.gg_spatial, self.W_spatial)
+        units = (self.theta_spatial, self.phi_spatial, self.gx_spatial)
+        projected = [unit[0](x).flatten(2).unsqueeze(3) for unit in units]
+        attention = recomputed(_attention, projected, (*units, self.gg_spatial, self.W_spatial))
         return attention.view(len(x), 1, *x.shape[2:])
 
     def channel_attention(self, x: Tensor) -> Tensor:
         """Attention (B, C, 1, 1) in 0..1 of every channel of x (B, C, H, W)."""
+        units = (self.theta_channel, self.phi_channel, self.gx_channel)
         nodes = x.flatten(2).transpose(1, 2)  # (B, N, C): positions are the inputs now, channels the places
-        theta, phi = _embed(self.theta_channel, nodes), _embed(self.phi_channel, nodes)
-        own = _embed(self.gx_channel, nodes).mean(dim=1)
-        attention = _frugal(_attention, theta, phi, own, self.gg_channel, self.W_channel)
+        projected = [_project(unit, nodes) for unit in units]
+        attention = recomputed(_attention, projected, (*units, self.gg_channel, self.W_channel))
         return attention.view(*x.shape[:2], 1, 1)
 
 
-def _embed(unit: nn.Sequential, nodes: Tensor) -> Tensor:
-    """Embed nodes (B, I, P) as (B, K, P); without a copy whichever of I and P is contiguous."""
-    batch, _, places = nodes.shape
-    if nodes.is_contiguous():
-        embedded: Tensor = unit(nodes.unsqueeze(3))
-        return embedded.squeeze(3)
+def _project(unit: nn.Sequential, nodes: Tensor) -> Tensor:
+    """The convolution of a unit on nodes (B, I, P): (B, K, P, 1), or (B, K, 1, P) where nodes lie transposed.
+
+    No copy is made whichever of I and P is contiguous.
+    """
     conv = unit[0]
     assert isinstance(conv, nn.Conv2d)
-    rows = F.linear(nodes.transpose(1, 2), conv.weight.flatten(1))  # (B, P, K)
-    normed: Tensor = unit[2](unit[1](rows.view(batch * places, -1, 1, 1)))
-    return normed.view(batch, places, -1).transpose(1, 2)
+    if nodes.is_contiguous():
+        projected: Tensor = conv(nodes.unsqueeze(3))
+        return projected
+    return F.linear(nodes.transpose(1, 2), conv.weight.flatten(1)).transpose(1, 2).unsqueeze(2)
 
 
-def _attention(theta: Tensor, phi: Tensor, own: Tensor, relations: nn.Sequential, gate: nn.Sequential) -> Tensor:
+def _activate(unit: nn.Sequential, projected: Tensor) -> Tensor:
+    """Batch norm and ReLU of a unit on what `_project` made of nodes: (B, K, P)."""
+    batch, size, *_ = projected.shape
+    if projected.shape[2] > 1 or projected.shape[3] == 1:
+        activated: Tensor = unit[2](unit[1](projected))
+        return activated.squeeze(3)
+    rows = projected.squeeze(2).transpose(1, 2)  # (B, P, K), contiguous
+    activated = unit[2](unit[1](rows.reshape(-1, size, 1, 1)))
+    return activated.view(batch, -1, size).transpose(1, 2)
+
+
+def _attention(
+    theta: Tensor,
+    phi: Tensor,
+    own: Tensor,
+    theta_unit: nn.Sequential,
+    phi_unit: nn.Sequential,
+    own_unit: nn.Sequential,
+    relations: nn.Sequential,
+    gate: nn.Sequential,
+) -> Tensor:
     """Attention (B, P) in 0..1 of P nodes.
 
     Args:
-        theta: (B, K, P).
-        phi: (B, K, P).
-        own: (B, P), the mean of each node's own embedding.
+        theta: what `_project` made of the nodes.
+        phi: see `theta`.
+        own: see `theta`.
+        theta_unit: the unit of theta; its batch norm and ReLU are still to come.
+        phi_unit: see `theta_unit`.
+        own_unit: see `theta_unit`.
         relations: the unit over the 2 P relations of a node.
         gate: the unit over its own mean and its M embedded relations.
     """
     relation, first = relations[0], gate[0]
     assert isinstance(relation, nn.Conv2d)
     assert isinstance(first, nn.Conv2d)
+    theta, phi = _activate(theta_unit, theta), _activate(phi_unit, phi)
+    mean = _activate(own_unit, own).mean(dim=1)
     w_in, w_out = relation.weight.flatten(1).chunk(2, dim=1)
     sums = torch.cat((F.linear(phi, w_in), F.linear(theta, w_out)), dim=1)  # (B, 2 K, M)
     embedded = sums.transpose(1, 2) @ torch.cat((theta, phi), dim=1)  # (B, M, P): w_in phi^T theta + ...
     embedded = relations[2](relations[1](embedded.unsqueeze(3)))
-    hidden = F.conv2d(embedded, first.weight[:, 1:]) + first.weight[:, 0] * own[:, None, :, None]
+    weight = first.weight.flatten(1)
+    hidden = torch.bmm(weight[:, 1:].expand(len(embedded), -1, -1), embedded.squeeze(3))  # a convolution would copy
+    hidden = (hidden + weight[:, :1] * mean[:, None]).unsqueeze(3)
     for layer in gate[1:]:
         hidden = layer(hidden)
     return hidden.sigmoid().flatten(1)
-
-
-def _frugal(
-    function: Callable[..., Tensor],
-    theta: Tensor,
-    phi: Tensor,
-    own: Tensor,
-    relations: nn.Sequential,
-    gate: nn.Sequential,
-) -> Tensor:
-    """Call `function`; where gradients are wanted, keep only its inputs and compute the rest again.
-
-    The embedded relations (B, M, P) are by far the largest activations of the module and among the cheapest
-    to compute. The second time batch norms leave their running statistics alone.
-    """
-    if not (torch.is_grad_enabled() and theta.requires_grad):
-        return function(theta, phi, own, relations, gate)
-    norms = [layer for unit in (relations, gate) for layer in unit if isinstance(layer, nn.BatchNorm2d)]
-    attention: Tensor = checkpoint(
-        function,
-        theta,
-        phi,
-        own,
-        relations,
-        gate,
-        use_reentrant=False,
-        preserve_rng_state=False,
-        context_fn=lambda: (nullcontext(), _statistics_kept(norms)),
-    )
-    return attention
-
-
-@contextmanager
-def _statistics_kept(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
-    """Batch norms inside run as ever but leave their running statistics and counters as they are."""
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
-    try:
-        yield
-    finally:
-        for norm, (momentum, counter) in zip(norms, before, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, counter
