@@ -23,9 +23,7 @@ FOLDERS = {"test": ("bounding_box_test", "query"), "train": ("bounding_box_train
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `relaytrack bench identities`."""
-    parser.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="the unpacked Market-1501 (with bounding_box_test)"
-    )
+    parser.add_argument("--root", type=Path, metavar="DIR", help="the unpacked Market-1501 (with bounding_box_test)")
     parser.add_argument("--split", choices=sorted(FOLDERS), default="test", help="which people (default: test)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="re-id weights (default: the package's)")
     parser.add_argument(
@@ -42,10 +40,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confused", type=int, default=0, metavar="N", help="list the N most confused people")
     parser.add_argument("--threads", type=int, default=None, metavar="N", help="CPU threads of the network")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--query-cost",
+        action="store_true",
+        help="no stream: time a step with 100 new tracks against the plain product of their embeddings",
+    )
+    parser.add_argument(
+        "--known", type=int, action="append", metavar="N", help="people known for --query-cost (10,000 and 100,000)"
+    )
+    parser.add_argument("--open", type=int, default=500, metavar="N", help="tracks open to correction meanwhile (500)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Embed (or read), replay, score, print."""
+    if args.query_cost:
+        return _query_cost(args)
+    if args.root is None:
+        raise InputError("--root: name the folder of Market-1501 (or --query-cost)")
     from trackers import IdentityAssociator
     from trackers.identities.benchmark import confusions, market_stream, replay, score
 
@@ -66,6 +77,25 @@ def run(args: argparse.Namespace) -> int:
     rows["joint, at once"] = score(stream, shown, took)
     confused = confusions(stream, final, args.confused)
     _print(args, stream, rows, confused)
+    return 0
+
+
+def _query_cost(args: argparse.Namespace) -> int:
+    """Print what a step with 100 new tracks costs."""
+    from trackers.identities.query_cost import measure
+
+    if any(known < 1 for known in args.known or ()):
+        raise InputError("--known: must be at least 1")
+    if args.open < 100:
+        raise InputError("--open: must be at least 100")
+    costs = [measure(known, open_tracks=args.open) for known in args.known or (10_000, 100_000)]
+    if args.json:
+        print(json.dumps([dataclasses.asdict(cost) | {"ratio": cost.ratio} for cost in costs], indent=1))
+        return 0
+    print(f"{costs[0].queries} new tracks, embeddings of {costs[0].size}, one step against the plain product")
+    print(f"{'known':>8}{'open tracks':>13}{'product ms':>12}{'step ms':>9}{'ratio':>7}")
+    for cost in costs:
+        print(f"{cost.known:>8}{cost.open_tracks:>13}{cost.product:>12.1f}{cost.step:>9.1f}{cost.ratio:>7.2f}")
     return 0
 
 

@@ -183,7 +183,7 @@ def test_memory_is_bounded():
         run.update([view("a", float(step), [step], noisy(people(1, step), rng))])
     backend = run._backend
     assert len(backend._table) <= 40
-    assert backend._table.size <= 128
+    assert backend._table.size <= 256
     assert len(backend._gallery) <= 30
     assert len(run.finalize()) <= 90
 

@@ -14,7 +14,7 @@ from trackers.identities.ground_plane import GroundPlane
 from trackers.identities.joint import JointAssociator
 from trackers.identities.params import IdentityParams
 from trackers.identities.store import IdentityStore
-from trackers.identities.types import CameraTracks, IdentityStep, TrackKey
+from trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, TrackKey
 
 
 class IdentityAssociator:
@@ -64,6 +64,17 @@ class IdentityAssociator:
                 raise TimeError(f"camera {view.camera}: time went back from {self._time:.3f} to {view.time:.3f} s")
             self._time = max(self._time, view.time)
         return self._backend.update(views)
+
+    def remember(self, identities: Ints, features: Floats, time: float) -> None:
+        """Take up people known from elsewhere; "appearance" knows nobody beforehand and ignores them.
+
+        Args:
+            identities: (N,) their numbers; new people get higher ones.
+            features: (N, D) embeddings, L2-normalised, their camera's mean removed.
+            time: when they were last seen, seconds on the run's clock.
+        """
+        if isinstance(self._backend, JointAssociator):
+            self._backend.remember(identities, features, time)
 
     def finalize(self) -> dict[TrackKey, int]:
         """The identity of every track of the run, (camera, track id) -> identity, after all corrections."""

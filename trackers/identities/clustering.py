@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,18 +51,22 @@ class Evidence:
 
     def grouped(self, labels: Ints, count: int) -> Evidence:
         """The same between groups of nodes: labels (N,) in 0..count-1."""
-        member = np.zeros((count, len(labels)), np.float32)
-        member[labels, np.arange(len(labels))] = 1
-
-        def fold(matrix: Matrix) -> Matrix:
-            return np.asarray(member @ matrix @ member.T, np.float32)
-
-        apart = fold(self.apart.astype(np.float32)) > 0
         order = np.argsort(labels, kind="stable")
         begins = np.searchsorted(labels[order], np.arange(count))
-        link = np.maximum.reduceat(self.link[order], begins, axis=0)
-        link = np.maximum.reduceat(link[:, order], begins, axis=1)
-        return Evidence(fold(self.mean), fold(self.weight), fold(self.extra), link, apart, self.limits)
+
+        def fold(join: np.ufunc, matrix: NDArray[Any]) -> NDArray[Any]:
+            rows = join.reduceat(matrix.take(order, axis=0), begins, axis=0)
+            columns = np.ascontiguousarray(rows.T).take(order, axis=0)
+            return np.ascontiguousarray(join.reduceat(columns, begins, axis=0).T)
+
+        return Evidence(
+            fold(np.add, self.mean),
+            fold(np.add, self.weight),
+            fold(np.add, self.extra),
+            fold(np.maximum, self.link),
+            fold(np.logical_or, self.apart),
+            self.limits,
+        )
 
     def score(self) -> Matrix:
         """(N, N) points of each pair; -inf where it must not be joined."""

@@ -149,6 +149,11 @@ class Gallery:
         mean = (each * held).sum(axis=1) / np.maximum(held.sum(axis=1), 1)
         return Candidates(query.astype(np.int64), self._identity[row], mean.astype(np.float32))
 
+    def reserve(self, more: int) -> None:
+        """Make room for that many more identities at once."""
+        if self.count + more > len(self._identity):
+            self._resize(self.count + more)
+
     def _open(self, identity: int) -> int:
         if self.count == len(self._identity):
             self._resize(max(64, self.count * 3 // 2))

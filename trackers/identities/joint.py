@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trackers.assignment import assign
 from trackers.identities.clustering import Evidence, agglomerate
@@ -15,6 +17,7 @@ from trackers.identities.params import IdentityParams
 from trackers.identities.store import IdentityStore, StoredTrack
 from trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
 
+Array = NDArray[Any]
 DUE = (1.0, 4.0)
 """Seconds after its beginning at which a track that is alone in its identity is decided again."""
 LIVE = 5.0
@@ -96,6 +99,13 @@ class JointAssociator:
         ids = tuple(self._table.identity[slots].copy() for slots in seen)
         return IdentityStep(ids, tuple(revisions))
 
+    def remember(self, identities: Ints, features: Floats, time: float) -> None:
+        """Take up known people; see `IdentityAssociator.remember`."""
+        self._gallery.reserve(len(identities))
+        for identity, feature in zip(identities.tolist(), features, strict=True):
+            self._gallery.add(identity, feature[None], time)
+        self._next = max(self._next, int(identities.max(initial=0)) + 1)
+
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
         self._budget = len(self._table)
@@ -117,9 +127,13 @@ class JointAssociator:
         """Give new tracks identities, all cameras together."""
         table = self._table
         window = table.slots()
-        self._pairs.prepare(new, window)
-        others = window[(table.identity[window] > 0) & ~np.isin(window, new)]
-        evidence = self._pairs.between(new, others)
+        likeness = self._pairs.prepare(new, window)
+        place = np.full(table.size, -1)
+        place[window] = np.arange(len(window))
+        old = table.identity[window] > 0
+        old[place[new]] = False
+        others = window[old]
+        evidence = self._pairs.between(new, others, likeness=likeness[:, old])
         names, column = np.unique(table.identity[others], return_inverse=True)
         names, gain = self._gains(new, evidence, names, column.reshape(-1))
         chosen = np.zeros(len(new), np.int64)
@@ -129,7 +143,7 @@ class JointAssociator:
             picked, columns = assign(gain[rows])
             chosen[rows[picked]] = names[columns]
             points[rows[picked]] = gain[rows[picked], columns]
-        own = self._pairs.between(new, new)
+        own = self._pairs.between(new, new, likeness=likeness[:, place[new]])
         self._untangle(chosen, points, own.score())
         left = np.flatnonzero(chosen == 0)
         if len(left):
@@ -143,17 +157,16 @@ class JointAssociator:
         known = self._gallery.query(self._pairs.centred[new], SHORTLIST) if len(self._gallery) else None
         extra = np.setdiff1d(known.identity, names) if known is not None else np.zeros(0, np.int64)
         everyone = np.concatenate([names, extra])
-        shape = (len(new), len(everyone))
-        mean, weight, more = (np.zeros(shape, np.float32) for _ in range(3))
-        link = np.zeros(shape, np.float32)
-        apart = np.zeros(shape, bool)
-        if len(column):
-            order = np.argsort(column, kind="stable")
-            begins = np.searchsorted(column[order], np.arange(len(names)))
-            for total, part in ((mean, evidence.mean), (weight, evidence.weight), (more, evidence.extra)):
-                total[:, : len(names)] = np.add.reduceat(part[:, order], begins, axis=1)
-            apart[:, : len(names)] = np.logical_or.reduceat(evidence.apart[:, order], begins, axis=1)
-            link[:, : len(names)] = np.maximum.reduceat(evidence.link[:, order], begins, axis=1)
+        mean, weight, more, link, apart = (
+            _wider(_by_group(join, part, column, len(names)), len(extra))
+            for join, part in (
+                (np.add, evidence.mean),
+                (np.add, evidence.weight),
+                (np.add, evidence.extra),
+                (np.maximum, evidence.link),
+                (np.logical_or, evidence.apart),
+            )
+        )
         if known is not None and len(known.query):
             place = np.searchsorted(everyone, known.identity, sorter=np.argsort(everyone, kind="stable"))
             place = np.argsort(everyone, kind="stable")[place]
@@ -171,12 +184,16 @@ class JointAssociator:
                 apart[row, everyone == identity] = True
         low, high = evidence.limits
         gain = mean / np.maximum(weight, 1e-6) + np.clip(more, low, high) + link
-        gain[apart | (weight == 0)] = -np.inf
-        return everyone, np.asarray(np.maximum(gain, -1e6), np.float32)
+        gain[apart | (weight == 0)] = -1e6
+        return everyone, np.asarray(gain, np.float32)
 
     @staticmethod
     def _untangle(chosen: Ints, points: Floats, score: Floats) -> None:
         """Where two new tracks chose one identity but cannot be one person, the weaker lets go."""
+        clash = (chosen[:, None] == chosen[None, :]) & (chosen > 0) & (score < -3.0)
+        np.fill_diagonal(clash, val=False)
+        if not clash.any():
+            return
         for row in np.argsort(-points, kind="stable").tolist():
             if chosen[row] == 0:
                 continue
@@ -358,7 +375,7 @@ class JointAssociator:
             self._save(self._store, leaving)
             for slot in leaving.tolist():
                 self._kept.pop(slot, None)
-        apart = table.conflicts(staying, leaving, duplicates=self._params.duplicates)
+        apart, _ = table.conflicts(staying, leaving, duplicates=self._params.duplicates)
         for row, column in np.argwhere(apart).tolist():
             identity = int(table.identity[leaving[column]])
             self._barred.setdefault(int(staying[row]), set()).add(identity)
@@ -408,3 +425,24 @@ class JointAssociator:
         known = known[table.weight[known] > 0]
         sums = self._pairs.appearance.sums(table.feature[known], table.camera[known])
         store.write(out, self._next, {names[camera]: value for camera, value in sums.items()})
+
+
+def _by_group(join: np.ufunc, values: Array, group: Ints, count: int) -> Array:
+    """(N, count) the columns of `values` (N, M) joined by their group (M,) of 0..count-1, none of them empty."""
+    first = np.full(count, -1)
+    first[group[::-1]] = np.arange(len(group))[::-1]
+    alone = len(first) == len(group) and bool((first[1:] > first[:-1]).all())
+    out = values if alone else values.take(first, axis=1)
+    more = np.ones(len(group), bool)
+    more[first] = False
+    rest = np.flatnonzero(more)
+    if len(rest):
+        rest = rest[np.argsort(group[rest], kind="stable")]
+        shared, begins = np.unique(group[rest], return_index=True)
+        out[:, shared] = join(out[:, shared], join.reduceat(values[:, rest], begins, axis=1))
+    return out
+
+
+def _wider(values: Array, columns: int) -> Array:
+    """(N, M + columns) `values` (N, M) with columns of zeros after them."""
+    return np.hstack([values, np.zeros((len(values), columns), values.dtype)]) if columns else values

@@ -19,31 +19,58 @@ def continuation(table: TrackletTable, slots: Ints, others: Ints, horizon: float
     the picture. Box heights must agree within about a fifth per axis. Pairs of different cameras, of tracks
     that overlap in time, or further apart than `horizon` seconds give 0; far-off places are bounded at -1.
     """
-    row, column = slots[:, None], others[None, :]
-    same = table.camera[row] == table.camera[column]
-    later = table.start[column] >= table.start[row]
-    gap = np.where(later, table.start[column] - table.last[row], table.start[row] - table.last[column])
-    out = np.zeros(same.shape, np.float32)
-    first, second = np.nonzero(same & (gap > 0) & (gap <= horizon))
-    if len(first) == 0:
-        return out
-    a, b = slots[first], others[second]
-    swap = ~later[first, second]
-    a, b = np.where(swap, b, a), np.where(swap, a, b)
-    wait = gap[first, second]
-    old, new = table.last_box[a].astype(np.float64), table.first_box[b].astype(np.float64)
-    height = np.maximum((old[:, 3] - old[:, 1] + new[:, 3] - new[:, 1]) / 2, 1.0)
-    reach = np.minimum(wait, 2.0)[:, None]
-    expected = middle(old) + 0.7 * reach * table.velocity[a]
-    deviation = 0.4 + 0.5 * wait
-    squared = (((middle(new) - expected) / height[:, None]) ** 2).sum(axis=1) / deviation**2
-    scale = np.log(np.maximum(new[:, 3] - new[:, 1], 1) / np.maximum(old[:, 3] - old[:, 1], 1)) / 0.25
-    area = np.maximum(table.extent[table.camera[a]].prod(axis=1) / height**2, 10.0)
-    nats = np.log(area / (2 * np.pi * deviation**2)) - 0.5 * squared - 0.5 * np.minimum(scale**2, 16)
-    out[first, second] = np.where(np.isfinite(nats), np.clip(nats, -1.0, 6.0), 0.0)
+    out = np.zeros((len(slots), len(others)), np.float32)
+    for camera in np.intersect1d(table.camera[slots], table.camera[others]).tolist():
+        rows = np.flatnonzero(table.camera[slots] == camera)
+        columns = np.flatnonzero(table.camera[others] == camera)
+        out[np.ix_(rows, columns)] = _same_camera(table, slots[rows], others[columns], horizon)
     return out
 
 
-def middle(boxes: Doubles) -> Doubles:
+def _same_camera(table: TrackletTable, slots: Ints, others: Ints, horizon: float) -> Floats:
+    """The same for tracks of one camera."""
+    wait = np.maximum(
+        table.start[others][None, :] - table.last[slots][:, None],
+        table.start[slots][:, None] - table.last[others][None, :],
+    )
+    near = (wait > 0) & (wait <= horizon)
+    out = np.zeros(near.shape, np.float32)
+    rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
+    if len(rows) == 0:
+        return out
+    block = np.ix_(rows, columns)
+    slots, others, near, wait = slots[rows], others[columns], near[block], wait[block]
+    later = table.start[others][None, :] >= table.start[slots][:, None]
+    found = np.zeros(near.shape, np.float32)
+    if (near & later).any():
+        found = np.where(near & later, _nats(table, slots, others, wait), found)
+    if (near & ~later).any():
+        found = np.where(near & ~later, _nats(table, others, slots, wait.T).T, found)
+    out[block] = found
+    return out
+
+
+def _nats(table: TrackletTable, ended: Ints, begun: Ints, wait: Doubles) -> Floats:
+    """(N, M) evidence that tracks M take up tracks N, `wait` (N, M) seconds after their last box."""
+    old, new = table.last_box[ended], table.first_box[begun]
+    gap = wait.astype(np.float32)
+    tall, small = np.maximum(old[:, 3] - old[:, 1], 1), np.maximum(new[:, 3] - new[:, 1], 1)
+    height = np.maximum((old[:, 3] - old[:, 1])[:, None] + (new[:, 3] - new[:, 1])[None, :], 2.0) / 2
+    deviation = 0.4 + 0.5 * gap
+    carried = 0.7 * np.minimum(gap, 2.0)
+    here, there, speed = middle(old), middle(new), table.velocity[ended].astype(np.float32)
+    squared = np.zeros_like(gap)
+    for axis in (0, 1):
+        moved = here[:, axis, None] + carried * speed[:, axis, None]
+        squared += (there[None, :, axis] - moved) ** 2
+    squared /= (height * deviation) ** 2
+    scale = (np.log(small)[None, :] - np.log(tall)[:, None]) / np.float32(0.25)
+    picture = table.extent[table.camera[ended]].prod(axis=1).astype(np.float32)
+    area = np.maximum(picture[:, None] / height**2, 10.0)
+    nats = np.log(area / (2 * np.pi * deviation**2)) - 0.5 * squared - 0.5 * np.minimum(scale**2, 16)
+    return np.asarray(np.where(np.isfinite(nats), np.clip(nats, -1.0, 6.0), 0.0), np.float32)
+
+
+def middle(boxes: Floats) -> Floats:
     """(N, 2) centres of boxes (N, 4)."""
-    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, np.float64)
+    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, np.float32)

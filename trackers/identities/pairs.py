@@ -79,25 +79,29 @@ class PairEvidence:
         start, last = table.start[slots], table.last[slots]
         gap = gaps(start, last, start, last)
         later = _later(start, start, slots, slots)
-        usable = ~table.conflicts(slots, slots, duplicates=False) & known[:, None] & known[None, :]
+        usable = ~table.conflicts(slots, slots, duplicates=False)[0] & known[:, None] & known[None, :]
         sure = usable & (points > CONFIDENT)
         kind = self._kinds(later, slots, slots)
         self.travel.learn(gap, later, table.camera[slots], kind, sure, usable, len(table.cameras))
 
-    def between(self, slots: Ints, others: Ints, points: Floats | None = None) -> Evidence:
+    def between(
+        self, slots: Ints, others: Ints, points: Floats | None = None, likeness: Floats | None = None
+    ) -> Evidence:
         """Evidence between tracks (N,) and (M,); matrices are (N, M).
 
         Args:
             slots: rows.
             others: columns.
             points: of appearance; None to compute them for rows that are new.
+            likeness: (N, M) similarities as of `prepare`, where there are no points.
         """
         table, params = self.table, self._params
         if points is None:
-            points = self._points(slots, others)
+            points = self._points(slots, others, likeness)
         known = (table.weight[slots] > 0)[:, None] & (table.weight[others] > 0)[None, :]
-        weight = np.where(known, 1.0, UNKNOWN_WEIGHT).astype(np.float32)
-        mean = np.where(known, points, UNKNOWN)
+        weight = np.where(known, np.float32(1), np.float32(UNKNOWN_WEIGHT))
+        mean = np.where(known, points, np.float32(UNKNOWN))
+        mean *= weight
         extra = np.zeros(mean.shape, np.float32)
         link = np.zeros(mean.shape, np.float32)
         if params.time_weight > 0:
@@ -108,17 +112,16 @@ class PairEvidence:
             kind = self._kinds(later, slots, others)
             link = params.time_weight * self.travel.follow(gap, later, *where, kind)
             link[link == -np.inf] = NO_LINK
-            extra += params.time_weight * self.travel.at_once(gap, *where)
+            if self.travel.learned:
+                extra += params.time_weight * self.travel.at_once(gap, *where)
         if params.motion_weight > 0:
             extra += params.motion_weight * continuation(table, slots, others, params.motion_horizon)
         if self.floor and params.ground_weight > 0:
             walk = self.floor.continuation(table, slots, others, params.motion_horizon)
             extra += params.ground_weight * (self.floor.together(slots, others) + walk)
-        apart = table.conflicts(slots, others, duplicates=params.duplicates)
-        if params.duplicates:
-            row, column = np.nonzero(table.apart[slots[:, None], others[None, :]] & ~apart)
-            extra[row, column] = DUPLICATE
-        return Evidence((mean * weight).astype(np.float32), weight, extra, link, apart)
+        apart, twins = table.conflicts(slots, others, duplicates=params.duplicates)
+        extra[twins] = DUPLICATE
+        return Evidence(mean, weight, extra, link, apart)
 
     def to_known(self, slots: Ints, likeness: Floats) -> Floats:
         """(N, M) points of tracks against known embeddings, by the tracks' own cohorts."""
@@ -127,33 +130,44 @@ class PairEvidence:
         deviation = self._deviation[slots, :count].mean(axis=1, keepdims=True)
         return np.asarray((likeness - mean) / np.maximum(deviation, 1e-3) - self._params.margin, np.float32)
 
-    def prepare(self, new: Ints, window: Ints) -> None:
-        """Make the centred embeddings and cohorts of new tracks."""
+    def prepare(self, new: Ints, window: Ints) -> Floats:
+        """Make the centred embeddings and cohorts of new tracks (N,); their (N, M) similarities to the window."""
         table = self.table
         if len(window) <= SMALL:
             self.learn(window)
-            return
+            return self._alike(new, window)
         self._fit()
-        some = new[table.weight[new] > 0]
-        if len(some) == 0:
-            return
-        count = len(table.cameras)
-        self.centred[some] = self.appearance.centre(table.feature[some], table.camera[some])
-        others = window[table.weight[window] > 0]
-        likeness = self.centred[some] @ self.centred[others].T
-        itself = np.searchsorted(np.sort(others), some)
-        place = np.argsort(others, kind="stable")[np.minimum(itself, len(others) - 1)]
-        cohort = self.appearance.cohort(likeness, table.camera[others], count, place)
-        self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
+        looks = table.weight[new] > 0
+        some = new[looks]
+        if len(some):
+            self.centred[some] = self.appearance.centre(table.feature[some], table.camera[some])
+        likeness = self._alike(new, window)
+        if len(some):
+            count = len(table.cameras)
+            known = table.weight[window] > 0
+            place = np.empty(table.size, np.int64)
+            place[window[known]] = np.arange(np.count_nonzero(known))
+            values = likeness if known.all() and looks.all() else likeness[np.ix_(looks, known)]
+            cohort = self.appearance.cohort(values, table.camera[window[known]], count, place[some])
+            self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
+        return likeness
+
+    def _alike(self, slots: Ints, others: Ints) -> Floats:
+        """(N, M) similarities; what lies close together in the table is multiplied in place."""
+        reach = int(others.max(initial=-1)) + 1
+        if reach > 2 * len(others):
+            return np.asarray(self.centred[slots] @ self.centred[others].T, np.float32)
+        return (self.centred[slots] @ self.centred[:reach].T).take(others, axis=1)
 
     def _kinds(self, later: NDArray[np.bool_], slots: Ints, others: Ints) -> Ints:
         table = self.table
         same = table.camera[slots][:, None] == table.camera[others][None, :]
         return kinds(later, same, table.zones(slots), table.zones(others))
 
-    def _points(self, slots: Ints, others: Ints) -> Floats:
+    def _points(self, slots: Ints, others: Ints, likeness: Floats | None = None) -> Floats:
         table, count = self.table, len(self.table.cameras)
-        likeness = self.centred[slots] @ self.centred[others].T
+        if likeness is None:
+            likeness = self.centred[slots] @ self.centred[others].T
         row = Cohort(self._mean[slots, :count], self._deviation[slots, :count])
         column = Cohort(self._mean[others, :count], self._deviation[others, :count])
         return self.appearance.points(likeness, row, table.camera[slots], column, table.camera[others])
@@ -177,7 +191,9 @@ class PairEvidence:
 
 def _later(start: NDArray[np.float64], starts: NDArray[np.float64], slots: Ints, others: Ints) -> NDArray[np.bool_]:
     """(N, M) whether the column's track began after the row's (ties by slot)."""
-    return np.asarray(
-        (starts[None, :] > start[:, None]) | ((starts[None, :] == start[:, None]) & (others[None, :] > slots[:, None])),
-        bool,
-    )
+    row, column = start[:, None], starts[None, :]
+    out = column > row
+    equal = column == row
+    if equal.any():
+        out |= equal & (others[None, :] > slots[:, None])
+    return np.asarray(out, bool)

@@ -32,6 +32,8 @@ UNKNOWN, INSIDE, BORDER = 0, 1, 2
 KINDS = 10
 CONFIDENT = 1.0
 """Points of appearance from which a pair counts as one person for learning."""
+_KIND = np.array([0, 0, 0, 0, 2, 3, 0, 4, 5, 1, 1, 1, 1, 6, 7, 1, 8, 9])
+"""Kind of a way by 9 x same camera + 3 x where the one ended + where the other began; see `kinds`."""
 POOL, OWN = 300.0, 50.0
 """Sightings that the assumption counts for, and that all pairs of cameras count for beside one pair."""
 FIRM, WALK, SOON = 30.0, 5, 6
@@ -82,11 +84,12 @@ def kinds(later: Bools, same_camera: Bools, row: tuple[Ints, Ints], column: tupl
         0, 1: unknown (other, same camera); 2..5 other camera, 6..9 same camera: inside -> inside,
         inside -> border, border -> inside, border -> border.
     """
-    left = np.where(later, row[1][:, None], column[1][None, :])
-    entered = np.where(later, column[0][None, :], row[0][:, None])
-    known = (left != UNKNOWN) & (entered != UNKNOWN)
-    kind = 2 + 4 * same_camera + 2 * (left == BORDER) + (entered == BORDER)
-    return np.asarray(np.where(known, kind, same_camera), np.int64)
+    began, ended = row[0].astype(np.int8)[:, None], 3 * row[1].astype(np.int8)[:, None]
+    left = np.where(later, ended, 3 * column[1].astype(np.int8))
+    way = np.where(later, column[0].astype(np.int8), began)
+    way += left
+    way += 9 * same_camera.view(np.int8)
+    return _KIND.take(way)
 
 
 class TravelTimes:
@@ -106,6 +109,11 @@ class TravelTimes:
         self._same = np.zeros((0, KINDS, CLASSES))
         self._table = np.zeros((0, KINDS, CLASSES), np.float32)
         self._both = np.zeros((0, 0), np.float32)
+
+    @property
+    def learned(self) -> bool:
+        """Whether anything was learned yet."""
+        return self._count > 0
 
     def learn(
         self, gap: Doubles, later: Bools, cameras: Ints, kind: Ints, sure: Bools, usable: Bools, count: int
@@ -143,14 +151,21 @@ class TravelTimes:
     def follow(self, gap: Doubles, later: Bools, cameras: Ints, others: Ints, kind: Ints) -> Floats:
         """(N, M) nats for one being the next sighting of the other; -inf where they overlap in time."""
         classes = self._classes(gap)
+        index = CLASSES * kind
+        index += classes
         if self._count == 0:
-            points = np.log(self._assumed).astype(np.float32)[kind, classes]
+            points = np.log(self._assumed).astype(np.float32).take(index)
         else:
             last = self._count - 1
             row, column = np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]
-            pair = np.where(later, row * self._count + column, column * self._count + row)
-            points = self._table.reshape(-1)[(pair * KINDS + kind) * CLASSES + classes]
-        points = np.where(kind < 2, np.float32(VAGUE), np.float32(1)) * points
+            whole = KINDS * CLASSES
+            index += np.where(
+                later, whole * self._count * row + whole * column, whole * self._count * column + whole * row
+            )
+            points = self._table.take(index)
+        vague = kind < 2
+        if vague.any():
+            points = np.where(vague, np.float32(VAGUE), np.float32(1)) * points
         points[gap <= -CLOCKS] = -np.inf
         return np.asarray(points, np.float32)
 

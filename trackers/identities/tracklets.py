@@ -123,26 +123,32 @@ class TrackletTable:
             del self._slot[self.key(slot)]
             self.used[slot] = False
             self._free.append(slot)
+        for pairs in (self.apart, self.together, self.overlap):
+            pairs[slots] = 0
+            pairs[:, slots] = 0
         self._free.sort(reverse=True)
         gone = set(slots.tolist())
         for camera, before in self._before.items():
             if gone & set(before.tolist()):
                 self._before[camera] = np.zeros(0, np.int64)
 
-    def conflicts(self, slots: Ints, others: Ints, *, duplicates: bool) -> Bools:
-        """(len(slots), len(others)): pairs that are two people because one frame shows both.
+    def conflicts(self, slots: Ints, others: Ints, *, duplicates: bool) -> tuple[Bools, tuple[Ints, Ints]]:
+        """Which pairs are two people because one frame shows both.
 
         Args:
             slots: rows.
             others: columns.
             duplicates: leave out pairs whose boxes coincide throughout.
+
+        Returns:
+            the pairs, (len(slots), len(others)), and the rows and columns of those left out.
         """
-        rows, columns = slots[:, None], others[None, :]
-        apart = self.apart[rows, columns]
-        if duplicates:
-            row, column = np.nonzero(apart)
-            apart[row, column] = ~self._coincide(slots[row], others[column])
-        return np.asarray(apart, bool)
+        apart = np.asarray(self.apart[slots[:, None], others[None, :]], bool)
+        row, column = np.nonzero(apart) if duplicates else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        twins = self._coincide(slots[row], others[column])
+        row, column = row[twins], column[twins]
+        apart[row, column] = False
+        return apart, (row, column)
 
     def zones(self, slots: Ints) -> tuple[Ints, Ints]:
         """Where tracks (N,) began and ended: UNKNOWN, INSIDE or at the BORDER of the picture, two (N,)."""
@@ -185,9 +191,6 @@ class TrackletTable:
         for values in (self.frames, self.identity, self.weight, self.bank_weight, self.feature, self.bank):
             values[slots] = 0
         self.velocity[slots] = 0
-        for pairs in (self.apart, self.together, self.overlap):
-            pairs[slots] = 0
-            pairs[:, slots] = 0
 
     def _move(self, view: CameraTracks, slots: Ints, new: Ints) -> None:
         boxes = np.asarray(view.xyxy, np.float32)
@@ -232,6 +235,16 @@ class TrackletTable:
             return
         rows, weight = slots[good], np.maximum(quality[good], 1e-3) ** 2
         crops = np.asarray(view.embeddings[good], np.float32)
+        first = self.weight[rows] == 0
+        if first.any():
+            begun = rows[first]
+            self.bank[begun, 0] = weight[first, None] * crops[first]
+            self.bank_weight[begun, 0] = self.weight[begun] = weight[first]
+            length = np.linalg.norm(crops[first], axis=1, keepdims=True)
+            self.feature[begun] = crops[first] / np.maximum(length, 1e-12)
+            rows, weight, crops = rows[~first], weight[~first], crops[~first]
+        if len(rows) == 0:
+            return
         bank, held = self.bank[rows], self.bank_weight[rows]
         length = np.maximum(np.linalg.norm(bank, axis=2), 1e-12)
         alike = np.where(held > 0, np.einsum("nkd,nd->nk", bank, crops) / length, -2.0)
@@ -257,7 +270,7 @@ class TrackletTable:
         self.bank = np.zeros((self.size, self._entries, size), np.float32)
 
     def _grow(self) -> None:
-        old, new = self.size, max(64, self.size * 3 // 2)
+        old, new = self.size, max(256, self.size * 2)
         for name in (
             "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
             "weight", "feature", "bank", "bank_weight", "identity",
