@@ -1,25 +1,32 @@
-"""CUHK03 (Li et al., CVPR 2014) in its classic protocol: 20 splits with 100 test identities each, single shot.
+"""CUHK03 (Li et al., CVPR 2014): labeled and detected crops, the classic and the new protocol.
 
-The images are expected as the usual tools extract them from `cuhk-03.mat`: folders `images_labeled` and
-`images_detected` with names `<pair>_<identity>_<camera>_<number>.png`, and `splits_classic_<kind>.json`, a list of
-objects with "train", "query" and "gallery", each a list of [path, identity, camera] (only the last part of the
-path counts, so a folder may be moved). The new protocol (767/700 identities) is laid out like Market-1501: see
-`reid.datasets.market1501`, names "cuhk03_labeled" and "cuhk03_detected".
+Three forms are read, the first that is there:
+
+- CUHK03-NP, the new protocol (767/700 identities) laid out like Market-1501 (`reid.datasets.market1501`);
+- folders `images_labeled` and `images_detected` with `splits_new_<kind>.json` (new protocol) and
+  `splits_classic_<kind>.json` (20 splits with 100 test identities each, single shot), as the usual tools write
+  them: lists of objects with "train", "query" and "gallery", each a list of [path, identity, camera] (only the last
+  part of the path counts, so a folder may be moved);
+- the authors' `cuhk-03.mat`, unpacked once into such folders (`reid.datasets.cuhk03_release`).
 """
 
 from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reid.datasets.base import CountWarning, ReidDataset, Split, check_counts, need_folder
+from reid.datasets.cuhk03_release import RELEASE, new_protocol, unpack
+from reid.datasets.market1501 import LAYOUTS, load_market_layout
 from reid.errors import DatasetError
 
 KINDS = ("labeled", "detected")
 SPLITS = 20
 TEST_IDENTITIES = 100
+_HOMES = ("cuhk03", "CUHK03", "cuhk03_release", "cuhk03/cuhk03_release", ".")
 
 
 def load_cuhk03_classic(root: Path, kind: str) -> list[ReidDataset]:
@@ -33,34 +40,70 @@ def load_cuhk03_classic(root: Path, kind: str) -> list[ReidDataset]:
     Warns:
         CountWarning: not 20 splits, or not 100 identities in one's test.
     """
-    home = next((root / inner for inner in ("cuhk03", "CUHK03") if (root / inner).is_dir()), root)
     name = f"cuhk03_classic_{kind}"
-    images = need_folder(home / f"images_{kind}", name)
-    path = home / f"splits_classic_{kind}.json"
+    images = _images(root, kind, name)
+    made = [
+        ReidDataset(name, *splits, single_shot=True)
+        for splits in _read_splits(images, images.parent / f"splits_classic_{kind}.json", name)
+    ]
+    _warn(name, made)
+    return [check_counts(one, None) for one in made]
+
+
+def load_cuhk03_new(root: Path, kind: str) -> ReidDataset:
+    """The new protocol of "labeled" or "detected" images.
+
+    Raises:
+        DatasetError: a folder or a file of the split is missing or malformed, or a split is empty.
+
+    Warns:
+        CountWarning: a split's size differs from the published one.
+    """
+    name = f"cuhk03_{kind}"
+    layout = LAYOUTS[name]
+    if any((root / home / layout.folders[0]).is_dir() for home in (*layout.homes, ".")):
+        return load_market_layout(root, name)
+    images = _images(root, kind, name)
+    path = images.parent / f"splits_new_{kind}.json"
+    if path.is_file():
+        splits = _read_splits(images, path, name)[0]
+    else:
+        splits = _splits(images, new_protocol(images.parent / f"cuhk03_new_protocol_config_{kind}.mat"))
+    return check_counts(ReidDataset(name, *splits), layout.counts)
+
+
+def _images(root: Path, kind: str, name: str) -> Path:
+    """The folder of images; made from the authors' file if only that is there."""
+    need_folder(root, name)
+    homes = [root / home for home in _HOMES]
+    for home in homes:
+        if (home / f"images_{kind}").is_dir():
+            return home / f"images_{kind}"
+    for home in homes:
+        if (home / RELEASE).is_file():
+            unpack(home / RELEASE, home, kind)
+            return home / f"images_{kind}"
+    raise DatasetError(f"{name}: neither a folder images_{kind} nor {RELEASE} in {root}")
+
+
+def _read_splits(images: Path, path: Path, name: str) -> list[tuple[Split, Split, Split]]:
     try:
-        entries = json.loads(path.read_text())
-        made = [
-            ReidDataset(
-                name,
-                _split(images, entry["train"]),
-                _split(images, entry["query"]),
-                _split(images, entry["gallery"]),
-                single_shot=True,
-            )
-            for entry in entries
-        ]
+        made = [_splits(images, entry) for entry in json.loads(path.read_text())]
     except OSError as error:
         raise DatasetError(f"{name}: cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise DatasetError(f"{name}: {path} is not a list of train, query and gallery: {error!r}") from error
     if not made:
         raise DatasetError(f"{name}: {path} has no splits")
-    _warn(name, made)
-    return [check_counts(one, None) for one in made]
+    return made
 
 
-def _split(images: Path, rows: list[list[Any]]) -> Split:
-    return Split.of([(images / Path(row[0]).name, int(row[1]), int(row[2])) for row in rows])
+def _splits(images: Path, entry: Mapping[str, Sequence[Sequence[Any]]]) -> tuple[Split, Split, Split]:
+    train, query, gallery = (
+        Split.of([(images / Path(row[0]).name, int(row[1]), int(row[2])) for row in entry[part]])
+        for part in ("train", "query", "gallery")
+    )
+    return train, query, gallery
 
 
 def _warn(name: str, made: list[ReidDataset]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from reid.datasets.base import ReidDataset, Split
-from reid.datasets.cuhk03 import KINDS, load_cuhk03_classic
+from reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new
 from reid.datasets.market1501 import LAYOUTS, load_market_layout
 from reid.datasets.msmt17 import load_msmt17
 from reid.datasets.own import load_csv, load_folder
@@ -24,6 +24,7 @@ def _one(loader: Callable[[Path], ReidDataset]) -> Callable[[Path], list[ReidDat
 
 _LOADERS: dict[str, Callable[[Path], list[ReidDataset]]] = {
     **{name: _one(partial(load_market_layout, name=name)) for name in LAYOUTS},
+    **{f"cuhk03_{kind}": _one(partial(load_cuhk03_new, kind=kind)) for kind in KINDS},
     **{f"cuhk03_classic_{kind}": partial(load_cuhk03_classic, kind=kind) for kind in KINDS},
     "msmt17": _one(load_msmt17),
     "folder": _one(load_folder),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from reid import checkpoint
 from reid.checkpoint import WeightsInfo, default_weights, load_info, load_model, save_model
 from reid.errors import WeightsError
-from reid.model import ModelSpec, ReidModel, build_model
+from reid.model import PRESETS, ModelSpec, ReidModel, build_model
 
 
 def images() -> torch.Tensor:
@@ -29,6 +30,17 @@ def test_round_trip(small_model: ReidModel, tmp_path: Path) -> None:
     assert not loaded.training
     with torch.no_grad():
         assert torch.equal(loaded(images()), small_model(images()))
+
+
+def test_others_may_read_what_the_umask_allows(small_model: ReidModel, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        path = save_model(tmp_path / "shared.safetensors", small_model)
+        os.umask(0o077)
+        own = save_model(tmp_path / "own.safetensors", small_model)
+    finally:
+        os.umask(before)
+    assert (path.stat().st_mode & 0o777, own.stat().st_mode & 0o777) == (0o644, 0o600)
 
 
 def test_half_storage_halves_the_file(small_model: ReidModel, tmp_path: Path) -> None:
@@ -126,6 +138,15 @@ def test_values_that_are_not_finite(small_model: ReidModel, tmp_path: Path) -> N
     torch.save({"spec": small_model.spec.to_dict(), "model": state}, tmp_path / "w.pt")
     with pytest.raises(WeightsError, match="not finite"):
         load_model(tmp_path / "w.pt")
+
+
+def test_the_shipped_weights_are_those_of_the_default_network() -> None:
+    from reid.training.config import load_config
+    from reid.training.start import spec_of
+
+    model = load_model(default_weights())
+    assert model.spec == PRESETS["default"]
+    assert spec_of(load_config("light")) == PRESETS["default"]
 
 
 def test_default_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
