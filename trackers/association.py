@@ -15,6 +15,7 @@ from trackers.params import DeepSortParams
 from trackers.rows import where
 from trackers.tracks import Tracks
 
+Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Overlaps = NDArray[np.float32]
 
@@ -29,8 +30,8 @@ class Association(Protocol):
     def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
 
-    def births(self, tracks: Tracks, found: Detections, free: Mask) -> Rows:
-        """Those of the unmatched detections, `free` (M,), that start tracks."""
+    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats]:
+        """Those of the unmatched detections, `free` (M,), that start tracks, and how doubtful each is."""
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
         """Remember how the tracks `rows` look in the detections `picks`."""
@@ -90,7 +91,7 @@ class JointAssociation:
 
         self._stride(matches, tracks, found, clear, clock)
         rows, picks = matches.pairs()
-        self._learn_scales(tracks, found, cosines, rows, picks)
+        self._learn_scales(tracks, found, cosines, rows, picks, clock)
         overlap[rows, picks] = 0.0
         self._crowding = overlap.max(axis=0, initial=0.0)
         person = self._likely[picks] >= p.low_score
@@ -113,8 +114,11 @@ class JointAssociation:
             near = np.where(near > 0, near + self._alike[rows[:, None], columns], 0.0)
         matches.round(near, rows, columns)
 
-    def births(self, tracks: Tracks, found: Detections, free: Mask) -> Rows:
-        """Clear detections that are not one more box of a person already tracked."""
+    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats]:
+        """Clear detections that are not one more box of a person already tracked.
+
+        One beside a lost track may be that person, so that all of `n_init` hits are waited for.
+        """
         picks = where(free & (self._likely >= self._params.birth_score))
         if len(picks):
             live = where(tracks.misses == 0)
@@ -122,10 +126,21 @@ class JointAssociation:
             if self._alike is not None:
                 repeats += self._params.birth_appearance * self._alike[live[:, None], picks]
             picks = picks[repeats.max(axis=0, initial=0.0) <= self._params.birth_iou]
-        return picks
+        doubt = self._doubt(found.scores[picks])
+        if len(picks):
+            lost = where((tracks.ids > 0) & (tracks.misses > 0))
+            doubt[(boxes.intersections(tracks.xyxy[lost], found.xyxy[picks]) > 0).any(axis=0)] = np.inf
+        return picks, doubt
+
+    def _doubt(self, scores: Floats) -> Floats:
+        """(M,) likelihoods that detections are noise, as far as is known."""
+        return 1.0 - self._scores.proven(scores) if self._params.adapt_scores else np.ones(len(scores))
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
-        """Blend in embeddings of clear detections that no other track covers much."""
+        """Blend in embeddings of clear detections that no other track covers much; note a second hit."""
+        tentative = where(tracks.ids[rows] == 0)
+        if len(tentative):
+            tracks.doubt[rows[tentative]] *= self._doubt(found.scores[picks[tentative]])
         if tracks.memory is None or not found.embedded.any():
             return
         good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
@@ -171,12 +186,23 @@ class JointAssociation:
         return strayed
 
     def _learn_scales(
-        self, tracks: Tracks, found: Detections, cosines: NDArray[np.float32] | None, rows: Rows, picks: Rows
+        self,
+        tracks: Tracks,
+        found: Detections,
+        cosines: NDArray[np.float32] | None,
+        rows: Rows,
+        picks: Rows,
+        clock: float,
     ) -> None:
         """Learn the scales of scores and of appearance from a frame's matches."""
+        confirmed = tracks.ids[rows] > 0
         continued = np.zeros(len(found), bool)
-        continued[picks[tracks.ids[rows] > 0]] = True
-        self._scores.observe(found.scores, continued)
+        continued[picks[confirmed]] = True
+        standing = tracks.still(clock, self._params.still_time)
+        still = None if standing is None else np.zeros(len(found), bool)
+        if still is not None and standing is not None:
+            still[picks[confirmed & standing[rows]]] = True
+        self._scores.observe(found.scores, continued, still)
         if cosines is not None and tracks.memory is not None:
             known = tracks.memory.known
             pairs = int(np.count_nonzero(known)) * int(np.count_nonzero(found.embedded))

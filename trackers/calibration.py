@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+CLEAR = 0.9
+"""Guessed likelihood from which a score counts as that of a clear person."""
 
 
 class ScoreCalibration:
@@ -16,6 +20,9 @@ class ScoreCalibration:
     detections that continue a confirmed track is counted per score, old counts fade, and scores are taken
     to be in order (a higher one is never less likely). At first, a guess stands in: half of the score that
     the detector gives to clear people is as good as a coin.
+
+    A sign stays too, so what never left its place is no proof: it counts like noise, except at scores that are as
+    high as clear people's, where it does not count at all.
 
     Args:
         bins: number of score intervals.
@@ -30,6 +37,7 @@ class ScoreCalibration:
         self._seen = np.zeros(bins)
         self._continued = np.zeros(bins)
         self._moments = np.zeros(2)
+        self._guess = np.zeros(bins)
         self._likely = np.zeros(bins)
         self._middle = (np.arange(bins) + 0.5) / bins
 
@@ -39,13 +47,22 @@ class ScoreCalibration:
         self._moments *= self._keep(len(scores))
         self._moments += (float(fourth.sum()), float((fourth * scores).sum()))
         clear = self._moments[1] / self._moments[0] if self._moments[0] > 0 else 1.0
-        guess = 1.0 / (1.0 + np.exp((0.5 - self._middle / max(clear, 1e-3)) / 0.1))
-        likely = (self._continued + self._trust * guess) / (self._seen + self._trust)
+        self._guess = 1.0 / (1.0 + np.exp((0.5 - self._middle / max(clear, 1e-3)) / 0.1))
+        likely = (self._continued + self._trust * self._guess) / (self._seen + self._trust)
         self._likely = np.maximum.accumulate(likely)
 
-    def observe(self, scores: Floats, continued: NDArray[np.bool_]) -> None:
-        """Learn from the scores (N,) of a frame and which of them continue a confirmed track."""
+    def observe(self, scores: Floats, continued: Mask, still: Mask | None = None) -> None:
+        """Learn from a frame.
+
+        Args:
+            scores: (N,) of its detections.
+            continued: (N,) which of them continue a confirmed track.
+            still: (N,) which of these tracks never left their place, where any did not.
+        """
         place = self._bin(scores)
+        if still is not None:
+            telling = ~(still & (self._guess[place] >= CLEAR))
+            place, continued = place[telling], (continued & ~still)[telling]
         keep = self._keep(len(scores))
         self._seen = keep * self._seen + np.bincount(place, minlength=self._bins)
         self._continued = keep * self._continued + np.bincount(place[continued], minlength=self._bins)
@@ -54,6 +71,12 @@ class ScoreCalibration:
         """(N,) likelihoods that detections of these scores are people."""
         likely: Floats = self._likely[self._bin(scores)]
         return likely
+
+    def proven(self, scores: Floats) -> Floats:
+        """(N,) the part of these likelihoods that was learnt: 0 before anything was seen, whatever the guess."""
+        proven = np.maximum.accumulate(self._continued / (self._seen + self._trust))
+        learnt: Floats = proven[self._bin(scores)]
+        return learnt
 
     def _bin(self, scores: Floats) -> NDArray[np.int64]:
         place: NDArray[np.int64] = (np.maximum(scores, 0.0) * self._bins).astype(np.int64)

@@ -45,9 +45,10 @@ class CascadeAssociation:
         matches.round(overlap - (1.0 - p.max_iou_distance), rows, columns)
         return matches.pairs()
 
-    def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> Rows:
-        """Every free detection above the threshold."""
-        return where(free & (found.scores >= self._params.birth_score))
+    def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float64]]:
+        """Every free detection above the threshold; none is taken for granted."""
+        picks = where(free & (found.scores >= self._params.birth_score))
+        return picks, np.ones(len(picks))
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
         """Remember every embedding."""

@@ -95,7 +95,7 @@ class DeepSort:
         rows, picks = association.match(tracks, found, self._clock)
         tracks.update(rows, found, picks, self._clock)
         association.learn(tracks, rows, found, picks)
-        tracks.start(found, association.births(tracks, found, _others(picks, len(found))), self._clock)
+        tracks.start(found, *association.births(tracks, found, _others(picks, len(found))), self._clock)
         confirmed = tracks.confirm()
 
         self._diary.write(tracks, confirmed, self._frame, float(time))

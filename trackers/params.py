@@ -22,12 +22,16 @@ class DeepSortParams:
             "cascade" is the 2017 paper.
         kalman: "batched" (one filter for all tracks) or "filterpy" (the reference, slow).
         n_init: number of hits that confirm a track.
+        early_doubt: two hits confirm it already where the learnt likelihoods that either is noise have a product
+            below this; never beside a lost track, nor before much was seen. 0: never.
         max_age: seconds that a confirmed track is kept unseen.
         tentative_age: seconds that an unconfirmed track is kept unseen.
         high_score: detections from this likelihood on enter the first round of matching.
         low_score: those from this on enter the second round; lower ones are ignored.
         birth_score: unmatched detections from this on start tracks.
         adapt_scores: learn what scores mean; otherwise the three above are plain scores.
+        still_time: seconds from which a track that never left its place is no proof that its scores mean people: signs
+            stay, too.
         position_noise: standard deviation of position, process and measurement, over the height (paper: 1/20).
         velocity_noise: standard deviation that velocity gains per 1/30 s, over the height (paper: 1/160).
         score_noise: 0..1, how much a high score lowers the measurement noise (NSA Kalman).
@@ -60,18 +64,20 @@ class DeepSortParams:
     association: Literal["joint", "cascade"] = "joint"
     kalman: Literal["batched", "filterpy"] = "batched"
     n_init: int = 3
+    early_doubt: float = 0.01
     max_age: float = 8.0
     tentative_age: float = 0.1
     high_score: float = 0.4
     low_score: float = 0.1
     birth_score: float = 0.6
     adapt_scores: bool = True
+    still_time: float = 10.0
     position_noise: float = 1 / 20
     velocity_noise: float = 1 / 160
     score_noise: float = 0.0
     steady_jitter: float = 0.025
     appearance_weight: float = 1.0
-    match_gain: float = 0.2
+    match_gain: float = 0.15
     match_iou: float = 0.0
     low_iou: float = 0.4
     refind_appearance: float = 0.35
@@ -111,6 +117,7 @@ class DeepSortParams:
             high_score=0.3,
             low_score=0.3,
             birth_score=0.3,
+            early_doubt=0.0,
             max_age=1.0,
             tentative_age=0.0,
             position_noise=1 / 20,

@@ -19,8 +19,14 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _LIFE = np.dtype(
-    [("id", "i8"), ("serial", "i8"), ("hits", "i8"), ("misses", "i8"), ("index", "i8"), ("seen", "f8"), ("score", "f8")]
+    [
+        *((name, "i8") for name in ("id", "serial", "hits", "misses", "index")),
+        *((name, "f8") for name in ("seen", "score", "doubt", "born", "x", "y")),
+    ]
 )
+
+LEFT = 0.5
+"""Heights from where it was born at which a track has left its place."""
 
 
 def make_filter(params: DeepSortParams) -> MotionFilter:
@@ -99,6 +105,21 @@ class Tracks:
         """(N,) its row in the caller's arrays."""
         return self._life.values["index"]
 
+    @property
+    def doubt(self) -> Floats:
+        """(N,) how doubtful the hits of a tentative track are together: the product of their doubts."""
+        return self._life.values["doubt"]
+
+    def still(self, clock: float, seconds: float) -> NDArray[np.bool_] | None:
+        """(N,) True for tracks older than `seconds` that are where they were born; None where none is so old."""
+        life = self._life.values
+        old: NDArray[np.bool_] = clock - life["born"] > seconds
+        if not old.any():
+            return None
+        x, y, _, height = self.motion.position.T
+        still: NDArray[np.bool_] = old & (np.hypot(x - life["x"], y - life["y"]) < LEFT * height)
+        return still
+
     def make_room_for(self, found: Detections) -> None:
         """Set up the memory of looks when the first embeddings come.
 
@@ -147,8 +168,8 @@ class Tracks:
             noise *= min(max((self._jitter.value / self._params.steady_jitter) ** 2, 0.02), 9.0)
         return noise
 
-    def start(self, found: Detections, picks: Rows, clock: float) -> None:
-        """Begin a tentative track at each detection of `picks`."""
+    def start(self, found: Detections, picks: Rows, doubt: Floats, clock: float) -> None:
+        """Begin a tentative track at each detection of `picks` (M,), doubtful by `doubt` (M,)."""
         count = len(picks)
         if count == 0:
             return
@@ -156,7 +177,9 @@ class Tracks:
         life = np.zeros(count, _LIFE)
         life["serial"] = self._born + np.arange(count)
         life["hits"] = 1
-        life["seen"] = clock
+        life["seen"] = life["born"] = clock
+        life["x"], life["y"] = found.xyah[picks, :2].T
+        life["doubt"] = doubt
         life["score"] = found.scores[picks]
         life["index"] = found.indices[picks]
         self._life.append(life)
@@ -170,8 +193,10 @@ class Tracks:
         self.xyxy = np.concatenate([self.xyxy, found.xyxy[picks]])
 
     def confirm(self) -> Rows:
-        """Give ids to tentative tracks with enough hits, in order of birth; return their rows."""
-        rows = where((self.ids == 0) & (self.hits >= self._params.n_init))
+        """Give ids to tentative tracks with enough hits, or two beyond doubt, by birth; return their rows."""
+        p = self._params
+        enough = (self.hits >= p.n_init) | ((self.hits >= 2) & (self.doubt < p.early_doubt))
+        rows = where((self.ids == 0) & enough)
         if len(rows) == 0:
             return rows
         rows = rows[np.argsort(self.serial[rows])]

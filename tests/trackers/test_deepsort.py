@@ -68,6 +68,37 @@ def test_n_init_counts_hits(n_init: int) -> None:
     assert counts == [0] * (n_init - 1) + [1] * (7 - n_init)
 
 
+def test_two_hits_confirm_once_scores_are_proven() -> None:
+    for early, hits in ((0.01, 2), (0.0, 3)):
+        tracker = DeepSort(early_doubt=early)
+        crowd = [box(100.0 * k) for k in range(10)]
+        for k in range(60):
+            tracker.update(crowd, [0.9] * 10, None, k / 30)
+        counts = [len(tracker.update([*crowd, box(1500)], [0.9] * 11, None, 2 + k / 30)) for k in range(4)]
+        assert counts == [10] * (hits - 1) + [11] * (5 - hits)
+
+
+def test_beside_a_lost_track_all_hits_are_waited_for() -> None:
+    looks = np.eye(12, 16, dtype=np.float32)
+    tracker = DeepSort()
+    crowd = [box(100.0 * k) for k in range(10)]
+    for k in range(60):
+        tracker.update([*crowd, box(1500)], [0.9] * 11, looks[:11], k / 30)
+    tracker.update(crowd, [0.9] * 10, looks[:10], 2.0)
+    other = looks[[*range(10), 11]]
+    counts = [len(tracker.update([*crowd, box(1515)], [0.9] * 11, other, 2.1 + k / 30)) for k in range(4)]
+    assert counts == [10, 10, 11, 11]
+
+
+def test_a_false_detection_never_becomes_a_person_at_once() -> None:
+    tracker = DeepSort()
+    crowd = [box(100.0 * k) for k in range(10)]
+    rng = np.random.default_rng(0)
+    for k in range(300):
+        ghost = box(float(rng.uniform(1200, 60000)), float(rng.uniform(0, 5000)))
+        assert len(tracker.update([*crowd, ghost], [0.99] * 11, None, k / 30)) <= 10
+
+
 @pytest.mark.parametrize("fps", [5.0, 30.0])
 def test_max_age_is_in_seconds(fps: float) -> None:
     for unseen, same in ((1.8, True), (2.4, False)):

@@ -115,3 +115,32 @@ def test_appearance_scale_learns_the_embedder() -> None:
     assert scale.same == pytest.approx(0.95, abs=0.01)
     assert scale.strangers == pytest.approx(0.7, abs=0.01)
     assert scale.span == pytest.approx(0.25, abs=0.02)
+
+
+def test_signs_that_stay_are_no_proof_of_people() -> None:
+    scores = np.concatenate([np.full(10, 0.32), np.full(4, 0.75)])
+    signs = scores < 0.5
+    fooled, wise, nobody_moves = ScoreCalibration(), ScoreCalibration(), ScoreCalibration()
+    everything = np.ones(len(scores), bool)
+    for _ in range(80):
+        for one in (fooled, wise, nobody_moves):
+            one.expect(scores)
+        fooled.observe(scores, everything)
+        wise.observe(scores, everything, signs)
+        nobody_moves.observe(scores, everything, everything)
+    low, high = np.array([0.32]), np.array([0.75])
+    assert fooled.probability(low)[0] > 0.9
+    assert wise.probability(low)[0] < 0.4  # no more than the guess
+    assert nobody_moves.probability(high)[0] > 0.9  # clear people may sit for hours
+
+
+def test_nothing_is_proven_before_it_was_seen() -> None:
+    one = ScoreCalibration()
+    scores = np.full(20, 0.8)
+    one.expect(scores)
+    assert one.probability(scores)[0] > 0.9
+    assert one.proven(scores)[0] == 0.0
+    for _ in range(40):
+        one.expect(scores)
+        one.observe(scores, np.ones(20, bool))
+    assert one.proven(scores)[0] > 0.95
