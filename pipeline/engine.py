@@ -88,6 +88,7 @@ class Pipeline:
         config = self.config
         names = [camera.name for camera in config.cameras]
         check_output(config.output.dir, overwrite=config.output.overwrite)
+        planes = ground_planes(config)
         perception = create_perception(config)
         if self.on_networks:
             self.on_networks(perception)
@@ -97,7 +98,7 @@ class Pipeline:
             for camera in config.cameras
         ]
         live = any(source.live for source in sources)
-        follower = create_follower(config, perception, keep_earlier=not live)
+        follower = create_follower(config, perception, planes=planes, keep_earlier=not live)
         summary = Summary(names)
         batcher = Batcher(
             sources,
@@ -153,7 +154,7 @@ class Pipeline:
             summary.total_seconds = time.monotonic() - started
             info.update(summary, final=complete)
             if config.output.report:
-                write_report(out, ground_planes(config))
+                write_report(out, planes)
         return summary
 
     def _advance(self, done: float) -> None:

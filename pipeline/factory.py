@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -48,8 +49,14 @@ def create_perception(config: Config) -> Perception:
     )
 
 
-def create_follower(config: Config, perception: Perception, *, keep_earlier: bool = False) -> Follower:
-    """Make the trackers and the association.
+def create_follower(
+    config: Config,
+    perception: Perception,
+    *,
+    planes: Mapping[str, GroundPlane] | None = None,
+    keep_earlier: bool = False,
+) -> Follower:
+    """Make the trackers and the association; `planes` as of `ground_planes`, read here where they are not given.
 
     Two things come from the networks where the configuration leaves them open: the calibrated same-person
     threshold of the embedder's weights, and the scale of the detector's scores where it is known (in a scene that
@@ -67,8 +74,12 @@ def create_follower(config: Config, perception: Perception, *, keep_earlier: boo
     if scale is not None:
         tracker = dataclasses.replace(tracker, adapt_scores=False)
     store = None if config.output.store is None else IdentityStore(config.output.store)
-    associator = IdentityAssociator(identities, calibrations=ground_planes(config), store=store)
+    planes = ground_planes(config) if planes is None else planes
+    associator = IdentityAssociator(identities, calibrations=planes, store=store)
     names = [camera.name for camera in config.cameras]
+    for first, second, *_ in identities.travel_times:
+        for name in {first, second} - set(names):
+            raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
     return Follower(names, tracker, associator, score_scale=scale or 1.0, keep_earlier=keep_earlier, store=store)
 
 

@@ -103,4 +103,5 @@ def _view(seen: Observation, result: TrackResult) -> CameraTracks:
         scores=seen.detections.scores[result.indices],
         embeddings=seen.embeddings[result.indices],
         image_size=(x + width, y + height),
+        origin=(x, y),
     )

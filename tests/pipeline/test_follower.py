@@ -10,7 +10,8 @@ import torch
 from pipeline.follower import Follower
 from pipeline.frames import Detections, Floats, Frame
 from pipeline.perception import Observation, Perception
-from trackers import DeepSortParams, IdentityAssociator
+from trackers import CameraTracks, DeepSortParams, IdentityAssociator
+from trackers.identities import IdentityStep
 
 
 class TwoPeople:
@@ -92,3 +93,20 @@ def test_a_person_is_confirmed_and_the_frames_before_are_filled_in() -> None:
 
 def test_scores_are_put_on_the_trackers_scale() -> None:
     assert follow(6, 2.0)[1] == [0] * 6, "0.7 on a scale of 2 starts no track"
+
+
+def test_the_association_knows_the_edges_of_a_cameras_region() -> None:
+    heard: list[CameraTracks] = []
+
+    class Listener:
+        def update(self, views: list[CameraTracks]) -> IdentityStep:
+            heard.extend(views)
+            return IdentityStep(tuple(np.ones(len(view), np.int64) for view in views))
+
+    follower = Follower(["a"], DeepSortParams(adapt_scores=False), Listener())  # type: ignore[arg-type]
+    for index in range(1, 4):
+        found = Detections(np.array([[10, 10, 30, 70]], np.float32), np.array([0.9], np.float32))
+        follower.follow([Observation(frame("a", index, (100, 40)), found, np.array([[1.0, 0.0]], np.float32))])
+    seen = heard[-1]
+    assert (seen.origin, seen.image_size) == ((100, 40), (228, 136))
+    assert seen.xyxy.round().tolist() == [[110, 50, 130, 110]]

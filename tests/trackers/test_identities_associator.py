@@ -219,3 +219,60 @@ def test_bad_input_is_named():
 def test_bad_settings_are_named(field, value):
     with pytest.raises(InputError, match=field):
         IdentityParams(**{field: value})
+
+
+def test_given_travel_times_decide_who_may_be_next():
+    look = people(1)
+
+    def seconds_apart(gap, **settings):
+        run = IdentityAssociator(**settings)
+        for camera, begin in (("gate", 0.0), ("hall", 4.0 + gap)):
+            for step in range(20):
+                run.update([view(camera, begin + step / 5, [1], look)])
+        final = run.finalize()
+        return final["gate", 1] == final["hall", 1]
+
+    known = {"travel_times": (("gate", "hall", 20.0, 40.0),), "margin": 4.0}
+    assert seconds_apart(30.0, **known)
+    assert not seconds_apart(5.0, **known)
+    assert seconds_apart(5.0, margin=4.0)
+    with pytest.raises(InputError, match="travel_times"):
+        IdentityParams(travel_times=(("gate", "hall", 40.0, 20.0),))
+
+
+def test_the_border_is_that_of_the_part_looked_at():
+    from trackers.identities.topology import BORDER, INSIDE
+    from trackers.identities.tracklets import TrackletTable
+
+    table = TrackletTable(bank=2, min_quality=0.2)
+    boxes = np.array([[605, 300, 645, 400], [800, 300, 840, 400]], np.float32)
+    embeddings = np.full((2, 0), np.nan, np.float32)
+    seen = CameraTracks(
+        "a", 0.0, np.array([1, 2]), boxes, np.ones(2, np.float32), embeddings, None, (1200, 700), (600, 100)
+    )
+    slots, _ = table.observe(seen)
+    assert table.zones(slots)[0].tolist() == [BORDER, INSIDE]
+
+
+def test_days_of_people_leave_no_trace_beyond_the_bounds():
+    """Twenty-five hours, 1,000 tracks: what is held stops growing once the bounds are met."""
+    rng = np.random.default_rng(0)
+    run = IdentityAssociator(window=60, horizon=600.0, max_age=3600.0, max_identities=50, max_tracks=100)
+    backend, sizes = run._backend, []
+    for visit in range(1000):
+        begin = 90.0 * visit
+        for step in range(2):
+            run.update([view(f"c{visit % 3}", begin + step, [visit], noisy(people(1, visit), rng))])
+        if visit % 200 == 199:
+            sizes.append(
+                (
+                    backend._table.size,
+                    len(backend._table) <= 60 + 17,
+                    len(backend._gallery) <= 50 + 60,
+                    len(backend._closed) <= 100,
+                    len(backend._asked) <= 60 + 17,
+                    len(backend._barred) <= 60 + 17,
+                    len(backend._due) <= 60 + 17,
+                )
+            )
+    assert set(sizes) == {(256, True, True, True, True, True, True)}

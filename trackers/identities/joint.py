@@ -399,7 +399,7 @@ class JointAssociator:
         for name, (count, total) in store.cameras().items():
             camera = self._table.cameras.setdefault(name, len(self._table.cameras))
             self._pairs.appearance.recall(camera, count, total)
-        self._table.extent = np.zeros((len(self._table.cameras), 2))
+        self._table.see(len(self._table.cameras))
         for track in store.tracks():
             if track.feature is not None:
                 self._gallery.add(track.identity, track.feature[None], track.last)

@@ -65,7 +65,8 @@ def _nats(table: TrackletTable, ended: Ints, begun: Ints, wait: Doubles) -> Floa
         squared += (there[None, :, axis] - moved) ** 2
     squared /= (height * deviation) ** 2
     scale = (np.log(small)[None, :] - np.log(tall)[:, None]) / np.float32(0.25)
-    picture = table.extent[table.camera[ended]].prod(axis=1).astype(np.float32)
+    camera = table.camera[ended]
+    picture = (table.extent[camera] - table.corner[camera]).prod(axis=1).astype(np.float32)
     area = np.maximum(picture[:, None] / height**2, 10.0)
     nats = np.log(area / (2 * np.pi * deviation**2)) - 0.5 * squared - 0.5 * np.minimum(scale**2, 16)
     return np.asarray(np.where(np.isfinite(nats), np.clip(nats, -1.0, 6.0), 0.0), np.float32)

@@ -48,9 +48,18 @@ class PairEvidence:
     def observe(self, view: CameraTracks) -> tuple[Ints, Ints]:
         """Take a view; the slots of its tracks and of those that are new."""
         slots, new = self.table.observe(view)
+        if len(self.travel.given) < len(self._params.travel_times):
+            self._know_ways()
         if self.floor:
             self.floor.observe(view, slots, new, self.table)
         return slots, new
+
+    def _know_ways(self) -> None:
+        """Take up the given travel times of the cameras known by now."""
+        index = self.table.cameras
+        for first, second, least, most in self._params.travel_times:
+            if first in index and second in index:
+                self.travel.given[index[first], index[second]] = (least, most)
 
     def learn(self, slots: Ints) -> Floats:
         """Learn means, cohorts and travel times anew from these tracks; their (N, N) points of appearance."""

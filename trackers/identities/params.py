@@ -56,6 +56,8 @@ class IdentityParams:
         return_ratio: how likely, against chance, it is assumed that somebody who walked out of the pictures
             comes back long after; near 0 who comes back is a new identity unless very much alike, 1 makes no
             difference. It gives way to what is learned from the run.
+        travel_times: known ways, rows of (from camera, to camera, least seconds, most seconds): who is next seen
+            there sooner or later than that is somebody else. Other pairs of cameras are learned.
         motion_weight: weight of taking up a lost track's motion in the same camera (or on the ground).
         motion_horizon: seconds for which a lost track's motion is carried on.
         ground_weight: weight of where people stand at the same moment on calibrated cameras' common floor.
@@ -82,6 +84,7 @@ class IdentityParams:
     centre_weight: float = 5.0
     time_weight: float = 1.0
     return_ratio: float = 0.001
+    travel_times: tuple[tuple[str, str, float, float], ...] = ()
     motion_weight: float = 0.5
     motion_horizon: float = 6.0
     ground_weight: float = 1.0
@@ -100,6 +103,11 @@ class IdentityParams:
             raise InputError(f"identities.normalise: {self.normalise!r} is not cohort, centre or none")
         if self.threshold is not None and not -1.0 <= self.threshold <= 1.0:
             raise InputError("identities.threshold: a cosine similarity lies in -1..1")
+        for way in self.travel_times:
+            if len(way) != 4 or not way[2] <= way[3]:
+                raise InputError(
+                    f"identities.travel_times: {list(way)} is not from camera, to camera, least and most seconds"
+                )
         for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"identities.{name}: must be greater than 0")

@@ -26,7 +26,8 @@ def crop_quality(view: CameraTracks) -> Floats:
     whole = np.ones(len(boxes), np.float32)
     if view.image_size is not None:
         right, bottom = view.image_size
-        cut = (boxes[:, 0] < 2) | (boxes[:, 1] < 2) | (boxes[:, 2] > right - 2) | (boxes[:, 3] > bottom - 2)
+        left, top = view.origin
+        cut = (boxes[:, :2] < (left + 2, top + 2)).any(axis=1) | (boxes[:, 2:] > (right - 2, bottom - 2)).any(axis=1)
         whole[cut] = 0.5
     quality = np.clip(view.scores, 0.05, 1) * np.clip(height / 64, 0.1, 1) * visible**2 * whole
     return np.asarray(np.clip(quality, 0, 1), np.float32)

@@ -15,8 +15,6 @@ show one person at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,13 +95,13 @@ class TravelTimes:
 
     Args:
         returns: as of `assumed`.
-        given: (from, to) camera indices -> (least, greatest) seconds that the way takes.
+
+    Attributes:
+        given: (from, to) camera indices -> (least, greatest) seconds that the way takes, known beforehand.
     """
 
-    def __init__(
-        self, returns: float = 0.005, given: Mapping[tuple[int, int], tuple[float, float]] | None = None
-    ) -> None:
-        self.given = dict(given or {})
+    def __init__(self, returns: float = 0.005) -> None:
+        self.given: dict[tuple[int, int], tuple[float, float]] = {}
         self._assumed = assumed(returns)
         self._count = 0
         self._same = np.zeros((0, KINDS, CLASSES))
@@ -166,6 +164,11 @@ class TravelTimes:
         vague = kind < 2
         if vague.any():
             points = np.where(vague, np.float32(VAGUE), np.float32(1)) * points
+        for (first, second), (least, greatest) in self.given.items():
+            forth = later & (cameras == first)[:, None] & (others == second)[None, :]
+            back = ~later & (cameras == second)[:, None] & (others == first)[None, :]
+            way = forth | back
+            points[way] = np.where((gap[way] >= least) & (gap[way] <= greatest), np.log(_SOON), -LIMIT)
         points[gap <= -CLOCKS] = -np.inf
         return np.asarray(points, np.float32)
 
@@ -209,11 +212,6 @@ class TravelTimes:
         own = (same + lean * pooled) / (everything * rate + lean)
         out = np.clip(np.log(own), -LIMIT, LIMIT)
         out[:, 2:] = np.minimum(out[:, 2:], np.log(_SOON))  # the best of many pairs is not to count for more
-        for (first, second), (least, greatest) in self.given.items():
-            if max(first, second) < self._count:
-                upper, lower = np.append(EDGES, np.inf), np.insert(EDGES, 0, -CLOCKS)
-                inside = (upper >= least) & (lower <= greatest)
-                out[first * self._count + second] = np.where(inside, 2.0, -LIMIT)
         return np.asarray(out, np.float64)
 
     @staticmethod

@@ -36,6 +36,7 @@ class TrackletTable:
         weight: (C,) how much quality the embeddings carry; 0: no embedding yet.
         feature: (C, D) the track's mean embedding, L2-normalised.
         identity: (C,) the identity shown; 0: none yet.
+        corner, extent: (cameras, 2) edges of what each camera looks at, pixels: left and upper, right and lower.
         apart: (C, C) whether two tracks were updated in the same frame of one camera (symmetric).
         together: (C, C) frames in which two tracks of one camera were both updated (duplicates only).
         overlap: (C, C) sum of their boxes' intersection over union over those frames.
@@ -48,7 +49,7 @@ class TrackletTable:
         self._free: list[int] = []
         self._before: dict[str, Ints] = {}
         self.cameras: dict[str, int] = {}
-        self.extent = np.zeros((0, 2))
+        self.corner, self.extent = np.zeros((0, 2)), np.zeros((0, 2))
         self.size = 0
         self.used = np.zeros(0, bool)
         self.camera = np.zeros(0, np.int64)
@@ -94,7 +95,7 @@ class TrackletTable:
         """
         camera = self.cameras.setdefault(view.camera, len(self.cameras))
         if camera == len(self.extent):
-            self.extent = np.vstack([self.extent, np.zeros((1, 2))])
+            self.see(camera + 1)
         self._widen(view)
         slots = np.empty(len(view), np.int64)
         fresh = []
@@ -112,10 +113,15 @@ class TrackletTable:
             self._meet(view, slots)
             self._look(view, slots)
         if view.image_size is not None:
-            self.extent[camera] = view.image_size
+            self.corner[camera], self.extent[camera] = view.origin, view.image_size
         elif len(view):
             self.extent[camera] = np.fmax(self.extent[camera], np.fmax.reduce(view.xyxy[:, 2:]))
         return slots, new
+
+    def see(self, cameras: int) -> None:
+        """Make room for that many cameras."""
+        more = np.zeros((cameras - len(self.extent), 2))
+        self.corner, self.extent = np.vstack([self.corner, more]), np.vstack([self.extent, more])
 
     def close(self, slots: Ints) -> None:
         """Take tracks out of the table."""
@@ -152,18 +158,18 @@ class TrackletTable:
 
     def zones(self, slots: Ints) -> tuple[Ints, Ints]:
         """Where tracks (N,) began and ended: UNKNOWN, INSIDE or at the BORDER of the picture, two (N,)."""
-        extent = self.extent[self.camera[slots]]
-        speed = self.velocity[slots]
+        camera, speed = self.camera[slots], self.velocity[slots]
+        edges = self.corner[camera], self.extent[camera]
         return (
-            self._zone(self.first_box[slots], -speed, extent),
-            self._zone(self.last_box[slots], speed, extent),
+            self._zone(self.first_box[slots], -speed, *edges),
+            self._zone(self.last_box[slots], speed, *edges),
         )
 
     @staticmethod
-    def _zone(boxes: Floats, speed: Doubles, extent: Doubles) -> Ints:
+    def _zone(boxes: Floats, speed: Doubles, corner: Doubles, extent: Doubles) -> Ints:
         near = REACH * (boxes[:, 3] - boxes[:, 1])[:, None]
         ahead = LEAD * np.where(np.isfinite(speed), speed, 0)
-        low = boxes[:, :2] + np.minimum(ahead, 0) < near
+        low = boxes[:, :2] + np.minimum(ahead, 0) < corner + near
         high = boxes[:, 2:] + np.maximum(ahead, 0) > extent - near
         zone = np.where((low | high).any(axis=1), BORDER, INSIDE)
         known = np.isfinite(boxes).all(axis=1) & (extent > 0).all(axis=1)

@@ -28,7 +28,9 @@ class CameraTracks:
         scores: (N,) float32 detection scores, 0..1.
         embeddings: (N, D) float32, L2-normalised; a row of NaN where there is none. D may be 0.
         quality: (N,) float32 in 0..1, how good each crop is; None to judge it by size and score.
-        image_size: (width, height) of the source's full picture in pixels, if known.
+        image_size: right and lower edge, in pixels of the source's full picture, of the part of it that is
+            looked at (its width and height where that is all of it), if known.
+        origin: left and upper edge of that part.
     """
 
     camera: str
@@ -39,6 +41,7 @@ class CameraTracks:
     embeddings: Floats
     quality: Floats | None = None
     image_size: tuple[int, int] | None = None
+    origin: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.ids)
