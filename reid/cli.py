@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,15 +21,30 @@ COMMANDS = {
     "embed": "reid.commands.embed",
     "rank": "reid.commands.rank",
 }
-EPILOG = """data sets: market1501, dukemtmc, occluded_duke, msmt17, cuhk03_labeled, cuhk03_detected,
-cuhk03_classic_labeled, cuhk03_classic_detected, veri, folder (id_camera_*.jpg), csv (path,id,camera,split)
+EPILOG = """data sets:
+  folder                   your own: images named <identity>_<camera>_*.jpg, flat or in train/, query/, gallery/
+  csv                      your own: a file with columns path,id,camera and, optionally, split
+  market1501, msmt17       as published (MSMT17: V1 and V2)
+  cuhk03_labeled, cuhk03_detected, cuhk03_classic_labeled, cuhk03_classic_detected
+                           new and classic protocol; from cuhk-03.mat, extracted folders or CUHK03-NP
+  veri                     VeRi-776 (vehicles) and what is laid out like it
+  dukemtmc, occluded_duke  withdrawn by their authors: for those who have them and may use them
 
 train on your own people in three commands:
   relaytrack reid train light --set data.sources.0.name=folder --set data.sources.0.root=my_people
   relaytrack reid eval --weights out/reid/weights.safetensors --dataset folder --root my_test_people
-  relaytrack run --source ... --set embedder.weights=out/reid/weights.safetensors
+  relaytrack run --source lobby.mp4 --out out/mine --set embedder.weights=out/reid/weights.safetensors
+
+`relaytrack reid COMMAND --help` shows each command's options and examples.
 
 The bundled weights were trained on Market-1501 and are for research use only."""
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help of up to 110 columns; examples stay as they are written."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=min(110, shutil.get_terminal_size((110, 24)).columns))
 
 
 def build_parser(prog: str = "relaytrack reid") -> argparse.ArgumentParser:
@@ -37,7 +53,7 @@ def build_parser(prog: str = "relaytrack reid") -> argparse.ArgumentParser:
         prog=prog,
         description="Person re-identification: train, score, measure and export networks.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module_name in COMMANDS.items():
@@ -47,7 +63,7 @@ def build_parser(prog: str = "relaytrack reid") -> argparse.ArgumentParser:
             help=module.HELP,
             description=module.HELP[0].upper() + module.HELP[1:] + ".",
             epilog=module.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reid.bench import BenchRow
 
-HELP = "table of backbones x attentions: parameters, multiplications, images per second, memory"
+HELP = "measure backbones x attentions: parameters, multiplications, images per second, memory"
 EPILOG = """examples:
   relaytrack reid bench --backbones resnet50 --attentions none,rga_sc --batches 8
   relaytrack reid bench --backbones mobilenet_v2_ibn,osnet_x0_25 --attentions none,rga_sc,pfsa --json
@@ -17,23 +17,30 @@ EPILOG = """examples:
 Networks have random weights; all of a group run in turn, so that other load hits them alike. Ratios are against the
 first network. --accuracies takes a JSON object {"backbone/attention": percent} and draws speed against it."""
 
+BACKBONES = ("resnet50", "resnet50_ibn_a", "osnet_x1_0", "osnet_x0_25", "mobilenet_v2", "mobilenet_v2_ibn")
+ATTENTIONS = ("none", "rga_s", "rga_c", "rga_sc", "pfsa", "pfsa_softmax")
+ENGINES = "eager,channels_last,deployed,onnxruntime"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure and how."""
-    parser.add_argument("--backbones", default="mobilenet_v2_ibn", help="comma-separated (default: %(default)s)")
-    parser.add_argument("--attentions", default="none,rga_sc", help="comma-separated (default: %(default)s)")
-    parser.add_argument("--stages", default="", help="stages with attention, comma-separated (default: all)")
-    parser.add_argument("--size", default="256x128", help="HEIGHTxWIDTH (default: %(default)s)")
-    parser.add_argument("--engines", default="eager,channels_last,deployed,onnxruntime", help="also: compile")
-    parser.add_argument("--precisions", default="fp32", help="fp32, bf16, fp16 (default: fp32)")
-    parser.add_argument("--batches", default="1,16", help="comma-separated (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each (default: 5)")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
-    parser.add_argument("--memory", action="store_true", help="peak memory too, each in a process of its own")
-    parser.add_argument("--accuracies", type=Path, help="JSON file of known accuracies, for the picture")
-    parser.add_argument("--plot", type=Path, default=Path("out/pareto.png"), help="picture (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    add = parser.add_argument
+    add("--backbones", default="mobilenet_v2_ibn", metavar="LIST", help=f"of {', '.join(BACKBONES)}")
+    add(
+        "--attentions", default="none,rga_sc", metavar="LIST", help=f"of {', '.join(ATTENTIONS)} (default: none,rga_sc)"
+    )
+    add("--stages", default="", metavar="LIST", help="stages with attention, such as 3,4 (default: all)")
+    add("--size", default="256x128", metavar="HxW", help="height x width of the input, pixels (default: 256x128)")
+    add("--engines", default=ENGINES, metavar="LIST", help=f"of {ENGINES},compile (default: all but compile)")
+    add("--precisions", default="fp32", metavar="LIST", help="of fp32, bf16, fp16; onnxruntime runs fp32 only")
+    add("--batches", default="1,16", metavar="LIST", help="images in a run (default: 1,16)")
+    add("--rounds", type=int, default=5, metavar="N", help="timed runs of each (default: 5)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: torch's)")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
+    add("--memory", action="store_true", help="peak memory too, each in a process of its own")
+    add("--accuracies", type=Path, metavar="FILE", help="JSON file of known accuracies, for the picture")
+    add("--plot", type=Path, default=Path("out/pareto.png"), metavar="FILE", help="picture (default: %(default)s)")
+    add("--json", action="store_true", help="one JSON array on stdout")
 
 
 def run(args: argparse.Namespace) -> int:

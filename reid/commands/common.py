@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """--weights, --device, --batch, --flip."""
-    parser.add_argument("--weights", type=Path, help="weights or ONNX file (default: the bundled weights)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights or ONNX file (default: the bundled weights)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument("--batch", type=int, default=32, help="crops per run of the network (default: 32)")
+    parser.add_argument("--batch", type=int, default=32, metavar="N", help="crops per run of the network (default: 32)")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored crop's embedding")
 
 

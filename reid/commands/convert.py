@@ -12,12 +12,14 @@ EPILOG = """example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE, TARGET, --half and what to say about the weights."""
-    parser.add_argument("source", type=Path, help="the reference checkpoint (nothing in it is executed)")
-    parser.add_argument("target", type=Path, help="weights to write (.safetensors)")
+    parser.add_argument(
+        "source", type=Path, metavar="SOURCE", help="the reference checkpoint (nothing in it is executed)"
+    )
+    parser.add_argument("target", type=Path, metavar="TARGET", help="weights to write (.safetensors)")
     parser.add_argument("--half", action="store_true", help="store matrices as float16")
-    parser.add_argument("--name", default="", help="what the weights are called")
-    parser.add_argument("--dataset", default="", help="what they were trained on")
-    parser.add_argument("--licence", default="", help="their licence, stored in them")
+    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
+    parser.add_argument("--dataset", default="", metavar="TEXT", help="what they were trained on")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="their licence, stored in them")
 
 
 def run(args: argparse.Namespace) -> int:

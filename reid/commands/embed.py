@@ -17,9 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """FOLDER, --out and the weights."""
     from reid.commands.common import add_weights
 
-    parser.add_argument("folder", type=Path, help="folder of images; sub-folders count too")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of images; sub-folders count too")
     parser.add_argument(
-        "--out", type=Path, default=Path("out/embeddings.npz"), help="file to write (default: %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("out/embeddings.npz"),
+        metavar="FILE",
+        help="file to write (default: %(default)s)",
     )
     add_weights(parser)
 

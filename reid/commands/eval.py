@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "score weights on a data set: CMC rank-1/5/10, mAP, mINP; on another one than they learned from, too"
+HELP = "score weights on any data set: rank-1/5/10, mAP, mINP, re-ranked too"
 EPILOG = """examples:
   relaytrack reid eval --dataset market1501 --root /data
   relaytrack reid eval --weights out/reid/weights.safetensors --dataset folder --root my_people --rerank --json
@@ -19,10 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from reid.commands.common import add_weights
 
     add_weights(parser)
-    parser.add_argument("--dataset", default="market1501", help="name of the data set (default: market1501)")
-    parser.add_argument("--root", type=Path, required=True, help="its folder (for csv: the file)")
+    parser.add_argument(
+        "--dataset",
+        default="market1501",
+        metavar="NAME",
+        help="data set (default: market1501; see relaytrack reid --help)",
+    )
+    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="its folder (for csv: the file)")
     parser.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking as well")
-    parser.add_argument("--validation", action="store_true", help="the held-out training identities instead")
+    parser.add_argument(
+        "--validation", action="store_true", help="the held-out training identities instead, and the threshold on them"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 

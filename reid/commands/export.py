@@ -16,17 +16,19 @@ weights."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE, TARGET, --half and what to say about the weights."""
-    parser.add_argument("source", type=Path, help="weights (.safetensors) or training checkpoint (.pt)")
-    parser.add_argument("target", type=Path, help=".onnx, or .safetensors for a training checkpoint")
+    parser.add_argument(
+        "source", type=Path, metavar="SOURCE", help="weights (.safetensors) or training checkpoint (.pt)"
+    )
+    parser.add_argument("target", type=Path, metavar="TARGET", help=".onnx, or .safetensors for a training checkpoint")
     parser.add_argument("--half", action="store_true", help="store matrices as float16 (.safetensors)")
     parser.add_argument(
         "--keep-norms",
         action="store_true",
         help="of a checkpoint: leave its batch-norm statistics instead of measuring them on its training images",
     )
-    parser.add_argument("--name", default="", help="what the weights are called")
-    parser.add_argument("--licence", default="", help="licence of the weights, stored in them")
-    parser.add_argument("--notice", default="", help="one line that each run with the weights says")
+    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the weights, stored in them")
+    parser.add_argument("--notice", default="", metavar="TEXT", help="one line that each run with the weights says")
 
 
 def run(args: argparse.Namespace) -> int:

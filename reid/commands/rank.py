@@ -17,10 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """QUERY, FOLDER, --out, --top and the weights."""
     from reid.commands.common import add_weights
 
-    parser.add_argument("query", type=Path, help="an image, or a folder of them")
-    parser.add_argument("folder", type=Path, help="folder of images to rank; sub-folders count too")
+    parser.add_argument("query", type=Path, metavar="QUERY", help="an image, or a folder of them")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of images to rank; sub-folders count too")
     parser.add_argument("--out", type=Path, default=Path("out/rank.png"), help="picture (default: %(default)s)")
-    parser.add_argument("--top", type=int, default=10, help="matches to show (default: 10)")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="matches to show (default: 10)")
     parser.add_argument("--queries", type=int, default=8, help="most rows, spread over the query folder (default: 8)")
     add_weights(parser)
 

@@ -94,10 +94,14 @@ class LossConfig(_Section):
 
 
 class OptimConfig(_Section):
-    """Optimiser and learning-rate schedule; `warmup` and `milestones` are parts of the run, 0..1."""
+    """Optimiser and learning-rate schedule; `warmup` and `milestones` are parts of the run, 0..1.
+
+    `backbone_factor` times `lr` is the rate of the backbone (pre-trained, as a rule); attention and head have `lr`.
+    """
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = Field(default=3.5e-4, gt=0)
+    backbone_factor: float = Field(default=1.0, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     clip: float | None = Field(default=None, gt=0)

@@ -259,12 +259,19 @@ class Trainer:
 
     def _optimizer(self) -> torch.optim.Optimizer:
         optim = self.config.optim
-        plain = [p for p in self.model.parameters() if p.ndim > 1]
-        flat = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": plain, "lr": optim.lr, "base": optim.lr, "weight_decay": optim.weight_decay},
-            {"params": flat, "lr": optim.lr, "base": optim.lr, "weight_decay": 0.0},
-        ]
+        parts = [(optim.lr, list(self.model.parameters()))]
+        if optim.backbone_factor != 1:
+            body = {id(p) for p in self.model.backbone.parameters()}
+            parts = [
+                (optim.lr, [p for p in self.model.parameters() if id(p) not in body]),
+                (optim.lr * optim.backbone_factor, list(self.model.backbone.parameters())),
+            ]
+        groups = []
+        for rate, parameters in parts:
+            plain = [p for p in parameters if p.ndim > 1]
+            flat = [p for p in parameters if p.ndim <= 1]  # norms and biases do not decay
+            groups.append({"params": plain, "lr": rate, "base": rate, "weight_decay": optim.weight_decay})
+            groups.append({"params": flat, "lr": rate, "base": rate, "weight_decay": 0.0})
         if self.centre is not None:
             rate = self.config.loss.centre_lr
             groups.append({"params": list(self.centre.parameters()), "lr": rate, "base": rate, "weight_decay": 0.0})

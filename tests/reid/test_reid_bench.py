@@ -74,6 +74,15 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
         assert message in capsys.readouterr().err
 
 
+def test_the_help_lists_what_there_is() -> None:
+    from reid.attention.factory import KINDS
+    from reid.backbones.factory import NAMES
+    from reid.commands import bench as command
+
+    assert command.BACKBONES == NAMES
+    assert command.ATTENTIONS == KINDS
+
+
 def test_onnxruntime_is_fp32() -> None:
     with pytest.raises(ReidError, match="fp32 only"):
         runner(build_model(SPEC), "onnxruntime", "bf16", 1, torch.device("cpu"))

@@ -308,6 +308,18 @@ def test_other_losses_optimisers_and_heads_run(people: Path, tmp_path: Path, hea
     assert trainer.step == 1
 
 
+def test_the_backbone_may_learn_more_slowly(people: Path, tmp_path: Path) -> None:
+    optim = {"name": "sgd", "lr": 0.1, "backbone_factor": 0.25, "warmup": 0.0, "schedule": "step"}
+    trainer = prepare(config(people, tmp_path, iterations=1, optim=optim))
+    rates = {id(p): group["lr"] for group in trainer.optimizer.param_groups for p in group["params"]}
+    assert {rates[id(p)] for p in trainer.model.backbone.parameters()} == {0.025}
+    assert {rates[id(p)] for p in trainer.model.attention.parameters()} == {0.1}
+    assert {rates[id(p)] for p in trainer.model.head.parameters()} == {0.1}
+    assert len(rates) == len(list(trainer.model.parameters()))
+    trainer.run()
+    assert {group["lr"] for group in trainer.optimizer.param_groups} == {0.1, 0.025}
+
+
 SCRIPT = """
 import copy, sys
 from pathlib import Path

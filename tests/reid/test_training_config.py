@@ -35,6 +35,16 @@ def test_the_papers_recipe() -> None:
     assert [round(part * 600) for part in config.optim.milestones] == list(range(80, 361, 40))
 
 
+def test_the_recipe_of_the_parameter_free_network() -> None:
+    config = load_config("pfsa_resnet50")
+    epoch = 12_936 // (config.data.identities * config.data.images)
+    assert epoch == 269
+    assert config.run.iterations == 100 * epoch
+    assert config.optim.milestones == (0.4, 0.8)
+    assert (config.optim.lr, config.optim.lr * config.optim.backbone_factor) == pytest.approx((0.1, 0.01))
+    assert (config.model.height, config.model.width, config.model.head) == (384, 128, "stripes")
+
+
 def test_overrides_reach_values_lists_and_new_keys() -> None:
     config = load_config(
         "debug", ["run.iterations=7", "data.sources.0.root=/x", "optim.lr=1e-5", "model.attention_stages=[1, 2]"]
