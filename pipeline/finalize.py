@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from pipeline.config import Config
 from pipeline.earlier import Earlier, EarlierBoxes
 from pipeline.errors import OutputError
+from pipeline.frames import Floats, Ints
 from pipeline.outdir import write_bytes, writing
 from pipeline.redraw import discard, make_seekable, redraw, replace
 from pipeline.sinks.events import append_revisions
 from pipeline.sinks.identities import NAME, read_identities, write_identities
 from pipeline.sinks.mot import mot_line
+from trackers.heads import mend_heads
 
 FinalIds = Mapping[tuple[str, int], int]
 """(camera, track id) -> final identity."""
@@ -119,6 +123,20 @@ def _drawn(own: list[bytes], camera: str, final_ids: FinalIds) -> list[bytes]:
     return lines
 
 
+def _mended(own: list[bytes], frames: Ints, ids: Ints, boxes: Floats) -> Ints:
+    """Track ids of boxes from before confirmation, set right by the confirmed ones, the lines `own`."""
+    if len(ids) == 0 or not own:
+        return ids
+    table = np.array([line.split(b",", 6)[:6] for line in own]).astype(np.float64)
+    confirmed = np.hstack([table[:, 2:4], table[:, 2:4] + table[:, 4:6]])
+    early = np.arange(len(table) + len(ids)) >= len(table)
+    joined = (
+        np.concatenate([table[:, 0].astype(np.int64), frames]),
+        np.concatenate([table[:, 1].astype(np.int64), ids]),
+    )
+    return mend_heads(*joined, np.concatenate([confirmed, boxes]), early)[len(table) :]
+
+
 def _final_text(folder: Path, camera: str, final_ids: FinalIds, earlier: EarlierBoxes | None) -> _Text:
     """The lines of `tracks/<camera>.txt` with final identities, earlier boxes filled in.
 
@@ -150,6 +168,7 @@ def _final_text(folder: Path, camera: str, final_ids: FinalIds, earlier: Earlier
     taken.update(best)
     if earlier is not None:
         frames, ids, boxes, scores = earlier.rows()
+        ids = _mended(own, frames, ids, boxes)
         for frame_number, track_id, box, score in zip(frames.tolist(), ids.tolist(), boxes, scores, strict=True):
             line = mot_line(frame_number, track_id, box, float(score))
             tracks.append((frame_number, line))
