@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.rows import Column, Move
+from trackers.rows import Column, Move, where
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -27,8 +27,8 @@ class FeatureMemory(Protocol):
     def remove(self, move: Move) -> None:
         """Give up tracks."""
 
-    def learn(self, rows: Rows, embeddings: Vectors, weights: NDArray[np.float64]) -> None:
-        """Add an embedding (M, D) to each of the tracks `rows`, heeding it by `weights` (M,) in 0..1."""
+    def learn(self, rows: Rows, embeddings: Vectors) -> None:
+        """Add an embedding (M, D) to each of the tracks `rows`."""
 
     def cosines(self, embeddings: Vectors) -> Vectors:
         """(N, M) cosines of the tracks with `embeddings` (M, D)."""
@@ -39,7 +39,7 @@ class RunningMean:
 
     Args:
         dimensions: D.
-        momentum: share of the old average in the new one, at weight 1.
+        momentum: share of the old average in the new one.
     """
 
     def __init__(self, dimensions: int, momentum: float) -> None:
@@ -62,12 +62,15 @@ class RunningMean:
         self._known.remove(move)
         self._mean.remove(move)
 
-    def learn(self, rows: Rows, embeddings: Vectors, weights: NDArray[np.float64]) -> None:
+    def learn(self, rows: Rows, embeddings: Vectors) -> None:
         """Blend an embedding into each mean."""
-        share = np.where(self._known.values[rows], (1.0 - self._momentum) * weights, 1.0).astype(np.float32)
-        mixed = self._mean.values[rows]
-        mixed *= 1.0 - share[:, None]
-        mixed += share[:, None] * embeddings
+        new = where(~self._known.values[rows])
+        if self._momentum > 0:
+            mixed = self._mean.values[rows]  # the length comes right below
+            mixed += np.float32((1.0 - self._momentum) / self._momentum) * embeddings
+            mixed[new] = embeddings[new]
+        else:
+            mixed = embeddings.copy()
         mixed *= 1.0 / (np.sqrt(np.einsum("nd,nd->n", mixed, mixed))[:, None] + np.float32(1e-12))
         self._mean.values[rows] = mixed
         self._known.values[rows] = True
@@ -108,7 +111,7 @@ class Gallery:
         self._stored.remove(move)
         self._vectors.remove(move)
 
-    def learn(self, rows: Rows, embeddings: Vectors, weights: NDArray[np.float64]) -> None:
+    def learn(self, rows: Rows, embeddings: Vectors) -> None:
         """Put an embedding in the place of the oldest."""
         self._vectors.values[rows, self._stored.values[rows] % self._budget] = embeddings
         self._stored.values[rows] += 1

@@ -120,16 +120,16 @@ class JointAssociation:
         One beside a lost track may be that person, so that all of `n_init` hits are waited for.
         """
         picks = where(free & (self._likely >= self._params.birth_score))
-        if len(picks):
-            live = where(tracks.misses == 0)
-            repeats = boxes.iou(tracks.xyxy[live], found.xyxy[picks])
-            if self._alike is not None:
-                repeats += self._params.birth_appearance * self._alike[live[:, None], picks]
-            picks = picks[repeats.max(axis=0, initial=0.0) <= self._params.birth_iou]
+        if len(picks) == 0:
+            return picks, np.zeros(0)
+        overlap = boxes.iou(tracks.xyxy, found.xyxy[picks])
+        live = tracks.misses == 0
+        repeats = overlap if self._alike is None else overlap + self._params.birth_appearance * self._alike[:, picks]
+        new = repeats[live].max(axis=0, initial=0.0) <= self._params.birth_iou
+        picks = picks[new]
         doubt = self._doubt(found.scores[picks])
-        if len(picks):
-            lost = where((tracks.ids > 0) & (tracks.misses > 0))
-            doubt[(boxes.intersections(tracks.xyxy[lost], found.xyxy[picks]) > 0).any(axis=0)] = np.inf
+        lost = (tracks.ids > 0) & ~live
+        doubt[(overlap[lost] > 0).any(axis=0)[new]] = np.inf
         return picks, doubt
 
     def _doubt(self, scores: Floats) -> Floats:
@@ -146,7 +146,7 @@ class JointAssociation:
         good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
         good &= self._likely[picks] >= self._params.high_score
         rows, picks = rows[good], picks[good]
-        tracks.memory.learn(rows, found.embeddings[picks], np.ones(len(rows)))
+        tracks.memory.learn(rows, found.embeddings[picks])
 
     def _likelihood(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(M,) how likely detections are people."""
@@ -206,4 +206,7 @@ class JointAssociation:
         if cosines is not None and tracks.memory is not None:
             known = tracks.memory.known
             pairs = int(np.count_nonzero(known)) * int(np.count_nonzero(found.embedded))
-            self._looks.observe(cosines, cosines[rows, picks][known[rows] & found.embedded[picks]], pairs)
+            same = cosines[rows, picks]
+            if pairs < cosines.size:
+                same = same[known[rows] & found.embedded[picks]]
+            self._looks.observe(cosines, same, pairs)

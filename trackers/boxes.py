@@ -23,12 +23,24 @@ def usable(xyxy: Floats, frame_size: tuple[float, float] | None = None) -> Mask:
     Returns:
         (N,) True for finite boxes of positive width and height that reach into the image.
     """
+    if len(xyxy) and _all_usable(xyxy, frame_size):
+        return np.ones(len(xyxy), bool)
     with np.errstate(invalid="ignore", over="ignore"):
         fine: Mask = np.all(np.abs(xyxy) < LARGEST_COORDINATE, axis=1)
         fine &= np.all((xyxy[:, 2:] > xyxy[:, :2]) & (xyxy[:, 2:] > 0), axis=1)
         if frame_size is not None:
             fine &= np.all(xyxy[:, :2] < np.asarray(frame_size), axis=1)
     return fine
+
+
+def _all_usable(xyxy: Floats, frame_size: tuple[float, float] | None) -> bool:
+    """Tell the usual case with few operations; False does not say that a box is bad."""
+    # The comparisons are False where a number is not one.
+    if not (xyxy.min() > -LARGEST_COORDINATE and xyxy[:, 2:].min() > 0 and xyxy.max() < LARGEST_COORDINATE):
+        return False
+    if not (xyxy[:, 2:] > xyxy[:, :2]).all():
+        return False
+    return frame_size is None or bool((xyxy[:, :2] < frame_size).all())
 
 
 def to_xyah(xyxy: Floats) -> Floats:

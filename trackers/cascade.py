@@ -55,4 +55,4 @@ class CascadeAssociation:
         if tracks.memory is not None and found.embedded.any():
             clear = found.embedded[picks]
             rows, picks = rows[clear], picks[clear]
-            tracks.memory.learn(rows, found.embeddings[picks], np.ones(len(rows)))
+            tracks.memory.learn(rows, found.embeddings[picks])

@@ -55,9 +55,7 @@ class Detections:
         all_boxes = _shaped(xyxy, "xyxy", (-1, 4))
         all_scores = _shaped(scores, "scores", (len(all_boxes),))
         usable = boxes.usable(all_boxes, frame_size) & np.isfinite(all_scores)
-        rows = where(usable)
-        kept = all_boxes[rows]
-        rows = rows[np.lexsort((all_scores[rows], kept[:, 3], kept[:, 2], kept[:, 1], kept[:, 0]))]
+        rows = _sorted(where(usable), all_boxes, all_scores)
         vectors, embedded = _unit_rows(embeddings, len(all_boxes), rows)
         kept = all_boxes[rows]
         return Detections(
@@ -69,6 +67,18 @@ class Detections:
             indices=rows,
             rejected=len(all_boxes) - len(rows),
         )
+
+
+def _sorted(rows: NDArray[np.int64], xyxy: Floats, scores: Floats) -> NDArray[np.int64]:
+    """The rows by left edge; where two share it, by the other sides and the score."""
+    left = xyxy[rows, 0]
+    order = left.argsort()
+    left = left[order]
+    if (left[1:] == left[:-1]).any():
+        kept = xyxy[rows]
+        order = np.lexsort((scores[rows], kept[:, 3], kept[:, 2], kept[:, 1], kept[:, 0]))
+    by_place: NDArray[np.int64] = rows[order]
+    return by_place
 
 
 def _shaped(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Floats:
@@ -98,6 +108,9 @@ def _unit_rows(
         raise InputError(f"embeddings have shape {array.shape}, wanted ({count}, D)")
     vectors = np.asarray(array[rows], np.float32)
     squared = np.einsum("nd,nd->n", vectors, vectors)
+    normal = np.abs(squared - 1.0) <= 1e-3
+    if normal.all():
+        return vectors, normal
     embedded = np.isfinite(squared) & (squared > 0)
     if not embedded.all():
         vectors[~embedded] = 0.0

@@ -40,30 +40,45 @@ class Noise:
     def __init__(self, position: float = 1 / 20, velocity: float = 1 / 160) -> None:
         self.position = position
         self.velocity = velocity
+        self._born = _Variance(2 * position, 1e-2), _Variance(10 * velocity * REFERENCE_RATE, 1e-5 * REFERENCE_RATE)
+        self._drift = _Variance(position, 1e-2), _Variance(velocity * REFERENCE_RATE, 1e-5 * REFERENCE_RATE)
+        self._measured = _Variance(position, 1e-1)
 
     def initial(self, heights: Floats) -> tuple[Floats, Floats]:
         """(N, 4) variances of position and of velocity (units per second) of a track just born."""
-        position = self._spread(heights, 2 * self.position, 1e-2)
-        velocity = self._spread(heights, 10 * self.velocity, 1e-5) * REFERENCE_RATE
-        return position**2, velocity**2
+        position, velocity = self._born
+        return position.of(heights), velocity.of(heights)
 
     def process(self, heights: Floats, dt: float) -> tuple[Floats, Floats]:
         """(N, 4) variances that `dt` seconds add to position and to velocity."""
         steps = dt * REFERENCE_RATE
-        position = self._spread(heights, self.position, 1e-2)
-        velocity = self._spread(heights, self.velocity, 1e-5) * REFERENCE_RATE
-        return position**2 * steps, velocity**2 * steps
+        position, velocity = self._drift
+        return position.of(heights, steps), velocity.of(heights, steps)
 
     def measurement(self, heights: Floats) -> Floats:
         """(N, 4) variances of a detection's position."""
-        spread: Floats = self._spread(heights, self.position, 1e-1) ** 2
-        return spread
+        return self._measured.of(heights)
 
-    @staticmethod
-    def _spread(heights: Floats, relative: float, aspect: float) -> Floats:
-        spread = np.repeat((relative * heights)[:, None], 4, axis=1)
-        spread[:, ASPECT] = aspect
-        return spread
+
+class _Variance:
+    """Variances of (x, y, aspect, height): proportional to the squared height, but for the aspect's.
+
+    Args:
+        relative: standard deviation over the height.
+        aspect: standard deviation of the aspect.
+    """
+
+    def __init__(self, relative: float, aspect: float) -> None:
+        self._by_height = np.full(4, relative**2)
+        self._by_height[ASPECT] = 0.0
+        self._fixed = np.zeros(4)
+        self._fixed[ASPECT] = aspect**2
+
+    def of(self, heights: Floats, times: float = 1.0) -> Floats:
+        """(N, 4) variances for heights (N,), `times` as many."""
+        variance: Floats = (heights * heights)[:, None] * (self._by_height * times)
+        variance += self._fixed * times
+        return variance
 
 
 class MotionFilter(Protocol):
@@ -147,17 +162,19 @@ class BatchedKalman:
 
     def predict(self, dt: float) -> None:
         """x' = F x, P' = F P F^T + Q with F = [[1, dt], [0, 1]] for each coordinate and its velocity."""
-        position, velocity, pp, pv, vv = self._state.values.swapaxes(0, 1)
+        state = self._state.values.swapaxes(0, 1).copy()  # each part in one piece
+        position, velocity, pp, pv, vv = state
         q_position, q_velocity = self._noise.process(position[:, HEIGHT], dt)
         position += dt * velocity
         pp += (2 * dt) * pv + (dt * dt) * vv + q_position
         pv += dt * vv
         vv += q_velocity
+        self._state.values[:] = state.swapaxes(0, 1)
 
     def update(self, rows: Rows, measured: Floats, noise_scale: Floats) -> None:
         """K = P H^T / S; x += K (z - H x); P -= K H P, for each coordinate and its velocity."""
-        state = self._state.values[rows]
-        position, velocity, pp, pv, vv = state.swapaxes(0, 1)
+        state = self._state.values[rows].swapaxes(0, 1).copy()
+        position, velocity, pp, pv, vv = state
         noise = self._noise.measurement(position[:, HEIGHT]) * noise_scale[:, None]
         s = pp + noise
         gain_v = pv / s
@@ -168,7 +185,7 @@ class BatchedKalman:
         keep = noise / s  # one minus the position's gain
         pv *= keep
         pp *= keep
-        self._state.values[rows] = state
+        self._state.values[rows] = state.swapaxes(0, 1)
 
     def projected(self) -> tuple[Floats, Floats]:
         """(N, 4) mean and variance of each track's next measurement."""

@@ -162,9 +162,9 @@ class Tracks:
             noise -= self._params.score_noise * scores.clip(0.0, 0.95)
         if self._params.steady_jitter > 0:
             steady = where((self.misses[rows] == 1) & (self.hits[rows] > 3))
-            expected = self.motion.position[rows[steady]]
-            distance = np.abs(measured[steady, :2] - expected[:, :2]).sum(axis=1) / expected[:, 3]
-            self._jitter.observe(distance)
+            x, y, _, height = self.motion.position[rows[steady]].T
+            there = measured[steady]
+            self._jitter.observe((np.abs(there[:, 0] - x) + np.abs(there[:, 1] - y)) / height)
             noise *= min(max((self._jitter.value / self._params.steady_jitter) ** 2, 0.02), 9.0)
         return noise
 
@@ -184,11 +184,10 @@ class Tracks:
         life["index"] = found.indices[picks]
         self._life.append(life)
         if self.memory is not None:
-            embedded = found.embedded[picks]
-            embeddings = np.zeros((count, self._dimensions), np.float32)
-            if embedded.any():
-                embeddings[embedded] = found.embeddings[picks[embedded]]
-            self.memory.append(embeddings, embedded)
+            embeddings = found.embeddings[picks]  # zero where there is none; without columns where all lack it
+            if embeddings.shape[1] == 0:
+                embeddings = np.zeros((count, self._dimensions), np.float32)
+            self.memory.append(embeddings, found.embedded[picks])
         self._born += count
         self.xyxy = np.concatenate([self.xyxy, found.xyxy[picks]])
 

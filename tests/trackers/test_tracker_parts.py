@@ -67,7 +67,7 @@ def test_memory_learns_and_forgets_by_row(memory: RunningMean | Gallery) -> None
     memory.append(np.zeros((1, 4), np.float32), np.array([False]))
     assert memory.known.tolist() == [True, True, False]
     np.testing.assert_allclose(memory.cosines(axes)[:2], np.eye(4)[:2], atol=1e-6)
-    memory.learn(np.array([2]), axes[3:], np.ones(1))
+    memory.learn(np.array([2]), axes[3:])
     assert memory.known.all()
     memory.remove(Move.without(np.array([True, False, False])))
     np.testing.assert_allclose(memory.cosines(axes).max(axis=1), 1.0)
@@ -79,7 +79,7 @@ def test_gallery_keeps_the_newest() -> None:
     axes = np.eye(4, dtype=np.float32)
     gallery.append(axes[:1], np.array([True]))
     for axis in (1, 2):
-        gallery.learn(np.array([0]), axes[axis : axis + 1], np.ones(1))
+        gallery.learn(np.array([0]), axes[axis : axis + 1])
     assert gallery.cosines(axes)[0].tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
