@@ -50,14 +50,14 @@ class Follower:
         return tuple(
             FrameTracks(
                 frame=seen.frame,
-                ids=result.ids,
+                ids=tracks,
                 global_ids=ids,
                 xyxy=result.xyxy,
                 scores=seen.detections.scores[result.indices],
                 detections=seen.detections,
                 embeddings=seen.embeddings[result.indices],
             )
-            for (seen, result), ids in zip(tracked, step.global_ids, strict=True)
+            for (seen, result), ids, tracks in zip(tracked, step.global_ids, step.track_ids, strict=True)
         )
 
     def _track(self, seen: Observation) -> TrackResult:

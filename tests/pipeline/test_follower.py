@@ -101,7 +101,8 @@ def test_the_association_knows_the_edges_of_a_cameras_region() -> None:
     class Listener:
         def update(self, views: list[CameraTracks]) -> IdentityStep:
             heard.extend(views)
-            return IdentityStep(tuple(np.ones(len(view), np.int64) for view in views))
+            ids = tuple(view.ids for view in views)
+            return IdentityStep(tuple(np.ones(len(view), np.int64) for view in views), track_ids=ids)
 
     follower = Follower(["a"], DeepSortParams(adapt_scores=False), Listener())  # type: ignore[arg-type]
     for index in range(1, 4):

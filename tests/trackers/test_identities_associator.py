@@ -276,3 +276,48 @@ def test_days_of_people_leave_no_trace_beyond_the_bounds():
                 )
             )
     assert set(sizes) == {(256, True, True, True, True, True, True)}
+
+
+def floor_box(place):
+    """A box whose feet stand at (x, y) metres where a pixel is a centimetre."""
+    x, y = 100 * np.asarray(place)
+    return [x - 25, y - 170, x + 25, y]
+
+
+def parted(jump, **settings):
+    """Two people stand apart on a floor that three cameras see; in camera b their tracks change places."""
+    from trackers import GroundPlane
+
+    plane = GroundPlane.from_homography(np.diag([0.01, 0.01, 1.0]))
+    run = IdentityAssociator(calibrations=dict.fromkeys("abc", plane), **settings)
+    places = np.array([[3.0, 4.0], [9.0, 4.0]])
+    steps = []
+    for frame in range(60):
+        now = places + 0.02 * frame
+        views = []
+        for camera in "abc":
+            ids = [2, 1] if camera == "b" and jump <= frame else [1, 2]
+            boxes = [floor_box(place) for place in now]
+            views.append(view(camera, frame / 7, ids, np.zeros((2, 0), np.float32), boxes, size=(1400, 1000)))
+        steps.append(run.update(views))
+    return steps, run.finalize()
+
+
+def test_a_track_that_jumps_to_another_person_goes_on_as_a_new_one():
+    steps, final = parted(30)
+    names = {camera: set(np.concatenate([step.track_ids[row] for step in steps])) for row, camera in enumerate("abc")}
+    assert len(names["a"]) == len(names["c"]) == 2
+    assert len(names["b"]) == 4
+    for row, camera in enumerate("abc"):  # the first box is the same person in all, at the end
+        assert final[camera, int(steps[-1].track_ids[row][0])] == final["a", 1]
+    assert final["b", 1] == final["a", 1]
+    assert final["b", 2] == final["a", 2]
+    assert len(set(final.values())) == 2
+
+
+def test_tracks_that_do_not_jump_are_left_alone():
+    steps, final = parted(1000)
+    assert all((ids == [1, 2]).all() for step in steps for ids in step.track_ids)
+    assert len(set(final.values())) == 2
+    whole, _ = parted(30, part_tracks=False)
+    assert set(np.concatenate([step.track_ids[1] for step in whole])) == {1, 2}

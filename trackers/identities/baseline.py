@@ -46,7 +46,7 @@ class GreedyAppearance:
                 self._seen[identity] = view.time
             out.append(np.array([self._of_track[key] for key in keys], np.int64))
         self._forget()
-        return IdentityStep(tuple(out))
+        return IdentityStep(tuple(out), track_ids=tuple(view.ids for view in views))
 
     def finalize(self) -> dict[TrackKey, int]:
         """The identity of every track seen."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trackers.identities.ground_plane import GroundPlane
 from trackers.identities.params import IdentityParams
+from trackers.identities.parting import Parting
 from trackers.identities.tracklets import TrackletTable
 from trackers.identities.types import CameraTracks, Floats, Ints
 
@@ -52,6 +53,8 @@ class Floor:
         self.velocity = np.zeros((0, 2))
         self.first_spread, self.last_spread = np.zeros(0), np.zeros(0)
         self._seen = np.zeros(0)
+        self.parting = Parting()
+        self._met: dict[tuple[str, str], float] = {}
 
     def __bool__(self) -> bool:
         return len(self._planes) > 0
@@ -74,6 +77,7 @@ class Floor:
         self.velocity[new] = 0
         self._sum[new] = self._sum[:, new] = 0
         self._count[new] = self._count[:, new] = 0
+        self.parting.begin(new, table.size)
         plane = self._planes.get(view.camera)
         if plane is None or len(slots) == 0:
             return
@@ -87,7 +91,10 @@ class Floor:
         now = _Standing(view.time, slots, place, spread)
         for camera, other in self._latest.items():
             if camera != view.camera and abs(view.time - other.time) <= SYNC:
-                self._compare(now, other)
+                pair = (min(camera, view.camera), max(camera, view.camera))
+                passed = view.time - self._met.get(pair, view.time - SYNC)
+                self._met[pair] = max(view.time, self._met.get(pair, view.time))
+                self._compare(now, other, passed)
         self._latest[view.camera] = now
 
     def together(self, slots: Ints, others: Ints) -> Floats:
@@ -135,7 +142,7 @@ class Floor:
         self.velocity[old] += np.minimum(passed, 1.0) * (step - self.velocity[old])
         self.last[slots], self.last_spread[slots], self._seen[slots] = place, size, time
 
-    def _compare(self, now: _Standing, other: _Standing) -> None:
+    def _compare(self, now: _Standing, other: _Standing, since: float) -> None:
         if len(now.slots) == 0 or len(other.slots) == 0:
             return
         passed = now.time - other.time
@@ -148,6 +155,7 @@ class Floor:
         squared = np.einsum("nmi,nmij,nmj->nm", delta, inverse, delta)
         nats = np.log(AREA / (2 * np.pi * np.sqrt(np.maximum(determinant, 1e-9)))) - 0.5 * squared
         nats = np.clip(nats, FAR, 5.0)
+        self.parting.compare(now.slots, other.slots, nats, since)
         for a, b, value in ((now.slots, other.slots, nats), (other.slots, now.slots, nats.T)):
             grid = (a[:, None], b)
             self._sum[grid] += value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from trackers.identities.gallery import Gallery
 from trackers.identities.ground_plane import GroundPlane
 from trackers.identities.pairs import PairEvidence
 from trackers.identities.params import IdentityParams
+from trackers.identities.parting import Parts
 from trackers.identities.store import IdentityStore, StoredTrack
 from trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
 
@@ -59,6 +61,7 @@ class JointAssociator:
         self._revised = -np.inf
         self._fresh = 0
         self._budget = QUERIES
+        self._parts = Parts()
         self._nodes = 0  # of the last correction
         self._store = store
         self._kept: dict[int, tuple[float, int]] = {}
@@ -69,6 +72,7 @@ class JointAssociator:
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
         """Decide one time step; see `IdentityAssociator.update`."""
         seen, fresh = [], []
+        views = [replace(view, ids=self._parts.rename(view.camera, view.ids)) for view in views]
         for view in views:
             slots, new = self._pairs.observe(view)
             seen.append(slots)
@@ -97,7 +101,8 @@ class JointAssociator:
         if self._store is not None and self._store.due():
             self._save(self._store, self._table.slots())
         ids = tuple(self._table.identity[slots].copy() for slots in seen)
-        return IdentityStep(ids, tuple(revisions))
+        self._part()
+        return IdentityStep(ids, tuple(revisions), tuple(view.ids for view in views))
 
     def remember(self, identities: Ints, features: Floats, time: float) -> None:
         """Take up known people; see `IdentityAssociator.remember`."""
@@ -116,6 +121,15 @@ class JointAssociator:
         for slot in self._table.slots().tolist():
             out[self._table.key(slot)] = int(self._table.identity[slot])
         return out
+
+    def _part(self) -> None:
+        """Let tracks that jumped from one person to another go on as new ones."""
+        if not self._pairs.floor or not self._params.part_tracks:
+            return
+        live = self._table.used & (self._table.last > self._now - 1.0)
+        for slot in self._pairs.floor.parting.jumped(live):
+            if self._table.used[slot]:
+                self._parts.part(*self._table.key(slot))
 
     def _revision_due(self) -> bool:
         waited = (self._now - self._revised) / self._params.revise_every
@@ -384,6 +398,7 @@ class JointAssociator:
         for slot in leaving.tolist():
             identity = int(table.identity[slot])
             self._closed[table.key(slot)] = identity
+            self._parts.forget(*table.key(slot))
             self._barred.pop(slot, None)
             self._asked.pop(slot, None)
             if table.weight[slot] > 0:

@@ -95,7 +95,10 @@ class IdentityStep:
     Attributes:
         global_ids: for each view given, in order, (N,) int64 identities of its tracks (>= 1).
         revisions: what changed about tracks of earlier steps and of this one.
+        track_ids: for each view given, (N,) int64 ids under which its tracks are known to `finalize`: those given,
+            or other ones from where calibrated cameras told that a track jumped from one person to another.
     """
 
     global_ids: tuple[Ints, ...]
     revisions: tuple[Revision, ...] = field(default=())
+    track_ids: tuple[Ints, ...] = field(default=())
