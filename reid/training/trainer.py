@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import signal
@@ -38,6 +39,11 @@ from reid.training.statistics import with_measured_statistics
 from reid.training.sync_norm import synchronise_norms
 
 log = logging.getLogger(__name__)
+# The buffers are kept alike by `reid.training.sync_norm`; newer versions of torch have another name for that.
+_NAMES = inspect.signature(DistributedDataParallel.__init__).parameters
+_KEEP_BUFFERS: dict[str, Any] = {
+    "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
+}
 
 
 class Trainer:
@@ -254,7 +260,7 @@ class Trainer:
         network: nn.Module = self.model
         if self.world > 1:
             warnings.filterwarnings("ignore", message="Grad strides do not match")  # 1 x 1 kernels, channels last
-            network = DistributedDataParallel(self.model, forward_sync_buffers=False)
+            network = DistributedDataParallel(self.model, **_KEEP_BUFFERS)
         return network
 
     def _optimizer(self) -> torch.optim.Optimizer:
