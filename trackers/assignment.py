@@ -13,7 +13,7 @@ import lap
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.rows import where
+from trackers.rows import some, where
 
 Index = NDArray[np.int64]
 
@@ -33,7 +33,7 @@ def assign(gain: NDArray[Any]) -> tuple[Index, Index]:
     rows = where(gain[np.arange(len(gain)), favourite] > 0)
     columns = favourite[rows]
     contested = np.bincount(columns, minlength=gain.shape[1]) > 1
-    if not contested.any():
+    if not some(contested):
         return rows, columns
     hard_rows, hard_columns = _components_with(contested, gain > 0)
     easy = ~hard_rows[rows]

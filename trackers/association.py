@@ -12,7 +12,7 @@ from trackers.calibration import AppearanceScale, ScoreCalibration
 from trackers.detections import Detections
 from trackers.matches import Matches, Rows
 from trackers.params import DeepSortParams
-from trackers.rows import where
+from trackers.rows import every, some, where
 from trackers.tracks import Tracks
 
 Floats = NDArray[np.float64]
@@ -141,7 +141,7 @@ class JointAssociation:
         tentative = where(tracks.ids[rows] == 0)
         if len(tentative):
             tracks.doubt[rows[tentative]] *= self._doubt(found.scores[picks[tentative]])
-        if tracks.memory is None or not found.embedded.any():
+        if tracks.memory is None or not some(found.embedded):
             return
         good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
         good &= self._likely[picks] >= self._params.high_score
@@ -166,9 +166,9 @@ class JointAssociation:
         middle = 0.5 * (self._looks.same + self._looks.strangers)
         looks = cosines - np.float32(middle)
         looks *= np.float32(1.0 / self._looks.span)
-        if tracks.memory is not None and not tracks.memory.known.all():
+        if tracks.memory is not None and not every(tracks.memory.known):
             looks[~tracks.memory.known] = 0.0
-        if not found.embedded.all():
+        if not every(found.embedded):
             looks[:, ~found.embedded] = 0.0
         return looks
 
@@ -180,7 +180,7 @@ class JointAssociation:
         ahead, there = tracks.motion.position[rows][:, None], found.xyah[columns]
         gone = clock - tracks.seen[rows][:, None]
         step = (ahead[..., :2] - there[:, :2]) / (ahead[..., 3] * (p.refind_radius + p.refind_speed * gone))[..., None]
-        strayed: NDArray[np.float64] = (step**2).sum(axis=2)
+        strayed: NDArray[np.float64] = step[..., 0] ** 2 + step[..., 1] ** 2
         growth = np.abs(np.log(ahead[..., 3] / there[:, 3]))
         strayed[(strayed > 1.0) | (growth > p.refind_growth)] = np.inf
         return strayed

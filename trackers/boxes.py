@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trackers.rows import every
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Overlaps = NDArray[np.float32]
@@ -38,9 +40,9 @@ def _all_usable(xyxy: Floats, frame_size: tuple[float, float] | None) -> bool:
     # The comparisons are False where a number is not one.
     if not (xyxy.min() > -LARGEST_COORDINATE and xyxy[:, 2:].min() > 0 and xyxy.max() < LARGEST_COORDINATE):
         return False
-    if not (xyxy[:, 2:] > xyxy[:, :2]).all():
+    if not every(xyxy[:, 2:] > xyxy[:, :2]):
         return False
-    return frame_size is None or bool((xyxy[:, :2] < frame_size).all())
+    return frame_size is None or every(xyxy[:, :2] < frame_size)
 
 
 def to_xyah(xyxy: Floats) -> Floats:

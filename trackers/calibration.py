@@ -45,7 +45,7 @@ class ScoreCalibration:
         """Take note of a frame's scores (N,) before it is matched."""
         fourth = (scores * scores) ** 2
         self._moments *= self._keep(len(scores))
-        self._moments += (float(fourth.sum()), float((fourth * scores).sum()))
+        self._moments += (float(np.add.reduce(fourth)), float(np.add.reduce(fourth * scores)))
         clear = self._moments[1] / self._moments[0] if self._moments[0] > 0 else 1.0
         self._guess = 1.0 / (1.0 + np.exp((0.5 - self._middle / max(clear, 1e-3)) / 0.1))
         likely = (self._continued + self._trust * self._guess) / (self._seen + self._trust)
@@ -141,8 +141,9 @@ class AppearanceScale:
             pairs: number of pairs of a known track and an embedded detection.
         """
         strangers = max(pairs - len(same), 0)
-        outer = float(cosines.sum()) - float(same.sum()) if strangers else 0.0
-        for total, cosine, count in ((self._same, float(same.sum()), len(same)), (self._strangers, outer, strangers)):
+        inner = float(np.add.reduce(same))
+        outer = float(cosines.sum()) - inner if strangers else 0.0
+        for total, cosine, count in ((self._same, inner, len(same)), (self._strangers, outer, strangers)):
             total *= max(0.0, 1.0 - count / self._memory)
             total += (cosine, count)
 

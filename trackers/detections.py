@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trackers import boxes
 from trackers.errors import InputError
-from trackers.rows import where
+from trackers.rows import every, some, where
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def _sorted(rows: NDArray[np.int64], xyxy: Floats, scores: Floats) -> NDArray[np
     left = xyxy[rows, 0]
     order = left.argsort()
     left = left[order]
-    if (left[1:] == left[:-1]).any():
+    if some(left[1:] == left[:-1]):
         kept = xyxy[rows]
         order = np.lexsort((scores[rows], kept[:, 3], kept[:, 2], kept[:, 1], kept[:, 0]))
     by_place: NDArray[np.int64] = rows[order]
@@ -109,10 +109,10 @@ def _unit_rows(
     vectors = np.asarray(array[rows], np.float32)
     squared = np.einsum("nd,nd->n", vectors, vectors)
     normal = np.abs(squared - 1.0) <= 1e-3
-    if normal.all():
+    if every(normal):
         return vectors, normal
     embedded = np.isfinite(squared) & (squared > 0)
-    if not embedded.all():
+    if not every(embedded):
         vectors[~embedded] = 0.0
         squared[~embedded] = 1.0
     if (np.abs(squared - 1.0) > 1e-3).any():

@@ -152,9 +152,10 @@ class BatchedKalman:
 
     def append(self, measured: Floats) -> None:
         """Add a track for each row of `measured` (M, 4)."""
-        pp, vv = self._noise.initial(measured[:, HEIGHT])
-        zero = np.zeros_like(pp)
-        self._state.append(np.stack([measured, zero, pp, zero, vv], axis=1))
+        state = np.zeros((len(measured), 5, 4))
+        state[:, 0] = measured
+        state[:, 2], state[:, 4] = self._noise.initial(measured[:, HEIGHT])
+        self._state.append(state)
 
     def remove(self, move: Move) -> None:
         """Give up tracks."""

@@ -12,7 +12,7 @@ from trackers.detections import Detections
 from trackers.errors import InputError
 from trackers.kalman import BatchedKalman, MotionFilter, Noise
 from trackers.params import DeepSortParams
-from trackers.rows import Column, Move, where
+from trackers.rows import Column, Move, some, where
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.int64]
@@ -114,7 +114,7 @@ class Tracks:
         """(N,) True for tracks older than `seconds` that are where they were born; None where none is so old."""
         life = self._life.values
         old: NDArray[np.bool_] = clock - life["born"] > seconds
-        if not old.any():
+        if not some(old):
             return None
         x, y, _, height = self.motion.position.T
         still: NDArray[np.bool_] = old & (np.hypot(x - life["x"], y - life["y"]) < LEFT * height)
@@ -205,7 +205,7 @@ class Tracks:
 
     def drop(self, dead: NDArray[np.bool_]) -> None:
         """Forget the tracks where `dead` (N,) is True."""
-        if not dead.any():
+        if not some(dead):
             return
         move = Move.without(dead)
         self.motion.remove(move)
