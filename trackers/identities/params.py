@@ -68,7 +68,7 @@ class IdentityParams:
 
     method: Literal["joint", "appearance"] = "joint"
     threshold: float | None = None
-    margin: float = 3.0
+    margin: float = 2.75
     gallery: int = 8
     bank: int = 4
     max_identities: int = 10_000
@@ -83,7 +83,7 @@ class IdentityParams:
     normalise: Literal["cohort", "centre", "none"] = "cohort"
     prior_weight: float = 20.0
     centre_weight: float = 5.0
-    time_weight: float = 1.0
+    time_weight: float = 1.5
     return_ratio: float = 0.001
     travel_times: tuple[tuple[str, str, float, float], ...] = ()
     motion_weight: float = 0.5

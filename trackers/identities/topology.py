@@ -38,7 +38,7 @@ FIRM, WALK, SOON = 30.0, 5, 6
 """Where it is known how people left, both count this much more, but for the first `SOON` gaps of kind `WALK`.
 
 A few people who look alike must not unlearn that who left is gone."""
-VAGUE = 0.5
+VAGUE = 1 / 3
 """Weight of the time alone, where it is not known how people left."""
 CLOCKS = 3.0
 """Seconds by which the cameras' clocks may differ."""
