@@ -41,6 +41,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=None, metavar="N", help="CPU threads of the network")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
+        "--truth",
+        nargs="+",
+        default=[],
+        metavar="CAMERA=FILE",
+        help="no stream: annotated ids (MOT text) to lay beside --found",
+    )
+    parser.add_argument(
+        "--found",
+        nargs="+",
+        default=[],
+        metavar="CAMERA=FILE",
+        help="a run's global/CAMERA.txt: who was confused with whom",
+    )
+    parser.add_argument(
         "--query-cost",
         action="store_true",
         help="no stream: time a step with 100 new tracks against the plain product of their embeddings",
@@ -55,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     """Embed (or read), replay, score, print."""
     if args.query_cost:
         return _query_cost(args)
+    if args.truth or args.found:
+        return _confused(args)
     if args.root is None:
         raise InputError("--root: name the folder of Market-1501 (or --query-cost)")
     from trackers import IdentityAssociator
@@ -78,6 +94,49 @@ def run(args: argparse.Namespace) -> int:
     confused = confusions(stream, final, args.confused)
     _print(args, stream, rows, confused)
     return 0
+
+
+def _confused(args: argparse.Namespace) -> int:
+    """Print each person's identities over time, the most confused first."""
+    from trackers.identities.confusions import compare
+
+    truth, found = _tables(args.truth), _tables(args.found)
+    if truth.keys() != found.keys():
+        raise InputError("--truth and --found must name the same cameras")
+    people = compare({name: (truth[name], found[name]) for name in truth})
+    if args.json:
+        print(json.dumps([dataclasses.asdict(person) for person in people], indent=1))
+        return 0
+    print(f"{'person':>6}{'identity':>9}{'boxes':>7}{'right':>7}{'other':>7}{'missed':>7}  camera:frames=identity")
+    for person in people:
+        parts = [f"{part.camera}:{part.first}-{part.last}={part.identity}" for part in person.stretches]
+        print(
+            f"{person.person:>6}{person.identity:>9}{person.frames:>7}{person.right:>7}{person.other:>7}"
+            f"{person.missed:>7}  {' '.join(parts)}"
+        )
+    return 0
+
+
+def _tables(words: list[str]) -> dict[str, NDArray[np.float64]]:
+    """CAMERA=FILE to the rows of the files.
+
+    Raises:
+        InputError: a word of another form, or a file that is no MOT text.
+    """
+    import numpy as np
+
+    out = {}
+    for word in words:
+        name, sign, path = word.partition("=")
+        if not sign:
+            raise InputError(f"{word}: expected CAMERA=FILE")
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            rows = [[float(value) for value in line.split(",")[:6]] for line in lines if line.strip()]
+            out[name] = np.array(rows, np.float64).reshape(-1, 6)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not rows of numbers ({error})") from error
+    return out
 
 
 def _query_cost(args: argparse.Namespace) -> int:
