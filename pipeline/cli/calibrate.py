@@ -109,7 +109,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 
 def _click(image: NDArray[np.uint8]) -> list[list[float]]:
-    """Pixels clicked in a window, metres typed in the terminal; an empty line ends.
+    """Pixels clicked in a window, metres typed in the terminal; an empty line forgets the click, Esc ends.
 
     Raises:
         InputError: there is no screen.
@@ -133,7 +133,11 @@ def _click(image: NDArray[np.uint8]) -> list[list[float]]:
                 break
             while len(clicked) > len(rows):
                 x, y = clicked[len(rows)]
-                rows.append(_numbers(f"{x},{y}," + input(f"pixel {x},{y}: metres X,Y: "), "input"))
+                typed = input(f"pixel {x},{y}: metres X,Y: ")
+                if typed.strip():
+                    rows.append(_numbers(f"{x},{y},{typed}", "input"))
+                else:
+                    del clicked[len(rows)]
         cv2.destroyAllWindows()
     except cv2.error as error:
         raise InputError("--click: no window can be opened here; list the points instead") from error

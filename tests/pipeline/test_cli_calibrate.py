@@ -51,3 +51,33 @@ def test_bad_points_end_with_one_line(picture, words, message, capsys):
 def test_a_missing_picture_is_named(capsys):
     assert main(["calibrate", "--image", "nowhere.png"]) == 2
     assert "nowhere.png" in capsys.readouterr().err
+
+
+def test_clicked_points_and_typed_metres(picture, capsys, monkeypatch):
+    """The window is played by hand: clicks come while the picture waits for a key, one is taken back."""
+    listeners = []
+    clicks = [tuple(map(int, point.split(",")[:2])) for point in POINTS]
+    clicks.insert(2, (5, 5))
+    typed = [",".join(point.split(",")[2:]) for point in POINTS]
+    typed.insert(2, "")
+    asked = iter(typed)
+
+    def wait(_):
+        if not clicks:
+            return 27
+        x, y = clicks.pop(0)
+        listeners[0](cv2.EVENT_MOUSEMOVE, x + 1, y + 1, 0, None)
+        listeners[0](cv2.EVENT_LBUTTONDOWN, x, y, 0, None)
+        return -1
+
+    monkeypatch.setattr(cv2, "namedWindow", lambda title: None)
+    monkeypatch.setattr(cv2, "imshow", lambda title, image: None)
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    monkeypatch.setattr(cv2, "setMouseCallback", lambda title, listener: listeners.append(listener))
+    monkeypatch.setattr(cv2, "waitKey", wait)
+    monkeypatch.setattr("builtins.input", lambda prompt: next(asked))
+    assert main(["calibrate", "--image", str(picture), "--click"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 points, error mean 0.000 m" in printed
+    plane = GroundPlane.from_mapping(yaml.safe_load(printed)["ground"])
+    np.testing.assert_allclose(plane.project([[10, 470], [420, 200]]), [[0, 0], [4, 10]], atol=1e-6)
