@@ -69,6 +69,7 @@ class DeepSort:
         time: float,
         *,
         frame_size: tuple[float, float] | None = None,
+        warp: ArrayLike | None = None,
     ) -> TrackResult:
         """Take in the detections of the next frame.
 
@@ -78,18 +79,21 @@ class DeepSort:
             embeddings: (N, D) L2-normalised; a row of NaN, or None for all, where there is none.
             time: seconds; not before the last call's.
             frame_size: (width, height) in pixels where known, to reject boxes wholly outside.
+            warp: (2, 3) affine map from the last frame's pixels to this one's, where the camera moves; close to a
+                turn, a zoom and a shift.
 
         Returns:
             The confirmed tracks updated in this frame (and coasting ones where asked for).
 
         Raises:
-            InputError: arrays that do not fit together.
+            InputError: arrays that do not fit together; a warp of another shape, not finite or mirroring.
             TimeError: `time` lies before the last call's or is not finite.
         """
         tracks, association = self._tracks, self._association
         found = Detections.of(xyxy, scores, embeddings, frame_size)
+        moved = None if warp is None else _affine(warp)
         tracks.make_room_for(found)
-        self._advance(time)
+        self._advance(time, moved)
         self.rejected += found.rejected
 
         rows, picks = association.match(tracks, found, self._clock)
@@ -107,8 +111,8 @@ class DeepSort:
         """Hand over the earlier boxes of the tracks that the last call of `update` confirmed."""
         return self._diary.pop()
 
-    def _advance(self, time: float) -> None:
-        """Move the clock and every track to `time`."""
+    def _advance(self, time: float, warp: NDArray[np.float64] | None = None) -> None:
+        """Move the clock and every track to `time`, in the picture that the camera has moved by `warp`."""
         if not math.isfinite(time):
             raise TimeError(f"time must be finite, not {time}")
         if self._time is not None and time < self._time:
@@ -120,6 +124,8 @@ class DeepSort:
         self._clock += dt
         self._frame += 1
         self._tracks.drop(self._unseen() > self.params.max_age + TICK)
+        if warp is not None:
+            self._tracks.warp(warp)
         self._tracks.predict(dt)
 
     def _unseen(self) -> NDArray[np.float64]:
@@ -154,6 +160,13 @@ class DeepSort:
             coasting=~seen[rows],
             confirmed_now=new[rows],
         )
+
+
+def _affine(warp: ArrayLike) -> NDArray[np.float64]:
+    matrix = np.asarray(warp, np.float64)
+    if matrix.shape != (2, 3) or not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) <= 0:
+        raise InputError(f"warp must be a finite (2, 3) map that mirrors nothing, not {matrix.tolist()}")
+    return matrix
 
 
 def _others(picks: NDArray[np.int64], count: int) -> NDArray[np.bool_]:

@@ -116,6 +116,9 @@ class MotionFilter(Protocol):
     def hold_shape(self, rows: Rows) -> None:
         """Set the velocity of aspect and height to zero: an unseen person does not shrink to nothing."""
 
+    def warp(self, matrix: Floats) -> None:
+        """Carry every state over into a picture that the camera's motion has moved by `matrix` (2, 3)."""
+
 
 class BatchedKalman:
     """The filter as a handful of array operations on all tracks at once."""
@@ -196,6 +199,24 @@ class BatchedKalman:
     def hold_shape(self, rows: Rows) -> None:
         """Set the velocity of aspect and height to zero."""
         self._state.values[rows, 1, ASPECT:] = 0.0
+
+    def warp(self, matrix: Floats) -> None:
+        """x' = A x + t for the centre, A v for its velocity, s = sqrt(det A) for heights, s^2 for their variances.
+
+        Exact for a similarity: variances of x and y are one and the same, so that turning leaves them.
+        """
+        turn, scale = matrix[:, :2], zoom(matrix)
+        state = self._state.values
+        state[:, :2, :2] = state[:, :2, :2] @ turn.T
+        state[:, 0, :2] += matrix[:, 2]
+        state[:, :2, HEIGHT] *= scale
+        state[:, 2:, :ASPECT] *= scale**2
+        state[:, 2:, HEIGHT] *= scale**2
+
+
+def zoom(matrix: Floats) -> float:
+    """How much longer lengths are after an affine map (2, 3)."""
+    return float(np.sqrt(np.linalg.det(matrix[:, :2])))
 
 
 def squared_mahalanobis(motion: MotionFilter, measured: Floats) -> Floats:

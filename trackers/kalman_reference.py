@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from filterpy.kalman import KalmanFilter
 
-from trackers.kalman import ASPECT, HEIGHT, Floats, Noise, Rows
+from trackers.kalman import ASPECT, HEIGHT, Floats, Noise, Rows, zoom
 from trackers.rows import Move
 
 
@@ -75,3 +75,13 @@ class FilterpyKalman:
         """Set the velocity of aspect and height to zero."""
         for row in rows:
             self._filters[row].x[4 + ASPECT :] = 0.0
+
+    def warp(self, matrix: Floats) -> None:
+        """Carry every state over into a picture that the camera's motion has moved by `matrix` (2, 3)."""
+        block = np.diag([1.0, 1.0, 1.0, zoom(matrix)])
+        block[:2, :2] = matrix[:, :2]
+        whole = np.kron(np.eye(2), block)
+        for f in self._filters:
+            f.x = whole @ f.x
+            f.x[:2, 0] += matrix[:, 2]
+            f.P = whole @ f.P @ whole.T

@@ -135,6 +135,12 @@ class Tracks:
         elif dimensions not in (0, self._dimensions):
             raise InputError(f"embeddings have {dimensions} numbers, those before had {self._dimensions}")
 
+    def warp(self, matrix: Floats) -> None:
+        """Carry every track over into a picture that the camera's motion has moved by `matrix` (2, 3)."""
+        self.motion.warp(matrix)
+        life = self._life.values
+        life["x"], life["y"] = matrix[:, :2] @ np.stack([life["x"], life["y"]]) + matrix[:, 2:]
+
     def predict(self, dt: float) -> None:
         """Move every track `dt` seconds on; those not seen in the last frame keep their shape."""
         unseen = where(self.misses > 0)

@@ -245,6 +245,41 @@ def test_frame_rate_hardly_matters(crowd: Crowd) -> None:
         assert max(r.ids.max(initial=0) for r in follow(DeepSort(), shots)) == 5
 
 
+def shaken(shots: list[Any], seed: int) -> list[tuple[Any, Any, Any]]:
+    """Shots as a camera sees them that turns and shakes: (shot, its boxes there, the warp from the last frame)."""
+    rng = np.random.default_rng(seed)
+    seen, last = [], np.eye(3)
+    for k, shot in enumerate(shots):
+        now = np.eye(3)
+        now[:2, 2] = rng.normal((500 + 25 * k, 500), 60)  # no box left of the picture
+        now[0, 0] = now[1, 1] = 1 + 0.1 * np.sin(k / 3)
+        boxes = shot.xyxy * now[0, 0] + np.tile(now[:2, 2], 2)
+        seen.append((shot, boxes, (now @ np.linalg.inv(last))[:2]))
+        last = now
+    return seen
+
+
+def test_known_camera_motion_is_as_good_as_a_fixed_camera(crowd: Crowd) -> None:
+    shots = crowd(3, people=12, frames=40, clutter=0.0)
+    fixed, told, untold = DeepSort(), DeepSort(), DeepSort()
+    for shot, boxes, warp in shaken(shots, 3):
+        a = fixed.update(shot.xyxy, shot.scores, None, shot.time)
+        b = told.update(boxes, shot.scores, None, shot.time, warp=warp)
+        c = untold.update(boxes, shot.scores, None, shot.time)
+        assert dict(zip(a.ids, a.indices, strict=True)) == dict(zip(b.ids, b.indices, strict=True))
+    assert b.ids.max() == a.ids.max()
+    assert c.ids.max(initial=99) > 2 * b.ids.max()
+
+
+@pytest.mark.parametrize("warp", [np.eye(3), np.full((2, 3), np.nan), [[-1, 0, 0], [0, 1, 0]], np.zeros((2, 3))])
+def test_a_warp_that_makes_no_sense_is_refused(warp: Any) -> None:
+    tracker = DeepSort()
+    tracker.update([box(10)], [0.9], None, 0.0)
+    with pytest.raises(InputError, match="warp"):
+        tracker.update([box(10)], [0.9], None, 1.0, warp=warp)
+    assert len(tracker.update([box(10)], [0.9], None, 0.01, warp=np.eye(2, 3))) == 0
+
+
 # What it must survive
 
 

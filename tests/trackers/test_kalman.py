@@ -118,3 +118,26 @@ def test_gate_is_the_mahalanobis_distance(motion: MotionFilter) -> None:
     mean, variance = motion.projected()
     expected = [[np.sum((z - m) ** 2 / s) for z in measured] for m, s in zip(mean, variance, strict=True)]
     np.testing.assert_allclose(squared_mahalanobis(motion, measured), expected)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_moving_camera_moves_both_filters_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = BatchedKalman(), FilterpyKalman()
+    start = people(rng, 4)
+    for motion in (one, other):
+        motion.append(start)
+    for _ in range(6):
+        angle, scale = rng.normal(0, 0.1), rng.uniform(0.8, 1.2)
+        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        warp = np.concatenate([turn, rng.normal(0, 30, (2, 1))], axis=1)
+        rows = np.flatnonzero(rng.random(4) < 0.7)
+        seen = one.position[rows] + rng.normal(0, 1, (len(rows), 4)) * np.array([5, 5, 0.02, 5])
+        for motion in (one, other):
+            motion.warp(warp)
+            motion.predict(FRAME)
+            motion.update(rows, seen, np.ones(len(rows)))
+    np.testing.assert_allclose(one.position, other.position, rtol=1e-9)
+    np.testing.assert_allclose(one.velocity, other.velocity, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(one.covariance(), other.covariance(), rtol=1e-7, atol=1e-9)
