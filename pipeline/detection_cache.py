@@ -103,6 +103,7 @@ class SeenFrame:
         index: 1-based number of the frame in its source; time: seconds.
         xyxy: (N, 4) float32 pixels; scores: (N,); embeddings: (N, D) or None.
         size: (width, height) of the picture, None where unknown.
+        warp: (2, 3) affine map from the last frame's pixels to this one's, None where the camera stands.
     """
 
     index: int
@@ -111,6 +112,7 @@ class SeenFrame:
     scores: Floats
     embeddings: Floats | None
     size: tuple[int, int] | None = None
+    warp: NDArray[np.float64] | None = None
 
 
 def read_cache(path: str | Path) -> DetectionCache:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+from pipeline.camera_motion import CameraMotion
 from pipeline.config import Config
 from pipeline.detection_cache import DetectionCache, SeenFrame
 from pipeline.frames import Detections, Floats, Frame
@@ -17,7 +18,9 @@ Seen = tuple[Detections, Floats | None]
 _BATCH = 4
 
 
-def observe(config: Config, *, embed: bool = True, boxes: DetectionCache | None = None) -> Iterator[SeenFrame]:
+def observe(
+    config: Config, *, embed: bool = True, boxes: DetectionCache | None = None, camera_moves: bool = False
+) -> Iterator[SeenFrame]:
     """Detect (and embed) in every frame of the configuration's only camera, a file or folder of images.
 
     The camera is opened before the networks are loaded, when the first frame is asked for.
@@ -26,6 +29,7 @@ def observe(config: Config, *, embed: bool = True, boxes: DetectionCache | None 
         config: its only camera is read to the end.
         embed: False leaves the embeddings out.
         boxes: take these detections instead of a detector's, to embed them anew.
+        camera_moves: also estimate how the camera moves.
 
     Raises:
         RelayTrackError: the camera, the detector or its device is not usable.
@@ -37,9 +41,11 @@ def observe(config: Config, *, embed: bool = True, boxes: DetectionCache | None 
     source.open()
     try:
         look = _networks(config, embed, boxes)
+        motion = CameraMotion() if camera_moves else None
         for batch in _batches(source.frames()):
             for frame, (found, vectors) in zip(batch, look(batch), strict=True):
-                yield SeenFrame(frame.index, frame.time, found.xyxy, found.scores, vectors, source.size)
+                warp = None if motion is None else motion.follow(frame.image, found.xyxy)
+                yield SeenFrame(frame.index, frame.time, found.xyxy, found.scores, vectors, source.size, warp)
     finally:
         source.close()
 

@@ -49,7 +49,7 @@ def track(frames: Iterable[SeenFrame], tracker: DeepSort, *, backfill: bool = Fa
     numbers, stamps = list[int](), list[float]()
     for seen in frames:
         begin = time.thread_time()
-        found = tracker.update(seen.xyxy, seen.scores, seen.embeddings, seen.time, frame_size=seen.size)
+        found = tracker.update(seen.xyxy, seen.scores, seen.embeddings, seen.time, frame_size=seen.size, warp=seen.warp)
         seconds.append(time.thread_time() - begin)
         numbers.append(seen.index)
         stamps.append(seen.time)

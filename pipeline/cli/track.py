@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coasting", action="store_true", help="also write the predicted boxes of tracks that are out of sight"
     )
+    parser.add_argument(
+        "--camera-motion", action="store_true", help="the camera moves: estimate how from the background, compensate"
+    )
     parser.add_argument("--backfill", action="store_true", help="also write what a track had before it was confirmed")
     parser.add_argument(
         "--refine",
@@ -61,12 +64,14 @@ def run(args: argparse.Namespace) -> int:
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")
+    if args.camera_motion and args.cache is not None:
+        raise InputError("--camera-motion needs the pictures: give --video or --frames, with --detections if need be")
     config = load_single(args)
     tracker = create_tracker(config, classic=args.classic, coasting=args.coasting)
     if args.cache is None:
         from pipeline.observing import observe
 
-        frames = counted(observe(config, embed=not args.motion_only))
+        frames = counted(observe(config, embed=not args.motion_only, camera_moves=args.camera_motion))
     else:
         frames = _cache_with_clock(args.cache, args.fps).seen(args.fps, embeddings=not args.motion_only)
     sequence = track(frames, tracker, backfill=args.backfill or args.refine)
