@@ -32,6 +32,7 @@ class _Standing:
     slots: Ints
     place: Doubles  # (N, 2) metres
     spread: Doubles  # (N, 2, 2) metres squared
+    whole: NDArray[np.bool_]  # (N,) not cut off by the sides of the picture
 
 
 class Floor:
@@ -49,6 +50,7 @@ class Floor:
         self._latest: dict[str, _Standing] = {}
         self._sum = np.zeros((0, 0), np.float32)
         self._count = np.zeros((0, 0), np.int32)
+        self._good_sum, self._good_count = np.zeros((0, 0), np.float32), np.zeros((0, 0), np.int32)
         self.first, self.last = np.zeros((0, 2)), np.zeros((0, 2))
         self.velocity = np.zeros((0, 2))
         self.first_spread, self.last_spread = np.zeros(0), np.zeros(0)
@@ -77,6 +79,7 @@ class Floor:
         self.velocity[new] = 0
         self._sum[new] = self._sum[:, new] = 0
         self._count[new] = self._count[:, new] = 0
+        self._good_count[new] = self._good_count[:, new] = 0
         self.parting.begin(new, table.size)
         plane = self._planes.get(view.camera)
         if plane is None or len(slots) == 0:
@@ -86,9 +89,12 @@ class Floor:
         spread = plane.spread(view.xyxy, sides * np.array([SIDE_ERROR, DEPTH_ERROR]) + 1.0)
         spread = spread + STANDING**2 / 2 * np.eye(2)
         known = np.isfinite(place).all(axis=1) & np.isfinite(spread).all(axis=(1, 2))
-        slots, place, spread = slots[known], place[known], spread[known]
+        whole = np.ones(len(slots), bool)
+        if view.image_size is not None:
+            whole = (view.xyxy[:, 0] > view.origin[0] + 2) & (view.xyxy[:, 2] < view.image_size[0] - 2)
+        slots, place, spread, whole = slots[known], place[known], spread[known], whole[known]
         self._walk(view.time, slots, place, spread)
-        now = _Standing(view.time, slots, place, spread)
+        now = _Standing(view.time, slots, place, spread, whole)
         for camera, other in self._latest.items():
             if camera != view.camera and abs(view.time - other.time) <= SYNC:
                 pair = (min(camera, view.camera), max(camera, view.camera))
@@ -96,6 +102,20 @@ class Floor:
                 self._met[pair] = max(view.time, self._met.get(pair, view.time))
                 self._compare(now, other, passed)
         self._latest[view.camera] = now
+
+    def jumped(self, live: NDArray[np.bool_]) -> list[int]:
+        """Slots of tracks that jumped to another person, as of `Parting.jumped`.
+
+        What speaks against them since they last agreed with another track is taken back: it was about the person
+        they jumped to.
+        """
+        found = self.parting.jumped(live)
+        for slot in found:
+            others = np.flatnonzero(self._good_count[slot] > 0)
+            for row, column in ((slot, others), (others, slot)):
+                self._sum[row, column] = self._good_sum[row, column]
+                self._count[row, column] = self._good_count[row, column]
+        return found
 
     def together(self, slots: Ints, others: Ints) -> Floats:
         """(N, M) evidence in nats from moments that show both; 0 where there was none.
@@ -155,11 +175,15 @@ class Floor:
         squared = np.einsum("nmi,nmij,nmj->nm", delta, inverse, delta)
         nats = np.log(AREA / (2 * np.pi * np.sqrt(np.maximum(determinant, 1e-9)))) - 0.5 * squared
         nats = np.clip(nats, FAR, 5.0)
-        self.parting.compare(now.slots, other.slots, nats, since)
+        both = nats[np.ix_(now.whole, other.whole)]
+        self.parting.compare(now.slots[now.whole], other.slots[other.whole], both, since)
         for a, b, value in ((now.slots, other.slots, nats), (other.slots, now.slots, nats.T)):
             grid = (a[:, None], b)
             self._sum[grid] += value
             self._count[grid] += 1
+            good = self.parting.agreeing(a, b)
+            self._good_sum[grid] = np.where(good, self._sum[grid], self._good_sum[grid])
+            self._good_count[grid] = np.where(good, self._count[grid], self._good_count[grid])
 
     def _fit(self, size: int) -> None:
         old = len(self._sum)
@@ -170,7 +194,7 @@ class Floor:
             larger = np.full((size, *value.shape[1:]), np.nan)
             larger[:old] = value
             setattr(self, name, larger)
-        for name in ("_sum", "_count"):
+        for name in ("_sum", "_count", "_good_sum", "_good_count"):
             value = getattr(self, name)
             square = np.zeros((size, size), value.dtype)
             square[:old, :old] = value

@@ -127,7 +127,7 @@ class JointAssociator:
         if not self._pairs.floor or not self._params.part_tracks:
             return
         live = self._table.used & (self._table.last > self._now - 1.0)
-        for slot in self._pairs.floor.parting.jumped(live):
+        for slot in self._pairs.floor.jumped(live):
             if self._table.used[slot]:
                 self._parts.part(*self._table.key(slot))
 

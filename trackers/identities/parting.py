@@ -44,6 +44,10 @@ class Parting:
             values[slots] = 0
             values[:, slots] = 0
 
+    def agreeing(self, slots: Ints, others: Ints) -> NDArray[np.bool_]:
+        """(N, M) pairs that lately stood at one place."""
+        return np.asarray(self._recent[slots[:, None], others] > 0, bool)
+
     def compare(self, slots: Ints, others: Ints, nats: NDArray[np.floating], passed: float) -> None:
         """Take a moment's evidence (N, M), `passed` seconds after the last of these two cameras."""
         share = np.float32(1 - np.exp(-max(passed, 0.0) / MEMORY))
