@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from pipeline.config import Config
+from pipeline.cutting import cut_tracks
 from pipeline.errors import InputError
 from pipeline.factory import ground_planes
 from pipeline.finalize import finalize
@@ -110,6 +111,35 @@ def split(
     new = max(run.data.people) + 1
     _apply(run, run.ids | dict.fromkeys(tracks, new), videos, progress)
     return new
+
+
+def split_at(run: Run, person: int, time: float, *, videos: Videos = "redraw", progress: Progress | None = None) -> int:
+    """Give a person a new number from a moment on; tracks that go across it are cut in two.
+
+    Args:
+        run: a finished run.
+        person: the number so far.
+        time: seconds of the run's clock.
+        videos: draw them anew, or delete those that would be wrong.
+        progress: told the share that is done.
+
+    Returns:
+        The new number.
+
+    Raises:
+        InputError: an unknown number, or a moment before or after all that is seen of the person.
+        SourceError: a video cannot be drawn anew because its source is gone.
+    """
+    tracks = _tracks_of(run, person)
+    if not any(track.first < time for track in tracks) or not any(track.last >= time for track in tracks):
+        seen = f"{min(track.first for track in tracks):.1f} to {max(track.last for track in tracks):.1f} s"
+        raise InputError(f"person {person} is seen from {seen}: {time:g} s does not lie in between")
+    across = [track for track in tracks if track.first < time <= track.last]
+    late = [(track.camera, track.track) for track in tracks if track.first >= time]
+    if across:
+        late += cut_tracks(run.folder, run.data, across, time)
+        run = open_run(run.folder)
+    return split(run, person, late, videos=videos, progress=progress)
 
 
 def _tracks_of(run: Run, person: int) -> list[TrackRecord]:

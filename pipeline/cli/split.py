@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.cli.merge import add_correction_arguments
 
-HELP = "give some tracks of a person of a finished run a number of their own"
+HELP = "give some tracks of a person, or all from a moment on, a number of their own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,15 +15,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_correction_arguments(parser)
     parser.add_argument("person", type=int, metavar="ID", help="the person's number")
     parser.add_argument(
-        "tracks", nargs="+", metavar="CAMERA:TRACK", help="the tracks to take out, as in identities.json"
+        "tracks", nargs="*", metavar="CAMERA:TRACK", help="the tracks to take out, as in identities.json"
+    )
+    parser.add_argument(
+        "--at", type=float, metavar="S", help="instead of tracks: all from this second on; tracks across it are cut"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from pipeline.corrections import open_run, split
+    from pipeline.corrections import open_run, split, split_at
     from pipeline.errors import InputError
 
+    if (args.at is None) == (not args.tracks):
+        raise InputError("name tracks to take out, or a moment with --at")
+    if args.at is not None:
+        new = split_at(open_run(Path(args.folder)), args.person, args.at, videos=args.videos)
+        print(f"person {args.person} is person {new} from {args.at:g} s on")
+        return 0
     tracks = []
     for text in args.tracks:
         camera, _, number = text.rpartition(":")

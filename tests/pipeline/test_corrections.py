@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.config import Config
-from pipeline.corrections import Run, forget, merge, open_run, split
+from pipeline.corrections import Run, forget, merge, open_run, split, split_at
 from pipeline.errors import InputError, SourceError
 from pipeline.events import parse_event
 from pipeline.finalize import finalize
@@ -248,3 +248,32 @@ def test_a_run_remembers_its_tracks(folder: Path) -> None:
     run = open_run(folder)
     assert isinstance(run, Run)
     assert run.ids == {("a", 1): 1, ("a", 2): 2, ("b", 1): 3}
+
+
+def test_split_at_a_moment_cuts_the_track_that_goes_across_it(folder: Path) -> None:
+    before = (folder / "tracks/a.txt").read_text().splitlines()
+    new = split_at(open_run(folder), 2, 2.0, videos="delete")
+    people = open_run(folder).data.people
+    early, late = people[2][0], people[new][0]
+    assert (early.first, early.last, early.frames) == (0.0, 1.999, 20)
+    assert (late.first, late.last, late.frames) == (2.0, 2.9, 10)
+    assert late.track not in (1, 2)
+    lines = (folder / "global/a.txt").read_text().splitlines()
+    assert [int(line.split(",")[0]) for line in lines if int(line.split(",")[1]) == new] == list(range(21, 31))
+    after = (folder / "tracks/a.txt").read_text().splitlines()
+    assert sorted(line.split(",")[2:] for line in before) == sorted(line.split(",")[2:] for line in after)
+    assert {line.split(",")[1] for line in after} == {"1", "2", str(late.track)}
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert [(e["old"], e["identity"]) for e in events if e["event"] == "revised" and e["kind"] == "manual"] == [
+        (2, new)
+    ]
+    assert merge(open_run(folder), [2, new], videos="delete") == 2
+    with pytest.raises(InputError, match="does not lie in between"):
+        split_at(open_run(folder), 2, 5.0)
+
+
+def test_split_from_the_command_line_wants_tracks_or_a_moment(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["split", "--run", str(folder), "2"]) == 2
+    assert "--at" in capsys.readouterr().err
+    assert main(["split", "--run", str(folder), "--videos", "delete", "2", "--at", "1.5"]) == 0
+    assert "from 1.5 s on" in capsys.readouterr().out
