@@ -36,7 +36,7 @@ class BenchRow:
         engine: one of `ENGINES`; "deployed" is folded and channels last.
         precision: one of `PRECISIONS`.
         batch: images in a run.
-        images_per_second: median over interleaved rounds.
+        images_per_second: median over interleaved rounds; with one CPU thread, per second of CPU time.
         ratio: time against the first network's in the same engine, precision and batch.
         memory_mib: growth of a process of its own while it runs, or None if not measured.
     """
@@ -141,7 +141,7 @@ def bench(
                 continue
             for batch in batches:
                 runs = [runner(build_model(spec).eval(), engine, precision, batch, where) for spec in specs]
-                seconds = _interleaved(runs, rounds)
+                seconds = _interleaved(runs, rounds, _clock(where))
                 for spec, (parameters, macs), took in zip(specs, about, seconds, strict=True):
                     rows.append(
                         BenchRow(
@@ -153,16 +153,21 @@ def bench(
     return rows
 
 
-def _interleaved(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+def _clock(device: torch.device) -> Callable[[], float]:
+    """What the time is read from: with one CPU thread its own time, which other programs hardly disturb."""
+    return time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+
+
+def _interleaved(runs: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float]) -> list[float]:
     """Median seconds of each."""
     for run in runs:
         run()
     took: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for number, run in enumerate(runs):
-            started = time.perf_counter()
+            started = clock()
             run()
-            took[number].append(time.perf_counter() - started)
+            took[number].append(clock() - started)
     return [statistics.median(each) for each in took]
 
 

@@ -14,8 +14,9 @@ EPILOG = """examples:
   relaytrack reid bench --backbones resnet50 --attentions none,rga_sc --batches 8
   relaytrack reid bench --backbones mobilenet_v2_ibn,osnet_x0_25 --attentions none,rga_sc,pfsa --json
 
-Networks have random weights; all of a group run in turn, so that other load hits them alike. Ratios are against the
-first network. --accuracies takes a JSON object {"backbone/attention": percent} and draws speed against it."""
+Networks have random weights; all of a group run in turn, so that other load hits them alike, and with --threads 1
+CPU time counts, which other load hardly disturbs. Ratios are against the first network. --accuracies takes a JSON
+object {"backbone/attention": percent} and draws speed against it."""
 
 BACKBONES = ("resnet50", "resnet50_ibn_a", "osnet_x1_0", "osnet_x0_25", "mobilenet_v2", "mobilenet_v2_ibn")
 ATTENTIONS = ("none", "rga_s", "rga_c", "rga_sc", "pfsa", "pfsa_softmax")

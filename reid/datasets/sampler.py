@@ -31,7 +31,7 @@ class PKSampler:
         order = np.argsort(ids, kind="stable")
         _, starts, counts = np.unique(ids[order], return_index=True, return_counts=True)
         if len(counts) < identities:
-            raise DatasetError(f"{len(counts)} identities are too few for batches of {identities}")
+            raise DatasetError(f"{len(counts)} identities are too few for batches of {identities} (data.identities)")
         if counts.max() < 2:
             raise DatasetError("no identity has two images: nothing to learn matches from")
         self._groups = [order[start : start + count] for start, count in zip(starts, counts, strict=True)]
