@@ -18,7 +18,7 @@ from pipeline.batcher import Batcher
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.factory import create_follower, create_perception, ground_planes
-from pipeline.finalize import finalize
+from pipeline.finalize import finalize, regroup
 from pipeline.frames import FrameTracks
 from pipeline.outdir import check_output, prepare_output
 from pipeline.perception import Perception
@@ -151,6 +151,8 @@ class Pipeline:
                 if self._progress:
                     self._progress.start("finalize", 1.0)
                 complete = finalize(config, identities, follower.earlier, progress=self._advance, stop=self._stop)
+            if not complete:  # the list, at least, says what was known at the end
+                regroup(out, identities)
             summary.total_seconds = time.monotonic() - started
             info.update(summary, final=complete)
             if config.output.report:

@@ -76,8 +76,7 @@ def finalize(
             write_bytes(folder / "tracks" / f"{name}.txt", texts[name].tracks)
             write_bytes(folder / "global" / f"{name}.txt", texts[name].identities)
         replace(videos)
-        if (folder / NAME).exists():
-            _regroup(folder, final_ids, kind)
+        regroup(folder, final_ids, kind)
     finally:
         discard(videos)
     if progress:
@@ -85,8 +84,14 @@ def finalize(
     return True
 
 
-def _regroup(folder: Path, final_ids: FinalIds, kind: Literal["final", "manual"]) -> None:
-    """Give the tracks of identities.json their final identities, and tell of the changes in the events."""
+def regroup(folder: Path, final_ids: FinalIds, kind: Literal["final", "manual"] = "final") -> None:
+    """Give the tracks of identities.json, if there is one, other identities, and tell of the changes in the events.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+    """
+    if not (folder / NAME).exists():
+        return
     known = read_identities(folder)
     final = [(record, final_ids.get((record.camera, record.track), old)) for record, old in known.tracks]
     write_identities(folder, known.cameras, final, clock_zero=known.clock_zero)

@@ -139,6 +139,30 @@ def test_a_sink_of_ones_own_gets_every_step(samples: Path, tmp_path: Path) -> No
     assert sink.closed
 
 
+def test_a_run_that_is_stopped_lists_what_it_knew_at_the_end(samples: Path, tmp_path: Path) -> None:
+    config = load_config(
+        data={"cameras": [str(samples / f"{camera}.mp4") for camera in ("west", "east")]},
+        overrides={"output.dir": str(tmp_path), "output.video": False, "run.device": "cpu"},
+    )
+
+    class Stop:
+        steps = 0
+
+        def write(self, step: tuple[FrameTracks, ...]) -> None:
+            self.steps += 1
+            if self.steps == 70:
+                pipeline.stop()
+
+        def close(self) -> None:
+            pass
+
+    pipeline = Pipeline(config, sinks=[Stop()])
+    summary = pipeline.run()
+    listed = json.loads((tmp_path / "identities.json").read_text())["identities"]
+    assert json.loads((tmp_path / "run.json").read_text())["final"] is False
+    assert {entry["id"]: set(entry["cameras"]) for entry in listed} == summary.identities
+
+
 def start_live(samples: Path, out: Path) -> subprocess.Popen[str]:
     """Play the clips by their own clock, and return once the first frames have been written."""
     command = [*RELAYTRACK, "run", "--out", str(out), "--live", "--device", "cpu"]
