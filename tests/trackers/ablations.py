@@ -35,7 +35,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "measurement noise of the paper": {"steady_jitter": 0.0},
     "embeddings learnt under occlusion": {"occlusion_iou": 1.0},
     "overlap of 0.2 required": {"match_iou": 0.2},
+    "gain of 0 required": {"match_gain": 0.0},
+    "gain of 0.2 required": {"match_gain": 0.2},
     "gain of 0.6 required": {"match_gain": 0.6},
+    "signs that stay taken for people": {"still_time": 1e9},
+    "two hits never enough": {"early_doubt": 0.0},
     "noise scaled by score (NSA)": {"score_noise": 0.8},
     "classic DeepSORT (2017)": {"classic": True},
 }
