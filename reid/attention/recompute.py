@@ -86,7 +86,10 @@ class _Product:
 
 
 def product_of_relu(weight: Tensor, x: Tensor) -> Tensor:
-    """weight (H, M) times ReLU(x), x (B, M, P): (B, H, P); one buffer of x's size less in the backward pass."""
+    """weight (H, M) times ReLU(x), x (B, M, P): (B, H, P); x itself is overwritten, nobody else may need it.
+
+    One buffer of x's size less in the backward pass than ReLU and product apart.
+    """
     result: Tensor = _ProductOfReLU.apply(weight.to(x.dtype), x)
     return result
 
@@ -94,7 +97,7 @@ def product_of_relu(weight: Tensor, x: Tensor) -> Tensor:
 class _ProductOfReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, x: Tensor) -> Tensor:
-        activated = x.relu()
+        activated = x.relu_()
         ctx.save_for_backward(weight, activated)
         return torch.bmm(weight.expand(len(x), -1, -1), activated)
 
