@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,8 +45,8 @@ def _statistics_kept(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
 def product_recomputed(product: Tensor, x: Tensor, factor: Tensor) -> AbstractContextManager[object]:
     """While it is open, the backward pass keeps x and factor in place of `product`, which is x * factor.
 
-    Whatever shares the product's memory (flattened, transposed) is taken out of a new product. The first use in the
-    backward pass, long before the others, has one of its own; from the second on one lives to the last.
+    Whatever shares the product's memory (flattened, transposed) is taken out of a new product, which lives from
+    its first use in the backward pass to its last.
     """
     if not (torch.is_grad_enabled() and product.requires_grad):
         return nullcontext()
@@ -70,7 +69,7 @@ _View = tuple[torch.Size, tuple[int, ...], int]
 
 
 class _Product:
-    """x * factor, made when its views are asked for."""
+    """x * factor, made when one of its views is asked for and dropped after the last one."""
 
     def __init__(self, x: Tensor, factor: Tensor) -> None:
         self.x, self.factor = x, factor
@@ -81,30 +80,5 @@ class _Product:
     def view(self, geometry: _View) -> Tensor:
         self._asked += 1
         made = self.x * self.factor if self._made is None else self._made
-        self._made = made if 1 < self._asked < self.views else None
+        self._made = made if self._asked < self.views else None
         return made.as_strided(*geometry)
-
-
-def product_of_relu(weight: Tensor, x: Tensor) -> Tensor:
-    """weight (H, M) times ReLU(x), x (B, M, P): (B, H, P); x itself is overwritten, nobody else may need it.
-
-    One buffer of x's size less in the backward pass than ReLU and product apart.
-    """
-    result: Tensor = _ProductOfReLU.apply(weight.to(x.dtype), x)
-    return result
-
-
-class _ProductOfReLU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, x: Tensor) -> Tensor:
-        activated = x.relu_()
-        ctx.save_for_backward(weight, activated)
-        return torch.bmm(weight.expand(len(x), -1, -1), activated)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        weight, activated = ctx.saved_tensors
-        grad = grads[0].to(activated.dtype)
-        to_weight = torch.bmm(grad, activated.transpose(1, 2)).sum(0)
-        to_x = torch.bmm(weight.t().expand(len(grad), -1, -1), grad)
-        return to_weight, to_x.masked_fill_(activated <= 0, 0)

@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reid.attention.recompute import product_of_relu, product_recomputed, recomputed
+from reid.attention.recompute import product_recomputed, recomputed
 
 
 def _embedding(inputs: int, outputs: int) -> nn.Sequential:
@@ -185,9 +185,8 @@ def _attention(
     w_in, w_out = relation.weight.flatten(1).chunk(2, dim=1)
     sums = torch.cat((F.linear(phi, w_in), F.linear(theta, w_out)), dim=1)  # (B, 2 K, M)
     embedded = sums.transpose(1, 2) @ torch.cat((theta, phi), dim=1)  # (B, M, P): w_in phi^T theta + ...
-    weight = first.weight.flatten(1)
-    hidden = product_of_relu(weight[:, 1:], relations[1](embedded.unsqueeze(3)).squeeze(3))
-    hidden = (hidden + weight[:, :1] * mean[:, None]).unsqueeze(3)
+    embedded = relations[2](relations[1](embedded.unsqueeze(3)))
+    hidden = F.conv2d(embedded, first.weight[:, 1:]) + first.weight[:, 0] * mean[:, None, :, None]
     for layer in gate[1:]:
         hidden = layer(hidden)
     return hidden.sigmoid().flatten(1)
