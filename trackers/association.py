@@ -107,9 +107,10 @@ class JointAssociation:
         if passed.max() < SPARSE:
             return
         here, there = tracks.motion.position[rows], found.xyah[columns]
-        step = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=2) / here[:, None, 3]
+        height = np.maximum(here[:, 3], 1e-3)  # a box that shrank may be predicted to have none left
+        step = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=2) / height[:, None]
         near = 1.0 - step / (0.3 + passed)[:, None]  # a height, about 1.7 m, per second
-        near[np.abs(np.log(here[:, None, 3] / there[None, :, 3])) > 0.35] = 0.0
+        near[np.abs(np.log(height[:, None] / there[None, :, 3])) > 0.35] = 0.0
         if self._alike is not None:
             near = np.where(near > 0, near + self._alike[rows[:, None], columns], 0.0)
         matches.round(near, rows, columns)
@@ -179,9 +180,10 @@ class JointAssociation:
         p = self._params
         ahead, there = tracks.motion.position[rows][:, None], found.xyah[columns]
         gone = clock - tracks.seen[rows][:, None]
-        step = (ahead[..., :2] - there[:, :2]) / (ahead[..., 3] * (p.refind_radius + p.refind_speed * gone))[..., None]
+        height = np.maximum(ahead[..., 3], 1e-3)  # a box that shrank may be predicted to have none left
+        step = (ahead[..., :2] - there[:, :2]) / (height * (p.refind_radius + p.refind_speed * gone))[..., None]
         strayed: NDArray[np.float64] = step[..., 0] ** 2 + step[..., 1] ** 2
-        growth = np.abs(np.log(ahead[..., 3] / there[:, 3]))
+        growth = np.abs(np.log(height / there[:, 3]))
         strayed[(strayed > 1.0) | (growth > p.refind_growth)] = np.inf
         return strayed
 

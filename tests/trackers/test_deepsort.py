@@ -308,6 +308,18 @@ def test_degenerate_boxes_are_rejected_and_counted(make: Callable[[], DeepSort],
     assert np.isfinite(result.xyxy).all()
 
 
+@pytest.mark.parametrize("dt", [0.1, 0.4])
+def test_a_box_that_shrinks_away_is_predicted_without_a_height_and_does_no_harm(
+    make: Callable[[], DeepSort], dt: float
+) -> None:
+    tracker, look = make(), np.eye(1, 8, dtype=np.float32)
+    for step, height in enumerate([200.0, 180.0, 150.0, 115.0, 75.0, 35.0]):
+        tracker.update(np.array([box(100.0, 300 - height, height)]), np.array([0.9]), look, step * dt)
+    for step in range(6, 16):
+        seen = tracker.update(np.array([box(400.0)]), np.array([0.9]), look, step * dt)
+        assert np.isfinite(seen.xyxy).all()
+
+
 def test_a_score_that_is_no_number_is_rejected() -> None:
     tracker = DeepSort()
     assert len(tracker.update([box(10)], [np.nan], None, 0.0)) == 0
