@@ -29,6 +29,8 @@ COHORT_MEAN, COHORT_DEVIATION = 1.8, 0.5
 """The most alike strangers' mean and deviation, in deviations of all strangers' similarities."""
 COHORT_SHARE, COHORT_MOST = 0.1, 100
 SKIP_SHARE, SKIP_MOST = 0.05, 3
+FEW = 50
+"""Tracks of a window up to which `margin` stands alone."""
 MEMORY = 2_000.0
 """Tracks for which a camera's mean remembers closed tracks."""
 
@@ -46,6 +48,7 @@ class Appearance:
 
     def __init__(self, params: IdentityParams) -> None:
         self._params = params
+        self.tracks = 0
         self._sum: dict[int, Doubles] = {}
         self._count: dict[int, float] = {}
         self._strangers = (TYPICAL, 0.0)
@@ -60,6 +63,12 @@ class Appearance:
             fade = min(1.0, MEMORY / count)
             self._sum[camera] = (self._sum.get(camera, np.zeros(part.shape[1])) + part.sum(axis=0)) * fade
             self._count[camera] = count * fade
+
+    @property
+    def margin(self) -> float:
+        """Points that a likeness must reach: more among many, since the best of many strangers is more alike."""
+        grown = self._params.crowd_margin * np.log(max(self.tracks, FEW) / FEW)
+        return float(self._params.margin + grown)
 
     def recall(self, camera: int, count: float, total: Doubles) -> None:
         """Take up what an earlier run remembered of a camera."""
@@ -179,7 +188,7 @@ class Appearance:
             return np.asarray((likeness - threshold) / 0.05, np.float32)
         if self._params.normalise == "centre":
             mean, deviation = self.prior()
-            return np.asarray((likeness - mean) / deviation - self._params.margin, np.float32)
+            return np.asarray((likeness - mean) / deviation - self.margin, np.float32)
         forward = (likeness - row.mean[:, column_cameras]) / row.deviation[:, column_cameras]
         back = (likeness - column.mean[:, row_cameras].T) / column.deviation[:, row_cameras].T
-        return np.asarray(0.5 * (forward + back) - self._params.margin, np.float32)
+        return np.asarray(0.5 * (forward + back) - self.margin, np.float32)

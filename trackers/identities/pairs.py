@@ -137,11 +137,12 @@ class PairEvidence:
         count = len(self.table.cameras)
         mean = self._mean[slots, :count].mean(axis=1, keepdims=True)
         deviation = self._deviation[slots, :count].mean(axis=1, keepdims=True)
-        return np.asarray((likeness - mean) / np.maximum(deviation, 1e-3) - self._params.margin, np.float32)
+        return np.asarray((likeness - mean) / np.maximum(deviation, 1e-3) - self.appearance.margin, np.float32)
 
     def prepare(self, new: Ints, window: Ints) -> Floats:
         """Make the centred embeddings and cohorts of new tracks (N,); their (N, M) similarities to the window."""
         table = self.table
+        self.appearance.tracks = len(window)
         if len(window) <= SMALL:
             self.learn(window)
             return self._alike(new, window)

@@ -14,6 +14,7 @@ _NOT_NEGATIVE = (
     "revise_every",
     "stability",
     "time_weight",
+    "crowd_margin",
     "motion_weight",
     "motion_horizon",
     "ground_weight",
@@ -37,6 +38,7 @@ class IdentityParams:
             how widely strangers' similarities spread, until it has seen enough of them; "appearance" takes it
             as it is (0.5 without one).
         margin: points by which two groups must be more alike than strangers to be one identity.
+        crowd_margin: points more for every factor e by which the tracks of the window are more than 50.
         gallery: tracks kept per identity that is older than the horizon.
         bank: diverse embeddings kept per track.
         max_identities: identities remembered; the longest unseen are forgotten first.
@@ -69,6 +71,7 @@ class IdentityParams:
     method: Literal["joint", "appearance"] = "joint"
     threshold: float | None = None
     margin: float = 2.75
+    crowd_margin: float = 0.25
     gallery: int = 8
     bank: int = 4
     max_identities: int = 10_000
