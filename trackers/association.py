@@ -201,8 +201,9 @@ class JointAssociation:
         continued = np.zeros(len(found), bool)
         continued[picks[confirmed]] = True
         standing = tracks.still(clock, self._params.still_time)
-        still = None if standing is None else np.zeros(len(found), bool)
-        if still is not None and standing is not None:
+        still = None
+        if standing is not None:
+            still = np.zeros(len(found), bool)
             still[picks[confirmed & standing[rows]]] = True
         self._scores.observe(found.scores, continued, still)
         if cosines is not None and tracks.memory is not None:

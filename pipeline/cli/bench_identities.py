@@ -125,17 +125,15 @@ def _tables(words: list[str]) -> dict[str, NDArray[np.float64]]:
     """
     import numpy as np
 
+    from trackers.evaluation import read_mot
+
     out = {}
     for word in words:
         name, sign, path = word.partition("=")
         if not sign:
             raise InputError(f"{word}: expected CAMERA=FILE")
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-            rows = [[float(value) for value in line.split(",")[:6]] for line in lines if line.strip()]
-            out[name] = np.array(rows, np.float64).reshape(-1, 6)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not rows of numbers ({error})") from error
+        rows = read_mot(path)
+        out[name] = np.column_stack([rows.frames, rows.ids, rows.xywh])
     return out
 
 

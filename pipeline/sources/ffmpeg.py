@@ -48,8 +48,6 @@ def silence_ffmpeg() -> None:
 
 def explain(error: av.error.FFmpegError) -> str:
     """Say what an FFmpeg error means, without the address that its own text holds."""
-    if error.errno == errno.EPERM:
-        return "the server closed the connection"
     for kind, words in _WORDS:
         if isinstance(error, kind):
             return words
@@ -104,7 +102,9 @@ def open_container(
                 raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it
             hung_up = _hung_up(error) or (hung_up and isinstance(error, av.error.ConnectionRefusedError))
             if not hung_up or not tries_left or left < 2 * _RETRY_PAUSE:
-                raise ReadError(explain(error)) from None
+                # of a file, EPERM means what it says
+                closed = limit is not None and error.errno == errno.EPERM
+                raise ReadError("the server closed the connection" if closed else explain(error)) from None
         except (OSError, ValueError) as error:
             raise ReadError(f"cannot be opened ({type(error).__name__})") from None
         time.sleep(_RETRY_PAUSE)

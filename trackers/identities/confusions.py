@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from trackers.errors import InputError
+from trackers.evaluation.overlaps import box_iou
 
 Doubles = NDArray[np.float64]
 IOU = 0.5
@@ -67,7 +68,7 @@ def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
             here, there = truth[truth[:, 0] == frame], found[found[:, 0] == frame]
             match = np.zeros(len(here), np.int64)
             if len(there):
-                overlap = _iou(here[:, 2:6], there[:, 2:6])
+                overlap = box_iou(here[:, 2:6], there[:, 2:6])
                 first, second = linear_sum_assignment(np.where(overlap >= IOU, overlap, 0.0), maximize=True)
                 good = overlap[first, second] >= IOU
                 match[first[good]] = there[second[good], 1].astype(np.int64)
@@ -110,11 +111,3 @@ def _person(person: int, identity: int, rows: list[tuple[int, str, int, int]]) -
 
 def _stretch(camera: str, frames: list[tuple[int, int]]) -> Stretch:
     return Stretch(camera, frames[0][0], frames[-1][0], len(frames), frames[0][1])
-
-
-def _iou(one: Doubles, other: Doubles) -> Doubles:
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum((one[:, :2] + one[:, 2:])[:, None], (other[:, :2] + other[:, 2:])[None])
-    common = np.clip(high - low, 0, None).prod(axis=2)
-    area = one[:, 2:].prod(axis=1)[:, None] + other[:, 2:].prod(axis=1)[None] - common
-    return np.asarray(common / np.maximum(area, 1e-9), np.float64)
