@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import pytest
+
+T = TypeVar("T")
 
 
 def seconds_of(folder: Path, camera: str) -> float:
@@ -36,6 +39,16 @@ def wait_for(condition: Any, limit: float = 60.0) -> bool:
     return False
 
 
+def settled(value: Callable[[], T], seconds: float = 1.0, limit: float = 30.0) -> T:
+    """`value()` once it has stayed the same for so long: what was on its way has arrived."""
+    end, last, since = time.monotonic() + limit, value(), time.monotonic()
+    while time.monotonic() < min(since + seconds, end):
+        time.sleep(0.1)
+        if (now := value()) != last:
+            last, since = now, time.monotonic()
+    return last
+
+
 @pytest.mark.needs("rtsp")
 def test_a_run_outlives_its_server(rtsp_server: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -46,10 +59,10 @@ def test_a_run_outlives_its_server(rtsp_server: Any, tmp_path: Path) -> None:
     try:
         assert wait_for(lambda: min(seconds_of(out, "cam1"), seconds_of(out, "blue")) > 1), process.poll()
         rtsp_server.kill()
-        time.sleep(1.0)
-        before = seconds_of(out, "cam1")
+        before = settled(lambda: (seconds_of(out, "cam1"), seconds_of(out, "blue")))
         rtsp_server.start()
-        assert wait_for(lambda: seconds_of(out, "cam1") > before + 2), "the camera was not found again"
+        for camera, seconds in zip(("cam1", "blue"), before, strict=True):
+            assert wait_for(lambda name=camera, since=seconds: seconds_of(out, name) > since + 2), camera
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         shown, errors = process.communicate(timeout=30)
