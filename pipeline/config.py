@@ -198,7 +198,13 @@ class RunConfig(Section):
     live: bool | None = Field(default=None, description="treat every source as live, or none; default: by source")
     fps: float | None = Field(default=None, gt=0, description="upper frame rate of every camera without its own")
     max_seconds: float | None = Field(default=None, gt=0, description="end after that much of the run's clock")
-    threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads per network; default: all")
+    threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads of the networks; default: all")
+    lanes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="moments that the networks work on side by side; default: recordings on the CPU one per thread",
+    )
 
 
 def unknown_key(shown: str, key: str, known: Sequence[str]) -> str:

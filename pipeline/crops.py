@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -34,6 +35,13 @@ def one_thread(device: torch.device) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+class _Canvases(threading.local):
+    """The memory of each thread's pictures, by their size."""
+
+    def __init__(self) -> None:
+        self.by_size: dict[tuple[int, int], torch.Tensor] = {}
+
+
 class Cropper:
     """Cuts and resizes the boxes of several pictures at once.
 
@@ -42,7 +50,8 @@ class Cropper:
     as the output is taken from the picture halved once (twice, three times, ...), so that fine patterns do not
     alias. A crop depends on its own picture and box alone, to the last bit.
 
-    Pictures of one size share one operation, so cameras of the same size cost one per batch.
+    Pictures of one size share one operation, so cameras of the same size cost one per batch. Several threads may
+    use it at once.
 
     Args:
         size: (height, width) of the crops, pixels.
@@ -52,7 +61,7 @@ class Cropper:
     def __init__(self, size: tuple[int, int], device: str = "cpu") -> None:
         self.size = size
         self.device = torch.device(device)
-        self._canvases: dict[tuple[int, int], torch.Tensor] = {}
+        self._memory = _Canvases()
 
     @torch.no_grad()
     def crop(self, images: Sequence[Image], boxes: Sequence[Floats]) -> torch.Tensor:
@@ -96,12 +105,13 @@ class Cropper:
 
     def _canvas(self, images: list[Image], shape: tuple[int, int]) -> torch.Tensor:
         """Put pictures of one size into one (K, 3, H, W) float32 tensor, values 0..255; its memory is kept."""
-        canvas = self._canvases.get(shape)
+        kept = self._memory.by_size
+        canvas = kept.get(shape)
         if canvas is None or len(canvas) < len(images):
             canvas = torch.empty((len(images), *shape, 3), dtype=torch.float32, device=self.device)
-            if len(self._canvases) >= _SIZES_KEPT:
-                self._canvases.clear()
-            self._canvases[shape] = canvas
+            if len(kept) >= _SIZES_KEPT:
+                kept.clear()
+            kept[shape] = canvas
         for row, image in zip(canvas, images, strict=False):
             row.copy_(torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device))
         return canvas[: len(images)].permute(0, 3, 1, 2)

@@ -2,8 +2,9 @@
 
     cameras -> Batcher -> Perception (detect, embed) -> Follower -> sinks -> (files) final identities
 
-Each arrow is a bounded queue and each stage has its own thread, so decoding, the networks, tracking, drawing
-and encoding run side by side. Whoever ends or fails says so down the same path.
+Each arrow is a bounded queue and each stage has its own thread (the networks of a recording several), so
+decoding, the networks, tracking, drawing and encoding run side by side. Whoever ends or fails says so down the
+same path.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 from pipeline.batcher import Batcher
 from pipeline.config import Config
 from pipeline.errors import ConfigError
-from pipeline.factory import create_follower, create_perception, ground_planes
+from pipeline.factory import create_follower, create_perception, ground_planes, lanes_of
 from pipeline.finalize import finalize, regroup
 from pipeline.frames import FrameTracks
 from pipeline.outdir import check_output, prepare_output
@@ -25,7 +26,7 @@ from pipeline.perception import Perception
 from pipeline.report import write_report
 from pipeline.runinfo import RunInfo
 from pipeline.sinks import Sink, create_sinks
-from pipeline.sources import create_source
+from pipeline.sources import create_source, is_live
 from pipeline.summary import Summary
 from pipeline.worker import Worker
 
@@ -89,7 +90,9 @@ class Pipeline:
         names = [camera.name for camera in config.cameras]
         check_output(config.output.dir, overwrite=config.output.overwrite)
         planes = ground_planes(config)
-        perception = create_perception(config)
+        live = any(is_live(camera, config.run) for camera in config.cameras)
+        lanes = lanes_of(config, live=live)
+        perception = create_perception(config, lanes)
         if self.on_networks:
             self.on_networks(perception)
         started = time.monotonic()
@@ -97,7 +100,6 @@ class Pipeline:
             create_source(camera, config.input, config.run, started=started, stop=self._stop)
             for camera in config.cameras
         ]
-        live = any(source.live for source in sources)
         follower = create_follower(config, perception, planes=planes, keep_earlier=not live)
         summary = Summary(names)
         batcher = Batcher(
@@ -120,11 +122,10 @@ class Pipeline:
             for sink in sinks:
                 closing.callback(sink.close)
 
-            detect = Worker("detect", perception.detect, batcher, depth=1)
-            embed = Worker("embed", perception.embed, detect, depth=2)
-            follow = Worker("track", follower.follow, embed)
+            see = Worker("networks", perception.perceive, batcher, depth=2, lanes=lanes)
+            follow = Worker("track", follower.follow, see)
             write = Worker("write", _Writer(sinks), follow)
-            workers: tuple[Worker[Any, Any], ...] = (detect, embed, follow, write)
+            workers: tuple[Worker[Any, Any], ...] = (see, follow, write)
             stack.callback(_end, workers)
             if self._progress:
                 self._progress.start("follow")
@@ -140,7 +141,7 @@ class Pipeline:
                 self._stop.set()
                 raise
             finally:
-                summary.finish(time.monotonic() - started, sources, perception, workers)
+                summary.finish(time.monotonic() - started, sources, perception, (follow, write))
                 info.update(summary, final=False)
             closing.close()
             batcher.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,9 +20,27 @@ from pipeline.perception import Perception
 from reid import Embedder
 from trackers import GroundPlane, IdentityAssociator, IdentityStore, InputError
 
+_MOST_LANES = 8
 
-def create_perception(config: Config) -> Perception:
-    """Load the networks onto the configured device.
+
+def lanes_of(config: Config, *, live: bool) -> int:
+    """Return how many moments the networks shall work on side by side.
+
+    On the CPU a moment per thread gets through more than all threads on one moment, since none waits for the
+    others after every layer; but each moment takes longer, which a live camera has no time for.
+
+    Raises:
+        DeviceError: the device is not there.
+    """
+    if config.run.lanes is not None:
+        return config.run.lanes
+    if live or resolve_device(config.run.device) != "cpu":
+        return 1
+    return min(_threads(config), _MOST_LANES)
+
+
+def create_perception(config: Config, lanes: int = 1) -> Perception:
+    """Load the networks onto the configured device, to be called from `lanes` threads at once.
 
     Raises:
         DeviceError: the device is not there or a network would not run on it.
@@ -29,6 +48,9 @@ def create_perception(config: Config) -> Perception:
         ReidError: the same of the embedder's.
     """
     device = resolve_device(config.run.device)
+    if lanes > 1:  # each lane is a thread itself
+        run = config.run.model_copy(update={"threads": max(1, _threads(config) - lanes + 1)})
+        config = config.model_copy(update={"run": run})
     embedder = Embedder(
         config.embedder.weights,
         device=device,
@@ -105,6 +127,11 @@ def ground_planes(config: Config) -> dict[str, GroundPlane]:
             reason = error if isinstance(error, InputError) else f"cannot read {camera.ground}"
             raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None
     return planes
+
+
+def _threads(config: Config) -> int:
+    """CPU threads that the networks may use altogether."""
+    return config.run.threads or len(os.sched_getaffinity(0))
 
 
 def _known_scale(config: Config, detector: Detector) -> float | None:

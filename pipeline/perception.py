@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,12 +42,9 @@ class Observation:
     embeddings: Floats
 
 
-Sightings = tuple[tuple[Frame, Detections], ...]
-
-
 @dataclass(slots=True)
 class NetworkTimes:
-    """Seconds spent and things done by each network stage so far."""
+    """Seconds spent and things done by each network stage so far, of all threads together."""
 
     detect: float = 0.0
     crop: float = 0.0
@@ -54,12 +52,19 @@ class NetworkTimes:
     frames: int = 0
     crops: int = 0
 
+    def add(self, other: NetworkTimes) -> None:
+        """Count what another record holds, too."""
+        self.detect += other.detect
+        self.crop += other.crop
+        self.embed += other.embed
+        self.frames += other.frames
+        self.crops += other.crops
+
 
 class Perception:
     """Detects people in frames and embeds them, all cameras of one moment in one batch.
 
-    The two halves may run on two threads, each always on the same one: the next moment's detection beside this
-    moment's embedding.
+    Several threads may call it at once, each with a moment of its own.
 
     Args:
         detector: finds people.
@@ -82,40 +87,34 @@ class Perception:
         self.embedder = embedder
         self.cropper = cropper
         self.times = NetworkTimes()
+        self._counting = threading.Lock()
         self._min_height = min_height
         self._min_score = min_score
 
     def perceive(self, frames: Sequence[Frame]) -> tuple[Observation, ...]:
         """Return one observation per frame, in the frames' order."""
-        return self.embed(self.detect(frames))
-
-    def detect(self, frames: Sequence[Frame]) -> Sightings:
-        """Find the people of each frame, in the frames' order."""
+        spent = NetworkTimes(frames=len(frames))
         start = time.perf_counter()
         found = self.detector.detect(frames)
-        self.times.detect += time.perf_counter() - start
-        self.times.frames += len(frames)
-        return tuple(zip(frames, found, strict=True))
-
-    def embed(self, sightings: Sightings) -> tuple[Observation, ...]:
-        """Describe the looks of the people found, one observation per frame."""
-        frames, found = [frame for frame, _ in sightings], [detections for _, detections in sightings]
+        spent.detect = time.perf_counter() - start
         wanted = [self._worth_embedding(detections) for detections in found]
         boxes = [detections.xyxy[rows] for detections, rows in zip(found, wanted, strict=True)]
-        vectors = self._embed_boxes(frames, boxes)
+        vectors = self._embed_boxes(frames, boxes, spent)
         results, taken = [], 0
-        for (frame, detections), rows in zip(sightings, wanted, strict=True):
+        for frame, detections, rows in zip(frames, found, wanted, strict=True):
             embeddings = np.full((len(detections), self.embedder.dim), np.nan, np.float32)
             embeddings[rows] = vectors[taken : taken + len(rows)]
             taken += len(rows)
             results.append(Observation(frame, detections, embeddings))
+        with self._counting:
+            self.times.add(spent)
         return tuple(results)
 
     def _worth_embedding(self, detections: Detections) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         height = detections.xyxy[:, 3] - detections.xyxy[:, 1]
         return np.flatnonzero((height >= self._min_height) & (detections.scores >= self._min_score))
 
-    def _embed_boxes(self, frames: Sequence[Frame], boxes: Sequence[Floats]) -> Floats:
+    def _embed_boxes(self, frames: Sequence[Frame], boxes: Sequence[Floats], spent: NetworkTimes) -> Floats:
         total = sum(len(of_frame) for of_frame in boxes)
         vectors = np.empty((total, self.embedder.dim), np.float32)
         done = 0
@@ -126,9 +125,9 @@ class Perception:
             if len(crops):
                 vectors[done : done + len(crops)] = self.embedder.embed(crops)
             done += len(crops)
-            self.times.crop += middle - start
-            self.times.embed += time.perf_counter() - middle
-        self.times.crops += total
+            spent.crop += middle - start
+            spent.embed += time.perf_counter() - middle
+        spent.crops = total
         return vectors
 
 

@@ -82,7 +82,7 @@ class Summary:
         perception: Perception,
         workers: Sequence[Worker[Any, Any]],
     ) -> None:
-        """Take the figures of the stages and the sources when following has ended."""
+        """Take the figures of the sources, the networks and the stages after them when following has ended."""
         self.seconds = self.total_seconds = seconds
         times = perception.times
         self.stages = {

@@ -1,4 +1,4 @@
-"""One stage on a thread of its own: takes from a bounded queue, applies a function, hands on.
+"""One stage on threads of its own: takes from a bounded queue, applies a function, hands on.
 
 The end of the stream and any failure travel down the same path as the data, so that whoever waits at the far
 end learns of both in order.
@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 In = TypeVar("In")
@@ -26,32 +27,44 @@ class _End:
 
 
 class Worker(Generic[In, Out]):
-    """Applies `work` to every item of `source` on its own thread; iterating over the worker gives the results.
+    """Applies `work` to every item of `source` on threads of its own; iterating over it gives the results in order.
 
     Args:
-        name: the thread's name and the key of its figures.
-        work: called with each item, in order, on one thread.
+        name: the threads' name and the key of the stage's figures.
+        work: called with each item.
         source: the stage before; its failure is passed on.
-        depth: results that wait at the most before this stage stands still.
+        depth: results that wait at the most, besides those being made, before this stage stands still.
+        lanes: items worked on side by side, each on one thread; with one, `work` is always called on the same.
+
+    Attributes:
+        seconds: time spent in `work`, of all lanes together.
+        count: items done.
     """
 
-    def __init__(self, name: str, work: Callable[[In], Out], source: Iterable[In], depth: int = 4) -> None:
+    def __init__(
+        self, name: str, work: Callable[[In], Out], source: Iterable[In], depth: int = 4, lanes: int = 1
+    ) -> None:
         self.name = name
         self.seconds = 0.0
         self.count = 0
         self._work = work
-        self._source = source
-        self._results: queue.Queue[Out | _End] = queue.Queue(maxsize=depth)
+        self._source = iter(source)
+        self._results: queue.SimpleQueue[Future[Out] | _End] = queue.SimpleQueue()
+        self._room = threading.Semaphore(depth + lanes - 1)
+        self._taking = threading.Lock()
+        self._counting = threading.Lock()
+        self._over = False
         self._abandoned = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for _ in range(lanes)]
 
     def start(self) -> Worker[In, Out]:
-        """Start the thread and return the worker itself."""
-        self._thread.start()
+        """Start the threads and return the worker itself."""
+        for thread in self._threads:
+            thread.start()
         return self
 
     def waiting(self) -> int:
-        """Return how many results wait to be taken."""
+        """Return how many results are being made or wait to be taken."""
         return self._results.qsize()
 
     def abandon(self) -> None:
@@ -59,37 +72,56 @@ class Worker(Generic[In, Out]):
         self._abandoned.set()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the thread to end."""
-        self._thread.join(timeout)
+        """Wait for the threads to end, `timeout` seconds at the most."""
+        end = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
 
     def __iter__(self) -> Iterator[Out]:
         while True:
-            item = self._results.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
+            result = self._results.get()
+            if isinstance(result, _End):
+                if result.error is not None:
+                    raise result.error
                 return
-            yield item
+            self._room.release()
+            yield result.result()
 
     def _run(self) -> None:
-        try:
-            for item in self._source:
-                start = time.perf_counter()
-                result = self._work(item)
+        while (taken := self._take()) is not None:
+            item, result = taken
+            start = time.perf_counter()
+            try:
+                made = self._work(item)
+            except BaseException as error:  # handed to whoever waits at the end
+                self._over = True
+                result.set_exception(error)
+                return
+            with self._counting:
                 self.seconds += time.perf_counter() - start
                 self.count += 1
-                if not self._put(result):
-                    return
-        except BaseException as error:  # handed to whoever waits at the end
-            self._put(_End(error))
-        else:
-            self._put(_End())
+            result.set_result(made)
 
-    def _put(self, item: Out | _End) -> bool:
-        while not self._abandoned.is_set():
+    def _take(self) -> tuple[In, Future[Out]] | None:
+        """The next item, once there is room for its result, and that result's place in the queue; None at the end."""
+        with self._taking:
+            while not self._room.acquire(timeout=0.1):
+                if self._abandoned.is_set():
+                    return None
+            if self._over or self._abandoned.is_set():
+                return None
             try:
-                self._results.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
+                item = next(self._source)
+            except StopIteration:
+                self._end()
+                return None
+            except BaseException as error:
+                self._end(error)
+                return None
+            result: Future[Out] = Future()
+            self._results.put(result)
+            return item, result
+
+    def _end(self, error: BaseException | None = None) -> None:
+        self._over = True
+        self._results.put(_End(error))

@@ -1,8 +1,9 @@
 """How fast the pipeline is, and what it costs beyond its networks.
 
 `overhead` is the wall time of a run over the time that the detector's and the embedder's networks alone need for
-the very same inputs in the same batches; those inputs are recorded during one run and played back to the networks
-with nothing else going on. Runs and play-backs take turns, and medians are reported, because machines drift.
+the very same inputs in the same batches; those inputs are recorded during one run and played back to the networks,
+as many at once as in the run, with nothing else going on. Runs and play-backs take turns, and medians are reported,
+because machines drift.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import av
 from pipeline.config import Config
 from pipeline.engine import Pipeline
 from pipeline.errors import InputError
+from pipeline.factory import lanes_of
 from pipeline.frames import FrameTracks
 from pipeline.perception import Perception
 from pipeline.summary import Summary
@@ -31,21 +34,24 @@ class NetworkRecorder:
 
     Args:
         perception: its detector's and embedder's networks are wrapped in place.
+        lanes: calls played at once.
         most: calls kept at the most, which bounds the memory.
     """
 
-    def __init__(self, perception: Perception, most: int = 5000) -> None:
+    def __init__(self, perception: Perception, lanes: int = 1, most: int = 5000) -> None:
         self.calls: list[Call] = []
+        self._lanes = lanes
         self._most = most
         self._wrap(perception.detector, "_network")
         self._wrap(getattr(perception.embedder, "_backend", None), "run")
 
     def play(self) -> float:
         """Run all recorded calls again and return the seconds that they took."""
-        start = time.perf_counter()
-        for function, arguments in self.calls:
-            function(*arguments)
-        return time.perf_counter() - start
+        with ThreadPoolExecutor(self._lanes) as lanes:
+            start = time.perf_counter()
+            for _ in lanes.map(lambda call: call[0](*call[1]), self.calls):
+                pass
+            return time.perf_counter() - start
 
     def _wrap(self, owner: Any, name: str) -> None:
         inner = getattr(owner, name, None)
@@ -178,7 +184,8 @@ def loop_video(source: Path, target: Path, frames: int) -> Path:
 
 def _record(config: Config) -> tuple[NetworkRecorder, dict[str, int]]:
     recorders: list[NetworkRecorder] = []
-    summary = _run(config, video=False, prepare=lambda perception: recorders.append(NetworkRecorder(perception)))
+    lanes = lanes_of(config, live=False)
+    summary = _run(config, video=False, prepare=lambda seen: recorders.append(NetworkRecorder(seen, lanes)))
     return recorders[0], {name: camera.frames for name, camera in summary.cameras.items()}
 
 

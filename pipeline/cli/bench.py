@@ -1,4 +1,4 @@
-"""`relaytrack bench`: `bench tracker` and `bench identities` measure one stage, plain `bench` the pipeline."""
+"""`relaytrack bench`: `bench tracker` and the like measure one part, plain `bench` times the pipeline."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
-HELP = "measure speed and quality: `bench tracker`, `bench identities`, or the whole pipeline"
-STAGES = {"tracker": "pipeline.cli.bench_tracker", "identities": "pipeline.cli.bench_identities"}
+HELP = "measure speed and quality: `bench tracker`, `bench identities`, `bench multiviewx`, or the whole pipeline"
+STAGES = {
+    "tracker": "pipeline.cli.bench_tracker",
+    "identities": "pipeline.cli.bench_identities",
+    "multiviewx": "pipeline.cli.bench_multiviewx",
+}
 PIPELINE = "pipeline.cli.bench_pipeline"
-EPILOG = "Stages of their own: relaytrack bench tracker --help, relaytrack bench identities --help."
+EPILOG = "Benchmarks of their own: relaytrack bench STAGE --help, with STAGE one of: " + ", ".join(STAGES) + "."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

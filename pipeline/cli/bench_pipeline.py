@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.benchmarks import stages
     from pipeline.configfile import load_config, parse_assignment
     from pipeline.errors import ConfigError
+    from pipeline.factory import lanes_of
 
     if args.repeats < 1:
         raise ConfigError("--repeats: at least 1")
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         figures = stages.measure(config, repeats=args.repeats)
     figures["threads"] = {"torch": torch.get_num_threads(), "config": config.run.threads}
+    figures["lanes"] = lanes_of(config, live=args.age)
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
     return 0
 
@@ -60,5 +62,7 @@ def _table(figures: dict[str, Any]) -> str:
             f"  overhead {row['overhead']:.3f}"
         )
         lines.append("  ms per frame: " + ", ".join(f"{k} {v:.2f}" for k, v in row["ms_per_frame"].items()))
-    lines.append(f"medians of {figures['repeats']} interleaved repeats; threads {figures['threads']}")
+    lines.append(
+        f"medians of {figures['repeats']} interleaved repeats; threads {figures['threads']}, lanes {figures['lanes']}"
+    )
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Yolo:
         self._config = config
         self._device = torch.device(device)
         self._single = False
+        self._one_at_a_time = threading.Lock()
         self._side: int | list[int] = config.image_size or _DEFAULT_SIDE
         if path.suffix == ".onnx":
             self._read_onnx(path)
@@ -84,19 +86,20 @@ class Yolo:
         return found
 
     def _predict(self, images: list[np.ndarray[Any, np.dtype[np.uint8]]]) -> list[Any]:
-        """Run ultralytics on BGR pictures of one size."""
-        results: list[Any] = self._model.predict(
-            images,
-            batch=len(images),
-            classes=self._classes,
-            conf=self._config.score_threshold,
-            iou=self._config.iou_threshold,
-            max_det=self._config.max_people,
-            imgsz=self._side,
-            device=self._device,
-            verbose=False,
-            save=False,
-        )
+        """Run ultralytics on BGR pictures of one size; it keeps the state of a prediction in the model."""
+        with self._one_at_a_time:
+            results: list[Any] = self._model.predict(
+                images,
+                batch=len(images),
+                classes=self._classes,
+                conf=self._config.score_threshold,
+                iou=self._config.iou_threshold,
+                max_det=self._config.max_people,
+                imgsz=self._side,
+                device=self._device,
+                verbose=False,
+                save=False,
+            )
         return results
 
     def _read_onnx(self, path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.sources.live import LiveSource
 from pipeline.sources.recorded import RecordedSource, find_reader
 from pipeline.sources.streams import connect
 
-__all__ = ["Source", "SourceStats", "create_source"]
+__all__ = ["Source", "SourceStats", "create_source", "is_live"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|webcam:", re.IGNORECASE)
 
@@ -30,9 +30,8 @@ def create_source(
 ) -> Source:
     """Build the source that a camera's address asks for; nothing is opened yet.
 
-    `run.live` goes before the camera's own `live`, which goes before what the address says (RTSP and webcams
-    are live, files are not). A stream that is set to be not live is read like a file: no frame is dropped, its
-    own clock counts, and it ends when the connection does.
+    A stream that is set to be not live (see `is_live`) is read like a file: no frame is dropped, its own clock
+    counts, and it ends when the connection does.
 
     Args:
         camera: the camera.
@@ -46,11 +45,7 @@ def create_source(
     """
     address = expand_variables(camera.url, camera.name)
     settings = Camera.of(camera, run, started=started, stop=stop)
-    live = camera.is_live_url
-    if camera.live is not None:
-        live = camera.live
-    if run.live is not None:
-        live = run.live
+    live = is_live(camera, run)
     if _is_file(address):
         path = Path(address.removeprefix("file://")).expanduser()
         find = partial(find_reader, path, redact_url(camera.url), fps=camera.fps, threads=options.threads)
@@ -59,6 +54,17 @@ def create_source(
     if live:
         return LiveSource(settings, reach, options)
     return RecordedSource(settings, lambda: (reach(), None), live=False)
+
+
+def is_live(camera: CameraConfig, run: RunConfig) -> bool:
+    """Whether a camera is treated as live.
+
+    `run.live` goes before the camera's own `live`, which goes before what the address says (RTSP and webcams
+    are live, files are not).
+    """
+    if run.live is not None:
+        return run.live
+    return camera.is_live_url if camera.live is None else camera.live
 
 
 def _is_file(address: str) -> bool:

@@ -97,6 +97,13 @@ def test_two_runs_are_byte_identical(joint: tuple[Path, Summary], samples: Path,
         assert (joint[0] / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+def test_lanes_change_nothing_but_the_speed(samples: Path, tmp_path: Path) -> None:
+    for lanes in (1, 3):
+        run(samples, tmp_path / str(lanes), **{"output.video": False, "run.threads": 1, "run.lanes": lanes})
+    for name in ("tracks/west.txt", "tracks/east.txt", "global/west.txt", "global/east.txt", "identities.json"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
 @pytest.mark.parametrize("camera", ["west", "east"])
 def test_a_camera_alone_gives_the_same_tracks(
     joint: tuple[Path, Summary], samples: Path, tmp_path: Path, camera: str

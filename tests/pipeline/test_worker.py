@@ -51,3 +51,43 @@ def test_an_abandoned_stage_ends() -> None:
     worker.abandon()
     worker.join(2.0)
     assert "abandoned" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_lanes_work_side_by_side_and_keep_the_order() -> None:
+    meeting = threading.Barrier(3)
+
+    def work(x: int) -> int:
+        meeting.wait(5.0)  # broken unless three are there at once
+        time.sleep(0.01 * (3 - x % 3))  # the first to begin is the last to end
+        return x
+
+    worker = Worker("lanes", work, range(30), depth=2, lanes=3).start()
+    assert list(worker) == list(range(30))
+    assert worker.count == 30
+
+
+def test_a_failure_in_one_lane_comes_after_the_results_before_it() -> None:
+    def work(x: int) -> int:
+        if x == 7:
+            raise ValueError("seven")
+        time.sleep(0.02)
+        return x
+
+    seen: list[int] = []
+    worker = Worker("lanes", work, range(100), lanes=4).start()
+    with pytest.raises(ValueError, match="seven"):
+        seen.extend(worker)
+    assert seen == list(range(7))
+    worker.join(2.0)
+    assert "lanes" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_failing_source_ends_all_lanes() -> None:
+    def source() -> Iterator[int]:
+        yield from range(5)
+        raise OSError("gone")
+
+    seen: list[int] = []
+    with pytest.raises(OSError, match="gone"):
+        seen.extend(Worker("lanes", lambda x: x, source(), lanes=3).start())
+    assert seen == list(range(5))
