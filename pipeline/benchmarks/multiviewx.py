@@ -102,7 +102,9 @@ def load_scene(root: Path) -> Scene:
     if not files:
         raise InputError(f"{root}: no annotations_positions/*.json: not a MultiviewX folder")
     rows = [row for number, file in enumerate(files, 1) for row in _people(file, number)]
-    table = np.array(rows, float).reshape(-1, 9)
+    if not rows:
+        raise InputError(f"{root}: nobody is annotated")
+    table = np.array(rows, float)
     view, frame, person = table[:, :3].astype(np.int64).T
     return Scene(root, calibrations, view, frame, person, table[:, 3:7], table[:, 7:])
 
@@ -111,7 +113,10 @@ def _people(file: Path, frame: int) -> list[list[float]]:
     """One row per box of a frame: view, frame, person, box, place."""
     rows = []
     try:
-        for entry in json.loads(file.read_text()):
+        people = json.loads(file.read_text())
+        if not isinstance(people, list):
+            raise TypeError("no list of people")
+        for entry in people:
             along, across = divmod(entry["positionID"], ROW)
             for number, view in enumerate(entry["views"]):
                 box = [view[side] for side in SIDES]
