@@ -58,6 +58,7 @@ class CameraConfig(Section):
         description="the floor: homography, points, or camera_matrix with rotation and translation; "
         "or a YAML file that holds them (relaytrack calibrate)",
     )
+    moving: bool = Field(default=False, description="the camera itself turns, zooms or is carried")
     zones: dict[str, tuple[Point, ...]] = Field(
         default={}, description="name -> corners (x, y), in pixels of the source's full picture, for events"
     )
@@ -92,6 +93,12 @@ class CameraConfig(Section):
         if isinstance(value, dict):
             GroundPlane.from_mapping(value)
         return value
+
+    @model_validator(mode="after")
+    def _stands(self) -> CameraConfig:
+        if self.moving and self.ground is not None:
+            raise ValueError("moving: a camera that moves has no fixed floor; leave out ground")
+        return self
 
     @field_validator("crop")
     @classmethod

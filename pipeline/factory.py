@@ -102,7 +102,15 @@ def create_follower(
     for first, second, *_ in identities.travel_times:
         for name in {first, second} - set(names):
             raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
-    return Follower(names, tracker, associator, score_scale=scale or 1.0, keep_earlier=keep_earlier, store=store)
+    return Follower(
+        names,
+        tracker,
+        associator,
+        score_scale=scale or 1.0,
+        keep_earlier=keep_earlier,
+        store=store,
+        moving=[camera.name for camera in config.cameras if camera.moving],
+    )
 
 
 def ground_planes(config: Config) -> dict[str, GroundPlane]:

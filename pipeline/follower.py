@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from pipeline.camera_motion import CameraMotion
 from pipeline.earlier import EarlierBoxes
 from pipeline.frames import FrameTracks
 from pipeline.perception import Observation
@@ -23,6 +24,7 @@ class Follower:
         score_scale: detection scores are divided by it for the tracker's thresholds.
         keep_earlier: collect the boxes from before a track's confirmation (of a run that ends).
         store: the associator's store of identities, closed with the follower.
+        moving: cameras that move themselves.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Follower:
         score_scale: float = 1.0,
         keep_earlier: bool = False,
         store: IdentityStore | None = None,
+        moving: Collection[str] = (),
     ) -> None:
         self._trackers = {camera: DeepSort(tracker, report_coasting=False) for camera in cameras}
         self._associator = associator
         self._score_scale = score_scale
         self._store = store
+        self._motions = {camera: CameraMotion() for camera in moving}
         self._revisions: deque[Revision] = deque(maxlen=100_000)
         self.earlier = {camera: EarlierBoxes() for camera in cameras} if keep_earlier else {}
 
@@ -64,12 +68,14 @@ class Follower:
         frame, found = seen.frame, seen.detections
         height, width = frame.image.shape[:2]
         tracker = self._trackers[frame.camera]
+        motion = self._motions.get(frame.camera)
         result = tracker.update(
             found.xyxy,
             found.scores / self._score_scale,
             seen.embeddings,
             frame.time,
             frame_size=(width, height),
+            warp=None if motion is None else motion.follow(frame.image, found.xyxy),
         )
         if frame.camera in self.earlier:
             self.earlier[frame.camera].saw(frame)

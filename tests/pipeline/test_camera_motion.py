@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.camera_motion import CameraMotion
 from pipeline.cli.main import main
+from pipeline.configfile import load_config
+from pipeline.errors import ConfigError
+from pipeline.follower import Follower
+from pipeline.frames import Detections, Frame
+from pipeline.perception import Observation
+from trackers import DeepSortParams, IdentityAssociator
 from trackers.evaluation import read_mot
 
 WIDTH, HEIGHT, FRAMES, PEOPLE = 480, 360, 24, 5
@@ -96,6 +102,28 @@ def test_a_shaken_sequence_is_tracked_as_well_as_a_steady_one(tmp_path: Path) ->
         ids[name] = np.unique(read_mot(out).ids)
     assert len(ids["told"]) == PEOPLE
     assert len(ids["untold"]) > PEOPLE
+
+
+def test_a_run_takes_the_motion_of_a_moving_camera_out() -> None:
+    ids = {}
+    for moving in ((), ("a",)):
+        follower = Follower(["a"], DeepSortParams(adapt_scores=False), IdentityAssociator(), moving=moving)
+        seen: set[int] = set()
+        for k in range(FRAMES):
+            image, boxes = shot(k)
+            found = Detections(boxes.astype(np.float32), np.full(PEOPLE, 0.9, np.float32))
+            unknown = np.full((PEOPLE, 2), np.nan, np.float32)
+            (tracks,) = follower.follow([Observation(Frame("a", k + 1, k / 10, image, (0, 0)), found, unknown)])
+            seen |= set(tracks.ids.tolist())
+        ids[moving] = len(seen)
+    assert ids["a",] == PEOPLE
+    assert ids[()] > PEOPLE
+
+
+def test_a_moving_camera_has_no_fixed_floor() -> None:
+    floor = {"homography": [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 1]]}
+    with pytest.raises(ConfigError, match="moving"):
+        load_config(data={"cameras": [{"url": "a.mp4", "moving": True, "ground": floor}]})
 
 
 def test_camera_motion_needs_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
