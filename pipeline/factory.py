@@ -139,7 +139,9 @@ def ground_planes(config: Config) -> dict[str, GroundPlane]:
 
 def _threads(config: Config) -> int:
     """CPU threads that the networks may use altogether."""
-    return config.run.threads or len(os.sched_getaffinity(0))
+    if config.run.threads is not None:
+        return config.run.threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _known_scale(config: Config, detector: Detector) -> float | None:

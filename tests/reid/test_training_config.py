@@ -15,7 +15,7 @@ NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def test_the_promised_presets_are_there() -> None:
-    assert {"light", "fast", "debug", "rga_sc_resnet50", "pfsa_resnet50"} <= set(NAMES)
+    assert {"light", "light_fine", "fast", "debug", "rga_sc_resnet50", "pfsa_resnet50"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
