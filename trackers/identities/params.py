@@ -71,7 +71,7 @@ class IdentityParams:
     method: Literal["joint", "appearance"] = "joint"
     threshold: float | None = None
     margin: float = 2.75
-    crowd_margin: float = 0.25
+    crowd_margin: float = 0.4
     gallery: int = 8
     bank: int = 4
     max_identities: int = 10_000
