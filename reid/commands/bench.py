@@ -125,15 +125,26 @@ def _plot(rows: list[BenchRow], accuracies: Path, target: Path) -> None:
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
+    middle = (min(best.values()) + max(best.values())) / 2
     for name, milliseconds in best.items():
-        axes.scatter(milliseconds, known[name])
-        axes.annotate(name, (milliseconds, known[name]), xytext=(5, 3), textcoords="offset points", fontsize=8)
+        axes.scatter(milliseconds, known[name], zorder=2)
+        left = milliseconds > middle  # away from the rim of the picture
+        axes.annotate(
+            name,
+            (milliseconds, known[name]),
+            xytext=(-6 if left else 6, 3),
+            ha="right" if left else "left",
+            textcoords="offset points",
+            fontsize=8,
+        )
     front = [
         (milliseconds, known[name])
         for name, milliseconds in sorted(best.items(), key=lambda item: item[1])
         if all(known[name] > known[other] or milliseconds <= best[other] for other in best if other != name)
     ]
-    axes.plot(*zip(*front, strict=True), linewidth=1)
+    axes.step(*zip(*front, (max(best.values()), front[-1][1]), strict=True), where="post", color="0.6", zorder=1)
+    axes.grid(alpha=0.3)
+    axes.margins(0.08)
     axes.set_xlabel("ms per image")
     axes.set_ylabel("accuracy, %")
     target.parent.mkdir(parents=True, exist_ok=True)
