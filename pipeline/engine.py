@@ -91,8 +91,7 @@ class Pipeline:
         check_output(config.output.dir, overwrite=config.output.overwrite)
         planes = ground_planes(config)
         live = any(is_live(camera, config.run) for camera in config.cameras)
-        lanes = lanes_of(config, live=live)
-        perception = create_perception(config, lanes)
+        perception = create_perception(config, lanes_of(config, live=live))
         if self.on_networks:
             self.on_networks(perception)
         started = time.monotonic()
@@ -122,7 +121,7 @@ class Pipeline:
             for sink in sinks:
                 closing.callback(sink.close)
 
-            see = Worker("networks", perception.perceive, batcher, depth=2, lanes=lanes)
+            see = Worker("networks", perception.perceive, batcher, depth=2, lanes=perception.lanes)
             follow = Worker("track", follower.follow, see)
             write = Worker("write", _Writer(sinks), follow)
             workers: tuple[Worker[Any, Any], ...] = (see, follow, write)

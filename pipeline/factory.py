@@ -68,6 +68,7 @@ def create_perception(config: Config, lanes: int = 1) -> Perception:
         Cropper(embedder.input_size, device),
         min_height=config.embedder.min_height,
         min_score=min_score,
+        lanes=lanes,
     )
 
 

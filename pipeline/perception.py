@@ -72,6 +72,7 @@ class Perception:
         cropper: cuts all boxes of a batch at once, on the networks' device.
         min_height: boxes lower than this many pixels get no embedding.
         min_score: detections below this score get no embedding.
+        lanes: threads that are to call it at once, each on its share of the CPU.
     """
 
     def __init__(
@@ -82,10 +83,12 @@ class Perception:
         *,
         min_height: float = 16,
         min_score: float = 0.0,
+        lanes: int = 1,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
         self.cropper = cropper
+        self.lanes = lanes
         self.times = NetworkTimes()
         self._counting = threading.Lock()
         self._min_height = min_height

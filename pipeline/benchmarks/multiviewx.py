@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from trackers import GroundPlane
+from trackers.evaluation import rows_from_arrays, write_mot
 
 Floats = NDArray[np.float64]
 
@@ -68,24 +69,23 @@ class Scene:
         return errors
 
     def write(self, out: Path) -> tuple[Path, Path]:
-        """Write `truth/CAMERA.txt`, `boxes/CAMERA.txt` and the two configurations into `out`.
+        """Write `truth/CAMERA.txt` and the two configurations into `out`.
 
         Returns:
             The configuration that detects people, and the one that reads the annotated boxes.
         """
         cameras = []
+        truth = out / "truth"
+        truth.mkdir(parents=True, exist_ok=True)
         for number, (name, calibration) in enumerate(self.calibrations.items()):
-            rows = np.flatnonzero(self.view == number)
-            rows = rows[np.lexsort((self.person[rows], self.frame[rows]))]
-            frames, boxes = self.frame[rows], self.xyxy[rows]
-            _write_rows(out / "truth" / f"{name}.txt", frames, self.person[rows], boxes, "1,1,1")
-            _write_rows(out / "boxes" / f"{name}.txt", frames, np.full(len(rows), -1), boxes, "1,-1,-1,-1")
+            rows = self.view == number
+            write_mot(truth / f"{name}.txt", rows_from_arrays(self.frame[rows], self.person[rows], self.xyxy[rows]))
             url = self.root.resolve() / "Image_subsets" / name
             cameras.append({"name": name, "url": str(url), "fps": RATE, "ground": calibration})
         detected, annotated = out / "detected.yaml", out / "annotated.yaml"
         detected.write_text(yaml.safe_dump({"cameras": cameras}, sort_keys=False))
         for camera in cameras:
-            camera["detections"] = str((out / "boxes" / f"{camera['name']}.txt").resolve())
+            camera["detections"] = str((truth / f"{camera['name']}.txt").resolve())
         written = {"cameras": cameras, "detector": {"backend": "file"}}
         annotated.write_text(yaml.safe_dump(written, sort_keys=False))
         return detected, annotated
@@ -148,14 +148,3 @@ def _matrix(file: Path, name: str) -> Floats:
         return np.array(node.findtext("data", "").split(), float).reshape(rows, columns)
     except (OSError, ET.ParseError, ValueError) as error:
         raise InputError(f"{file}: not a calibration of MultiviewX ({error})") from None
-
-
-def _write_rows(file: Path, frames: NDArray[np.int64], ids: NDArray[np.int64], xyxy: Floats, end: str) -> None:
-    """MOTChallenge lines; `end` holds the columns after the box."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    size = xyxy[:, 2:] - xyxy[:, :2]
-    lines = [
-        f"{frame},{person},{x:g},{y:g},{w:g},{h:g},{end}\n"
-        for frame, person, (x, y), (w, h) in zip(frames, ids, xyxy[:, :2], size, strict=True)
-    ]
-    file.write_text("".join(lines))

@@ -21,7 +21,6 @@ import av
 from pipeline.config import Config
 from pipeline.engine import Pipeline
 from pipeline.errors import InputError
-from pipeline.factory import lanes_of
 from pipeline.frames import FrameTracks
 from pipeline.perception import Perception
 from pipeline.summary import Summary
@@ -30,24 +29,23 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class NetworkRecorder:
-    """Keeps the inputs of every network call of a perception, to play them back.
+    """Keeps the inputs of every network call of a perception, to play them back, as many at once as in the run.
 
     Args:
         perception: its detector's and embedder's networks are wrapped in place.
-        lanes: calls played at once.
         most: calls kept at the most, which bounds the memory.
     """
 
-    def __init__(self, perception: Perception, lanes: int = 1, most: int = 5000) -> None:
+    def __init__(self, perception: Perception, most: int = 5000) -> None:
         self.calls: list[Call] = []
-        self._lanes = lanes
+        self.lanes = perception.lanes
         self._most = most
         self._wrap(perception.detector, "_network")
         self._wrap(getattr(perception.embedder, "_backend", None), "run")
 
     def play(self) -> float:
         """Run all recorded calls again and return the seconds that they took."""
-        with ThreadPoolExecutor(self._lanes) as lanes:
+        with ThreadPoolExecutor(self.lanes) as lanes:
             start = time.perf_counter()
             for _ in lanes.map(lambda call: call[0](*call[1]), self.calls):
                 pass
@@ -131,6 +129,7 @@ def measure(config: Config, *, repeats: int = 3) -> dict[str, Any]:
         "without_video": _figures(statistics.median(plain), networks, total, last[False]),
         "with_video": _figures(statistics.median(filmed), networks, total, last[True]),
         "repeats": repeats,
+        "lanes": recorder.lanes,
     }
 
 
@@ -184,8 +183,7 @@ def loop_video(source: Path, target: Path, frames: int) -> Path:
 
 def _record(config: Config) -> tuple[NetworkRecorder, dict[str, int]]:
     recorders: list[NetworkRecorder] = []
-    lanes = lanes_of(config, live=False)
-    summary = _run(config, video=False, prepare=lambda seen: recorders.append(NetworkRecorder(seen, lanes)))
+    summary = _run(config, video=False, prepare=lambda perception: recorders.append(NetworkRecorder(perception)))
     return recorders[0], {name: camera.frames for name, camera in summary.cameras.items()}
 
 

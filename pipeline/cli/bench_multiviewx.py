@@ -10,6 +10,9 @@ from typing import Any
 
 HELP = "run MultiviewX (six calibrated overlapping views) and score its identities and its feet on the floor"
 
+KINDS = ("annotated", "detected")
+COLUMNS = ("IDF1", "HOTA", "recall", "IDs")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `relaytrack bench multiviewx`."""
@@ -20,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override any key, in both runs"
     )
-    parser.add_argument("--boxes", choices=("annotated", "detected", "both"), default="both", help="which runs (both)")
+    parser.add_argument("--boxes", choices=(*KINDS, "both"), default="both", help="which runs (both)")
     parser.add_argument("--video", action="store_true", help="write videos too")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -34,13 +37,12 @@ def run(args: argparse.Namespace) -> int:
 
     scene = load_scene(args.root)
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
         detected, annotated = scene.write(args.out)
     except OSError as error:
         raise OutputError(f"--out: {args.out}: {os.strerror(error.errno or 0)}") from None
     median, p95 = np.percentile(scene.feet_errors(), [50, 95]).tolist()
     figures: dict[str, Any] = {"feet_metres": {"median": round(median, 3), "p95": round(p95, 3)}}
-    for kind, config in (("annotated", annotated), ("detected", detected)):
+    for kind, config in zip(KINDS, (annotated, detected), strict=True):
         if args.boxes in (kind, "both"):
             figures[kind] = _scores(config, args, scene.cameras)
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
@@ -60,17 +62,16 @@ def _scores(config: Path, args: argparse.Namespace, cameras: list[str]) -> dict[
     pairs = {name: (args.out / "truth" / f"{name}.txt", out / "global" / f"{name}.txt") for name in cameras}
     whole, _ = evaluate_global(pairs)
     scores = whole.scores.as_dict()
-    counts = whole.scores.clear_counts
-    recall = 100.0 * counts.tp / max(1, counts.tp + counts.fn)
-    return {"IDF1": scores["IDF1"], "HOTA": scores["HOTA"], "recall": recall, "IDs": scores["IDs"]}
+    scores["recall"] = 100.0 * scores["TP"] / max(1, scores["TP"] + scores["FN"])
+    return {name: scores[name] for name in COLUMNS}
 
 
 def _table(figures: dict[str, Any]) -> str:
+    from pipeline.cli.eval import format_table
+
     feet = figures["feet_metres"]
-    lines = [f"feet on the floor: median error {feet['median']:.3f} m, 95th percentile {feet['p95']:.3f} m"]
-    lines.append(f"{'boxes':12}{'IDF1':>8}{'HOTA':>8}{'recall':>8}{'IDs':>6}")
-    for kind in ("annotated", "detected"):
-        if kind in figures:
-            row = figures[kind]
-            lines.append(f"{kind:12}{row['IDF1']:8.1f}{row['HOTA']:8.1f}{row['recall']:8.1f}{row['IDs']:6d}")
-    return "\n".join(lines)
+    runs = {kind: figures[kind] for kind in KINDS if kind in figures}
+    return (
+        f"feet on the floor: median error {feet['median']:.3f} m, 95th percentile {feet['p95']:.3f} m\n"
+        + format_table(runs, COLUMNS)
+    )

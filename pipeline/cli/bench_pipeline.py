@@ -28,7 +28,6 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.benchmarks import stages
     from pipeline.configfile import load_config, parse_assignment
     from pipeline.errors import ConfigError
-    from pipeline.factory import lanes_of
 
     if args.repeats < 1:
         raise ConfigError("--repeats: at least 1")
@@ -46,7 +45,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         figures = stages.measure(config, repeats=args.repeats)
     figures["threads"] = {"torch": torch.get_num_threads(), "config": config.run.threads}
-    figures["lanes"] = lanes_of(config, live=args.age)
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
     return 0
 

@@ -146,7 +146,8 @@ def test_the_shipped_weights_are_those_of_the_default_network() -> None:
 
     model = load_model(default_weights())
     assert model.spec == PRESETS["default"]
-    assert spec_of(load_config("light")) == PRESETS["default"]
+    for part in ("light", "light_fine"):
+        assert spec_of(load_config(part)) == PRESETS["default"]
 
 
 def test_default_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
