@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from reid.attention.resize import resized_state
 from reid.backbones.pretrained import load_imagenet
 from reid.checkpoint import SPEC_KEY, load_into, load_model
 from reid.datasets.base import Split
@@ -96,7 +98,7 @@ def initialise(model: ReidModel, init: str) -> None:
         model: the network.
         init: "imagenet", "scratch", a file with ImageNet weights of the backbone
             (`reid.backbones.pretrained.load_imagenet`), or weights of the whole network (`reid.checkpoint`) to go
-            on from with other people.
+            on from with other people or at another input size.
 
     Raises:
         ConfigError: there are no such weights, or they cannot be fetched.
@@ -105,13 +107,20 @@ def initialise(model: ReidModel, init: str) -> None:
     if init == "scratch":
         return
     if init.endswith(".safetensors") and SPEC_KEY in read_tensors(init)[1]:
-        if load_model(init).spec != model.spec:
+        trained = load_model(init)
+        if _at_any_size(trained.spec) != _at_any_size(model.spec):
             raise WeightsError(f"{init} belongs to another network than the configuration's")
-        given = read_tensors(init)[0]
+        given = resized_state(read_tensors(init)[0], trained, model)
         fresh = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("head.classifier.")}
         load_into(model, {name: t for name, t in given.items() if name not in fresh} | fresh, init)
         return
     load_imagenet(model.backbone, _fetch(model.spec.backbone) if init == "imagenet" else init)
+
+
+def _at_any_size(spec: ModelSpec) -> ModelSpec:
+    """A network's spec without what may differ between input sizes; whether the weights then fit is seen on loading."""
+    cha, _, down = spec.attention_ratios
+    return dataclasses.replace(spec, height=256, width=128, attention_ratios=(cha, 0, down))
 
 
 def _fetch(backbone: str) -> Path:

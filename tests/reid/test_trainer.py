@@ -159,6 +159,27 @@ def test_training_goes_on_from_weights_with_other_people(people: Path, tmp_path:
         initialise(other, str(tmp_path / "none.safetensors"))
 
 
+def test_training_goes_on_from_weights_at_another_size(people: Path, tmp_path: Path) -> None:
+    trainer = prepare(config(people, tmp_path / "one"))
+    path = finish(trainer)
+    spec = trainer.model.spec
+    cha, spa, down = spec.attention_ratios
+    larger = dataclasses.replace(spec, height=64, width=64, attention_ratios=(cha, spa * 4, down))
+    model = build_model(larger, 5)
+    initialise(model, str(path))
+    there = load_model(path).state_dict()
+    kept = {name for name, tensor in there.items() if torch.equal(model.state_dict()[name], tensor)}
+    assert {name.split(".", 2)[-1] for name in there.keys() - kept} == {
+        "gg_spatial.0.weight",
+        "theta_channel.0.weight",
+        "phi_channel.0.weight",
+        "gx_channel.0.weight",
+    }
+    unfit = build_model(dataclasses.replace(larger, attention_ratios=(cha, 1, down)), 5)
+    with pytest.raises(WeightsError, match="belongs to another network"):
+        initialise(unfit, str(path))
+
+
 def test_measured_statistics_centre_the_embeddings(people: Path, tmp_path: Path) -> None:
     trainer = prepare(config(people, tmp_path, model={"init": "scratch"}))
     average = trainer.average
