@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -16,9 +17,13 @@ from torch import Tensor
 from reid.errors import ReidError
 from reid.export import to_onnx
 from reid.model import ModelSpec, ReidModel, build_model
+from reid.training import losses
+from reid.training.speedup import decimate_strided_depthwise
 
-ENGINES = ("eager", "channels_last", "deployed", "compile", "onnxruntime")
+ENGINES = ("eager", "channels_last", "deployed", "compile", "onnxruntime", "training")
 PRECISIONS = ("fp32", "bf16", "fp16")
+CLASSES = 751
+"""Identities of the training engine: Market-1501's."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -33,7 +38,8 @@ class BenchRow:
         width: of the input.
         parameters: without the training classifier.
         macs: multiplications (and additions) per image of convolutions and matrix products.
-        engine: one of `ENGINES`; "deployed" is folded and channels last.
+        engine: one of `ENGINES`; "deployed" is folded and channels last, "training" is forward and backward of
+            cross-entropy and triplet loss as `reid train` runs them.
         precision: one of `PRECISIONS`.
         batch: images in a run.
         images_per_second: median over interleaved rounds; with one CPU thread, per second of CPU time.
@@ -89,6 +95,8 @@ def runner(model: ReidModel, engine: str, precision: str, batch: int, device: to
         session = onnxruntime.InferenceSession(to_onnx(model), options, providers=[provider])
         feed = {session.get_inputs()[0].name: x.numpy()}
         return lambda: session.run(None, feed)
+    if engine == "training":
+        return _training_step(model.spec, x, precision, device)
     network: Callable[[Tensor], object] = model.eval().to(device)
     x = x.to(device)
     if engine != "eager":
@@ -104,6 +112,30 @@ def runner(model: ReidModel, engine: str, precision: str, batch: int, device: to
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return result
+
+    return run
+
+
+def _training_step(spec: ModelSpec, x: Tensor, precision: str, device: torch.device) -> Callable[[], object]:
+    """Forward and backward, without the optimiser's step (the same for the same parameters)."""
+    if len(x) < 2:
+        raise ReidError("a training step needs a batch of at least 2")
+    model = build_model(spec, CLASSES).train().to(device).to(memory_format=torch.channels_last)
+    if device.type == "cpu":
+        decimate_strided_depthwise(model)
+    x = x.to(device).contiguous(memory_format=torch.channels_last)
+    labels = torch.arange(len(x), device=device) // 4
+
+    def run() -> object:
+        with torch.autocast(device.type, _DTYPES[precision], enabled=precision != "fp32"):
+            feature, logits = model(x)
+        parts = logits if logits.ndim == 3 else logits[:, None]
+        loss = sum(losses.smoothed_cross_entropy(part, labels) for part in parts.unbind(1))
+        (loss + losses.batch_hard_triplet(feature, labels)).backward()  # type: ignore[no-untyped-call]
+        model.zero_grad(set_to_none=True)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return None
 
     return run
 
@@ -180,7 +212,8 @@ from reid.model import ModelSpec, build_model
 spec, engine, precision, batch, threads = json.loads(sys.argv[1])
 torch.set_num_threads(threads)
 model = build_model(ModelSpec.from_dict(spec)).eval()
-runner(build_model(ModelSpec.from_dict(spec)).eval(), engine, precision, 1, torch.device("cpu"))()
+first = 2 if engine == "training" else 1
+runner(build_model(ModelSpec.from_dict(spec)).eval(), engine, precision, first, torch.device("cpu"))()
 run = runner(model, engine, precision, batch, torch.device("cpu"))
 def status(key):
     return int(next(line for line in open("/proc/self/status") if line.startswith(key)).split()[1]) / 1024
@@ -192,15 +225,18 @@ print(status("VmHWM") - before)
 
 
 def memory_growth(spec: ModelSpec, engine: str, precision: str, batch: int) -> float:
-    """MiB by which the peak memory of a process of its own grows in a run on the CPU (after a run of batch 1).
+    """MiB by which the peak memory of a process of its own grows in a run on the CPU.
 
-    Reads Linux's /proc.
+    A run of batch 1 (in training, 2) goes before. Freed memory goes back to the system at once there: what the
+    allocator keeps for later differs from one run to the next by a tenth. Reads Linux's /proc.
 
     Raises:
         ReidError: the process fails.
     """
     asked = json.dumps([spec.to_dict(), engine, precision, batch, torch.get_num_threads()])
-    done = subprocess.run([sys.executable, "-c", _CHILD, asked], capture_output=True, text=True, check=False)
+    returned = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
+    command = [sys.executable, "-c", _CHILD, asked]
+    done = subprocess.run(command, env=os.environ | returned, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ReidError(f"measuring memory failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     return float(done.stdout.strip().splitlines()[-1])

@@ -14,9 +14,10 @@ EPILOG = """examples:
   relaytrack reid bench --backbones resnet50 --attentions none,rga_sc --batches 8
   relaytrack reid bench --backbones mobilenet_v2_ibn,osnet_x0_25 --attentions none,rga_sc,pfsa --json
 
-Networks have random weights; all of a group run in turn, so that other load hits them alike, and with --threads 1
-CPU time counts, which other load hardly disturbs. Ratios are against the first network. --accuracies takes a JSON
-object {"backbone/attention": percent} and draws speed against it."""
+Networks have random weights; the engine "training" is a forward and a backward pass as `reid train` runs them. All
+of a group run in turn, so that other load hits them alike, and with --threads 1 CPU time counts, which other load
+hardly disturbs. Ratios are against the first network. --accuracies takes a JSON object {"backbone/attention": percent}
+and draws speed against it."""
 
 BACKBONES = ("resnet50", "resnet50_ibn_a", "osnet_x1_0", "osnet_x0_25", "mobilenet_v2", "mobilenet_v2_ibn")
 ATTENTIONS = ("none", "rga_s", "rga_c", "rga_sc", "pfsa", "pfsa_softmax")
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--stages", default="", metavar="LIST", help="stages with attention, such as 3,4 (default: all)")
     add("--size", default="256x128", metavar="HxW", help="height x width of the input, pixels (default: 256x128)")
-    add("--engines", default=ENGINES, metavar="LIST", help=f"of {ENGINES},compile (default: all but compile)")
+    add("--engines", default=ENGINES, metavar="LIST", help=f"of {ENGINES},compile,training (default: the first four)")
     add("--precisions", default="fp32", metavar="LIST", help="of fp32, bf16, fp16; onnxruntime runs fp32 only")
     add("--batches", default="1,16", metavar="LIST", help="images in a run (default: 1,16)")
     add("--rounds", type=int, default=5, metavar="N", help="timed runs of each (default: 5)")

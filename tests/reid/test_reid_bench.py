@@ -56,6 +56,21 @@ def test_memory_grows_with_the_batch() -> None:
     assert large > small + 10
 
 
+def test_a_training_step_keeps_more_and_takes_longer() -> None:
+    rows = bench([SPEC], engines=("channels_last", "training"), batches=(16,), rounds=3, memory=True)
+    assert rows[1].images_per_second < rows[0].images_per_second
+    assert rows[0].memory_mib is not None
+    assert rows[1].memory_mib is not None
+    assert rows[1].memory_mib > rows[0].memory_mib
+    with pytest.raises(ReidError, match="batch of at least 2"):
+        bench([SPEC], engines=("training",), batches=(1,))
+
+
+def test_a_training_step_of_stripes_in_bf16() -> None:
+    spec = ModelSpec(backbone="resnet50", head="stripes", height=96, width=32)
+    assert bench([spec], engines=("training",), precisions=("bf16",), batches=(4,), rounds=1)[0].ratio == 1.0
+
+
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     accuracies = tmp_path / "known.json"
     accuracies.write_text(json.dumps({"osnet_x0_25/none": 50, "osnet_x0_25/pfsa": 51}))
