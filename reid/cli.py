@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "reid.commands.train",
     "eval": "reid.commands.eval",
     "calibrate": "reid.commands.calibrate",
+    "average": "reid.commands.average",
     "bench": "reid.commands.bench",
     "export": "reid.commands.export",
     "import": "reid.commands.convert",

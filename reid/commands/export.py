@@ -53,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.keep_norms:
         train, _ = splits(config)
         cache, run = make_cache(config, train), config.run
-        model = with_measured_statistics(model, cache, batches=run.norm_batches, seed=run.seed)
+        neck_only = run.norm_scope == "neck"
+        model = with_measured_statistics(
+            model, cache, batches=run.norm_batches, seed=run.seed, precision=run.precision, neck_only=neck_only
+        )
     info = WeightsInfo(
         name=args.name,
         dataset=" + ".join(source.name for source in config.data.sources),

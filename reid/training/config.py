@@ -128,7 +128,7 @@ class RunConfig(_Section):
     (such a run cannot be repeated exactly). `freeze_stages` keeps the backbone's first stages as they are once the
     images have their full size (from the start where there is no `low_resolution`). `sync_norm` takes batch-norm
     statistics over all processes' images in training; before the network is validated or stored they are measured
-    anew on `norm_batches` batches of plain images.
+    anew on `norm_batches` batches of plain images: `norm_scope: all` of them, or only those of the neck.
     """
 
     out: Path = Path("out/reid")
@@ -146,6 +146,7 @@ class RunConfig(_Section):
     freeze_norm: bool = False
     sync_norm: bool = True
     norm_batches: int = Field(default=25, ge=1)
+    norm_scope: Literal["all", "neck"] = "all"
     log_every: int = Field(default=20, ge=1)
     save_every: int = Field(default=200, ge=1)
     validate_every: int = Field(default=1000, ge=1)

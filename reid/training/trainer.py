@@ -305,6 +305,7 @@ class Trainer:
                 height=size[0],
                 width=size[1],
                 precision=self.config.run.precision,
+                neck_only=self.config.run.norm_scope == "neck",
             )
         finally:
             model.attention = held

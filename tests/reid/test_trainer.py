@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from reid.averaging import load_any
 from reid.checkpoint import load_info, load_model
 from reid.errors import TrainingError, WeightsError
 from reid.model import ModelSpec, build_model
@@ -140,6 +141,7 @@ def test_a_run_leaves_logs_curves_and_calibrated_weights(people: Path, tmp_path:
     x = torch.zeros(1, 3, 32, 32)
     measured = with_measured_statistics(model, trainer.cache, batches=3, precision="bf16")
     torch.testing.assert_close(measured(x), trainer.evaluated()(x), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(load_any(out / "last.pt")(x), model(x))  # the average, before statistics are measured
     (out / "other.pt").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="is no training checkpoint"):
         read_checkpoint(out / "other.pt")
@@ -196,6 +198,9 @@ def test_measured_statistics_centre_the_embeddings(people: Path, tmp_path: Path)
     assert offset[1] < 0.3
     assert offset[0] > 3 * offset[1]
     assert all(module.momentum == 0.1 for module in made.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    neck = with_measured_statistics(average.model, trainer.cache, precision="fp32", neck_only=True).state_dict()
+    changed = {name for name, tensor in neck.items() if not torch.equal(tensor, before[name])}
+    assert changed == {f"head.neck.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
 
 
 def test_low_resolution_first_then_attention_and_frozen_stages(people: Path, tmp_path: Path) -> None:

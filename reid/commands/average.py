@@ -1,0 +1,53 @@
+"""`relaytrack reid average`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "average weights of several checkpoints into one file"
+EPILOG = """example:
+  relaytrack reid average out/first/last.pt out/second/best.pt out/second/last.pt --out out/mean.safetensors \
+    --dataset market1501 --root DIR
+
+For checkpoints of one run, or of runs that went on from each other. With --root the neck's batch-norm statistics are
+measured anew on the training images, and the same-person threshold on the held-out identities; without it the file
+has no threshold (`relaytrack reid calibrate`)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SOURCE..., --out, --dataset, --root and what to say about the weights."""
+    parser.add_argument(
+        "sources", type=Path, nargs="+", metavar="SOURCE", help="training checkpoints (.pt) or weights (.safetensors)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="weights to write (.safetensors)")
+    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
+    parser.add_argument("--dataset", default="", metavar="NAME", help="data set that they were trained on")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="its folder: centre the embedding and calibrate")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="their licence, stored in them")
+    parser.add_argument("--notice", default="", metavar="TEXT", help="a line to say whenever they are used")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Average, measure what can be, write, and say what it is."""
+    from reid.averaging import average_networks, load_any
+    from reid.checkpoint import WeightsInfo, save_model
+    from reid.datasets.factory import hold_out, load_dataset
+    from reid.datasets.images import ImageCache
+    from reid.training.finish import calibrated
+    from reid.training.statistics import with_measured_statistics
+
+    model = average_networks([load_any(source) for source in args.sources])
+    held = None
+    if args.root is not None:
+        train, held = hold_out(args.dataset, load_dataset(args.dataset, args.root).train)
+        cache = ImageCache(train.paths, model.spec.height, model.spec.width)
+        model = with_measured_statistics(model, cache, precision="fp32", neck_only=True)
+    recipe = "mean of " + ", ".join(source.name for source in args.sources)
+    info = WeightsInfo(name=args.name, dataset=args.dataset, licence=args.licence, notice=args.notice, recipe=recipe)
+    if held is not None:
+        info = calibrated(model, info, held)
+    path = save_model(args.out, model, info, half=True)
+    spec = model.spec
+    print(f"{path}: {spec.backbone}, attention {spec.attention}, {spec.height} x {spec.width}, {recipe}")
+    return 0
