@@ -35,6 +35,7 @@ class RunInfo:
     def __init__(self, config: Config, out: Path, perception: Perception, sources: Sequence[Source]) -> None:
         self._path = out / "run.json"
         embedder = perception.embedder
+        about = getattr(embedder, "info", None)  # an embedder of somebody else's need not have it
         self._data: dict[str, Any] = {
             "versions": _versions(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -45,7 +46,8 @@ class RunInfo:
                     "device": config.run.device,
                     "provider": getattr(embedder, "provider", None),
                     "weights": str(getattr(embedder, "weights", "")),
-                    "licence": getattr(embedder, "licence", None),
+                    "licence": getattr(about, "licence", None),
+                    "notice": getattr(about, "notice", None),
                 },
             },
             "cameras": {s.name: {"live": s.live, "size": s.size, "fps": s.fps} for s in sources},
