@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from reid.checkpoint import load_model
+from reid.checkpoint import load_into, load_model
 from reid.errors import WeightsError
 from reid.model import ReidModel, build_model
 from reid.training.finish import read_checkpoint
@@ -24,8 +24,7 @@ def load_any(path: Path) -> ReidModel:
         return load_model(path)
     trained, _, _ = read_checkpoint(path)
     network = build_model(trained.spec)
-    kept = network.state_dict().keys()
-    network.load_state_dict({name: tensor for name, tensor in trained.state_dict().items() if name in kept})
+    load_into(network, trained.state_dict(), path)
     return network.eval()
 
 
