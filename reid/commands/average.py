@@ -7,7 +7,7 @@ from pathlib import Path
 
 HELP = "average weights of several checkpoints into one file"
 EPILOG = """example:
-  relaytrack reid average out/first/last.pt out/second/best.pt out/second/last.pt --out out/mean.safetensors \
+  relaytrack reid average out/first/last.pt out/second/best.pt out/second/last.pt --out out/mean.safetensors \\
     --dataset market1501 --root DIR
 
 For checkpoints of one run, or of runs that went on from each other. With --root the neck's batch-norm statistics are

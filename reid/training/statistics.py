@@ -63,8 +63,8 @@ def with_measured_statistics(
         width: see `height`.
         precision: "fp32", "bf16" or "fp16" (autocast).
         neck_only: only those of the head, which centre the embedding; the rest keeps the statistics of training.
-            Better where training changed its images little (the shipped network's second part: validation mAP 1
-            point higher than with all of them measured).
+            Better where training changed its images little (the shipped network: validation mAP 1 point higher
+            than with all of them measured).
 
     Returns:
         The copy, in eval mode.
