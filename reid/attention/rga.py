@@ -32,11 +32,14 @@ by far the largest activations and among the cheapest to compute: they are not k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reid.attention.recompute import product_recomputed, recomputed
+from reid.attention.shared_product import shared_product
 
 
 def _embedding(inputs: int, outputs: int) -> nn.Sequential:
@@ -118,41 +121,39 @@ class RelationAwareGlobalAttention(nn.Module):
     def spatial_attention(self, x: Tensor) -> Tensor:
         """Attention (B, 1, H, W) in 0..1 of every position of x (B, C, H, W)."""
         units = (self.theta_spatial, self.phi_spatial, self.gx_spatial)
-        projected = [unit[0](x).flatten(2).unsqueeze(3) for unit in units]
-        attention = recomputed(_attention, projected, (*units, self.gg_spatial, self.W_spatial))
+        nodes = x.flatten(2)  # (B, C, N)
+        attention = recomputed(_attention, _projected(units, nodes), (*units, self.gg_spatial, self.W_spatial))
         return attention.view(len(x), 1, *x.shape[2:])
 
     def channel_attention(self, x: Tensor) -> Tensor:
         """Attention (B, C, 1, 1) in 0..1 of every channel of x (B, C, H, W)."""
         units = (self.theta_channel, self.phi_channel, self.gx_channel)
         nodes = x.flatten(2).transpose(1, 2)  # (B, N, C): positions are the inputs now, channels the places
-        projected = [_project(unit, nodes) for unit in units]
-        attention = recomputed(_attention, projected, (*units, self.gg_channel, self.W_channel))
+        attention = recomputed(_attention, _projected(units, nodes), (*units, self.gg_channel, self.W_channel))
         return attention.view(*x.shape[:2], 1, 1)
 
 
-def _project(unit: nn.Sequential, nodes: Tensor) -> Tensor:
-    """The convolution of a unit on nodes (B, I, P): (B, K, P, 1), or (B, K, 1, P) where nodes lie transposed.
+def _projected(units: Sequence[nn.Sequential], nodes: Tensor) -> Sequence[Tensor]:
+    """The convolutions of several units on nodes (B, I, P), as one product: (B, K, P) of each.
 
-    No copy is made whichever of I and P is contiguous.
+    No copy of the nodes is made, whichever of I and P is contiguous.
     """
-    conv = unit[0]
-    assert isinstance(conv, nn.Conv2d)
+    weight = torch.cat([_weight(unit) for unit in units])
     if nodes.is_contiguous():
-        projected: Tensor = conv(nodes.unsqueeze(3))
-        return projected
-    return F.linear(nodes.transpose(1, 2), conv.weight.flatten(1)).transpose(1, 2).unsqueeze(2)
+        return shared_product(weight, nodes).chunk(len(units), dim=1)
+    return F.linear(nodes.transpose(1, 2), weight).transpose(1, 2).chunk(len(units), dim=1)
+
+
+def _weight(unit: nn.Sequential) -> Tensor:
+    """Of the 1 x 1 convolution that a unit begins with, as a matrix (K, I)."""
+    assert isinstance(unit[0], nn.Conv2d)
+    return unit[0].weight.flatten(1)
 
 
 def _activate(unit: nn.Sequential, projected: Tensor) -> Tensor:
-    """Batch norm and ReLU of a unit on what `_project` made of nodes: (B, K, P)."""
-    batch, size, *_ = projected.shape
-    if projected.shape[2] > 1 or projected.shape[3] == 1:
-        activated: Tensor = unit[2](unit[1](projected))
-        return activated.squeeze(3)
-    rows = projected.squeeze(2).transpose(1, 2)  # (B, P, K), contiguous
-    activated = unit[2](unit[1](rows.reshape(-1, size, 1, 1)))
-    return activated.view(batch, -1, size).transpose(1, 2)
+    """Batch norm and ReLU of a unit on what its convolution made: (B, K, P)."""
+    activated: Tensor = unit[2](unit[1](projected.contiguous().unsqueeze(3)))
+    return activated.squeeze(3)
 
 
 def _attention(
@@ -168,7 +169,7 @@ def _attention(
     """Attention (B, P) in 0..1 of P nodes.
 
     Args:
-        theta: what `_project` made of the nodes.
+        theta: (B, K, P), the convolution of `theta_unit` on the nodes.
         phi: see `theta`.
         own: see `theta`.
         theta_unit: the unit of theta; its batch norm and ReLU are still to come.
@@ -177,16 +178,14 @@ def _attention(
         relations: the unit over the 2 P relations of a node.
         gate: the unit over its own mean and its M embedded relations.
     """
-    relation, first = relations[0], gate[0]
-    assert isinstance(relation, nn.Conv2d)
-    assert isinstance(first, nn.Conv2d)
     theta, phi = _activate(theta_unit, theta), _activate(phi_unit, phi)
     mean = _activate(own_unit, own).mean(dim=1)
-    w_in, w_out = relation.weight.flatten(1).chunk(2, dim=1)
+    w_in, w_out = _weight(relations).chunk(2, dim=1)
     sums = torch.cat((F.linear(phi, w_in), F.linear(theta, w_out)), dim=1)  # (B, 2 K, M)
     embedded = sums.transpose(1, 2) @ torch.cat((theta, phi), dim=1)  # (B, M, P): w_in phi^T theta + ...
-    embedded = relations[2](relations[1](embedded.unsqueeze(3)))
-    hidden = F.conv2d(embedded, first.weight[:, 1:]) + first.weight[:, 0] * mean[:, None, :, None]
+    embedded = relations[2](relations[1](embedded.unsqueeze(3))).squeeze(3)
+    first = _weight(gate)
+    hidden = (shared_product(first[:, 1:], embedded) + first[:, :1] * mean[:, None]).unsqueeze(3)
     for layer in gate[1:]:
         hidden = layer(hidden)
     return hidden.sigmoid().flatten(1)
