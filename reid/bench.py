@@ -129,9 +129,8 @@ def _training_step(spec: ModelSpec, x: Tensor, precision: str, device: torch.dev
     def run() -> object:
         with torch.autocast(device.type, _DTYPES[precision], enabled=precision != "fp32"):
             feature, logits = model(x)
-        parts = logits if logits.ndim == 3 else logits[:, None]
-        loss = sum(losses.smoothed_cross_entropy(part, labels) for part in parts.unbind(1))
-        (loss + losses.batch_hard_triplet(feature, labels)).backward()  # type: ignore[no-untyped-call]
+        loss = losses.parts_cross_entropy(logits, labels) + losses.batch_hard_triplet(feature, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
         model.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.synchronize(device)

@@ -25,7 +25,10 @@ class GeneralizedMeanPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C)."""
-        return x.clamp_min(self.floor).pow(self.p).mean(dim=(2, 3)).pow(1.0 / self.p)
+        x = x.clamp_min(self.floor)
+        if torch.onnx.is_in_onnx_export():  # onnxruntime's Pow is slow on CPUs
+            return (x.log() * self.p).exp().mean(dim=(2, 3)).pow(1.0 / self.p)
+        return x.pow(self.p).mean(dim=(2, 3)).pow(1.0 / self.p)
 
 
 class GlobalAveragePooling(nn.Module):

@@ -13,11 +13,15 @@ HELP = "measure backbones x attentions: parameters, multiplications, images per 
 EPILOG = """examples:
   relaytrack reid bench --backbones resnet50 --attentions none,rga_sc --batches 8
   relaytrack reid bench --backbones mobilenet_v2_ibn,osnet_x0_25 --attentions none,rga_sc,pfsa --json
+  relaytrack reid bench --embedders default,out/reid/weights.safetensors --batches 16 --threads 2 --rounds 40
 
 Networks have random weights; the engine "training" is a forward and a backward pass as `reid train` runs them. All
 of a group run in turn, so that other load hits them alike, and with --threads 1 CPU time counts, which other load
 hardly disturbs. Ratios are against the first network. --accuracies takes a JSON object {"backbone/attention": percent}
-and draws speed against it."""
+and draws speed against it.
+
+--embedders measures weights instead, as the pipeline uses them: milliseconds per crop by the clock, resizing
+included."""
 
 BACKBONES = ("resnet50", "resnet50_ibn_a", "osnet_x1_0", "osnet_x0_25", "mobilenet_v2", "mobilenet_v2_ibn")
 ATTENTIONS = ("none", "rga_s", "rga_c", "rga_sc", "pfsa", "pfsa_softmax")
@@ -31,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--attentions", default="none,rga_sc", metavar="LIST", help=f"of {', '.join(ATTENTIONS)} (default: none,rga_sc)"
     )
+    add("--embedders", default="", metavar="LIST", help="weight files, or default (the bundled ones): time per crop")
     add("--stages", default="", metavar="LIST", help="stages with attention, such as 3,4 (default: all)")
     add("--size", default="256x128", metavar="HxW", help="height x width of the input, pixels (default: 256x128)")
     add("--engines", default=ENGINES, metavar="LIST", help=f"of {ENGINES},compile,training (default: the first four)")
@@ -67,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         raise ReidError("--rounds and --batches must be at least 1")
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.embedders:
+        return _embedders(args, batches)
     specs = [
         ModelSpec(backbone=backbone, attention=attention, attention_stages=stages, height=height, width=width)
         for backbone in args.backbones.split(",")
@@ -84,6 +91,27 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps([dataclasses.asdict(row) for row in rows]) if args.json else table(rows))
     if args.accuracies:
         _plot(rows, args.accuracies, args.plot)
+    return 0
+
+
+def _embedders(args: argparse.Namespace, batches: list[int]) -> int:
+    """Measure weights and print."""
+    import dataclasses
+    import json
+
+    from reid.embedder import Embedder
+    from reid.latency import measure_latency
+
+    files = [None if name == "default" else name for name in args.embedders.split(",")]
+    embedders = [Embedder(file, args.device, max(batches), threads=args.threads) for file in files]
+    rows = measure_latency(embedders, batches=batches, rounds=args.rounds)
+    if args.json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows]))
+        return 0
+    print(f"{'weights':40s} {'input':>9s}  {'provider':17s} {'batch':>5s} {'ms/crop':>8s} {'90th %':>7s}")
+    for row in rows:
+        size = f"{row.height} x {row.width}"
+        print(f"{row.weights:40s} {size:>9s}  {row.provider:17s} {row.batch:5d} {row.median:8.2f} {row.p90:7.2f}")
     return 0
 
 

@@ -46,17 +46,13 @@ def run(args: argparse.Namespace) -> int:
     from reid.checkpoint import WeightsInfo, save_model
     from reid.training.finish import read_checkpoint
     from reid.training.start import splits
-    from reid.training.statistics import with_measured_statistics
+    from reid.training.statistics import measured_as_configured
     from reid.training.trainer import make_cache
 
     model, config, step = read_checkpoint(args.source)
     if not args.keep_norms:
         train, _ = splits(config)
-        cache, run = make_cache(config, train), config.run
-        neck_only = run.norm_scope == "neck"
-        model = with_measured_statistics(
-            model, cache, batches=run.norm_batches, seed=run.seed, precision=run.precision, neck_only=neck_only
-        )
+        model = measured_as_configured(model, make_cache(config, train), config.run)
     info = WeightsInfo(
         name=args.name,
         dataset=" + ".join(source.name for source in config.data.sources),

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from reid.training.finish import finish
     from reid.training.start import prepare
 
-    logging.basicConfig(level=logging.INFO, format="relaytrack: %(message)s")
+    logging.basicConfig(level=logging.INFO if distributed.first() else logging.ERROR, format="relaytrack: %(message)s")
     config = load_config(args.config, args.set)
     try:
         trainer = prepare(config, resume=args.resume)

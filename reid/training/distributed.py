@@ -29,6 +29,11 @@ def start(device: torch.device) -> tuple[int, int]:
     return dist.get_rank(), world
 
 
+def first() -> bool:
+    """Whether this process is the one that speaks for all, before and after `start`."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def stop() -> None:
     """Leave the group, if any."""
     if dist.is_initialized():

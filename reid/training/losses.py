@@ -15,6 +15,12 @@ def smoothed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0
     return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
 
 
+def parts_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.1) -> Tensor:
+    """The sum over parts of the cross-entropy of logits (B, parts, C), or that of logits (B, C), with targets (B,)."""
+    parts = logits if logits.ndim == 3 else logits[:, None]
+    return torch.stack([smoothed_cross_entropy(part, targets, smoothing) for part in parts.unbind(1)]).sum()
+
+
 def pairwise_distances(features: Tensor) -> Tensor:
     """Euclidean distances (B, B) of features (B, D), with a gradient that stays finite at zero distance."""
     squares = features.square().sum(1)

@@ -12,6 +12,7 @@ from reid.datasets.augment import Augment
 from reid.datasets.images import ImageCache
 from reid.model import ReidModel
 from reid.training.batches import to_network
+from reid.training.config import RunConfig
 
 _VIEW = Augment(flip=0.5, shift=0.0, erase=0.0)
 
@@ -32,6 +33,23 @@ def alone(module: ReidModel) -> ReidModel:
             plain.load_state_dict(child.state_dict())
             module.set_submodule(name, plain.to(child.running_var.device if child.running_var is not None else "cpu"))
     return module
+
+
+def measured_as_configured(
+    model: ReidModel, cache: ImageCache, run: RunConfig, size: tuple[int, int] | None = None
+) -> ReidModel:
+    """`with_measured_statistics` by the settings of a run, at (height, width) pixels or the network's own size."""
+    height, width = size or (None, None)
+    return with_measured_statistics(
+        model,
+        cache,
+        batches=run.norm_batches,
+        seed=run.seed,
+        height=height,
+        width=width,
+        precision=run.precision,
+        neck_only=run.norm_scope == "neck",
+    )
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ from reid.training.logs import RunLog
 from reid.training.regularise import MixStyle
 from reid.training.schedule import Schedule, progress
 from reid.training.speedup import decimate_strided_depthwise
-from reid.training.statistics import with_measured_statistics
+from reid.training.statistics import measured_as_configured
 from reid.training.sync_norm import synchronise_norms
 
 log = logging.getLogger(__name__)
@@ -209,13 +209,11 @@ class Trainer:
         values: dict[str, float] = {}
         loss = feature.new_zeros((), dtype=torch.float32)
         if weights.cross_entropy:
-            parts = logits if logits.ndim == 3 else logits[:, None]
-            part = torch.stack(
-                [losses.smoothed_cross_entropy(one, labels, weights.smoothing) for one in parts.unbind(1)]
-            ).sum()
+            part = losses.parts_cross_entropy(logits, labels, weights.smoothing)
             loss = loss + weights.cross_entropy * part
             values["cross_entropy"] = float(part.detach())
-            values["accuracy"] = float((parts.mean(1).argmax(1) == labels).float().mean())
+            whole = logits.mean(1) if logits.ndim == 3 else logits
+            values["accuracy"] = float((whole.argmax(1) == labels).float().mean())
         features, ids = distributed.gather(feature.float()), distributed.gather_labels(labels)
         if weights.triplet:
             part = losses.batch_hard_triplet(features, ids, weights.margin)
@@ -297,16 +295,7 @@ class Trainer:
         if size != (self.config.model.height, self.config.model.width):
             model.attention = nn.ModuleDict()
         try:
-            return with_measured_statistics(
-                model,
-                self.cache,
-                batches=self.config.run.norm_batches,
-                seed=self.config.run.seed,
-                height=size[0],
-                width=size[1],
-                precision=self.config.run.precision,
-                neck_only=self.config.run.norm_scope == "neck",
-            )
+            return measured_as_configured(model, self.cache, self.config.run, size)
         finally:
             model.attention = held
 

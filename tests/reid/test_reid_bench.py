@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from reid.bench import bench, count_macs, memory_growth, runner
+from reid.checkpoint import WeightsInfo, save_model
 from reid.cli import main
 from reid.errors import ReidError
 from reid.model import ModelSpec, build_model
@@ -87,6 +88,24 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     ):
         assert main([*argv, *extra]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_time_per_crop_of_weights(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = save_model(tmp_path / "small.safetensors", build_model(SPEC).eval(), WeightsInfo())
+    argv = ["bench", "--embedders", f"default,{small}", "--batches", "1,2", "--rounds", "2", "--threads", "1"]
+    assert main([*argv, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["weights"], row["batch"]) for row in rows] == [
+        *((name, batch) for batch in (1, 2) for name in ("relaytrack_default.safetensors", "small.safetensors"))
+    ]
+    assert (rows[1]["height"], rows[1]["width"]) == (64, 32)
+    assert all(0 < row["median"] <= row["p90"] for row in rows)
+    assert rows[1]["median"] < rows[0]["median"]
+    assert main(argv) == 0
+    assert "64 x 32" in capsys.readouterr().out
+    assert main(["bench", "--embedders", "missing.safetensors"]) == 2
+    assert "missing.safetensors" in capsys.readouterr().err
 
 
 def test_the_help_lists_what_there_is() -> None:

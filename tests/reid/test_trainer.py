@@ -20,6 +20,7 @@ from reid.averaging import load_any
 from reid.checkpoint import load_info, load_model
 from reid.errors import TrainingError, WeightsError
 from reid.model import ModelSpec, build_model
+from reid.training import distributed
 from reid.training.batches import to_network
 from reid.training.config import TrainConfig, parse_config
 from reid.training.finish import finish, read_checkpoint
@@ -421,3 +422,10 @@ def test_two_processes_equal_one(people: Path, tmp_path: Path) -> None:
     assert moved > 1e-3, "much more than the processes may differ"
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, two[name], atol=1e-5, rtol=0, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def test_one_process_speaks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    assert distributed.first()
+    monkeypatch.setenv("RANK", "1")
+    assert not distributed.first()
