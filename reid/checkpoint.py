@@ -84,7 +84,7 @@ def save_model(
     tensors = {
         name: _stored(tensor, half)
         for name, tensor in model.state_dict().items()
-        if classifier or not _only_for_training(model.spec, name)
+        if classifier or not only_for_training(model.spec, name)
     }
     header = {
         "format": "pt",
@@ -96,7 +96,8 @@ def save_model(
     return path
 
 
-def _only_for_training(spec: ModelSpec, name: str) -> bool:
+def only_for_training(spec: ModelSpec, name: str) -> bool:
+    """Whether a tensor of a network serves its training alone: classifiers, and all of the stripes' head."""
     return name.startswith("head." if spec.head == "stripes" else "head.classifier.")
 
 
@@ -150,7 +151,7 @@ def load_into(model: ReidModel, tensors: Mapping[str, Tensor], path: Path | str)
     wanted = model.state_dict()
     given = dict(tensors)
     if not model.num_classes:  # a network that only embeds leaves the training's classifiers aside
-        given = {name: tensor for name, tensor in given.items() if not _only_for_training(model.spec, name)}
+        given = {name: tensor for name, tensor in given.items() if not only_for_training(model.spec, name)}
     for name, tensor in wanted.items():
         if name not in given:
             raise WeightsError(f"{path} belongs to another network: it has no {name}")

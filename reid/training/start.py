@@ -11,7 +11,7 @@ import torch
 
 from reid.attention.resize import resized_state
 from reid.backbones.pretrained import load_imagenet
-from reid.checkpoint import SPEC_KEY, load_into, load_model
+from reid.checkpoint import SPEC_KEY, load_into, load_model, only_for_training
 from reid.datasets.base import Split
 from reid.datasets.factory import hold_out, join, load_dataset
 from reid.datasets.images import ImageCache
@@ -110,8 +110,8 @@ def initialise(model: ReidModel, init: str) -> None:
         trained = load_model(init)
         if _at_any_size(trained.spec) != _at_any_size(model.spec):
             raise WeightsError(f"{init} belongs to another network than the configuration's")
-        given = resized_state(read_tensors(init)[0], trained, model)
-        fresh = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("head.classifier.")}
+        given = resized_state(trained.state_dict(), trained, model)
+        fresh = {name: tensor for name, tensor in model.state_dict().items() if only_for_training(model.spec, name)}
         load_into(model, {name: t for name, t in given.items() if name not in fresh} | fresh, init)
         return
     load_imagenet(model.backbone, _fetch(model.spec.backbone) if init == "imagenet" else init)

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from reid.averaging import load_any
-from reid.checkpoint import load_info, load_model
+from reid.checkpoint import load_info, load_model, save_model
 from reid.errors import TrainingError, WeightsError
 from reid.model import ModelSpec, build_model
 from reid.training import distributed
@@ -160,6 +160,16 @@ def test_training_goes_on_from_weights_with_other_people(people: Path, tmp_path:
         initialise(other, str(path))
     with pytest.raises(WeightsError, match="weights not found"):
         initialise(other, str(tmp_path / "none.safetensors"))
+
+
+def test_training_goes_on_from_weights_with_stripes(tmp_path: Path) -> None:
+    spec = ModelSpec(backbone="resnet50", head="stripes", height=96, width=32)
+    trained = build_model(spec, 3)
+    model = build_model(spec, 5)
+    head = {name: tensor.clone() for name, tensor in model.head.state_dict().items()}
+    initialise(model, str(save_model(tmp_path / "stripes.safetensors", trained)))
+    torch.testing.assert_close(model.backbone.state_dict(), trained.backbone.state_dict())
+    torch.testing.assert_close(model.head.state_dict(), head)
 
 
 def test_training_goes_on_from_weights_at_another_size(people: Path, tmp_path: Path) -> None:
