@@ -172,7 +172,7 @@ def bench(
                 continue
             for batch in batches:
                 runs = [runner(build_model(spec).eval(), engine, precision, batch, where) for spec in specs]
-                seconds = _interleaved(runs, rounds, _clock(where))
+                seconds = [statistics.median(times) for times in interleaved(runs, rounds, _clock(where))]
                 for spec, (parameters, macs), took in zip(specs, about, seconds, strict=True):
                     rows.append(
                         BenchRow(
@@ -189,17 +189,20 @@ def _clock(device: torch.device) -> Callable[[], float]:
     return time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
 
 
-def _interleaved(runs: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float]) -> list[float]:
-    """Median seconds of each."""
-    for run in runs:
-        run()
+def interleaved(
+    runs: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float], *, warm_up: int = 1
+) -> list[list[float]]:
+    """Seconds of each round of each, all in turn, so that other load hits all alike; `warm_up` untimed rounds first."""
+    for _ in range(warm_up):
+        for run in runs:
+            run()
     took: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for number, run in enumerate(runs):
             started = clock()
             run()
             took[number].append(clock() - started)
-    return [statistics.median(each) for each in took]
+    return took
 
 
 _CHILD = """

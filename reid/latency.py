@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from reid.bench import interleaved
 from reid.embedder import Embedder
 
 CROP = (180, 72)
@@ -40,7 +42,7 @@ class Latency:
 def measure_latency(
     embedders: Sequence[Embedder], *, batches: Sequence[int] = (16,), rounds: int = 40
 ) -> list[Latency]:
-    """Call embedders in turn, so that other load hits all alike, after two calls of each to warm up.
+    """Call embedders in turn (`reid.bench.interleaved`), after two calls of each to warm up.
 
     Args:
         embedders: what to measure; batches larger than their `batch_size` go through the network in parts.
@@ -51,14 +53,9 @@ def measure_latency(
     rows = []
     for batch in batches:
         crops = [draw.integers(0, 256, (*CROP, 3), dtype=np.uint8) for _ in range(batch)]
-        took: list[list[float]] = [[] for _ in embedders]
-        for turn in range(rounds + 2):
-            for embedder, times in zip(embedders, took, strict=True):
-                started = time.perf_counter()
-                embedder(crops)
-                if turn >= 2:
-                    times.append((time.perf_counter() - started) * 1e3 / batch)
+        runs = [functools.partial(embedder, crops) for embedder in embedders]
+        took = interleaved(runs, rounds, time.perf_counter, warm_up=2)
         for embedder, times in zip(embedders, took, strict=True):
-            median, p90 = (float(value) for value in np.percentile(times, (50, 90)))
+            median, p90 = (float(seconds) * 1e3 / batch for seconds in np.percentile(times, (50, 90)))
             rows.append(Latency(embedder.weights.name, embedder.provider, *embedder.input_size, batch, median, p90))
     return rows
