@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from reid.datasets.base import Split
 from reid.datasets.images import read_resized
 from reid.evaluation.ranking import Scores, rank
+from reid.precision import usable_precision
 
 Embed = Callable[[Sequence[Path]], NDArray[np.float32]]
 
@@ -38,7 +39,7 @@ def embed_files(
         batch: images at a time.
         device: where the network is.
         flip: average with the mirrored image's embedding.
-        precision: "fp32", "bf16" or "fp16" (autocast).
+        precision: "fp32", "bf16" (fp32 on CPUs without it) or "fp16" (autocast).
         progress: called with the number of images done so far.
 
     Returns:
@@ -52,10 +53,10 @@ def embed_files(
     model.eval()
     device = torch.device(device)
     parts: list[Tensor] = []
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[usable_precision(precision, device)]
     for start in range(0, len(paths), batch):
         x = to_network(read_resized(paths[start : start + batch], *size), device)
-        with torch.autocast(device.type, dtype, enabled=precision != "fp32"):
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             y = model(x).float()
             if flip:
                 y = nn.functional.normalize(y) + nn.functional.normalize(model(x.flip(3)).float())

@@ -17,6 +17,7 @@ from reid.datasets.factory import hold_out, join, load_dataset
 from reid.datasets.images import ImageCache
 from reid.errors import ConfigError, DatasetError, WeightsError
 from reid.model import ModelSpec, ReidModel, build_model
+from reid.precision import usable_precision
 from reid.tensorfile import read_tensors
 from reid.training import distributed
 from reid.training.config import TrainConfig
@@ -52,8 +53,12 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     Raises:
         ReidError: the data, the initial weights or the checkpoint cannot be used.
     """
+    device = torch.device(choose_device(config.run.device))
+    precision = usable_precision(config.run.precision, device)
+    if precision != config.run.precision:
+        log.warning("this CPU has no bfloat16 arithmetic: training in fp32 (run.precision), many times faster here")
+        config = config.model_copy(update={"run": config.run.model_copy(update={"precision": precision})})
     run = config.run
-    device = torch.device(choose_device(run.device))
     if run.threads:
         torch.set_num_threads(run.threads)
     rank, world = distributed.start(device)

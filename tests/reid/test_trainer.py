@@ -162,6 +162,21 @@ def test_training_goes_on_from_weights_with_other_people(people: Path, tmp_path:
         initialise(other, str(tmp_path / "none.safetensors"))
 
 
+@pytest.mark.parametrize(("there", "precision"), [(False, "fp32"), (True, "bf16")])
+def test_bfloat16_only_on_cpus_that_have_it(
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    there: bool,
+    precision: str,
+) -> None:
+    monkeypatch.setattr("reid.precision.cpu_has_bfloat16", lambda: there)
+    trainer = prepare(config(people, tmp_path / "run", precision="bf16"))
+    assert trainer.config.run.precision == precision
+    assert ("no bfloat16 arithmetic" in caplog.text) is not there
+
+
 def test_training_goes_on_from_weights_with_stripes(tmp_path: Path) -> None:
     spec = ModelSpec(backbone="resnet50", head="stripes", height=96, width=32)
     trained = build_model(spec, 3)
