@@ -17,6 +17,7 @@ from torch import Tensor
 from reid.errors import ReidError
 from reid.export import to_onnx
 from reid.model import ModelSpec, ReidModel, build_model
+from reid.precision import autocast
 from reid.training import losses
 from reid.training.speedup import decimate_strided_depthwise
 
@@ -24,7 +25,6 @@ ENGINES = ("eager", "channels_last", "deployed", "compile", "onnxruntime", "trai
 PRECISIONS = ("fp32", "bf16", "fp16")
 CLASSES = 751
 """Identities of the training engine: Market-1501's."""
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def runner(model: ReidModel, engine: str, precision: str, batch: int, device: to
         network = torch.compile(network)
 
     def run() -> object:
-        with torch.inference_mode(), torch.autocast(device.type, _DTYPES[precision], enabled=precision != "fp32"):
+        with torch.inference_mode(), autocast(precision, device):
             result = network(x)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
@@ -127,7 +127,7 @@ def _training_step(spec: ModelSpec, x: Tensor, precision: str, device: torch.dev
     labels = torch.arange(len(x), device=device) // 4
 
     def run() -> object:
-        with torch.autocast(device.type, _DTYPES[precision], enabled=precision != "fp32"):
+        with autocast(precision, device):
             feature, logits = model(x)
         loss = losses.parts_cross_entropy(logits, labels) + losses.batch_hard_triplet(feature, labels)
         loss.backward()  # type: ignore[no-untyped-call]

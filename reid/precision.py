@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import torch
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """A context in which matrices are multiplied in a precision of `DTYPES`; none at all for "fp32"."""
+    return torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32")
+
 
 def cpu_has_bfloat16() -> bool:
     """Whether torch multiplies bfloat16 matrices on this CPU by more than a plain loop (AVX-512, AMX, or Arm's)."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reid.datasets.base import Split
 from reid.datasets.images import read_resized
 from reid.evaluation.ranking import Scores, rank
-from reid.precision import usable_precision
+from reid.precision import autocast, usable_precision
 
 Embed = Callable[[Sequence[Path]], NDArray[np.float32]]
 
@@ -53,10 +53,10 @@ def embed_files(
     model.eval()
     device = torch.device(device)
     parts: list[Tensor] = []
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[usable_precision(precision, device)]
+    precision = usable_precision(precision, device)
     for start in range(0, len(paths), batch):
         x = to_network(read_resized(paths[start : start + batch], *size), device)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with autocast(precision, device):
             y = model(x).float()
             if flip:
                 y = nn.functional.normalize(y) + nn.functional.normalize(model(x.flip(3)).float())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reid.datasets.augment import Augment
 from reid.datasets.images import ImageCache
 from reid.model import ReidModel
-from reid.precision import usable_precision
+from reid.precision import autocast, usable_precision
 from reid.training.batches import to_network
 from reid.training.config import RunConfig
 
@@ -99,11 +99,11 @@ def with_measured_statistics(
         norm.train()
     draw = np.random.default_rng((seed, 11))
     shape = (height or model.spec.height, width or model.spec.width)
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[usable_precision(precision, device)]
+    precision = usable_precision(precision, device)
     for _ in range(batches):
         chosen = draw.choice(len(cache), min(size, len(cache)), replace=False)
         views = np.stack([_VIEW.view(cache.get(int(index)), *shape, draw) for index in chosen])
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with autocast(precision, device):
             made.head.embed(made.feature_map(to_network(views, device)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -26,6 +26,7 @@ from reid.errors import TrainingError
 from reid.evaluation.embed import embed_files, evaluate_split
 from reid.evaluation.ranking import Scores
 from reid.model import ReidModel
+from reid.precision import autocast
 from reid.training import distributed, losses
 from reid.training.batches import Batch, BatchMaker, to_network
 from reid.training.config import TrainConfig
@@ -183,7 +184,7 @@ class Trainer:
             last = index == len(parts) - 1
             alone = isinstance(network, DistributedDataParallel) and not last
             with network.no_sync() if alone else nullcontext():  # type: ignore[operator]
-                with torch.autocast(self.device.type, _DTYPES[run.precision], enabled=run.precision != "fp32"):
+                with autocast(run.precision, self.device):
                     feature, logits = network(x)
                 loss, values = self._loss(feature, logits, labels)
                 if distributed.agree(float(not math.isfinite(values["loss"]))):
@@ -391,6 +392,3 @@ class _Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
