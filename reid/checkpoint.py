@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reid.errors import ReidError, WeightsError
 from reid.model import ModelSpec, ReidModel, build_model
+from reid.outputs import write_whole
 from reid.tensorfile import read_tensors
 
 SPEC_KEY = "relaytrack.spec"
@@ -77,6 +78,9 @@ def save_model(
 
     Returns:
         The path written.
+
+    Raises:
+        OutputError: it cannot be written; a file that was there stays as it was.
     """
     from safetensors.torch import save
 
@@ -91,8 +95,7 @@ def save_model(
         SPEC_KEY: json.dumps(model.spec.to_dict(), sort_keys=True),
         INFO_KEY: (info or WeightsInfo()).to_json(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save(tensors, header))  # not save_file, which leaves the file to its owner alone
+    write_whole(path, save(tensors, header))  # not save_file, which leaves the file to its owner alone
     return path
 
 

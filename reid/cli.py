@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import shutil
 import sys
 import warnings
@@ -80,6 +81,7 @@ def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
     args = build_parser(prog).parse_args(argv)
     from reid.datasets.base import CountWarning
 
+    logging.basicConfig(level=logging.WARNING, format="relaytrack: %(message)s")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", CountWarning)
@@ -87,6 +89,11 @@ def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
             return int(args.run(args))
     except ReidError as error:
         print(f"relaytrack: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        raise  # whoever read our output has gone: no fault of a file
+    except OSError as error:
+        print(f"relaytrack: error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("relaytrack: interrupted", file=sys.stderr)

@@ -140,7 +140,7 @@ def resolve_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
         raise ReidError(f"unknown device {device!r}: choose auto, cpu, cuda or cuda:N")
     if kind == "cpu":
         return torch.device("cpu")

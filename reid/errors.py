@@ -21,3 +21,7 @@ class ConfigError(ReidError):
 
 class TrainingError(ReidError):
     """Training cannot go on (the loss is not finite, for instance)."""
+
+
+class OutputError(ReidError):
+    """A file or folder cannot be written."""

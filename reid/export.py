@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reid.checkpoint import INFO_KEY, SPEC_KEY, WeightsInfo, load_info, load_model
 from reid.errors import ReidError
 from reid.model import ReidModel
+from reid.outputs import check_target, write_whole
 
 INPUT, OUTPUT = "images", "embeddings"
 OPSET = 17
@@ -116,12 +117,13 @@ def export_onnx(weights: Path | str, path: Path | str, *, batches: tuple[int, ..
 
     Raises:
         WeightsError: the weights cannot be loaded.
+        OutputError: the file cannot be written.
         ReidError: `onnx` is not installed, or the file differs from torch by more than 1e-4; it is removed then.
     """
     path = Path(path)
     model = load_model(weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(to_onnx(model, load_info(weights)))
+    check_target(path)
+    write_whole(path, to_onnx(model, load_info(weights)))
     difference = compare_onnx(model, path, batches)
     if not difference <= TOLERANCE:
         path.unlink()

@@ -32,15 +32,20 @@ def run(args: argparse.Namespace) -> int:
     """Average, measure what can be, write, and say what it is."""
     from reid.averaging import average_networks, load_any
     from reid.checkpoint import WeightsInfo, save_model
+    from reid.datasets.base import Split
     from reid.datasets.factory import hold_out, load_dataset
     from reid.datasets.images import ImageCache
+    from reid.outputs import check_target
     from reid.training.finish import calibrated
+    from reid.training.held_out import usable
     from reid.training.statistics import with_measured_statistics
 
+    check_target(args.out)
     model = average_networks([load_any(source) for source in args.sources])
-    held = None
+    held: Split | None = None
     if args.root is not None:
         train, held = hold_out(args.dataset, load_dataset(args.dataset, args.root).train)
+        held = usable(held)
         cache = ImageCache(train.paths, model.spec.height, model.spec.width)
         model = with_measured_statistics(model, cache, precision="fp32", neck_only=True)
     recipe = "mean of " + ", ".join(source.name for source in args.sources)

@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from reid.embedder import resolve_device
     from reid.errors import ReidError
     from reid.model import ModelSpec
+    from reid.outputs import check_target
 
     try:
         height, width = (int(side) for side in args.size.lower().split("x"))
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         raise ReidError(f"--size is HEIGHTxWIDTH, --batches and --stages are numbers: {error}") from error
     if args.rounds < 1 or min(batches) < 1:
         raise ReidError("--rounds and --batches must be at least 1")
+    if args.accuracies:
+        check_target(args.plot)
     if args.threads:
         torch.set_num_threads(args.threads)
     if args.embedders:
@@ -137,9 +140,11 @@ def _plot(rows: list[BenchRow], accuracies: Path, target: Path) -> None:
     from matplotlib.figure import Figure
 
     from reid.errors import ReidError
+    from reid.outputs import writing
 
     try:
-        known = {str(name): float(value) for name, value in json.loads(accuracies.read_text()).items()}
+        values = json.loads(accuracies.read_text(encoding="utf-8-sig"))
+        known = {str(name): float(value) for name, value in values.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ReidError(f"{accuracies} is not a JSON object of accuracies: {error}") from error
     best: dict[str, float] = {}
@@ -176,6 +181,6 @@ def _plot(rows: list[BenchRow], accuracies: Path, target: Path) -> None:
     axes.margins(0.08)
     axes.set_xlabel("ms per image")
     axes.set_ylabel("accuracy, %")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=110)
+    with writing(target):
+        figure.savefig(target, dpi=110)
     print(target)

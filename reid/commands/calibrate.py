@@ -27,8 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, store, print."""
     from reid.datasets.factory import hold_out, load_dataset
+    from reid.outputs import check_target
     from reid.training.finish import recalibrate
 
+    check_target(args.out or args.weights)
     train = load_dataset(args.dataset, args.root).train
     split = train if args.all else hold_out(args.dataset, train)[1]
     info = recalibrate(args.weights, split, args.out or args.weights, name="validation")

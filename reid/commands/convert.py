@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> int:
     """Convert and say what it is."""
     from reid.checkpoint import WeightsInfo
     from reid.importer import import_checkpoint
+    from reid.outputs import check_target
 
+    check_target(args.target)
     info = WeightsInfo(name=args.name, dataset=args.dataset, licence=args.licence)
     report = import_checkpoint(args.source, args.target, info=info, half=args.half)
     print(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 from pathlib import Path
+from typing import Any
 
 HELP = "write the embeddings of a folder of crops (.npz, or .parquet with pyarrow)"
 EPILOG = """example:
@@ -35,21 +37,26 @@ def run(args: argparse.Namespace) -> int:
     from reid.commands.common import embed_paths, embedder_of
     from reid.datasets.base import images_below
     from reid.errors import ReidError
+    from reid.outputs import check_target, write_whole
 
     if args.out.suffix not in (".npz", ".parquet"):
         raise ReidError(f"--out {args.out}: .npz or .parquet is needed")
-    paths = images_below(args.folder)
-    embeddings = embed_paths(embedder_of(args), paths)
-    names = [path.relative_to(args.folder).as_posix() for path in paths]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    if args.out.suffix == ".npz":
-        np.savez(args.out, paths=np.array(names), embeddings=embeddings)
-    else:
+    pyarrow: Any = None
+    if args.out.suffix == ".parquet":
         try:
             pyarrow, parquet = (importlib.import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
         except ImportError as error:
             raise ReidError("writing .parquet needs the package pyarrow: pip install pyarrow") from error
+    check_target(args.out)
+    paths = images_below(args.folder)
+    embeddings = embed_paths(embedder_of(args), paths)
+    names = [path.relative_to(args.folder).as_posix() for path in paths]
+    buffer = io.BytesIO()
+    if pyarrow is None:
+        np.savez(buffer, paths=np.array(names), embeddings=embeddings)
+    else:
         values = pyarrow.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
-        parquet.write_table(pyarrow.table({"path": names, "embedding": values}), args.out)
+        parquet.write_table(pyarrow.table({"path": names, "embedding": values}), buffer)
+    write_whole(args.out, buffer.getvalue())
     print(f"{args.out}: {len(names)} embeddings of length {embeddings.shape[1]}")
     return 0

@@ -52,8 +52,9 @@ def run(args: argparse.Namespace) -> int:
     if args.validation:
         from reid.evaluation.embed import evaluate_split
         from reid.evaluation.threshold import calibrate
+        from reid.training.held_out import readable
 
-        _, held = hold_out(args.dataset, made[0].train)
+        held = readable(hold_out(args.dataset, made[0].train)[1])
         embeddings = embed_paths(embedder, held.paths)
         result["validation"] = evaluate_split(held, embeddings).to_dict()
         result["calibration"] = calibrate(embeddings, held.ids, held.cameras).to_dict()

@@ -44,11 +44,13 @@ def run(args: argparse.Namespace) -> int:
     if args.target.suffix != ".safetensors":
         raise ReidError(f"{args.target}: the target must end in .onnx or .safetensors")
     from reid.checkpoint import WeightsInfo, save_model
+    from reid.outputs import check_target
     from reid.training.finish import read_checkpoint
     from reid.training.start import splits
     from reid.training.statistics import measured_as_configured
     from reid.training.trainer import make_cache
 
+    check_target(args.target)
     model, config, step = read_checkpoint(args.source)
     if not args.keep_norms:
         train, _ = splits(config)

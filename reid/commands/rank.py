@@ -27,15 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Rank and draw."""
+    import cv2
     import numpy as np
 
     from reid.commands.common import embed_paths, embedder_of
     from reid.datasets.base import images_below
     from reid.errors import ReidError
     from reid.evaluation.picture import rank_picture
+    from reid.outputs import check_target, write_whole
 
     if args.top < 1 or args.queries < 1:
         raise ReidError("--top and --queries must be at least 1")
+    if not cv2.haveImageWriter(f"x{args.out.suffix}"):
+        raise ReidError(f"--out {args.out}: the name must end like a picture's, in .png or .jpg")
+    check_target(args.out)
     queries = images_below(args.query) if args.query.is_dir() else [args.query]
     chosen = np.unique(np.linspace(0, len(queries) - 1, min(args.queries, len(queries))).round().astype(int))
     queries = [queries[index] for index in chosen]
@@ -44,10 +49,7 @@ def run(args: argparse.Namespace) -> int:
     picture = rank_picture(
         queries, embed_paths(embedder, queries), gallery, embed_paths(embedder, gallery), top=args.top
     )
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    import cv2
-
-    if not cv2.imwrite(str(args.out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise ReidError(f"cannot write picture {args.out}")
+    _, encoded = cv2.imencode(args.out.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    write_whole(args.out, encoded.tobytes())
     print(f"{args.out}: {len(queries)} queries among {len(gallery)} images")
     return 0

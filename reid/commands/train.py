@@ -46,18 +46,20 @@ def run(args: argparse.Namespace) -> int:
 
     import yaml
 
+    from reid.outputs import check_folder, write_whole
     from reid.training import distributed
     from reid.training.config import load_config
     from reid.training.finish import finish
     from reid.training.start import prepare
 
-    logging.basicConfig(level=logging.INFO if distributed.first() else logging.ERROR, format="relaytrack: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if distributed.first() else logging.ERROR)
     config = load_config(args.config, args.set)
+    check_folder(config.run.out)
     try:
         trainer = prepare(config, resume=args.resume)
         if trainer.rank == 0:
-            trainer.out.mkdir(parents=True, exist_ok=True)
-            (trainer.out / "config.yaml").write_text(yaml.safe_dump(config.dump(), sort_keys=False))
+            settings = yaml.safe_dump(config.dump(), sort_keys=False)
+            write_whole(trainer.out / "config.yaml", settings.encode())
         trainer.run()
         if trainer.rank == 0:
             path = finish(trainer, name=args.name, licence=args.licence, notice=args.notice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -102,8 +102,28 @@ def need_folder(path: Path, dataset: str) -> Path:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The images directly inside a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    """The images directly inside a folder, by name (see `_only_images`)."""
+    return _only_images(folder, folder.iterdir())
+
+
+def _only_images(folder: Path, paths: Iterable[Path]) -> list[Path]:
+    """The files among `paths` that are images by their names, in order.
+
+    Left out are hidden files and folders (macOS writes `._name.jpg` beside each picture), macOS's `__MACOSX`, folders
+    that are called like a picture, and links that lead nowhere.
+
+    Warns:
+        CountWarning: there are links that lead nowhere.
+    """
+    named = sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and not _hidden(path, folder))
+    lost = [path for path in named if path.is_symlink() and not path.exists()]
+    if lost:
+        warnings.warn(f"{len(lost)} links lead nowhere, the first is {lost[0]}", CountWarning, stacklevel=3)
+    return [path for path in named if path.is_file()]
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
 
 
 def check_counts(dataset: ReidDataset, expected: tuple[int, int, int] | None) -> ReidDataset:
@@ -137,7 +157,7 @@ def images_below(folder: Path) -> list[Path]:
         DatasetError: no such folder, or no images in it.
     """
     need_folder(folder, "images")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    found = _only_images(folder, folder.rglob("*"))
     if not found:
         raise DatasetError(f"no images in {folder}")
     return found

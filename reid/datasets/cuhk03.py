@@ -88,7 +88,7 @@ def _images(root: Path, kind: str, name: str) -> Path:
 
 def _read_splits(images: Path, path: Path, name: str) -> list[tuple[Split, Split, Split]]:
     try:
-        made = [_splits(images, entry) for entry in json.loads(path.read_text())]
+        made = [_splits(images, entry) for entry in json.loads(path.read_text(encoding="utf-8-sig"))]
     except OSError as error:
         raise DatasetError(f"{name}: cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, IndexError) as error:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from reid.errors import DatasetError
+from reid.outputs import write_whole, writing
 
 RELEASE = "cuhk-03.mat"
 _PER_CAMERA = 5
@@ -63,8 +64,9 @@ def unpack(mat: Path, home: Path, kind: str) -> None:
         reason = " ".join(str(error).split())
         raise DatasetError(f"cuhk03: cannot unpack {mat} to {home}: {reason}") from error
     splits = [_classic(people, test) for test in tests]
-    (home / f"splits_classic_{kind}.json").write_text(json.dumps(splits))
-    part.replace(target)
+    write_whole(home / f"splits_classic_{kind}.json", json.dumps(splits).encode())
+    with writing(target):
+        part.replace(target)
 
 
 def _images(file: Any, kind: str) -> Iterator[tuple[int, int, str, Any]]:

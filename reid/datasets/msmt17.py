@@ -24,9 +24,9 @@ def read_list(home: Path, name: str, folder: str) -> list[tuple[Path, int, int]]
     """
     path = home / name
     try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise DatasetError(f"msmt17: cannot read {path}: {error.strerror}") from error
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"msmt17: cannot read {path}: {error}") from error
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -7,12 +7,13 @@ sorted order, the same in all splits.
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from reid.datasets.base import EMPTY, ReidDataset, Split, list_images, need_folder
+from reid.datasets.base import EMPTY, CountWarning, ReidDataset, Split, list_images, need_folder
 from reid.errors import DatasetError
 
 _SPLITS = ("train", "query", "gallery")
@@ -28,9 +29,19 @@ def load_folder(root: Path) -> ReidDataset:
 
     Raises:
         DatasetError: no folder, no images, or a name without identity and camera.
+
+    Warns:
+        CountWarning: images lie beside the sub-folders, where none is looked for.
     """
     need_folder(root, "folder")
     parts = [split for split in _SPLITS if (root / split).is_dir()]
+    beside = list_images(root) if parts else []
+    if beside:
+        warnings.warn(
+            f"folder: {len(beside)} images lie in {root} beside its folders {', '.join(parts)} and are left out",
+            CountWarning,
+            stacklevel=2,
+        )
     rows: list[_Row] = []
     for split in parts or [""]:
         for path in list_images(root / split):
@@ -46,27 +57,39 @@ def load_folder(root: Path) -> ReidDataset:
 def load_csv(file: Path) -> ReidDataset:
     """Load a CSV file with the columns path, id, camera and, optionally, split (train, query or gallery).
 
-    Paths are relative to the file's folder. Without splits it is as in a flat folder (`load_folder`).
+    Paths are relative to the file's folder. Without splits it is as in a flat folder (`load_folder`). Spaces around
+    a value do not count, nor does a byte order mark.
 
     Raises:
-        DatasetError: the file is missing, has no rows, lacks a column or names another split; the line is named.
+        DatasetError: the file is missing, has no rows, lacks a column, names another split, or names a split in some
+            rows only; the line is named.
     """
     rows: list[_Row] = []
+    numbers: list[int] = []
     try:
-        with file.open(newline="") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             lacking = {"path", "id", "camera"} - set(reader.fieldnames or ())
             if lacking:
                 raise DatasetError(f"csv: {file} has no column {', '.join(sorted(lacking))}")
             for row in reader:
-                split = (row.get("split") or "").strip()
-                if split not in ("", *_SPLITS) or not row["path"] or not row["id"] or not row["camera"]:
+                path, who, camera, split = ((row.get(name) or "").strip() for name in ("path", "id", "camera", "split"))
+                if split not in ("", *_SPLITS) or not path or not who or not camera or "\0" in path:
                     raise DatasetError(f"csv: {file} line {reader.line_num}: path, id, camera and a known split needed")
-                rows.append((file.parent / row["path"], row["id"], row["camera"], split))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"csv: cannot read {file}: {error}") from error
+                rows.append((file.parent / path, who, camera, split))
+                numbers.append(reader.line_num)
+    except OSError as error:
+        raise DatasetError(f"csv: cannot read {file}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"csv: cannot read {file}: it is no UTF-8 text of rows and columns ({error})") from error
     if not rows:
         raise DatasetError(f"csv: {file} has no rows")
+    without = [number for number, row in zip(numbers, rows, strict=True) if not row[3]]
+    if without and len(without) < len(rows):
+        raise DatasetError(
+            f"csv: {file} line {without[0]}: the split is empty ({len(without)} of {len(rows)} rows); write train, "
+            "query or gallery in every row, or in none"
+        )
     return _numbered("csv", rows)
 
 

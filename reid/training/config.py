@@ -190,7 +190,9 @@ def load_config(source: Path | str, overrides: Sequence[str] = ()) -> TrainConfi
         names = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.yaml")))
         raise ConfigError(f"no configuration {source}: give a YAML file or one of {names}")
     try:
-        values = yaml.safe_load(path.read_text()) or {}
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
@@ -240,7 +242,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         if isinstance(target, list):
             target = _item(target, part, key)
         else:
-            target = target.setdefault(part, [{}] if following.isdigit() else {})
+            target = target.setdefault(part, [{}] if following.isdecimal() else {})
         if not isinstance(target, dict | list):
             raise ConfigError(f"--set {key}: {part} is a value, not a section")
     try:
@@ -255,7 +257,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 
 def _item(target: list[Any], part: str, key: str) -> Any:
-    if not part.isdigit() or int(part) >= len(target):
+    if not part.isdecimal() or int(part) >= len(target):
         raise ConfigError(f"--set {key}: no item {part}")
     return target[int(part)]
 

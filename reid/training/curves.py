@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid.outputs import writing
+
 
 def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
     """The columns of a CSV file of numbers; empty cells are NaN."""
@@ -30,6 +32,9 @@ def draw_curves(folder: Path) -> Path | None:
 
     Returns:
         The picture; None where matplotlib is not installed or nothing was logged.
+
+    Raises:
+        OutputError: the picture cannot be written.
     """
     steps = read_columns(folder / "steps.csv")
     if not steps:
@@ -59,5 +64,6 @@ def draw_curves(folder: Path) -> Path | None:
     right.set_ylabel("%")
     right.legend()
     path = folder / "curves.png"
-    figure.savefig(path, dpi=110)
+    with writing(path):
+        figure.savefig(path, dpi=110)
     return path

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import torch
 
 from reid.checkpoint import WeightsInfo, load_info, load_model, save_model
 from reid.datasets.base import Split
-from reid.errors import DatasetError, WeightsError
+from reid.errors import DatasetError, ReidError, WeightsError
 from reid.evaluation.embed import embed_files, evaluate_split
 from reid.evaluation.threshold import Calibration, calibrate
 from reid.model import ReidModel, build_model
 from reid.training.config import TrainConfig, parse_config
+from reid.training.held_out import readable
 from reid.training.start import spec_of
 from reid.training.trainer import Trainer
 
+log = logging.getLogger(__name__)
+
 
 def finish(trainer: Trainer, *, name: str = "", licence: str = "", notice: str = "") -> Path:
-    """Write `weights.safetensors` of a run: the averaged network, calibrated on the held-out identities."""
+    """Write `weights.safetensors` of a run: the averaged network, calibrated on the held-out identities.
+
+    Where they cannot be measured any more (a picture has vanished since the start) a warning says so, and the weights
+    are written without a threshold.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     info = WeightsInfo(
         name=name, dataset=_datasets(trainer.config), licence=licence, notice=notice, recipe=_recipe(trainer)
     )
     model = trainer.evaluated()
     if trainer.validation is not None:
-        info = calibrated(model, info, trainer.validation, device=trainer.device)
+        try:
+            info = calibrated(model, info, trainer.validation, device=trainer.device)
+        except ReidError as error:
+            log.warning("the weights get no threshold: %s", error)
     return save_model(trainer.out / "weights.safetensors", model, info, half=True)
 
 
@@ -40,7 +54,8 @@ def calibrated(model: ReidModel, info: WeightsInfo, split: Split, *, device: tor
     try:
         measured = calibrate(embeddings, split.ids, split.cameras)
         scores = evaluate_split(split, embeddings)
-    except DatasetError:
+    except DatasetError as error:
+        log.warning("the weights get no threshold: %s", error)
         return info
     return with_calibration(info, measured, {f"validation/{k}": v for k, v in scores.to_dict().items()})
 
@@ -93,6 +108,7 @@ def recalibrate(weights: Path, split: Split, target: Path, *, name: str) -> Weig
         DatasetError: the people cannot tell a threshold.
     """
     model, info = load_model(weights), load_info(weights)
+    split = readable(split)
     embeddings = embed_files(model, split.paths, (model.spec.height, model.spec.width))
     measured = calibrate(embeddings, split.ids, split.cameras)
     scores = evaluate_split(split, embeddings)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from reid.evaluation.ranking import Scores
+from reid.outputs import writing
 
 _STEP_FIELDS = (
     "step",
@@ -101,7 +102,8 @@ class RunLog:
         if self.start and path.is_file():
             with path.open(newline="") as file:
                 kept = [row for row in csv.DictReader(file) if int(row["step"]) <= self.start]
-        file = path.open("w", newline="")
+        with writing(path):
+            file = path.open("w", newline="")
         self._files.append(file)
         writer = csv.DictWriter(file, fields)
         writer.writeheader()

@@ -21,6 +21,7 @@ from reid.precision import usable_precision
 from reid.tensorfile import read_tensors
 from reid.training import distributed
 from reid.training.config import TrainConfig
+from reid.training.held_out import usable
 from reid.training.trainer import Trainer, make_cache
 
 TORCHVISION = {"resnet50": "resnet50-0676ba61.pth", "mobilenet_v2": "mobilenet_v2-b0353104.pth"}
@@ -48,7 +49,8 @@ def spec_of(config: TrainConfig) -> ModelSpec:
 def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     """Load the data, build the network, and go to the checkpoint if one is given.
 
-    Images that cannot be decoded are left out, with a warning that says how many and names the first.
+    Images that cannot be decoded are left out, with a warning that says how many and names the first. Held-out
+    people on whom the run cannot be validated are named before the first step, too; the run then has no validation.
 
     Raises:
         ReidError: the data, the initial weights or the checkpoint cannot be used.
@@ -65,6 +67,7 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     torch.manual_seed(run.seed)
     train, validation = splits(config)
     train, cache = _decoded(config, train, world)
+    validation = usable(validation, workers=config.data.workers)
     model = build_model(spec_of(config), len(train.identities))
     if resume is None:
         initialise(model, config.model.init)
@@ -136,8 +139,8 @@ def _fetch(backbone: str) -> Path:
     url = f"https://download.pytorch.org/models/{TORCHVISION[name]}"
     path = Path(torch.hub.get_dir()) / "checkpoints" / TORCHVISION[name]
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1], progress=False)
         except (OSError, RuntimeError) as error:
             raise ConfigError(

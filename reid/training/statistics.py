@@ -6,10 +6,12 @@ import copy
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reid.datasets.augment import Augment
-from reid.datasets.images import ImageCache
+from reid.datasets.images import Image, ImageCache
+from reid.errors import DatasetError
 from reid.model import ReidModel
 from reid.precision import autocast, usable_precision
 from reid.training.batches import to_network
@@ -51,6 +53,23 @@ def measured_as_configured(
         precision=run.precision,
         neck_only=run.norm_scope == "neck",
     )
+
+
+def _readable(cache: ImageCache, chosen: NDArray[np.int64]) -> list[Image]:
+    """The images of some indices, without those that cannot be decoded.
+
+    Raises:
+        DatasetError: none of them can be.
+    """
+    made, refusal = [], None
+    for index in chosen:
+        try:
+            made.append(cache.get(int(index)))
+        except DatasetError as error:
+            refusal = error
+    if refusal is not None and not made:
+        raise refusal
+    return made
 
 
 @torch.no_grad()
@@ -102,7 +121,7 @@ def with_measured_statistics(
     precision = usable_precision(precision, device)
     for _ in range(batches):
         chosen = draw.choice(len(cache), min(size, len(cache)), replace=False)
-        views = np.stack([_VIEW.view(cache.get(int(index)), *shape, draw) for index in chosen])
+        views = np.stack([_VIEW.view(image, *shape, draw) for image in _readable(cache, chosen)])
         with autocast(precision, device):
             made.head.embed(made.feature_map(to_network(views, device)))
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import logging
 import math
 import signal
@@ -22,10 +23,11 @@ from reid.datasets.augment import Augment
 from reid.datasets.base import Split
 from reid.datasets.images import ImageCache
 from reid.datasets.sampler import PKSampler
-from reid.errors import TrainingError
+from reid.errors import DatasetError, OutputError, TrainingError
 from reid.evaluation.embed import embed_files, evaluate_split
 from reid.evaluation.ranking import Scores
 from reid.model import ReidModel
+from reid.outputs import check_folder, write_whole
 from reid.precision import autocast
 from reid.training import distributed, losses
 from reid.training.batches import Batch, BatchMaker, to_network
@@ -34,6 +36,7 @@ from reid.training.curves import draw_curves
 from reid.training.ema import WeightAverage
 from reid.training.logs import RunLog
 from reid.training.regularise import MixStyle
+from reid.training.resuming import faces, why_other_people, why_other_run, why_other_tensors
 from reid.training.schedule import Schedule, progress
 from reid.training.speedup import decimate_strided_depthwise
 from reid.training.statistics import measured_as_configured
@@ -99,7 +102,8 @@ class Trainer:
                 last = list(block.children())[-1] if isinstance(block, nn.Sequential) else block
                 MixStyle(config.augment.mixstyle).attach(last)
         self.attention = self.model.attention
-        labels = np.searchsorted(train.identities, train.ids)
+        self.train = train
+        self.labels = labels = np.searchsorted(train.identities, train.ids)
         data = config.data
         augment = Augment(**config.augment.model_dump(exclude={"mixstyle"}))
         self.cache = cache or make_cache(config, train, world)
@@ -132,7 +136,7 @@ class Trainer:
         """Train to the end (or to the interruption, which saves) and return the last validation's scores."""
         run = self.config.run
         scores: Scores | None = None
-        self.out.mkdir(parents=True, exist_ok=True)
+        check_folder(self.out)
         total = run.iterations
         with RunLog(self.out, self.step, total, active=self.rank == 0) as log_to, _Interrupt() as interrupt:
             began, minutes_before = time.monotonic(), self.minutes
@@ -153,7 +157,7 @@ class Trainer:
                     values |= {"wait": waited, "seconds": time.perf_counter() - started, "minutes": self.minutes}
                     log_to.step(self.step, values, show=self.step % run.log_every == 0)
                     if self.step % run.save_every == 0:
-                        self.save()
+                        self._try_to_save()
                     if self.step % run.validate_every == 0:
                         scores = self._validate(log_to)
                     if distributed.agree(float(interrupt.asked)):
@@ -165,7 +169,10 @@ class Trainer:
             if self.step % run.validate_every or scores is None:
                 scores = self._validate(log_to)
             if self.rank == 0:
-                draw_curves(self.out)
+                try:
+                    draw_curves(self.out)
+                except OutputError as error:
+                    log.warning("%s", error)
         return scores
 
     def _learn(self, network: nn.Module, batch: Batch) -> dict[str, float]:
@@ -304,25 +311,39 @@ class Trainer:
         scores: Scores | None = None
         full = self._size() == (self.config.model.height, self.config.model.width)
         if self.validation is not None and self.rank == 0:
-            embeddings = embed_files(
-                self.evaluated(),
-                self.validation.paths,
-                self._size(),
-                device=self.device,
-                precision=self.config.run.precision,
-            )
-            scores = evaluate_split(self.validation, embeddings)
+            try:
+                scores = self._score(self.validation)
+            except DatasetError as error:  # a picture that was there at the start is gone: no reason to end the run
+                log.warning("no validation at step %d: %s", self.step, error)
+        if scores is not None:
             log_to.validation(self.step, scores)
             if full and scores.mean_ap > self.best:
                 self.best = scores.mean_ap
-                self.save("best.pt")
+                self._try_to_save("best.pt")
         distributed.barrier()
         return scores
 
+    def _score(self, validation: Split) -> Scores:
+        model = self.evaluated()
+        precision = self.config.run.precision
+        embeddings = embed_files(model, validation.paths, self._size(), device=self.device, precision=precision)
+        return evaluate_split(validation, embeddings)
+
     # ---- checkpoints
 
+    def _try_to_save(self, name: str = "last.pt") -> None:
+        """Save, or say that it failed: the run goes on, and the next checkpoint may fit."""
+        try:
+            self.save(name)
+        except OutputError as error:
+            log.warning("step %d: %s; the training goes on", self.step, error)
+
     def save(self, name: str = "last.pt") -> None:
-        """Write a checkpoint from which the run goes on, in place of the last one only when complete."""
+        """Write a checkpoint from which the run goes on, in place of the last one only when complete.
+
+        Raises:
+            OutputError: it cannot be written; an earlier one stays as it was.
+        """
         if self.rank:
             return
         shown, self.model.attention = self.model.attention, self.attention
@@ -332,6 +353,7 @@ class Trainer:
             "best": self.best,
             "config": self.config.dump(),
             "classes": self.model.num_classes,
+            "people": faces(self.train, self.labels),
             "model": self.model.state_dict(),
             "average": None if self.average is None else self.average.model.state_dict(),
             "average_steps": 0 if self.average is None else self.average.steps,
@@ -340,19 +362,36 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
         }
         self.model.attention = shown
-        self.out.mkdir(parents=True, exist_ok=True)
-        part = self.out / f"{name}.part"
-        torch.save(state, part)
-        part.replace(self.out / name)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self.out / name, buffer.getbuffer())
 
     def resume(self, path: Path | str) -> None:
         """Go on from a checkpoint.
 
         Raises:
-            TrainingError: it is missing, unreadable or of another network.
+            TrainingError: it is missing or unreadable, or of another network, other settings or other people; says
+                which.
         """
+        path = Path(path)
+        if not path.is_file():
+            raise TrainingError(f"cannot resume from {path}: no such file")
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
+            stored, wanted = state["model"], self.model.state_dict()
+            reason = (
+                why_other_run(state, self.config)
+                or why_other_people(state, self.train, self.labels)
+                or why_other_tensors(stored, wanted)
+            )
+        except Exception as error:  # torch raises many kinds for files that are something else
+            raise TrainingError(f"cannot resume from {path}: it is no training checkpoint") from error
+        if reason is not None:
+            raise TrainingError(
+                f"cannot resume from {path}: {reason}; to go on with other people or settings, start anew with "
+                "model.init=FILE (weights.safetensors of the run, or `relaytrack reid export` of the checkpoint)"
+            )
+        try:
             self.model.load_state_dict(state["model"])
             if self.average is not None:
                 self.average.model.load_state_dict(state["average"])
@@ -363,7 +402,8 @@ class Trainer:
             self.scaler.load_state_dict(state["scaler"])
             self.step, self.minutes, self.best = state["step"], state["minutes"], state["best"]
         except Exception as error:
-            raise TrainingError(f"cannot resume from {path}: {str(error).splitlines()[0]}") from error
+            detail = " ".join(str(error).split())
+            raise TrainingError(f"cannot resume from {path}: {detail or type(error).__name__}") from error
 
 
 def make_cache(config: TrainConfig, train: Split, world: int = 1) -> ImageCache:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
 import warnings
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -331,3 +333,67 @@ def test_every_name_has_a_loader_that_refuses_a_wrong_root(tmp_path: Path) -> No
     for name in NAMES:
         with pytest.raises(DatasetError):
             load_dataset(name, tmp_path / "nowhere")
+
+
+def test_only_real_pictures_are_images(tmp_path: Path) -> None:
+    tree(tmp_path, ["01_1_0.jpg", "01_2_0.jpg", "._01_1_0.jpg", ".thumbnails/01_3_0.jpg", "__MACOSX/01_4_0.jpg"])
+    (tmp_path / "02_1_dir.jpg").mkdir()
+    (tmp_path / "Thumbs.db").write_bytes(b"x")
+    made = load_dataset("folder", tmp_path)
+    assert [path.name for path in made.train.paths] == ["01_1_0.jpg", "01_2_0.jpg"]
+    assert [path.name for path in images_below(tmp_path)] == ["01_1_0.jpg", "01_2_0.jpg"]
+    (tmp_path / "03_1_0.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.warns(CountWarning, match=r"1 links lead nowhere, the first is .*03_1_0\.jpg"):
+        assert len(images_below(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("name", ["①_1_0.jpg", "3²_1_0.jpg", "\uff11_1_0.jpg"])
+def test_names_with_strange_digits_are_only_names(tmp_path: Path, name: str) -> None:
+    tree(tmp_path, [name, name.replace("_1_", "_2_")])
+    assert len(load_dataset("folder", tmp_path).train.identities) == 1
+
+
+def test_images_beside_the_folders_of_the_splits_are_counted(tmp_path: Path) -> None:
+    tree(tmp_path, ["train/01_1_0.jpg", "02_1_0.jpg", "03_1_0.jpg"])
+    with pytest.warns(CountWarning, match="2 images lie in .* beside its folders train and are left out"):
+        assert len(load_dataset("folder", tmp_path).train) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_csv_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "own.csv").write_text("path,id,camera\na.jpg,é, 1\nb.jpg,é ,1\n", encoding=encoding)
+    made = load_dataset("csv", tmp_path / "own.csv").train
+    assert (made.ids.tolist(), made.cameras.tolist()) == ([0, 0], [0, 0])
+
+
+def test_msmt17_lists_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    for name in ("train", "val", "query", "gallery"):
+        (tmp_path / f"list_{name}.txt").write_text("0000/0000_000_01_x.jpg 0\n", encoding="utf-8-sig")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    assert quietly("msmt17", tmp_path).train.paths[0] == tmp_path / "train" / "0000" / "0000_000_01_x.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"path,id,camera,split\na.jpg,1,1,train\nb.jpg,1,2,\nc.jpg,2,1,  \n", r"line 3: the split is empty \(2 of 3"),
+        (b"path,id,camera\na\0.jpg,1,1\n", "line 2: path, id, camera and a known split needed"),
+        ("path,id,camera\na.jpg,1,1\n".encode("utf-16"), "no UTF-8 text of rows and columns"),
+    ],
+)
+def test_csv_files_that_say_too_little(tmp_path: Path, text: bytes, message: str) -> None:
+    (tmp_path / "own.csv").write_bytes(text)
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("csv", tmp_path / "own.csv")
+
+
+def test_a_picture_of_gigantic_size_is_named(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
+    path = tmp_path / "huge.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b""))
+    with pytest.raises(DatasetError, match=r"cannot decode image .*huge\.png: its size is beyond what OpenCV reads"):
+        read_image(path)

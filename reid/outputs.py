@@ -1,0 +1,75 @@
+"""Files that commands write: checked before the work begins, and put in place only when they are complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reid.errors import OutputError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into one sentence.
+
+    Raises:
+        OutputError: instead of any OSError; names the file and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder, and see that files can be made in it.
+
+    Raises:
+        OutputError: it is a file, cannot be made, or takes no files.
+    """
+    probe = folder / f".{os.getpid()}.probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except FileExistsError as error:
+        raise OutputError(f"cannot write to {folder}: it is a file, not a folder") from error
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def check_target(path: Path) -> None:
+    """Make the folder of a file, and see that the file can be written.
+
+    Call it before long work, so that nothing is computed which cannot be stored.
+
+    Raises:
+        OutputError: the path is a folder, or its folder takes no files.
+    """
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OutputError(f"cannot write {path}: it may not be changed")
+    check_folder(path.resolve().parent)
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """Write a file so that it is either the old or the complete new one, whatever happens meanwhile.
+
+    Raises:
+        OutputError: it cannot be written; what was there before stays.
+    """
+    target = path.resolve()  # a link stays a link
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with writing(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
+            target.write_bytes(data)
+            return
+        try:
+            part.write_bytes(data)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,155 @@
+"""Outputs that cannot be written: one line before the work begins, and nothing that was there is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from reid import outputs
+from reid.checkpoint import WeightsInfo, load_info, load_model, save_model
+from reid.cli import main
+from reid.errors import OutputError
+from reid.model import ModelSpec, build_model
+from reid.outputs import check_folder, check_target, write_whole
+
+SPEC = ModelSpec(height=32, width=32, embedding_dim=8)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("weights") / "tiny.safetensors", build_model(SPEC).eval())
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("people")
+    draw = np.random.default_rng(0)
+    for identity in range(9):
+        for camera in (1, 2):
+            for shot in range(2):
+                image = draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+                assert cv2.imwrite(str(root / f"{identity}_{camera}_{shot}.png"), image)
+    return root
+
+
+def blocked(tmp_path: Path, suffix: str) -> list[Path]:
+    """Places where no file can be made, whoever asks."""
+    (tmp_path / "file").write_bytes(b"mine")
+    folder = tmp_path / f"folder{suffix}"
+    folder.mkdir(exist_ok=True)
+    return [tmp_path / "file" / f"x{suffix}", folder, Path(f"/proc/nowhere/x{suffix}")]
+
+
+@pytest.mark.parametrize(
+    "command", ["embed", "rank", "export", "export onnx", "average", "calibrate", "train", "import"]
+)
+def test_every_command_says_so_in_one_line(
+    command: str, weights: Path, people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suffix = {"embed": ".npz", "rank": ".png", "export onnx": ".onnx"}.get(command, ".safetensors")
+    about = ["--dataset", "folder", "--root", people]
+    for target in blocked(tmp_path, suffix):
+        argv: list[object] = {
+            "embed": ["embed", people, "--weights", weights, "--out", target],
+            "rank": ["rank", people, people, "--weights", weights, "--out", target],
+            "export": ["export", weights, target],
+            "export onnx": ["export", weights, target],
+            "average": ["average", weights, weights, "--out", target],
+            "calibrate": ["calibrate", weights, *about, "--out", target],
+            "import": ["import", weights, target],
+            "train": [
+                *("train", "debug", "--set", "data.sources.0.name=folder", "--set", f"data.sources.0.root={people}"),
+                *("--set", f"run.out={target.parent if target.is_dir() else target}"),
+            ],
+        }[command]
+        if command == "train" and target.is_dir():
+            continue  # a folder is what it wants
+        assert main([str(word) for word in argv]) == 2
+        captured = capsys.readouterr()
+        lines = [line for line in captured.err.splitlines() if line.startswith("relaytrack: error: ")]
+        assert len(lines) == 1, captured.err
+        assert "Traceback" not in captured.err
+        assert captured.out == ""
+        assert "cannot write" in lines[0]
+        assert str(target) in lines[0] or str(target.parent) in lines[0]
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_the_check_comes_before_the_work(
+    weights: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reid.commands.common.embed_paths", lambda *_: pytest.fail("embedded before the check"))
+    target = tmp_path / "folder.npz"
+    target.mkdir()
+    assert main(["embed", str(people), "--weights", str(weights), "--out", str(target)]) == 2
+    assert main(["rank", str(people), str(people), "--weights", str(weights), "--out", str(tmp_path / "x.doc")]) == 2
+
+
+def test_a_full_disk_leaves_the_old_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_model(tmp_path / "w.safetensors", build_model(SPEC).eval(), WeightsInfo(name="old"))
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(bytes(data)[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(outputs.Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"cannot write .*w\.safetensors: No space left on device"):
+        save_model(path, build_model(SPEC), WeightsInfo(name="new"))
+    assert load_info(path).name == "old"
+    load_model(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"], "no part of a file stays behind"
+
+
+def test_links_devices_and_modes(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    link.symlink_to(real)
+    write_whole(link, b"one")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"one"
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"")
+    assert real.stat().st_mode == plain.stat().st_mode, "readable for whom the umask lets"
+    write_whole(Path("/dev/null"), b"gone")
+    with pytest.raises(OutputError, match="it is a file, not a folder"):
+        check_folder(real)
+    with pytest.raises(OutputError, match="it is a folder"):
+        check_target(tmp_path)
+    check_target(tmp_path / "new" / "deep" / "x")
+    assert (tmp_path / "new" / "deep").is_dir()
+
+
+def test_training_goes_on_when_a_checkpoint_does_not_fit(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from reid.training import trainer
+
+    calls: list[str] = []
+
+    def sometimes(path: Path, data: bytes | memoryview) -> None:
+        calls.append(path.name)
+        if calls.count("last.pt") == 1 and path.name == "last.pt":
+            raise OutputError(f"cannot write {path}: No space left on device")
+        write_whole(path, data)
+
+    monkeypatch.setattr(trainer, "write_whole", sometimes)
+    settings = [
+        "data.sources.0.name=folder",
+        f"data.sources.0.root={people}",
+        "data.identities=4",
+        "data.images=2",
+        "model.height=32",
+        "model.attention=none",
+        "run.device=cpu",
+        "run.iterations=2",
+        "run.save_every=1",
+        "run.norm_batches=1",
+        f"run.out={tmp_path}",
+    ]
+    assert main(["train", "debug", *(word for setting in settings for word in ("--set", setting))]) == 0
+    assert "step 1: cannot write" in caplog.text
+    assert "the training goes on" in caplog.text
+    assert (tmp_path / "last.pt").is_file()
