@@ -124,6 +124,11 @@ class InputConfig(Section):
     reconnect_max: float = Field(default=30.0, gt=0, description="seconds between tries at the most")
     queue: int = Field(default=8, ge=1, le=1024, description="decoded frames that wait per camera at the most")
     threads: int = Field(default=1, ge=1, le=64, description="decoder threads per camera")
+    longest_gap: float = Field(
+        default=3600.0,
+        gt=0,
+        description="files: a jump of the clock by more seconds is no pause but a fault, and is closed",
+    )
 
 
 class BatchConfig(Section):

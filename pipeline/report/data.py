@@ -18,6 +18,7 @@ from pipeline.draw import format_time
 from pipeline.errors import InputError
 from pipeline.outdir import SEGMENT
 from pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
+from pipeline.sinks.pauses import shown_at
 
 _JOIN = 5.0  # seconds; a shorter absence from a camera is part of the same visit
 _MOST_TRACKS = 2000
@@ -83,10 +84,10 @@ class RunData:
 
     def video_at(self, camera: str, time: float, lead: float = 1.0) -> tuple[str, float] | None:
         """The video file (relative) and the second in it that show `camera` a little before `time`."""
-        first = self.cameras[camera].first if camera in self.cameras else None
+        record = self.cameras.get(camera, CameraRecord())
         name = f"video/{camera}.mp4"
-        if (self.folder / name).exists() and first is not None:
-            return name, max(0.0, time - lead - first)
+        if (self.folder / name).exists() and record.first is not None:
+            return name, max(0.0, shown_at(time, record.cuts) - lead - record.first)
         if self.clock_zero is None:
             return None
         moment, found = self.clock_zero + time, None

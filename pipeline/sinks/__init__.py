@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from pipeline.config import Config
+from pipeline.draw import format_time
 from pipeline.sinks.annotate import Annotator
 from pipeline.sinks.base import Sink, Step
 from pipeline.sinks.encoder import Encoder
@@ -14,10 +16,13 @@ from pipeline.sinks.events import EventsSink, Revision
 from pipeline.sinks.identities import IdentitiesSink
 from pipeline.sinks.mosaic import MosaicSink
 from pipeline.sinks.mot import MotSink
+from pipeline.sinks.pauses import SHORTENED
 from pipeline.sinks.privacy import FOLDER, PrivacySink
 from pipeline.sinks.segments import DiskLimit
 from pipeline.sinks.video import VideoSink
 from pipeline.wallclock import WallClock
+
+LOG = logging.getLogger("relaytrack.sinks")
 
 __all__ = ["Sink", "Step", "create_sinks"]
 
@@ -52,7 +57,7 @@ def create_sinks(
     pictures: list[Sink] = [IdentitiesSink(folder, cameras, crops=output.crops, clock=dates, retain=retain)]
     if output.video:
         annotator = Annotator(output.trail, dates)
-        encoder = partial(Encoder, crf=output.crf, preset=output.preset)
+        encoder = partial(Encoder, crf=output.crf, preset=output.preset, on_pause=_PauseSaid())
         videos = folder / "video"
         pictures.append(VideoSink(videos, cameras, annotator, encoder, segment=segment, clock=clock))
         if output.mosaic:
@@ -74,3 +79,20 @@ def create_sinks(
     if live:
         sinks.append(DiskLimit(folder, output.disk_limit_gb * 1e9))
     return sinks
+
+
+class _PauseSaid:
+    """Says of the first pause that a video shortens that it does so; once in a run."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def __call__(self, time: float, seconds: float) -> None:
+        if not self._said:
+            self._said = True
+            LOG.warning(
+                "no pictures for %s before %s: such a pause lasts %g s in the videos, their clock shows the true time",
+                format_time(seconds),
+                format_time(time),
+                SHORTENED,
+            )

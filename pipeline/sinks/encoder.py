@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import os
+import statistics
 import struct
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
 import av
+import av.error
 import cv2
 import numpy as np
 
 from pipeline.errors import OutputError
 from pipeline.frames import Image
 from pipeline.outdir import open_private, writing
+from pipeline.sinks.pauses import SHORTENED, Pauses
 
 _CLOCK = 90_000  # ticks per second of the files
 _BT601 = 6  # FFmpeg's number of the colour matrix that cv2.cvtColor uses (AVCOL_SPC_SMPTE170M)
+_LONGEST_LAST = 1.0  # seconds that the last picture lasts at the most
+_STEPS = 9  # intervals whose median is the usual one
 
 
 class Encoder:
     """Writes pictures of one size as H.264, yuv420p, at the times they have.
+
+    A pause of more than `LONGEST_STILL` seconds lasts `SHORTENED` seconds in the file; see `pipeline.sinks.pauses`.
 
     While it is written, the file is a fragmented mp4: a fragment goes to the disk at least every `fragment`
     seconds of video, so that after a kill everything up to the last one plays. Odd sizes are padded to even
@@ -35,6 +44,7 @@ class Encoder:
         fragment: seconds of video per fragment.
         fragmented: off writes a plain file with its index in front, which is valid only after `close`.
         threads: encoder threads.
+        on_pause: told the time after a pause that was shortened, and the pause's true length, in seconds.
 
     Raises:
         OutputError: the file cannot be opened for writing.
@@ -49,6 +59,7 @@ class Encoder:
         fragment: float = 0.5,
         fragmented: bool = True,
         threads: int = 1,
+        on_pause: Callable[[float, float], None] | None = None,
     ) -> None:
         self.path = path
         self._file = open_private(path, "w+b", buffering=0)
@@ -64,13 +75,15 @@ class Encoder:
             }
         else:
             container = {"movflags": "faststart"}
-        with writing(path):
+        with _muxing(path):
             self._container = av.open(self._file, "w", format="mp4", container_options=container)
         self._stream: av.VideoStream | None = None
+        self._pauses = Pauses()
+        self._on_pause = on_pause
+        self._steps: deque[int] = deque(maxlen=_STEPS)
         self.size: tuple[int, int] | None = None  # (width, height) of the first picture
         self._start = 0.0
         self._last = -1
-        self._step = _CLOCK // 25
         self._key_at = 0.0
         self.closed = False
 
@@ -83,9 +96,13 @@ class Encoder:
                 before becomes the next tick.
 
         Raises:
-            OutputError: the disk is full or the picture has another size.
+            OutputError: the disk is full, FFmpeg refuses the picture, or it has another size.
         """
         height, width = image.shape[:2]
+        cuts = len(self._pauses.cuts)
+        given, time = time, self._pauses.place(time)
+        if len(self._pauses.cuts) > cuts and self._on_pause is not None:
+            self._on_pause(given, self._pauses.cuts[-1][1] + SHORTENED)
         if self._stream is None:
             self._begin(width, height, time)
         if (width, height) != self.size or self._stream is None:
@@ -96,7 +113,7 @@ class Encoder:
         frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
         tick = max(round((time - self._start) * _CLOCK), self._last + 1)
         if self._last >= 0:
-            self._step = tick - self._last
+            self._steps.append(tick - self._last)
         frame.pts, frame.time_base = tick, Fraction(1, _CLOCK)
         if time >= self._key_at:  # one key frame in 2 s, whatever the rate: seeking in a browser stays quick
             frame.pict_type = av.video.frame.PictureType.I
@@ -106,7 +123,8 @@ class Encoder:
 
     def _begin(self, width: int, height: int, time: float) -> None:
         self.size, self._start, self._key_at = (width, height), time, time
-        stream = self._container.add_stream("libx264", rate=25, options=self._options)
+        with _muxing(self.path):
+            stream = self._container.add_stream("libx264", rate=25, options=self._options)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, _CLOCK)
@@ -119,15 +137,21 @@ class Encoder:
         self._stream = stream
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
+        """Encode a picture (None: what is left) and write it.
+
+        A picture lasts until the next one, which the file's times say; its own duration counts only for the last
+        one of a fragment or of the file, and is the usual interval.
+        """
         assert self._stream is not None
+        usual = statistics.median(self._steps) if self._steps else _CLOCK // 25
         try:
-            for packet in self._stream.encode(frame):
-                packet.duration = self._step
-                self._container.mux(packet)
-        except OSError as error:
+            with _muxing(self.path):
+                for packet in self._stream.encode(frame):
+                    packet.duration = round(min(usual, _LONGEST_LAST * _CLOCK))
+                    self._container.mux(packet)
+        except OutputError:
             self._abandon()
-            reason = error.strerror or type(error).__name__
-            raise OutputError(f"cannot write {self.path}: {reason}") from error
+            raise
 
     def _abandon(self) -> None:
         """After a failed write: what reached the disk stays, up to the last whole fragment."""
@@ -151,7 +175,7 @@ class Encoder:
             return
         self._mux(None)
         self.closed = True
-        with writing(self.path), self._file:
+        with _muxing(self.path), self._file:
             self._container.close()
             if not self._fragmented:  # it is about to replace another file
                 os.fsync(self._file.fileno())
@@ -164,7 +188,9 @@ def remux(source: Path, target: Path) -> None:
         OutputError: the copy cannot be written.
     """
     file = open_private(target, "w+b", buffering=0)
-    with writing(target), file, av.open(str(source)) as given:
+    with _muxing(target), file, av.open(str(source)) as given:
+        if not given.streams.video:
+            raise OutputError(f"cannot write {target}: no video in {source}")
         options = {"movflags": "faststart"}
         with av.open(file, "w", format="mp4", container_options=options) as copy:
             stream = copy.add_stream_from_template(given.streams.video[0])
@@ -173,6 +199,21 @@ def remux(source: Path, target: Path) -> None:
                     packet.stream = stream
                     copy.mux(packet)
         os.fsync(file.fileno())
+
+
+@contextmanager
+def _muxing(path: Path) -> Iterator[None]:
+    """Turn the errors of the operating system and of FFmpeg inside into one line that names `path`.
+
+    Raises:
+        OutputError: in place of them; FFmpeg's are of many classes, and a missing encoder is a ValueError.
+    """
+    try:
+        with writing(path):
+            yield
+    except (av.error.FFmpegError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise OutputError(f"cannot write {path}: {reason}") from error
 
 
 def _whole_fragments(file: IO[bytes]) -> int:

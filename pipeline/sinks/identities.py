@@ -3,7 +3,8 @@
 `identities.json` holds, times in seconds of the run's clock:
 
 * `clock_zero` (live runs): seconds since the epoch at the clock's 0;
-* `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame) and `last_index`;
+* `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame), `last_index` and `cuts`
+  (pauses that its video shortens: the time after each, and by how many seconds);
 * `identities`, by id: `id`, `cameras`, `first`, `last`, `frames`, `crop` (a file below the output folder or
   null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to: pieces without a
   gap of more than 2 seconds) and `crops` (each `time`, `quality` and `file`, in time order).
@@ -30,11 +31,13 @@ from pipeline.frames import Floats, FrameTracks
 from pipeline.outdir import write_atomically, write_bytes
 from pipeline.sinks.base import Step
 from pipeline.sinks.crops import CropStrip, crop_quality
+from pipeline.sinks.pauses import SHORTENED, is_long
 from pipeline.wallclock import WallClock
 
 NAME = "identities.json"
 EMBEDDINGS = "embeddings.npz"
 _GAP = 2.0
+_MOST_CUTS = 10_000
 _MOST_CROPS = 8  # of a track that comes back after its pictures moved to the disk
 
 
@@ -68,10 +71,13 @@ class CameraRecord:
     first: float | None = None
     last: float | None = None
     last_index: int = 0
+    cuts: list[list[float]] = field(default_factory=list)
 
     def seen(self, index: int, time: float) -> None:
         """Count a frame."""
         self.frames += 1
+        if self.last is not None and is_long(time - self.last):
+            self.cuts = [*self.cuts, [time, time - self.last - SHORTENED]][-_MOST_CUTS:]
         self.first = time if self.first is None else self.first
         self.last, self.last_index = time, index
 

@@ -1,7 +1,8 @@
 """Files of live runs: cut into segments by time, the oldest removed beyond a disk limit.
 
 A segment of camera `gate` is `video/gate/20261120T123000.mp4`, `tracks/gate/20261120T123000.txt` and so on; its
-name is the UTC time of its first frame.
+name is the UTC time of its first frame. A pause longer than a video stands still (`pipeline.sinks.pauses`) begins
+a new segment too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from pipeline.frames import Frame
 from pipeline.outdir import SEGMENT
 from pipeline.sinks.base import Step
+from pipeline.sinks.pauses import is_long
 from pipeline.wallclock import WallClock
 
 KINDS = ("video", "tracks", "global")
@@ -33,11 +35,14 @@ class Segments:
         self._seconds = seconds
         self._clock = clock
         self._number: int | None = None
+        self._last = math.inf
 
     def next_path(self, frame: Frame) -> Path | None:
         """The path of a new file if `frame` is the first that belongs there, else None."""
         number = 0 if self._seconds is None else math.floor(frame.time / self._seconds)
-        if number == self._number:
+        paused = self._seconds is not None and is_long(frame.time - self._last)
+        self._last = frame.time
+        if number == self._number and not paused:
             return None
         self._number = number
         if self._seconds is None:

@@ -48,9 +48,9 @@ def create_source(
     live = is_live(camera, run)
     if _is_file(address):
         path = Path(address.removeprefix("file://")).expanduser()
-        find = partial(find_reader, path, redact_url(camera.url), fps=camera.fps, threads=options.threads)
+        find = partial(find_reader, path, redact_url(camera.url), options, fps=camera.fps)
         return RecordedSource(settings, find, live=live)
-    reach = partial(connect, address, camera.transport or options.transport, options)
+    reach = partial(connect, address, camera.transport or options.transport, options, live=live)
     if live:
         return LiveSource(settings, reach, options)
     return RecordedSource(settings, lambda: (reach(), None), live=False)

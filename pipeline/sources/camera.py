@@ -73,9 +73,15 @@ class Camera:
         return self.error(text if self.address in text else f"{text}: {self.address}")
 
     def warn(self, text: str) -> None:
-        """Log a line that names the camera and keep it in the counts; credentials are removed."""
-        self.stats.warning = redact_url(f"camera {self.name!r}: {text}")
-        LOG.warning("%s", self.stats.warning)
+        """Log a line that names the camera and keep it in the counts, after earlier ones; credentials are removed."""
+        line = redact_url(f"camera {self.name!r}: {text}")
+        self.stats.warning = f"{self.stats.warning}; {redact_url(text)}" if self.stats.warning else line
+        LOG.warning("%s", line)
+
+    def restate(self, before: str, now: str) -> None:
+        """Put a later version of a warning into the counts, without logging it anew."""
+        if self.stats.warning:
+            self.stats.warning = self.stats.warning.replace(redact_url(before), redact_url(now))
 
     def rate(self, nominal: float | None) -> float | None:
         """The rate of the frames handed out, of the source's own rate and `max_fps`."""

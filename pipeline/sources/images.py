@@ -46,6 +46,7 @@ class ImageFolderReader:
         self.size: tuple[int, int] = (0, 0)
         self.broken = 0
         self.duration: float | None = None
+        self.note: str | None = None
         self._folder = folder
         self._files: list[Path] = []
 

@@ -1,4 +1,4 @@
-"""Rules in seconds: which frames `max_fps` leaves out, and what a presentation time is when none is given."""
+"""A rule in seconds: which frames `max_fps` leaves out."""
 
 from __future__ import annotations
 
@@ -25,37 +25,3 @@ class RateLimit:
             return False
         self._due = max(self._due, time - self._interval) + self._interval
         return True
-
-
-class PresentationClock:
-    """Turns presentation timestamps into seconds from the first frame, strictly ascending.
-
-    A frame without a timestamp, or with one that does not lie after the frame before, is put one nominal
-    frame interval after that frame.
-    """
-
-    def __init__(self, fps: float | None) -> None:
-        """Derive missing times from `fps` (frames per second, 25 where it is unknown)."""
-        self._interval = 1.0 / (fps or 25.0)
-        self._origin: float | None = None
-        self._last: float | None = None
-
-    def seconds(self, stamp: float | None) -> float:
-        """The time of the next frame.
-
-        Args:
-            stamp: its timestamp in seconds on the source's own clock, None where it has none.
-        """
-        if self._last is None:
-            self._origin, self._last = stamp, 0.0
-            return 0.0
-        derived = self._last + self._interval
-        time = derived
-        if stamp is not None:
-            if self._origin is None:  # the first timestamp of all continues the derived times
-                self._origin = stamp - derived
-            time = stamp - self._origin
-            if time <= self._last:
-                time = derived
-        self._last = time
-        return time

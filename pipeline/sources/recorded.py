@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.config import InputConfig
 from pipeline.frames import Frame, Image
 from pipeline.sources.base import ReadError, SourceStats
 from pipeline.sources.camera import Camera
@@ -26,6 +27,8 @@ class Reader(Protocol):
     broken: int
     duration: float | None
 
+    @property
+    def note(self) -> str | None: ...
     def open(self) -> None: ...
     def pictures(self) -> Iterator[Any]: ...
     def convert(self, raw: Any) -> Image | None: ...
@@ -69,9 +72,13 @@ class RecordedSource:
             raise camera.error("not open")
         limit = RateLimit(camera.max_fps)
         origin, shown, last = 0.0, 0.0, 0.0  # run's clock at the first frame; last one handed out; last seen
+        noted: str | None = None  # what was said of a mended clock
         try:
             for picture in reader.pictures():
                 stats.broken = reader.broken
+                if reader.note and not noted:
+                    noted = reader.note
+                    camera.warn(noted)
                 if camera.ended:
                     return
                 if self.live and picture.index == 1:
@@ -99,6 +106,8 @@ class RecordedSource:
             raise camera.error(str(error)) from None
         finally:
             stats.broken = reader.broken
+            if noted and reader.note:
+                camera.restate(noted, reader.note)
             reader.close()
 
     def close(self) -> None:
@@ -124,14 +133,14 @@ class RecordedSource:
             self._camera.warn(f"incomplete file: it ends at {last:.1f} s of {promised:.1f} s")
 
 
-def find_reader(path: Path, shown: str, *, fps: float | None, threads: int) -> tuple[Reader, str | None]:
+def find_reader(path: Path, shown: str, options: InputConfig, *, fps: float | None) -> tuple[Reader, str | None]:
     """Choose the reader of a file or folder after a look at it.
 
     Args:
         path: the file or folder.
         shown: how messages call it, without credentials.
+        options: how the file is read.
         fps: rate of a folder of images, None to find out.
-        threads: decoder threads.
 
     Returns:
         The reader, not yet opened, and a warning or None.
@@ -154,4 +163,4 @@ def find_reader(path: Path, shown: str, *, fps: float | None, threads: int) -> t
     warning = None
     if layout is not None and layout.missing_bytes:
         warning = f"incomplete file: {shown} was cut off; it is read up to the cut"
-    return VideoReader(f"file:{path}", threads=threads), warning
+    return VideoReader(f"file:{path}", threads=options.threads, longest_gap=options.longest_gap), warning

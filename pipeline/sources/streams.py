@@ -12,13 +12,14 @@ from pipeline.sources.video import VideoReader
 _WEBCAM = "webcam:"
 
 
-def connect(address: str, transport: str, options: InputConfig) -> VideoReader:
+def connect(address: str, transport: str, options: InputConfig, *, live: bool) -> VideoReader:
     """Prepare to read a network stream or a webcam; it may take as long as a name look-up.
 
     Args:
         address: `rtsp://...`, any other `scheme://...` that FFmpeg knows, or `webcam:0`.
         transport: "tcp" or "udp", for RTSP.
         options: time limits and decoder threads.
+        live: take the time stamps as they are and never read ahead.
 
     Raises:
         ReadError: the host is unknown, or there is no such webcam.
@@ -45,6 +46,7 @@ def connect(address: str, transport: str, options: InputConfig) -> VideoReader:
         read_timeout=options.read_timeout,
         threads=options.threads,
         low_delay=True,
+        longest_gap=None if live else options.longest_gap,
     )
 
 

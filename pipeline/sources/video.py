@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -19,22 +18,14 @@ from av.video.stream import VideoStream
 
 from pipeline.frames import Image
 from pipeline.sources.base import ReadError
+from pipeline.sources.clock import Picture, RecordedClock, Stamped
 from pipeline.sources.ffmpeg import explain, open_container
-from pipeline.sources.limits import PresentationClock
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
 _MOST_DEMUX_ERRORS = 100  # one after the other
 _PLAUSIBLE_RATES = (0.05, 480.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One decoded picture, not yet converted: `index` from 1, `time` in seconds from the first picture."""
-
-    index: int
-    time: float
-    raw: VideoFrame
+_COUNTED_FROM_ZERO = ("matroska", "avi")  # formats whose length is the last time, whatever the first one is
 
 
 class VideoReader:
@@ -44,7 +35,7 @@ class VideoReader:
         fps: nominal rate, None where the video does not tell.
         size: (width, height) of its pictures, after rotation.
         broken: packets that could not be decoded so far.
-        duration: seconds that the video says it lasts, None where unknown.
+        duration: seconds from the first picture that the video says it lasts, None where unknown.
     """
 
     def __init__(
@@ -57,6 +48,7 @@ class VideoReader:
         read_timeout: float | None = None,
         threads: int = 1,
         low_delay: bool = False,
+        longest_gap: float | None = 3600.0,
     ) -> None:
         """Prepare to read `address`; see `open_container` for the options.
 
@@ -68,6 +60,8 @@ class VideoReader:
             read_timeout: seconds in which each packet must come.
             threads: decoder threads.
             low_delay: never hold pictures back for the sake of frame-parallel decoding.
+            longest_gap: see `RecordedClock`; None never reads ahead and takes every stamp as it is, for a live
+                camera, whose clock is that of arrival.
         """
         self.fps: float | None = None
         self.size: tuple[int, int] = (0, 0)
@@ -76,10 +70,12 @@ class VideoReader:
         self._address, self._format, self._options = address, format, options
         self._open_timeout, self._read_timeout = open_timeout, read_timeout
         self._threads, self._low_delay = threads, low_delay
+        self._longest_gap = longest_gap
+        self._clock: RecordedClock | None = None
         self._container: InputContainer | None = None
         self._converter: ImageConverter | None = None
-        self._pictures: Iterator[Picture] = iter(())
-        self._first: Picture | None = None
+        self._pictures: Iterator[Picture[VideoFrame]] = iter(())
+        self._first: Picture[VideoFrame] | None = None
 
     def open(self) -> None:
         """Open the video and decode its first picture.
@@ -102,13 +98,31 @@ class VideoReader:
         self.fps = _nominal_rate(stream)
         self.duration = self._duration(self._container, stream)
         deadline = None if self._open_timeout is None else started + self._open_timeout
-        self._pictures = self._decode(self._container, stream, deadline)
+        decoded = self._decode(self._container, stream, deadline)
+        if self._longest_gap is None:
+            self._pictures = (Picture(seen.index, seen.stamp or 0.0, seen.raw) for seen in decoded)
+        else:
+            self._clock = RecordedClock(self.fps, self._longest_gap)
+            self._pictures = self._clock.pictures(decoded)
         self._first = next(self._pictures, None)
         if self._first is None:
             raise ReadError("no picture in this video")
         self.size = oriented_size(self._first.raw)
+        start = self._clock.first_stamp if self._clock else None
+        if (
+            self.duration
+            and start
+            and start < self.duration
+            and self._container.format.name.startswith(_COUNTED_FROM_ZERO)
+        ):
+            self.duration -= start
 
-    def pictures(self) -> Iterator[Picture]:
+    @property
+    def note(self) -> str | None:
+        """What was mended of the video's clock so far, None if nothing was."""
+        return self._clock.note if self._clock else None
+
+    def pictures(self) -> Iterator[Picture[VideoFrame]]:
         """Every picture in presentation order, to be called once.
 
         Raises:
@@ -151,9 +165,10 @@ class VideoReader:
             return container.duration / av.time_base
         return None
 
-    def _decode(self, container: InputContainer, stream: VideoStream, deadline: float | None) -> Iterator[Picture]:
+    def _decode(
+        self, container: InputContainer, stream: VideoStream, deadline: float | None
+    ) -> Iterator[Stamped[VideoFrame]]:
         """Decode packet by packet; a packet that cannot be decoded counts as one lost picture."""
-        clock = PresentationClock(self.fps)
         index, stamped = 0, False  # whether any frame had a presentation time so far
         for packet in self._packets(container, stream):
             try:
@@ -170,7 +185,7 @@ class VideoReader:
                 index += 1
                 stamped = stamped or frame.pts is not None
                 stamp = frame.pts if stamped else frame.dts
-                yield Picture(index, clock.seconds(_in_seconds(stamp, frame.time_base)), frame)
+                yield Stamped(index, _in_seconds(stamp, frame.time_base), frame)
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         """The stream's packets; a damaged place in the file is skipped, and counted."""

@@ -10,7 +10,9 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -79,6 +81,56 @@ def test_times_that_stand_still_still_give_every_frame(tmp_path: Path) -> None:
     assert len(times) == 5
     assert all(later > earlier for earlier, later in itertools.pairwise(times))
     assert times[-1] == pytest.approx(0.5, abs=1e-3)
+
+
+def _written(path: Path, times: Sequence[float], *, fragmented: bool = True, **options: Any) -> Path:
+    encoder = Encoder(path, fragmented=fragmented, **options)
+    for step, moment in enumerate(times):
+        encoder.write(_picture(step), moment)
+    encoder.close()
+    return path
+
+
+@pytest.mark.parametrize("fragmented", [True, False])
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ([*np.arange(10) / 10, *(64 + np.arange(10) / 10)], 65.0),  # a pause of 63.1 s
+        ([0.0, 63.0], 63.5),  # the last picture's length is anybody's guess, up to a second
+        ([0.0, 0.5, 1.0, 1.5], 2.0),
+    ],
+)
+def test_the_header_tells_the_length_once(
+    tmp_path: Path, fragmented: bool, times: Sequence[float], seconds: float
+) -> None:
+    path = _written(tmp_path / "a.mp4", times, fragmented=fragmented)
+    remux(path, tmp_path / "b.mp4")
+    for name in ("a.mp4", "b.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            assert container.duration is not None
+            assert container.duration / av.time_base == pytest.approx(seconds, abs=0.6)
+
+
+@pytest.mark.parametrize("gap", [121.0, 23_870.0, 95_443.7, 2.0e6, 1.7e9])
+def test_a_long_pause_is_shortened_and_told(tmp_path: Path, gap: float) -> None:
+    told: list[tuple[float, float]] = []
+    times = [0.0, 0.2, 0.2 + gap, 0.4 + gap]
+    path = _written(tmp_path / "a.mp4", times, on_pause=lambda at, length: told.append((at, length)))
+    np.testing.assert_allclose([moment for moment, _ in _decode(path)], [0, 0.2, 2.2, 2.4], atol=1e-3)
+    assert told == [(0.2 + gap, pytest.approx(gap))]
+
+
+def test_every_error_of_ffmpeg_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"^cannot write .*a\.mp4: [^\n]+$"):
+        _written(tmp_path / "a.mp4", [0.0, 0.1], preset="none such")
+    huge = Encoder(tmp_path / "b.mp4")
+    with pytest.raises(OutputError, match=r"^cannot write .*b\.mp4: [^\n]+$"):
+        huge.write(np.zeros((2, 40_000, 3), np.uint8), 0.0)
+    huge.close()
+    whole = _written(tmp_path / "c.mp4", [0.0, 0.1])
+    whole.write_bytes(whole.read_bytes()[:200])
+    with pytest.raises(OutputError, match=r"^cannot write .*d\.mp4: [^\n]+$"):
+        remux(whole, tmp_path / "d.mp4")
 
 
 def test_no_picture_leaves_no_file(tmp_path: Path) -> None:

@@ -156,6 +156,16 @@ def test_videos_are_found_at_the_cameras_own_time(run: Path) -> None:
     assert data.video_at("c", 5.2) is None
 
 
+def test_videos_with_shortened_pauses_are_found_at_the_right_second(run: Path) -> None:
+    data = load_run(run)
+    record = CameraRecord()
+    for index, moment in enumerate([5.0, 6.0, 7.0, 9007.0, 9008.0, 99_008.0, 99_009.0], 1):
+        record.seen(index, moment)
+    data.cameras["b"] = record
+    found = [data.video_at("b", moment, lead=0.0) for moment in (6.0, 7.0, 4000.0, 9006.0, 9007.0, 99_009.0)]
+    assert [place[1] for place in found if place] == pytest.approx([1.0, 2.0, 4.0, 4.0, 4.0, 8.0])
+
+
 def test_segments_of_live_runs_are_found_by_their_dates(tmp_path: Path) -> None:
     for name in ("20261120T120000", "20261120T121000"):
         path = tmp_path / "video" / "a" / f"{name}.mp4"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -24,8 +25,9 @@ from pipeline.sinks.annotate import Annotator
 from pipeline.sinks.base import Step
 from pipeline.sinks.mosaic import MosaicSink
 from pipeline.sinks.mot import MotSink, mot_lines
-from pipeline.sinks.segments import DiskLimit
+from pipeline.sinks.segments import DiskLimit, Segments
 from pipeline.sinks.video import VideoSink
+from pipeline.wallclock import WallClock
 
 
 def _tracks(
@@ -213,6 +215,30 @@ def test_live_runs_are_cut_into_segments_with_dates(tmp_path: Path) -> None:
         texts = sorted((tmp_path / kind / "gate").iterdir())
         assert [path.stem for path in texts] == [path.stem for path in videos]
         assert [path.read_text().count("\n") for path in texts] == [7, 7, 7]
+
+
+def test_a_long_pause_of_a_live_camera_begins_a_new_segment(tmp_path: Path) -> None:
+    segments = Segments(tmp_path / "gate.mp4", 600.0, WallClock())
+    times = [0.0, 1.0, 100.0, 221.0, 222.0, 599.0, 600.0]
+    new = [segments.next_path(_tracks("gate", n, moment).frame) is not None for n, moment in enumerate(times, 1)]
+    assert new == [True, False, False, True, False, True, True]
+
+
+def test_a_pause_of_hours_ends_no_run_and_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = Config.model_validate({"output": {"dir": str(tmp_path)}})
+    sinks = create_sinks(config, ["gate", "yard"], live=False)
+    for index, moment in enumerate([0.0, 1.0, 30_000.0, 30_001.0, 90_000.0], 1):
+        for sink in sinks:
+            sink.write((_tracks("gate", index, moment), _tracks("yard", index, moment)))
+    for sink in sinks:
+        sink.close()
+    for name in ("gate", "yard", "mosaic"):
+        assert len(_decode(tmp_path / f"video/{name}.mp4")) == 5
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said == [
+        "no pictures for 8:19:59.0 before 8:20:00.0: such a pause lasts 2 s in the videos, "
+        "their clock shows the true time"
+    ]
 
 
 def test_disk_limit_removes_the_oldest_segments_of_any_kind(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.limits import PresentationClock, RateLimit
+from pipeline.sources.limits import RateLimit
 from pipeline.sources.live import Backoff
 from pipeline.sources.mailbox import Mailbox
 
@@ -39,20 +38,6 @@ def test_times_rounded_to_milliseconds_or_jittering_lose_no_frame_at_the_same_ra
     assert all(rounded.keep(round(number / 30, 3)) for number in range(300))
     shift = [0.0, 0.004, -0.004, 0.002]
     assert all(jittering.keep(number / 25 + shift[number % 4]) for number in range(300))
-
-
-@given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=50))
-def test_presentation_times_ascend_from_zero_whatever_the_stamps(stamps: list[float | None]) -> None:
-    clock = PresentationClock(25)
-    times = [clock.seconds(stamp) for stamp in stamps]
-    assert times[0] == 0
-    assert all(later > earlier for earlier, later in itertools.pairwise(times))
-
-
-def test_missing_and_repeated_stamps_are_derived() -> None:
-    clock = PresentationClock(10)
-    stamps = [None, 5.0, None, 5.2, 5.2, 4.0, 6.0]
-    assert [clock.seconds(stamp) for stamp in stamps] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.1])
 
 
 @pytest.mark.parametrize(("chance", "factor"), [(0.0, 1.0), (1.0, 0.5)])

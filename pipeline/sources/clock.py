@@ -1,0 +1,167 @@
+"""The clock of a recording: time stamps become seconds from the first picture, wrong stamps are found and mended.
+
+A wrong stamp is one that its neighbours contradict. Of a step that is backwards or far ahead, the pictures that
+follow decide: if most of them go on from the pictures before, the one between is wrong and it alone is moved; if
+most go on from the new stamp, the clock itself jumped. A jump back, or one further ahead than `longest_gap`
+(recordings that were joined, a clock that ran over), is closed; a shorter one is a pause and stays.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_LOOK_AHEAD = 12  # pictures that decide about a strange stamp; they wait decoded meanwhile
+_USUAL = 15  # intervals whose median is the usual one
+_STRANGE = 2.0  # seconds ahead from which on a stamp is looked at
+_STRANGE_STEPS = 10.0  # or that many usual intervals
+_HICCUP = 2.5  # usual intervals; stamps that are off by less are merely out of order
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped(Generic[T]):
+    """A picture with its time stamp: `index` from 1, `stamp` in seconds on the source's own clock or None."""
+
+    index: int
+    stamp: float | None
+    raw: T
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Generic[T]):
+    """One decoded picture, not yet converted: `index` from 1, `time` in seconds from the first picture."""
+
+    index: int
+    time: float
+    raw: T
+
+
+class RecordedClock:
+    """Gives the pictures of one recording their times, strictly ascending from 0.
+
+    A picture without a stamp is put one nominal interval after the one before.
+
+    Attributes:
+        first_stamp: the first stamp of all, seconds on the source's own clock; None before it.
+    """
+
+    def __init__(self, fps: float | None, longest_gap: float) -> None:
+        """Derive missing times from `fps` (frames per second, 25 where it is unknown).
+
+        Args:
+            fps: nominal rate.
+            longest_gap: seconds; a longer jump ahead is no pause but a broken clock.
+        """
+        self.first_stamp: float | None = None
+        self._nominal = 1.0 / (fps or 25.0)
+        self._longest_gap = longest_gap
+        self._steps: deque[float] = deque(maxlen=_USUAL)
+        self._origin: float | None = None
+        self._last: float | None = None
+        self._wrong: list[int] = []
+        self._jumps: list[tuple[int, float]] = []
+
+    @property
+    def note(self) -> str | None:
+        """What was mended, for a warning; None if nothing was."""
+        said = []
+        if self._wrong:
+            count, first = len(self._wrong), self._wrong[0]
+            said.append(
+                f"frame {first} has a wrong time stamp, it alone was moved to where it belongs"
+                if count == 1
+                else f"{count} frames have wrong time stamps (first frame {first}), they alone were moved"
+            )
+        if self._jumps:
+            index, seconds = self._jumps[0]
+            more = f" (the first of {len(self._jumps)} jumps)" if len(self._jumps) > 1 else ""
+            said.append(f"its clock jumps by {seconds:,.1f} s at frame {index}{more}: closed, as if no time had passed")
+        return "; ".join(said) or None
+
+    def pictures(self, source: Iterable[Stamped[T]]) -> Iterator[Picture[T]]:
+        """Give every picture of `source` its time; only where a stamp is strange are some read ahead.
+
+        Raises:
+            Exception: what `source` raises, after the pictures before it.
+        """
+        given = iter(source)
+        waiting: deque[Stamped[T]] = deque()
+        failure: Exception | None = None
+        while True:
+            if not waiting:
+                if failure is not None:
+                    raise failure
+                try:
+                    waiting.append(next(given))
+                except StopIteration:
+                    return
+            stamped = waiting.popleft()
+            time = self._plain(stamped.stamp)
+            if time is None:
+                while len(waiting) < _LOOK_AHEAD and failure is None:
+                    try:
+                        waiting.append(next(given))
+                    except StopIteration:
+                        break
+                    except Exception as error:  # the pictures that were read before it come first
+                        failure = error
+                assert stamped.stamp is not None
+                time = self._judge(stamped.index, stamped.stamp, [s.stamp for s in waiting if s.stamp is not None])
+            if self._last is not None:
+                self._steps.append(time - self._last)
+            self._last = time
+            yield Picture(stamped.index, time, stamped.raw)
+
+    @property
+    def _usual(self) -> float:
+        return statistics.median(self._steps) if self._steps else self._nominal
+
+    def _plain(self, stamp: float | None) -> float | None:
+        """The time of a stamp that is in no way strange, else None."""
+        if self.first_stamp is None:
+            self.first_stamp = stamp
+        if self._last is None:
+            self._origin = stamp
+            return 0.0
+        if stamp is None:
+            return self._last + self._nominal
+        if self._origin is None:  # the first stamp of all continues the derived times
+            self._origin = stamp - (self._last + self._nominal)
+            return self._last + self._nominal
+        time = stamp - self._origin
+        ahead = time - self._last
+        return time if 0 < ahead <= max(_STRANGE, _STRANGE_STEPS * self._usual) else None
+
+    def _judge(self, index: int, stamp: float, following: Sequence[float]) -> float:
+        """The time of a picture with a strange stamp, by the stamps that follow it."""
+        assert self._origin is not None
+        assert self._last is not None
+        time, usual = stamp - self._origin, self._usual
+        expected = self._last + usual
+        if time <= self._last and expected - time <= _HICCUP * usual:
+            return self._between(following)
+        stay = go = 0
+        for steps, other in enumerate(following, 1):
+            from_before = abs(other - self._origin - expected - steps * usual)
+            from_here = abs(other - stamp - steps * usual)
+            stay, go = stay + (from_before < from_here), go + (from_before >= from_here)
+        if stay > go:
+            self._wrong.append(index)
+            return self._between(following)
+        if 0 < time - self._last <= self._longest_gap:
+            return time
+        self._jumps.append((index, time - self._last))
+        self._origin = stamp - expected
+        return expected
+
+    def _between(self, following: Sequence[float]) -> float:
+        """A time after the last picture and before the next one that lies after it."""
+        assert self._origin is not None
+        assert self._last is not None
+        later = [step for other in following if (step := other - self._origin - self._last) > 0]
+        return self._last + min(self._usual, 0.5 * min(later, default=2 * self._usual))
