@@ -13,6 +13,7 @@ from pipeline.benchmarks.contenders import Contender
 from pipeline.detection_cache import DetectionCache, read_cache
 from pipeline.errors import InputError
 from trackers.evaluation import GroundTruth, Scores, evaluate, read_ground_truth, rows_from_arrays
+from trackers.evaluation.coverage import why_nothing_scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def find_cases(caches: Path, truths: Path) -> list[Case]:
     """Pair the files SEQUENCE_DETECTOR.npz of one folder with the sequence folders of another.
 
     Raises:
-        InputError: no file pairs up, or a sequence lacks its ground truth or frame rate.
+        InputError: no file pairs up, or a sequence lacks its ground truth, boxes to score or frame rate.
     """
     cases = []
     for path in sorted(caches.glob("*.npz")) if caches.is_dir() else []:
@@ -49,6 +50,9 @@ def find_cases(caches: Path, truths: Path) -> list[Case]:
             truth = read_ground_truth(truths / sequence)
             if truth.frame_rate is None:
                 raise InputError(f"{truths / sequence / 'seqinfo.ini'}: no frameRate")
+            reason = why_nothing_scored(truth)
+            if reason is not None:
+                raise InputError(f"{truths / sequence}: nothing to score: {reason}")
             cases.append(Case(sequence, detector, path, truth))
     if not cases:
         raise InputError(f"{caches}: no cache SEQUENCE_DETECTOR.npz of a sequence in {truths}")

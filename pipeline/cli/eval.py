@@ -20,12 +20,13 @@ COLUMNS = ("HOTA", "DetA", "AssA", "LocA", "MOTA", "IDF1", "IDP", "IDR", "IDSW",
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One result and the ground truth it is measured on; `origin` is what messages call the result."""
+    """One result and the ground truth it is measured on; messages call them by `origin` and `gt`."""
 
     name: str
     truth: GroundTruth
     rows: MotRows
     origin: str
+    gt: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose preprocessing to use; default: by the sequence's name and columns",
     )
     parser.add_argument(
-        "--allow-missing", action="store_true", help="score a result that lacks most of its frames all the same"
+        "--allow-missing",
+        action="store_true",
+        help="score a result that lacks most of its frames all the same, and count a sequence without result as empty",
     )
     parser.add_argument("--json", action="store_true", help="print JSON; ratios in percent, as in the table")
     parser.add_argument(
@@ -72,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
     from trackers.evaluation import combine, evaluate_global, evaluate_in_detail
     from trackers.evaluation.coverage import check_coverage
 
-    pairs = load_pairs(args.gt, args.result, args.benchmark)
+    pairs = load_pairs(args.gt, args.result, args.benchmark, allow_missing=args.allow_missing)
+    for warning in check_truths(pairs, across=args.across):
+        print(f"relaytrack: warning: {warning}", file=sys.stderr)
     found: dict[str, Evaluation] = {}
     if args.across:
         whole, found = evaluate_global({pair.name: (pair.truth, pair.rows) for pair in pairs})
@@ -102,19 +107,52 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def load_pairs(gts: Sequence[str], results: Sequence[str], benchmark: Any = None) -> list[Pair]:
-    """Read and pair ground truths with results.
+def check_truths(pairs: Sequence[Pair], *, across: bool = False) -> list[str]:
+    """Refuse ground truth of which nothing would be scored; otherwise what is worth a warning, in one line each.
+
+    Args:
+        pairs: what is measured.
+        across: the pairs are cameras of one site: one of them may have seen nobody.
 
     Raises:
-        pipeline.errors.InputError: they do not pair up, or two carry one name.
+        pipeline.errors.InputError: a ground truth (with `across`: every one) has no box to score; says why.
+    """
+    from pipeline.errors import InputError
+    from trackers.evaluation.coverage import check_flags, why_nothing_scored
+
+    by_file = {pair.gt: pair.truth for pair in pairs}
+    empty = {gt: reason for gt, truth in by_file.items() if (reason := why_nothing_scored(truth)) is not None}
+    said = [f"{gt}: nothing to score: {reason}" for gt, reason in empty.items()]
+    if said and (not across or len(empty) == len(by_file)):
+        raise InputError(said[0])
+    return said + [line for gt, truth in by_file.items() if gt not in empty for line in check_flags(truth, gt)]
+
+
+def load_pairs(
+    gts: Sequence[str], results: Sequence[str], benchmark: Any = None, *, allow_missing: bool = False
+) -> list[Pair]:
+    """Read and pair ground truths with results.
+
+    Args:
+        gts: the words of --gt.
+        results: the words of --result.
+        benchmark: whose preprocessing to use; None lets each ground truth decide.
+        allow_missing: a ground truth without result has an empty one; a warning names it.
+
+    Raises:
+        pipeline.errors.InputError: they do not pair up, a ground truth has no result, or two carry one name.
         trackers.TrackerError: a file is absent or malformed.
     """
     from pipeline.errors import InputError
-    from trackers.evaluation import read_ground_truth, read_mot
+    from trackers.evaluation import read_ground_truth, read_mot, rows_from_arrays
 
-    named_gt, named_results = [_split(word) for word in gts], [_split(word) for word in results]
+    named_gt = [_split(word) for word in gts]
+    named_results: list[tuple[str | None, Path | None]] = [_split(word) for word in results]
     if len(named_gt) == 1 and not (named_gt[0][1] / "gt").is_dir() and _sequences_in(named_gt[0][1]):
-        named_gt, named_results = _expand(named_gt[0][1], named_results)
+        pairs, missing = _expand(named_gt[0][1], named_results)
+        _without_result(missing, str(named_results[0][1]), allow_missing)
+        named_gt = [(name, gt) for name, gt, _ in pairs]
+        named_results = [(name, path) for name, _, path in pairs]
     names = [name for name, _ in named_gt if name]
     for option, given in (("--gt", named_gt), ("--result", named_results)):
         labels = [name for name, _ in given if name]
@@ -126,10 +164,11 @@ def load_pairs(gts: Sequence[str], results: Sequence[str], benchmark: Any = None
         by_name, wanted = dict(named_results), dict(named_gt)
         if None in by_name or None in wanted:
             raise InputError("give every --gt and --result a NAME=, or none")
-        lonely = set(by_name) ^ set(wanted)
-        if lonely:
-            raise InputError(f"{sorted(map(str, lonely))[0]!r} is not in both --gt and --result")
-        matched = [(str(name), path, by_name[name]) for name, path in named_gt]
+        unknown = set(by_name) - set(wanted)
+        if unknown:
+            raise InputError(f"{sorted(map(str, unknown))[0]!r} is not in both --gt and --result")
+        _without_result([str(name) for name in wanted if name not in by_name], "--result", allow_missing)
+        matched = [(str(name), path, by_name.get(name)) for name, path in named_gt]
     elif len(named_gt) == 1 and len(named_results) > 1:
         matched = [(name or str(path), named_gt[0][1], path) for name, path in named_results]
     elif len(named_gt) == len(named_results):
@@ -142,7 +181,22 @@ def load_pairs(gts: Sequence[str], results: Sequence[str], benchmark: Any = None
     labels = [name for name, _, _ in matched]
     if len(set(labels)) < len(labels):
         matched = [(f"{name} {path}", gt, path) for name, gt, path in matched]
-    return [Pair(name, truths[gt], read_mot(path), str(path)) for name, gt, path in matched]
+    nothing = rows_from_arrays([], [], [])
+    return [
+        Pair(name, truths[gt], nothing if path is None else read_mot(path), str(path or name), str(gt))
+        for name, gt, path in matched
+    ]
+
+
+def _without_result(names: Sequence[str], where: str, allowed: bool) -> None:
+    """Refuse sequences that have no result, or say that they count as empty."""
+    from pipeline.errors import InputError
+
+    if not names:
+        return
+    if not allowed:
+        raise InputError(f"{where}: no result of {', '.join(names)} (--allow-missing counts it as empty)")
+    print(f"relaytrack: warning: {where}: no result of {', '.join(names)}, counted as empty", file=sys.stderr)
 
 
 def save_plots(folder: Path, pairs: Sequence[Pair], found: dict[str, Any], whole: Any) -> None:
@@ -199,17 +253,21 @@ def _sequences_in(folder: Path) -> list[Path]:
 
 
 def _expand(
-    folder: Path, results: Sequence[tuple[str | None, Path]]
-) -> tuple[list[tuple[str | None, Path]], list[tuple[str | None, Path]]]:
-    """Pair the sequence folders in `folder` with the files SEQUENCE.txt in a folder of results."""
+    folder: Path, results: Sequence[tuple[str | None, Path | None]]
+) -> tuple[list[tuple[str, Path, Path | None]], list[str]]:
+    """Pair the sequence folders in `folder` with the files SEQUENCE.txt in a folder of results.
+
+    Returns:
+        (name, sequence folder, result or None) of every sequence, and the names of those without result.
+    """
     from pipeline.errors import InputError
 
-    if len(results) != 1 or not results[0][1].is_dir():
+    home = results[0][1]
+    if len(results) != 1 or home is None or not home.is_dir():
         raise InputError(f"{folder} holds sequence folders: --result must be one folder of SEQUENCE.txt files")
-    present = [path for path in _sequences_in(folder) if (results[0][1] / f"{path.name}.txt").is_file()]
-    if not present:
-        raise InputError(f"{results[0][1]}: no result named after a sequence of {folder}")
-    return (
-        [(path.name, path) for path in present],
-        [(path.name, results[0][1] / f"{path.name}.txt") for path in present],
-    )
+    files = {path: home / f"{path.name}.txt" for path in _sequences_in(folder)}
+    pairs = [(path.name, path, file if file.is_file() else None) for path, file in files.items()]
+    missing = [name for name, _, file in pairs if file is None]
+    if len(missing) == len(pairs):
+        raise InputError(f"{home}: no result named after a sequence of {folder}")
+    return pairs, missing

@@ -121,7 +121,7 @@ def test_global(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["cam1=R", "cam3=R"], "'cam2' is not in both"),
+        (["cam1=R", "cam3=R"], "'cam3' is not in both"),
         (["cam1=R", "cam1=R"], "--result names 'cam1' twice"),
         (["cam1=R", "R"], "give every --gt and --result a NAME="),
         (["R"], "2 --gt but 1 --result"),
@@ -195,3 +195,74 @@ def test_reference_evaluation_of_a_real_sequence(
     assert code == 0
     for name, value in REFERENCE.items():
         assert found[name] == pytest.approx(value, abs=0.005), name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it has no rows"),
+        (
+            GT.replace(",1,1,1\n", ",0.9,1,1\n"),
+            "column 7, the flag that says what is scored (1), is 0.9 in all 40 rows",
+        ),
+        (GT.replace(",1,1,1\n", ",0,1,1\n"), "column 7, the flag that says what is scored (1), is 0 in all 40 rows"),
+        (GT.replace(",1,1,1\n", ",0.25,-1,-1,-1\n"), "column 7, the flag that says what is scored (1), is 0.25"),
+        (
+            GT.replace(",1,1,1\n", ",1,3,1\n"),
+            "only class 1 (pedestrian, column 8) is scored, and its 40 rows have class 3",
+        ),
+    ],
+)
+def test_ground_truth_without_anything_to_score(
+    text: str, said: str, sequence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gt.txt").write_text(text)
+    res = result(tmp_path / "res.txt")
+    code, out, err = outcome(capsys, "--gt", tmp_path / "gt.txt", "--result", res, "--allow-missing")
+    assert (code, out) == (2, "")
+    assert err.startswith("relaytrack: error: ")
+    assert f"{tmp_path / 'gt.txt'}: nothing to score: {said}" in err
+    words = ["--global", "--gt", f"a={tmp_path / 'gt.txt'}", "--result", f"a={res}"]
+    assert outcome(capsys, *words)[0] == 2
+    code, out, err = outcome(capsys, *words[:3], f"b={sequence}", *words[3:], f"b={res}")
+    assert code == 0, "one of several cameras may have seen nobody"
+    assert "warning" in err
+    assert said in err
+
+
+def test_confidences_among_the_flags_of_ground_truth_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gt.txt").write_text(GT.replace(",1,1,1\n", ",0.9,1,1\n", 3))
+    code, _, err = outcome(capsys, "--gt", tmp_path / "gt.txt", "--result", result(tmp_path / "res.txt"))
+    assert code == 0
+    assert "gt.txt: 3 of 40 rows have 0.9 in column 7" in err
+
+
+def test_sequences_without_result_are_named(sequence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("run", "stand"):
+        (tmp_path / name / "gt").mkdir(parents=True)
+        (tmp_path / name / "gt" / "gt.txt").write_text(GT)
+    (tmp_path / "results").mkdir()
+    result(tmp_path / "results" / "walk.txt")
+    words = ["--gt", tmp_path, "--result", tmp_path / "results"]
+    code, out, err = outcome(capsys, *words)
+    assert (code, out) == (2, "")
+    assert "no result of run, stand (--allow-missing counts it as empty)" in err
+    code, out, err = outcome(capsys, *words, "--allow-missing", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert "no result of run, stand, counted as empty" in err
+    assert found["sequences"]["run"]["FN"] == 40
+    assert found["combined"]["IDF1"] == pytest.approx(50), "a third of the boxes, all right"
+
+
+def test_a_named_camera_without_result_is_empty_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gt.txt").write_text(GT)
+    words = ["--gt", f"a={tmp_path}/gt.txt", f"b={tmp_path}/gt.txt", "--result", f"a={result(tmp_path / 'res.txt')}"]
+    code, _, err = outcome(capsys, *words, "--global")
+    assert code == 2
+    assert "no result of b" in err
+    code, out, err = outcome(capsys, *words, "--global", "--allow-missing", "--json")
+    assert code == 0
+    assert json.loads(out)["global"]["IDR"] == pytest.approx(50)

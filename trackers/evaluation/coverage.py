@@ -1,15 +1,59 @@
-"""Does a result cover its sequence? A file cut short would otherwise just look like a bad tracker."""
+"""Is there anything to score, and does the result cover it? Else a bad file would look like a bad tracker."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from trackers.errors import InputError
 from trackers.evaluation.ground_truth import GroundTruth
 from trackers.evaluation.mot_files import MotRows
+from trackers.evaluation.overlaps import PEDESTRIAN
 
 # A stretch without any track is suspicious from this share of the annotated frames on, and this many frames.
 SUSPICIOUS_SHARE, SUSPICIOUS_FRAMES = 0.1, 10
+
+
+def why_nothing_scored(truth: GroundTruth) -> str | None:
+    """Why no box of a ground truth is scored, as the end of a sentence; None where some are."""
+    rows = truth.rows
+    if len(rows) == 0:
+        return "it has no rows"
+    flagged = rows.scores.astype(np.int64) != 0
+    if not flagged.any():
+        return f"column 7, the flag that says what is scored (1), is {_some(rows.scores)} in all {len(rows)} rows"
+    if truth.benchmark != "MOT15" and not (flagged & (rows.classes == PEDESTRIAN)).any():
+        classes = _some(rows.classes[flagged])
+        return (
+            f"only class {PEDESTRIAN} (pedestrian, column 8) is scored, and its {len(rows)} rows have class {classes}"
+        )
+    return None
+
+
+def check_flags(truth: GroundTruth, origin: str) -> list[str]:
+    """One line of warning where ground truth has confidences in place of flags: such rows are not scored.
+
+    Args:
+        truth: the ground truth.
+        origin: what the warning calls it.
+    """
+    scores = truth.rows.scores
+    odd = (scores != 0) & (scores.astype(np.int64) == 0)
+    if not odd.any():
+        return []
+    return [
+        f"{origin}: {int(odd.sum())} of {len(odd)} rows have {_some(scores[odd])} in column 7, where ground truth has "
+        "a flag, 0 or 1: they are not scored"
+    ]
+
+
+def _some(values: NDArray[Any]) -> str:
+    """The different values, the first few of them."""
+    different = np.unique(values)
+    text = ", ".join(f"{value:g}" for value in different[:4].tolist())
+    return text if len(different) <= 4 else f"{text}, ..."
 
 
 def missing_stretches(truth: GroundTruth, result: MotRows) -> list[tuple[int, int]]:
