@@ -1,6 +1,6 @@
 """RelayTrack: many cameras in; annotated videos, tracks and one identity per person out.
 
-from pipeline import Pipeline, load_config
+from relaytrack.pipeline import Pipeline, load_config
 
 summary = Pipeline(load_config("cameras.yaml")).run()
 """
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Config
-from pipeline.configfile import load_config
-from pipeline.errors import RelayTrackError
-from pipeline.frames import Detections, Frame, FrameTracks
+from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.records import Detections, Frame, FrameTracks
 
 if TYPE_CHECKING:
-    from pipeline.engine import Pipeline
+    from relaytrack.pipeline.engine import Pipeline
 
 __all__ = ["Config", "Detections", "Frame", "FrameTracks", "Pipeline", "RelayTrackError", "load_config"]
 
@@ -23,7 +23,7 @@ __all__ = ["Config", "Detections", "Frame", "FrameTracks", "Pipeline", "RelayTra
 def __getattr__(name: str) -> Any:
     """Load the engine, and with it the networks' libraries, only when it is used."""
     if name == "Pipeline":
-        from pipeline.engine import Pipeline
+        from relaytrack.pipeline.engine import Pipeline
 
         return Pipeline
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

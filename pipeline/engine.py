@@ -15,26 +15,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from pipeline.batcher import Batcher
-from pipeline.config import Config
-from pipeline.errors import ConfigError
-from pipeline.factory import create_follower, create_perception, ground_planes, lanes_of
-from pipeline.finalize import finalize, regroup
-from pipeline.frames import FrameTracks
-from pipeline.outdir import check_output, prepare_output
-from pipeline.perception import Perception
-from pipeline.report import write_report
-from pipeline.runinfo import RunInfo
-from pipeline.sinks import Sink, create_sinks
-from pipeline.sources import create_source, is_live
-from pipeline.summary import Summary
-from pipeline.worker import Worker
+from relaytrack.pipeline.build import create_follower, create_perception, ground_planes, lanes_of
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.postprocess.finalize import finalize, regroup
+from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.folder import check_output, prepare_output
+from relaytrack.pipeline.results.run_info import RunInfo
+from relaytrack.pipeline.runtime.stage_thread import Worker
+from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.sinks import Sink, create_sinks
+from relaytrack.pipeline.sources import create_source, is_live
+from relaytrack.pipeline.sources.synchroniser import Batcher
 
 Step = tuple[FrameTracks, ...]
 
 
 class Progress(Protocol):
-    """Watches a run; see `pipeline.progress`."""
+    """Watches a run; see `relaytrack.pipeline.cli.progress`."""
 
     def start(self, phase: str, total: float | None = None) -> None:
         """A phase begins: "follow" (total unknown) or "finalize" (total = 1)."""

@@ -1,7 +1,7 @@
 """Re-identification: networks with exact, cheap attention, their training, evaluation and use.
 
-Stands alone: nothing here needs the tracking pipeline. Start with `reid.embedder.Embedder` to embed crops,
-`reid.model.build_model` for networks, `python -m reid --help` for everything on the command line.
+Stands alone: nothing here needs the tracking pipeline. Start with `relaytrack.reid.embedder.Embedder` to embed crops,
+`relaytrack.reid.model.build_model` for networks, `python -m relaytrack.reid --help` for everything on the command line.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reid.embedder import Embedder
+    from relaytrack.reid.embedder import Embedder
 
 __all__ = ["Embedder"]
 
@@ -17,7 +17,7 @@ __all__ = ["Embedder"]
 def __getattr__(name: str) -> Any:
     """Load the embedder, and torch with it, only when it is used."""
     if name == "Embedder":
-        from reid.embedder import Embedder
+        from relaytrack.reid.embedder import Embedder
 
         return Embedder
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,9 @@
-"""`python -m reid`."""
+"""`python -m relaytrack.reid`."""
 
 from __future__ import annotations
 
 import sys
 
-from reid.cli import main
+from relaytrack.reid.cli import main
 
 sys.exit(main(sys.argv[1:]))

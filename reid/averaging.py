@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from reid.checkpoint import load_into, load_model
-from reid.errors import WeightsError
-from reid.model import ReidModel, build_model
-from reid.training.finish import read_checkpoint
+from relaytrack.reid.checkpoint import load_into, load_model
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.model import ReidModel, build_model
+from relaytrack.reid.training.finish import read_checkpoint
 
 
 def load_any(path: Path) -> ReidModel:

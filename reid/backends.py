@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid.checkpoint import INFO_KEY, WeightsInfo
-from reid.errors import ReidError, WeightsError
-from reid.model import ReidModel
+from relaytrack.reid.checkpoint import INFO_KEY, WeightsInfo
+from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.model import ReidModel
 
 
 class Backend(Protocol):

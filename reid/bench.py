@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from reid.errors import ReidError
-from reid.export import to_onnx
-from reid.model import ModelSpec, ReidModel, build_model
-from reid.precision import autocast
-from reid.training import losses
-from reid.training.speedup import decimate_strided_depthwise
+from relaytrack.reid.errors import ReidError
+from relaytrack.reid.export import to_onnx
+from relaytrack.reid.model import ModelSpec, ReidModel, build_model
+from relaytrack.reid.precision import autocast
+from relaytrack.reid.training import losses
+from relaytrack.reid.training.speedup import decimate_strided_depthwise
 
 ENGINES = ("eager", "channels_last", "deployed", "compile", "onnxruntime", "training")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -209,8 +209,8 @@ _CHILD = """
 import json, sys
 from pathlib import Path
 import torch
-from reid.bench import runner
-from reid.model import ModelSpec, build_model
+from relaytrack.reid.bench import runner
+from relaytrack.reid.model import ModelSpec, build_model
 spec, engine, precision, batch, threads = json.loads(sys.argv[1])
 torch.set_num_threads(threads)
 model = build_model(ModelSpec.from_dict(spec)).eval()

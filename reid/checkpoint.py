@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reid.errors import ReidError, WeightsError
-from reid.model import ModelSpec, ReidModel, build_model
-from reid.outputs import write_whole
-from reid.tensorfile import read_tensors
+from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.model import ModelSpec, ReidModel, build_model
+from relaytrack.reid.outputs import write_whole
+from relaytrack.reid.tensorfile import read_tensors
 
 SPEC_KEY = "relaytrack.spec"
 INFO_KEY = "relaytrack.info"

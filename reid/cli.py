@@ -1,4 +1,4 @@
-"""`relaytrack reid`: train, score, measure and export re-identification networks (also `python -m reid`)."""
+"""`relaytrack reid`: train, score, measure and export re-identification networks (also `python -m relaytrack.reid`)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from reid.errors import ReidError
+from relaytrack.reid.errors import ReidError
 
 COMMANDS = {
-    "train": "reid.commands.train",
-    "eval": "reid.commands.eval",
-    "calibrate": "reid.commands.calibrate",
-    "average": "reid.commands.average",
-    "bench": "reid.commands.bench",
-    "export": "reid.commands.export",
-    "import": "reid.commands.convert",
-    "embed": "reid.commands.embed",
-    "rank": "reid.commands.rank",
+    "train": "relaytrack.reid.commands.train",
+    "eval": "relaytrack.reid.commands.eval",
+    "calibrate": "relaytrack.reid.commands.calibrate",
+    "average": "relaytrack.reid.commands.average",
+    "bench": "relaytrack.reid.commands.bench",
+    "export": "relaytrack.reid.commands.export",
+    "import": "relaytrack.reid.commands.convert",
+    "embed": "relaytrack.reid.commands.embed",
+    "rank": "relaytrack.reid.commands.rank",
 }
 EPILOG = """data sets:
   folder                   your own: images named <identity>_<camera>_*.jpg, flat or in train/, query/, gallery/
@@ -79,7 +79,7 @@ def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
         0 done, 2 a problem with the input (one line on stderr says which), 130 interrupted.
     """
     args = build_parser(prog).parse_args(argv)
-    from reid.datasets.base import CountWarning
+    from relaytrack.reid.datasets.base import CountWarning
 
     logging.basicConfig(level=logging.WARNING, format="relaytrack: %(message)s")
     try:

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid.backends import Backend, OnnxBackend, TorchBackend
-from reid.checkpoint import WeightsInfo, default_weights, load_info, load_model
-from reid.errors import ReidError, WeightsError
+from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend
+from relaytrack.reid.checkpoint import WeightsInfo, default_weights, load_info, load_model
+from relaytrack.reid.errors import ReidError, WeightsError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -28,7 +28,7 @@ class Embedder:
     its batch.
 
     Args:
-        weights: file of `reid.checkpoint.save_model`, an ".onnx" file ((B, 3, H, W) RGB ImageNet-normalised
+        weights: file of `relaytrack.reid.checkpoint.save_model`, an ".onnx" file ((B, 3, H, W) RGB ImageNet-normalised
             to (B, D)), or None for the weights that come with the package.
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
         batch_size: most crops in one run of the network.
@@ -159,7 +159,7 @@ def _load(path: Path, device: torch.device, threads: int | None) -> tuple[Backen
         return foreign, foreign.info
     model, info = load_model(path), load_info(path)
     if device.type == "cpu" and importlib.util.find_spec("onnx"):  # else torch, slower; `provider` says so
-        from reid.export import to_onnx
+        from relaytrack.reid.export import to_onnx
 
         return OnnxBackend(to_onnx(model), device, threads, name=str(path)), info
     return TorchBackend(model, device, threads), info

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reid.checkpoint import INFO_KEY, SPEC_KEY, WeightsInfo, load_info, load_model
-from reid.errors import ReidError
-from reid.model import ReidModel
-from reid.outputs import check_target, write_whole
+from relaytrack.reid.checkpoint import INFO_KEY, SPEC_KEY, WeightsInfo, load_info, load_model
+from relaytrack.reid.errors import ReidError
+from relaytrack.reid.model import ReidModel
+from relaytrack.reid.outputs import check_target, write_whole
 
 INPUT, OUTPUT = "images", "embeddings"
 OPSET = 17
@@ -111,7 +111,7 @@ def export_onnx(weights: Path | str, path: Path | str, *, batches: tuple[int, ..
     """Write a weight file as ONNX and compare it with torch.
 
     Args:
-        weights: file of `reid.checkpoint.save_model`.
+        weights: file of `relaytrack.reid.checkpoint.save_model`.
         path: ONNX file to write.
         batches: batch sizes to compare.
 

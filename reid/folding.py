@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from reid.backbones.normalization import InstanceBatchNorm
+from relaytrack.reid.backbones.normalization import InstanceBatchNorm
 
 
 def scale_and_shift(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

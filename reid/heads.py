@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reid.folding import scale_and_shift
+from relaytrack.reid.folding import scale_and_shift
 
 
 class GeneralizedMeanPooling(nn.Module):

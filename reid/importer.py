@@ -14,10 +14,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reid.checkpoint import WeightsInfo, load_into, save_model
-from reid.errors import WeightsError
-from reid.model import ModelSpec, build_model
-from reid.tensorfile import read_tensors
+from relaytrack.reid.checkpoint import WeightsInfo, load_into, save_model
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.model import ModelSpec, build_model
+from relaytrack.reid.tensorfile import read_tensors
 
 _UNUSED = ("base.fc.", "backbone.fc.", "fusion_conv.")  # in the files, without a part in the networks
 

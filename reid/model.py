@@ -13,14 +13,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from reid.attention.factory import create_attention
-from reid.attention.rga import RelationAwareGlobalAttention
-from reid.attention.rga_deployed import DeployedRelationAwareGlobalAttention
-from reid.backbones.factory import create_backbone
-from reid.errors import ReidError
-from reid.folding import fold_batch_norms
-from reid.heads import BNNeckHead, HeadOutput
-from reid.stripes import StripesHead
+from relaytrack.reid.attention.factory import create_attention
+from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
+from relaytrack.reid.attention.rga_deployed import DeployedRelationAwareGlobalAttention
+from relaytrack.reid.backbones.factory import create_backbone
+from relaytrack.reid.errors import ReidError
+from relaytrack.reid.folding import fold_batch_norms
+from relaytrack.reid.heads import BNNeckHead, HeadOutput
+from relaytrack.reid.stripes import StripesHead
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class ModelSpec:
     """What a network is made of.
 
     Attributes:
-        backbone: a name of `reid.backbones.factory.NAMES`.
-        attention: a name of `reid.attention.factory.KINDS`.
+        backbone: a name of `relaytrack.reid.backbones.factory.NAMES`.
+        attention: a name of `relaytrack.reid.attention.factory.KINDS`.
         attention_stages: 1-based stages of the backbone that an attention follows.
         attention_ratios: (cha_ratio, spa_ratio, down_ratio) of RGA.
         height: input height, pixels.
@@ -39,7 +39,7 @@ class ModelSpec:
         pooling: "gap" (mean) or "gem" (generalised mean, exponent learned).
         neck: batch norm between the embedding and the classifier.
         feature: the test-time embedding, "post" or "pre" that batch norm.
-        head: "bnneck", or "stripes" (six stripes with deep supervision, see `reid.stripes`; embedding_dim,
+        head: "bnneck", or "stripes" (six stripes with deep supervision, see `relaytrack.reid.stripes`; embedding_dim,
             pooling, neck and feature have no meaning there).
     """
 

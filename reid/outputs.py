@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reid.errors import OutputError
+from relaytrack.reid.errors import OutputError
 
 
 @contextmanager

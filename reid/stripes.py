@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reid.attention.parameter_free import ParameterFreeSpatialAttention
-from reid.heads import HeadOutput
+from relaytrack.reid.attention.parameter_free import ParameterFreeSpatialAttention
+from relaytrack.reid.heads import HeadOutput
 
 STRIPES = 6
 

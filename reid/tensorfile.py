@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reid.errors import WeightsError
+from relaytrack.reid.errors import WeightsError
 
 
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:

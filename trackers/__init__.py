@@ -1,8 +1,8 @@
 """Boxes and embeddings of one camera to track ids; tracks of many cameras to identities."""
 
-from trackers.deepsort import DeepSort
-from trackers.errors import InputError, TimeError, TrackerError
-from trackers.identities import (
+from relaytrack.trackers.deepsort import DeepSort
+from relaytrack.trackers.errors import InputError, TimeError, TrackerError
+from relaytrack.trackers.identities import (
     CameraTracks,
     GroundPlane,
     IdentityAssociator,
@@ -12,8 +12,8 @@ from trackers.identities import (
     Revision,
     homography_from_points,
 )
-from trackers.params import DeepSortParams
-from trackers.results import Backfill, TrackResult
+from relaytrack.trackers.params import DeepSortParams
+from relaytrack.trackers.results import Backfill, TrackResult
 
 __all__ = [
     "Backfill",

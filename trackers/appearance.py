@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.rows import Column, Move, where
+from relaytrack.trackers.rows import Column, Move, where
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.results import Backfill
-from trackers.rows import where
-from trackers.tracks import Tracks
+from relaytrack.trackers.results import Backfill
+from relaytrack.trackers.rows import where
+from relaytrack.trackers.state import Tracks
 
 
 @dataclass(frozen=True, slots=True)

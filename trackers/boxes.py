@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.rows import every
+from relaytrack.trackers.rows import every
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trackers.association import Association, JointAssociation
-from trackers.backfill import Diary
-from trackers.cascade import CascadeAssociation
-from trackers.detections import Detections
-from trackers.errors import InputError, TimeError
-from trackers.params import DeepSortParams
-from trackers.results import Backfill, TrackResult
-from trackers.rows import where
-from trackers.tracks import Tracks
+from relaytrack.trackers.association.cascade import CascadeAssociation
+from relaytrack.trackers.association.joint import Association, JointAssociation
+from relaytrack.trackers.backfill import Diary
+from relaytrack.trackers.detections import Detections
+from relaytrack.trackers.errors import InputError, TimeError
+from relaytrack.trackers.params import DeepSortParams
+from relaytrack.trackers.results import Backfill, TrackResult
+from relaytrack.trackers.rows import where
+from relaytrack.trackers.state import Tracks
 
 TICK = 1e-3
 """Seconds of tolerance where an age is compared with its limit."""

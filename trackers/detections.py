@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trackers import boxes
-from trackers.errors import InputError
-from trackers.rows import every, some, where
+from relaytrack.trackers import boxes
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.rows import every, some, where
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from trackers.errors import InputError
+from relaytrack.trackers.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +13,9 @@ class DeepSortParams:
     """Settings of `DeepSort`. The defaults are meant for every camera and detector.
 
     Scores are read as likelihoods that a detection is a person, learnt per score as frames go by (see
-    `trackers.calibration.ScoreCalibration`); with `adapt_scores` off they are the detector's own. Appearance is
-    on a learnt scale too (`AppearanceScale`): -0.5 for strangers and 0.5 for the same person on average. What each
-    choice brings is measured in ABLATIONS.md beside this file.
+    `relaytrack.trackers.score_calibration.ScoreCalibration`); with `adapt_scores` off they are the detector's own.
+    Appearance is on a learnt scale too (`AppearanceScale`): -0.5 for strangers and 0.5 for the same person on
+    average. What each choice brings is measured in ABLATIONS.md beside this file.
 
     Attributes:
         association: "joint" matches by overlap and appearance together, then low scores, then re-finding;

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trackers.errors import InputError
-from trackers.evaluation.mot_files import MotRows
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.evaluation.mot_files import MotRows
 
 MAX_GAP = 2.0
 """Seconds out of sight that are filled by default: gains level off there, and fewer people walk straight."""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmarks.contenders import Contender
-from pipeline.detection_cache import DetectionCache, read_cache
-from pipeline.errors import InputError
-from trackers.evaluation import GroundTruth, Scores, evaluate, read_ground_truth, rows_from_arrays
-from trackers.evaluation.coverage import why_nothing_scored
+from relaytrack.pipeline.benchmarks.contenders import Contender
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.replay.detection_cache import DetectionCache, read_cache
+from relaytrack.trackers.evaluation import GroundTruth, Scores, evaluate, read_ground_truth, rows_from_arrays
+from relaytrack.trackers.evaluation.coverage import why_nothing_scored
 
 
 @dataclass(frozen=True, slots=True)

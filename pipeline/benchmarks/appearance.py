@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline.benchmarks.accuracy import Cell, find_cases, measure
-from pipeline.benchmarks.contenders import own_contenders
-from pipeline.detection_cache import read_cache
-from pipeline.errors import OutputError
-from pipeline.offline import track_cache
-from trackers import DeepSort
-from trackers.evaluation import evaluate_in_detail
-from trackers.evaluation.timelines import save_timelines
+from relaytrack.pipeline.benchmarks.accuracy import Cell, find_cases, measure
+from relaytrack.pipeline.benchmarks.contenders import own_contenders
+from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.replay.detection_cache import read_cache
+from relaytrack.pipeline.replay.track import track_cache
+from relaytrack.trackers import DeepSort
+from relaytrack.trackers.evaluation import evaluate_in_detail
+from relaytrack.trackers.evaluation.timelines import save_timelines
 
 MOTION_ONLY = "motion only"
 

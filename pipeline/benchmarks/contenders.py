@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detection_cache import DetectionCache
-from pipeline.frames import Floats
-from pipeline.offline import track_cache
-from trackers import DeepSort, DeepSortParams
-from trackers.evaluation import MotRows
-from trackers.refine import fill_gaps
+from relaytrack.pipeline.records import Floats
+from relaytrack.pipeline.replay.detection_cache import DetectionCache
+from relaytrack.pipeline.replay.track import track_cache
+from relaytrack.trackers import DeepSort, DeepSortParams
+from relaytrack.trackers.evaluation import MotRows
+from relaytrack.trackers.refine import fill_gaps
 
 Found = tuple[NDArray[Any], NDArray[Any]]
 

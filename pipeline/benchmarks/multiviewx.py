@@ -17,9 +17,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
-from trackers import GroundPlane
-from trackers.evaluation import rows_from_arrays, write_mot
+from relaytrack.pipeline.errors import InputError
+from relaytrack.trackers import GroundPlane
+from relaytrack.trackers.evaluation import rows_from_arrays, write_mot
 
 Floats = NDArray[np.float64]
 

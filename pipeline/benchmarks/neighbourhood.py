@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.benchmarks.accuracy import Case
-from pipeline.detection_cache import read_cache
-from pipeline.offline import track_cache
-from trackers import DeepSort, DeepSortParams
-from trackers.evaluation import evaluate
+from relaytrack.pipeline.benchmarks.accuracy import Case
+from relaytrack.pipeline.replay.detection_cache import read_cache
+from relaytrack.pipeline.replay.track import track_cache
+from relaytrack.trackers import DeepSort, DeepSortParams
+from relaytrack.trackers.evaluation import evaluate
 
 SPREAD = 0.15
 SEED = 20261120

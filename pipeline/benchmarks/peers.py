@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.benchmarks.contenders import Contender, Found, Runner, no_tracks
-from pipeline.frames import Floats
+from relaytrack.pipeline.benchmarks.contenders import Contender, Found, Runner, no_tracks
+from relaytrack.pipeline.records import Floats
 
 _ULTRALYTICS = {
     "botsort": "bot_sort.BOTSORT",
@@ -98,7 +98,7 @@ class _Boxes:
 
 def _ultralytics(name: str, reid: bool, fps: float) -> Runner:
     with _quiet():
-        from pipeline.detectors.ultralytics_import import import_ultralytics
+        from relaytrack.pipeline.perception.detectors.ultralytics_import import import_ultralytics
 
         import_ultralytics()
         from ultralytics.utils import YAML, IterableSimpleNamespace

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.benchmarks.contenders import Contender
-from pipeline.benchmarks.synthetic import FPS, crowd
-from pipeline.detection_cache import DetectionCache
+from relaytrack.pipeline.benchmarks.contenders import Contender
+from relaytrack.pipeline.benchmarks.synthetic import FPS, crowd
+from relaytrack.pipeline.replay.detection_cache import DetectionCache
 
 
 @dataclass(frozen=True, slots=True)

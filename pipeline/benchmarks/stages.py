@@ -18,12 +18,12 @@ from typing import Any
 
 import av
 
-from pipeline.config import Config
-from pipeline.engine import Pipeline
-from pipeline.errors import InputError
-from pipeline.frames import FrameTracks
-from pipeline.perception import Perception
-from pipeline.summary import Summary
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.runtime.summary import Summary
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 

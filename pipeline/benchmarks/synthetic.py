@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detection_cache import DetectionCache
-from pipeline.frames import Floats
+from relaytrack.pipeline.records import Floats
+from relaytrack.pipeline.replay.detection_cache import DetectionCache
 
 SEED = 20261120
 FPS = 30.0

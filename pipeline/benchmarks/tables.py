@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.benchmarks.accuracy import Cell
-from pipeline.benchmarks.speed import Timing, ratio
+from relaytrack.pipeline.benchmarks.accuracy import Cell
+from relaytrack.pipeline.benchmarks.speed import Timing, ratio
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 HELP = "measure speed and quality: `bench tracker`, `bench identities`, `bench multiviewx`, or the whole pipeline"
 STAGES = {
-    "tracker": "pipeline.cli.bench_tracker",
-    "identities": "pipeline.cli.bench_identities",
-    "multiviewx": "pipeline.cli.bench_multiviewx",
+    "tracker": "relaytrack.pipeline.cli.bench_tracker",
+    "identities": "relaytrack.pipeline.cli.bench_identities",
+    "multiviewx": "relaytrack.pipeline.cli.bench_multiviewx",
 }
-PIPELINE = "pipeline.cli.bench_pipeline"
+PIPELINE = "relaytrack.pipeline.cli.bench_pipeline"
 EPILOG = "Benchmarks of their own: relaytrack bench STAGE --help, with STAGE one of: " + ", ".join(STAGES) + "."
 
 

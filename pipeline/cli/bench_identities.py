@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import InputError
+from relaytrack.pipeline.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from trackers.identities.benchmark import Stream, StreamScore
+    from relaytrack.trackers.identities.benchmarks.market_stream import Stream, StreamScore
 
 HELP = "associate Market-1501 as a stream of tracklets and score the identities made"
 FOLDERS = {"test": ("bounding_box_test", "query"), "train": ("bounding_box_train",)}
@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
         return _confused(args)
     if args.root is None:
         raise InputError("--root: name the folder of Market-1501 (or --query-cost)")
-    from trackers import IdentityAssociator
-    from trackers.identities.benchmark import confusions, market_stream, replay, score
+    from relaytrack.trackers import IdentityAssociator
+    from relaytrack.trackers.identities.benchmarks.market_stream import confusions, market_stream, replay, score
 
     names, embeddings, threshold = _embeddings(args)
     stream = market_stream(names)
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _confused(args: argparse.Namespace) -> int:
     """Print each person's identities over time, the most confused first."""
-    from trackers.identities.confusions import compare
+    from relaytrack.trackers.identities.benchmarks.confusions import compare
 
     truth, found = _tables(args.truth), _tables(args.found)
     if truth.keys() != found.keys():
@@ -125,7 +125,7 @@ def _tables(words: list[str]) -> dict[str, NDArray[np.float64]]:
     """
     import numpy as np
 
-    from trackers.evaluation import read_mot
+    from relaytrack.trackers.evaluation import read_mot
 
     out = {}
     for word in words:
@@ -139,7 +139,7 @@ def _tables(words: list[str]) -> dict[str, NDArray[np.float64]]:
 
 def _query_cost(args: argparse.Namespace) -> int:
     """Print what a step with 100 new tracks costs."""
-    from trackers.identities.query_cost import measure
+    from relaytrack.trackers.identities.benchmarks.query_cost import measure
 
     if any(known < 1 for known in args.known or ()):
         raise InputError("--known: must be at least 1")
@@ -201,7 +201,7 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{args.embeddings}: not a file of embeddings ({error})") from error
     files = _files(args.root, args.split)
-    from reid import Embedder
+    from relaytrack.reid import Embedder
 
     embedder = Embedder(args.weights, threads=args.threads)
     embeddings = _embed(embedder, files)
@@ -252,7 +252,7 @@ def _settings(words: list[str]) -> dict[str, Any]:
     """
     import yaml
 
-    from trackers import IdentityParams
+    from relaytrack.trackers import IdentityParams
 
     known = {field.name for field in dataclasses.fields(IdentityParams)}
     out: dict[str, Any] = {}

@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the configurations, run them, score the six views together, print."""
     import numpy as np
 
-    from pipeline.benchmarks.multiviewx import load_scene
-    from pipeline.errors import OutputError
+    from relaytrack.pipeline.benchmarks.multiviewx import load_scene
+    from relaytrack.pipeline.errors import OutputError
 
     scene = load_scene(args.root)
     try:
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _scores(config: Path, args: argparse.Namespace, cameras: list[str]) -> dict[str, float | int]:
     """Run a configuration into the folder of its name, and score its final identities over all views."""
-    from pipeline.configfile import load_config, parse_assignment
-    from pipeline.engine import Pipeline
-    from trackers.evaluation import evaluate_global
+    from relaytrack.pipeline.config.loading import load_config, parse_assignment
+    from relaytrack.pipeline.engine import Pipeline
+    from relaytrack.trackers.evaluation import evaluate_global
 
     out = config.with_suffix("")
     overrides = {"output.video": args.video, **dict(parse_assignment(text) for text in args.set)}
@@ -67,7 +67,7 @@ def _scores(config: Path, args: argparse.Namespace, cameras: list[str]) -> dict[
 
 
 def _table(figures: dict[str, Any]) -> str:
-    from pipeline.cli.eval import format_table
+    from relaytrack.pipeline.cli.eval import format_table
 
     feet = figures["feet_metres"]
     runs = {kind: figures[kind] for kind in KINDS if kind in figures}

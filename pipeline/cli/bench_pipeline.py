@@ -25,9 +25,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     import torch
 
-    from pipeline.benchmarks import stages
-    from pipeline.configfile import load_config, parse_assignment
-    from pipeline.errors import ConfigError
+    from relaytrack.pipeline.benchmarks import stages
+    from relaytrack.pipeline.config.loading import load_config, parse_assignment
+    from relaytrack.pipeline.errors import ConfigError
 
     if args.repeats < 1:
         raise ConfigError("--repeats: at least 1")

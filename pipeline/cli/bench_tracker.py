@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.benchmarks.accuracy import Cell
-    from pipeline.benchmarks.contenders import Contender
-    from pipeline.benchmarks.speed import Timing
+    from relaytrack.pipeline.benchmarks.accuracy import Cell
+    from relaytrack.pipeline.benchmarks.contenders import Contender
+    from relaytrack.pipeline.benchmarks.speed import Timing
 
 HELP = "measure the tracker and installed peers: HOTA, IDF1, switches, milliseconds"
 REFERENCE = "u_botsort+reid"
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure in a process of one thread, print tables or JSON."""
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.errors import InputError
 
     if bool(args.caches) != bool(args.gt):
         raise InputError("give --caches and --gt together")
@@ -77,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
 
 def measure(args: argparse.Namespace) -> int:
     """Do what the options ask for in this process."""
-    from pipeline.benchmarks import tables
-    from pipeline.benchmarks.appearance import compare_embeddings, plot_cases
-    from pipeline.benchmarks.contenders import own_contenders, own_variant
+    from relaytrack.pipeline.benchmarks import tables
+    from relaytrack.pipeline.benchmarks.appearance import compare_embeddings, plot_cases
+    from relaytrack.pipeline.benchmarks.contenders import own_contenders, own_variant
 
     folders = [_named(word, index) for index, word in enumerate(args.caches)]
     report: dict[str, Any] = {"unit": "percent", "threads": 1}
@@ -113,14 +113,14 @@ def measure(args: argparse.Namespace) -> int:
 
 def _in_one_thread(words: Sequence[str]) -> int:
     """Run this very command again with one thread per library, which must be set before they load."""
-    command = [sys.executable, "-m", "pipeline.cli.main", "bench", *words]
+    command = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "bench", *words]
     return subprocess.run(command, env=os.environ | _ONE_THREAD, check=False).returncode
 
 
 def _peers(names: Sequence[str] | None) -> list[Contender]:
     """The installed peers that were asked for."""
-    from pipeline.benchmarks.peers import installed_peers
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.benchmarks.peers import installed_peers
+    from relaytrack.pipeline.errors import InputError
 
     found = installed_peers()
     if names is None:
@@ -133,7 +133,7 @@ def _peers(names: Sequence[str] | None) -> list[Contender]:
 
 
 def _accuracy(caches: Path, truths: Path, contenders: Sequence[Contender]) -> list[Cell]:
-    from pipeline.benchmarks.accuracy import find_cases, measure
+    from relaytrack.pipeline.benchmarks.accuracy import find_cases, measure
 
     cells: list[Cell] = []
     for case in find_cases(caches, truths):
@@ -143,7 +143,7 @@ def _accuracy(caches: Path, truths: Path, contenders: Sequence[Contender]) -> li
 
 
 def _speed(contenders: Sequence[Contender], sizes: Sequence[int], repeats: int) -> list[Timing]:
-    from pipeline.benchmarks.speed import time_trackers
+    from relaytrack.pipeline.benchmarks.speed import time_trackers
 
     timings: list[Timing] = []
     for size in sizes:
@@ -154,8 +154,8 @@ def _speed(contenders: Sequence[Contender], sizes: Sequence[int], repeats: int) 
 
 def _jitter(caches: Path, truths: Path, sets: int, as_json: bool) -> int:
     """Measure the neighbourhood of the default settings."""
-    from pipeline.benchmarks.accuracy import find_cases
-    from pipeline.benchmarks.neighbourhood import explore, neighbourhood_table
+    from relaytrack.pipeline.benchmarks.accuracy import find_cases
+    from relaytrack.pipeline.benchmarks.neighbourhood import explore, neighbourhood_table
 
     found = explore(find_cases(caches, truths), sets, _say)
     plain = {"unit": "percent", "columns": ["HOTA", "IDF1"], "cells": list(found.cases)}
@@ -166,8 +166,8 @@ def _jitter(caches: Path, truths: Path, sets: int, as_json: bool) -> int:
 
 def _variant(word: str) -> tuple[str, dict[str, Any]]:
     """Take NAME:KEY=VALUE,KEY=VALUE apart."""
-    from pipeline.configfile import parse_assignment
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.config.loading import parse_assignment
+    from relaytrack.pipeline.errors import InputError
 
     name, colon, settings = word.partition(":")
     if not colon or not name or not settings:
@@ -181,7 +181,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
 
 
 def _timings(timings: Sequence[Timing]) -> list[dict[str, Any]]:
-    from pipeline.benchmarks.speed import ratio
+    from relaytrack.pipeline.benchmarks.speed import ratio
 
     reference = {one.people: one for one in timings if one.tracker == REFERENCE}
     return [
@@ -206,7 +206,7 @@ def _named(word: str, index: int) -> tuple[str, Path]:
 
 
 def _read(path: Path) -> str:
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.errors import InputError
 
     try:
         return path.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ HELP = "write the detections and embeddings of a video to a cache (.npz) for `tr
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `relaytrack cache`."""
-    from pipeline.cli.track import add_input_arguments
+    from relaytrack.pipeline.cli.track import add_input_arguments
 
     add_input_arguments(parser, caches=False)
     parser.add_argument("--detector", metavar="BACKEND", help="nanodet, ultralytics or file (detector.backend)")
@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, embed and write; says on stderr what was done."""
-    from pipeline.cli.track import counted, load_single
-    from pipeline.detection_cache import collect, read_cache, write_cache
-    from pipeline.errors import InputError, OutputError
-    from pipeline.observing import observe
+    from relaytrack.pipeline.cli.track import counted, load_single
+    from relaytrack.pipeline.errors import InputError, OutputError
+    from relaytrack.pipeline.replay.detection_cache import collect, read_cache, write_cache
+    from relaytrack.pipeline.replay.observe import observe
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import InputError
+from relaytrack.pipeline.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from trackers import GroundPlane
+    from relaytrack.trackers import GroundPlane
 
 HELP = "make a camera's ground plane (pixels to metres) from four or more points"
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
     import yaml
 
-    from trackers import homography_from_points
+    from relaytrack.trackers import homography_from_points
 
     if args.step <= 0:
         raise InputError("--step: must be above 0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipeline.cli.run import add_run_arguments, overrides_from, run_pipeline
+from relaytrack.pipeline.cli.run import add_run_arguments, overrides_from, run_pipeline
 
 HELP = "run the whole pipeline on the sample clips of the checkout"
 
@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from pipeline.configfile import load_config
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.config.loading import load_config
+    from relaytrack.pipeline.errors import InputError
 
     root = Path(__file__).resolve().parents[2]
     path = root / "configs" / "demo.yaml"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trackers.evaluation import Evaluation, GroundTruth, MotRows, Scores
+    from relaytrack.trackers.evaluation import Evaluation, GroundTruth, MotRows, Scores
 
 HELP = "measure tracks against ground truth: HOTA, MOTA, IDF1, also over several cameras at once"
 COLUMNS = ("HOTA", "DetA", "AssA", "LocA", "MOTA", "IDF1", "IDP", "IDR", "IDSW", "Frag", "FP", "FN", "IDs", "GT_IDs")
@@ -72,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0, or an error of `trackers` or `pipeline` for the caller."""
-    from trackers.evaluation import combine, evaluate_global, evaluate_in_detail
-    from trackers.evaluation.coverage import check_coverage
+    from relaytrack.trackers.evaluation import combine, evaluate_global, evaluate_in_detail
+    from relaytrack.trackers.evaluation.coverage import check_coverage
 
     pairs = load_pairs(args.gt, args.result, args.benchmark, allow_missing=args.allow_missing)
     for warning in check_truths(pairs, across=args.across):
@@ -115,10 +115,10 @@ def check_truths(pairs: Sequence[Pair], *, across: bool = False) -> list[str]:
         across: the pairs are cameras of one site: one of them may have seen nobody.
 
     Raises:
-        pipeline.errors.InputError: a ground truth (with `across`: every one) has no box to score; says why.
+        relaytrack.pipeline.errors.InputError: a ground truth (with `across`: every one) has no box to score; says why.
     """
-    from pipeline.errors import InputError
-    from trackers.evaluation.coverage import check_flags, why_nothing_scored
+    from relaytrack.pipeline.errors import InputError
+    from relaytrack.trackers.evaluation.coverage import check_flags, why_nothing_scored
 
     by_file = {pair.gt: pair.truth for pair in pairs}
     empty = {gt: reason for gt, truth in by_file.items() if (reason := why_nothing_scored(truth)) is not None}
@@ -140,11 +140,11 @@ def load_pairs(
         allow_missing: a ground truth without result has an empty one; a warning names it.
 
     Raises:
-        pipeline.errors.InputError: they do not pair up, a ground truth has no result, or two carry one name.
+        relaytrack.pipeline.errors.InputError: they do not pair up, a ground truth has no result, or two carry one name.
         trackers.TrackerError: a file is absent or malformed.
     """
-    from pipeline.errors import InputError
-    from trackers.evaluation import read_ground_truth, read_mot, rows_from_arrays
+    from relaytrack.pipeline.errors import InputError
+    from relaytrack.trackers.evaluation import read_ground_truth, read_mot, rows_from_arrays
 
     named_gt = [_split(word) for word in gts]
     named_results: list[tuple[str | None, Path | None]] = [_split(word) for word in results]
@@ -190,7 +190,7 @@ def load_pairs(
 
 def _without_result(names: Sequence[str], where: str, allowed: bool) -> None:
     """Refuse sequences that have no result, or say that they count as empty."""
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.errors import InputError
 
     if not names:
         return
@@ -201,8 +201,8 @@ def _without_result(names: Sequence[str], where: str, allowed: bool) -> None:
 
 def save_plots(folder: Path, pairs: Sequence[Pair], found: dict[str, Any], whole: Any) -> None:
     """Write one picture per sequence, and one over all cameras of a global evaluation."""
-    from pipeline.errors import OutputError
-    from trackers.evaluation.timelines import save_timelines
+    from relaytrack.pipeline.errors import OutputError
+    from relaytrack.trackers.evaluation.timelines import save_timelines
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -232,7 +232,7 @@ def format_table(rows: dict[str, dict[str, float | int]], columns: Sequence[str]
 
 
 def _hinted(check: Any, pair: Pair) -> list[str]:
-    from trackers.errors import InputError
+    from relaytrack.trackers.errors import InputError
 
     try:
         return list(check(pair.truth, pair.rows, pair.origin))
@@ -260,7 +260,7 @@ def _expand(
     Returns:
         (name, sequence folder, result or None) of every sequence, and the names of those without result.
     """
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.errors import InputError
 
     home = results[0][1]
     if len(results) != 1 or home is None or not home.is_dir():

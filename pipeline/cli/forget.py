@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipeline.cli.merge import add_correction_arguments
+from relaytrack.pipeline.cli.merge import add_correction_arguments
 
 HELP = "remove a person from all files of a finished run; videos are drawn anew with them covered"
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from pipeline.corrections import forget, open_run
+    from relaytrack.pipeline.postprocess.corrections import forget, open_run
 
     forget(open_run(Path(args.folder)), args.person, videos=args.videos)
     print(f"person {args.person} is forgotten in {args.folder}; the source footage still shows them")

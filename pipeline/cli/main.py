@@ -8,22 +8,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.errors import RelayTrackError
-from pipeline.redact import redact_url
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.errors import RelayTrackError
 
 COMMANDS = {
-    "run": "pipeline.cli.run",
-    "demo": "pipeline.cli.demo",
-    "track": "pipeline.cli.track",
-    "eval": "pipeline.cli.eval",
-    "cache": "pipeline.cli.cache",
-    "bench": "pipeline.cli.bench",
-    "search": "pipeline.cli.search",
-    "merge": "pipeline.cli.merge",
-    "split": "pipeline.cli.split",
-    "forget": "pipeline.cli.forget",
-    "calibrate": "pipeline.cli.calibrate",
-    "reid": "pipeline.cli.reid",
+    "run": "relaytrack.pipeline.cli.run",
+    "demo": "relaytrack.pipeline.cli.demo",
+    "track": "relaytrack.pipeline.cli.track",
+    "eval": "relaytrack.pipeline.cli.eval",
+    "cache": "relaytrack.pipeline.cli.cache",
+    "bench": "relaytrack.pipeline.cli.bench",
+    "search": "relaytrack.pipeline.cli.search",
+    "merge": "relaytrack.pipeline.cli.merge",
+    "split": "relaytrack.pipeline.cli.split",
+    "forget": "relaytrack.pipeline.cli.forget",
+    "calibrate": "relaytrack.pipeline.cli.calibrate",
+    "reid": "relaytrack.pipeline.cli.reid",
 }
 EPILOG = (
     "The bundled re-identification weights were trained on Market-1501 and are for research use only; "
@@ -63,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(action: Callable[[], int]) -> int:
-    from reid.errors import ReidError
-    from trackers.errors import TrackerError
+    from relaytrack.reid.errors import ReidError
+    from relaytrack.trackers.errors import TrackerError
 
     try:
         return int(action())

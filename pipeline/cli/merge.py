@@ -27,7 +27,7 @@ def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from pipeline.corrections import merge, open_run
+    from relaytrack.pipeline.postprocess.corrections import merge, open_run
 
     kept = merge(open_run(Path(args.folder)), args.people, videos=args.videos)
     print(f"{' and '.join(map(str, args.people))} are person {kept} now")

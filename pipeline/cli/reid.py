@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def forward(argv: Sequence[str]) -> int:
     """Run `relaytrack reid ARGV`."""
-    from reid.cli import main
+    from relaytrack.reid.cli import main
 
     return main(list(argv))
 

@@ -51,7 +51,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def overrides_from(args: argparse.Namespace) -> dict[str, Any]:
     """Return the configuration keys that the command line sets."""
-    from pipeline.configfile import parse_assignment
+    from relaytrack.pipeline.config.loading import parse_assignment
 
     found: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
     options = {
@@ -72,8 +72,8 @@ def overrides_from(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from pipeline.configfile import load_config
-    from pipeline.errors import ConfigError
+    from relaytrack.pipeline.config.loading import load_config
+    from relaytrack.pipeline.errors import ConfigError
 
     if args.config and args.source:
         raise ConfigError("give a configuration or --source, not both")
@@ -89,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
 
 def run_pipeline(config: Any) -> int:
     """Run a checked configuration with progress and summary; SIGINT and SIGTERM end it cleanly."""
-    from pipeline.engine import Pipeline
-    from pipeline.progress import console_progress, print_summary, print_weights_licence
+    from relaytrack.pipeline.cli.progress import console_progress, print_summary, print_weights_licence
+    from relaytrack.pipeline.engine import Pipeline
 
     print_weights_licence(config)
     pipeline = Pipeline(config, progress=console_progress(sys.stderr))

@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from pipeline.errors import InputError
-    from pipeline.report.data import load_run
-    from pipeline.search import as_table, contact_sheet, read_picture, search, write_sheet
-    from reid import Embedder
+    from relaytrack.pipeline.errors import InputError
+    from relaytrack.pipeline.postprocess.search import as_table, contact_sheet, read_picture, search, write_sheet
+    from relaytrack.pipeline.results.run_data import load_run
+    from relaytrack.reid import Embedder
 
     folder = Path(args.folder)
     if args.top < 1:

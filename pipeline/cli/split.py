@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipeline.cli.merge import add_correction_arguments
+from relaytrack.pipeline.cli.merge import add_correction_arguments
 
 HELP = "give some tracks of a person, or all from a moment on, a number of their own"
 
@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from pipeline.corrections import open_run, split, split_at
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.errors import InputError
+    from relaytrack.pipeline.postprocess.corrections import open_run, split, split_at
 
     if (args.at is None) == (not args.tracks):
         raise InputError("name tracks to take out, or a moment with --at")

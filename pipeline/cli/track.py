@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
-    from pipeline.detection_cache import DetectionCache, SeenFrame
-    from trackers import DeepSort
+    from relaytrack.pipeline.config.schema import Config
+    from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
+    from relaytrack.trackers import DeepSort
 
 HELP = "track one camera's video, images or cached detections into a MOT result file"
 
@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
     """Track and write; says on stderr what was done."""
     import numpy as np
 
-    from pipeline.errors import InputError
-    from pipeline.offline import track
-    from trackers.evaluation import write_mot
-    from trackers.refine import fill_gaps
+    from relaytrack.pipeline.errors import InputError
+    from relaytrack.pipeline.replay.track import track
+    from relaytrack.trackers.evaluation import write_mot
+    from relaytrack.trackers.refine import fill_gaps
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     config = load_single(args)
     tracker = create_tracker(config, classic=args.classic, coasting=args.coasting)
     if args.cache is None:
-        from pipeline.observing import observe
+        from relaytrack.pipeline.replay.observe import observe
 
         frames = counted(observe(config, embed=not args.motion_only, camera_moves=args.camera_motion))
     else:
@@ -105,8 +105,8 @@ def load_single(args: argparse.Namespace) -> Config:
     Raises:
         ConfigError: an unknown key or a wrong value.
     """
-    from pipeline.configfile import load_config, parse_assignment
-    from pipeline.errors import ConfigError
+    from relaytrack.pipeline.config.loading import load_config, parse_assignment
+    from relaytrack.pipeline.errors import ConfigError
 
     overrides: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
     if args.device:
@@ -132,15 +132,15 @@ def create_tracker(config: Config, *, classic: bool, coasting: bool) -> DeepSort
     """The configured tracker, or the one of the paper."""
     import dataclasses
 
-    from trackers import DeepSort, DeepSortParams
+    from relaytrack.trackers import DeepSort, DeepSortParams
 
     params = DeepSortParams.classic() if classic else config.tracker
     return DeepSort(dataclasses.replace(params, report_coasting=True) if coasting else params)
 
 
 def _cache_with_clock(path: Path, fps: float | None) -> DetectionCache:
-    from pipeline.detection_cache import read_cache
-    from pipeline.errors import InputError
+    from relaytrack.pipeline.errors import InputError
+    from relaytrack.pipeline.replay.detection_cache import read_cache
 
     cache = read_cache(path)
     if fps is None and cache.times is None:

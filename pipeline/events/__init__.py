@@ -1,6 +1,6 @@
 """What happens, as it happens: one JSON object per line, one schema."""
 
-from pipeline.events.schema import EVENT_TYPES, Event, event_schema, parse_event
-from pipeline.events.zones import LineWatch, ZoneWatch
+from relaytrack.pipeline.events.schema import EVENT_TYPES, Event, event_schema, parse_event
+from relaytrack.pipeline.events.zones import LineWatch, ZoneWatch
 
 __all__ = ["EVENT_TYPES", "Event", "LineWatch", "ZoneWatch", "event_schema", "parse_event"]

@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from pipeline.errors import InputError
+from relaytrack.pipeline.errors import InputError
 
 
 class _Event(BaseModel):

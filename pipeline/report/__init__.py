@@ -1,5 +1,5 @@
 """The page after a run."""
 
-from pipeline.report.page import NAME, render, write_report
+from relaytrack.pipeline.report.page import NAME, render, write_report
 
 __all__ = ["NAME", "render", "write_report"]

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.draw import format_time
-from pipeline.report.data import RunData, Visit, lanes, typical
-from pipeline.report.links import colors, moment_link
-from pipeline.report.markup import Markup, join, tag
+from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.report.links import colors, moment_link
+from relaytrack.pipeline.report.markup import Markup, join, tag
+from relaytrack.pipeline.results.run_data import RunData, Visit, lanes, typical
 
 _ROW = 22  # pixels from lane to lane
 _MOST_BARS = 1500  # per camera

@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.lettering import identity_color
-from pipeline.report.data import RunData
-from pipeline.report.markup import Markup, join, tag
+from relaytrack.pipeline.render.labels import identity_color
+from relaytrack.pipeline.report.markup import Markup, join, tag
+from relaytrack.pipeline.results.run_data import RunData
 
 _MOST_POINTS = 60_000
 _MOST_FILES = 36  # of a live run's segments, the latest

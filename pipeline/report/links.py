@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.lettering import identity_color, ink_on
-from pipeline.report.data import RunData
-from pipeline.report.markup import Markup, link, tag
+from relaytrack.pipeline.render.labels import identity_color, ink_on
+from relaytrack.pipeline.report.markup import Markup, link, tag
+from relaytrack.pipeline.results.run_data import RunData
 
 
 def colors(identity: int) -> str:

@@ -9,10 +9,13 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
-from pipeline.draw import format_time
-from pipeline.outdir import write_atomically
-from pipeline.report.charts import count_charts, matrix_table, time_axis, timeline
-from pipeline.report.data import (
+from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.report.charts import count_charts, matrix_table, time_axis, timeline
+from relaytrack.pipeline.report.floor_map import Plane, floor_map
+from relaytrack.pipeline.report.links import chip, moment_link
+from relaytrack.pipeline.report.markup import Markup, join, tag
+from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.results.run_data import (
     Doubt,
     RunData,
     Visit,
@@ -23,10 +26,7 @@ from pipeline.report.data import (
     transitions,
     visits,
 )
-from pipeline.report.floor_map import Plane, floor_map
-from pipeline.report.links import chip, moment_link
-from pipeline.report.markup import Markup, join, tag
-from pipeline.sinks.identities import TrackRecord
+from relaytrack.pipeline.sinks.identities import TrackRecord
 
 NAME = "report.html"
 _MOST_PEOPLE = 300
@@ -92,7 +92,7 @@ def render(data: RunData, planes: Mapping[str, Plane]) -> str:
 
 
 def _asset(name: str) -> str:
-    return resources.files("pipeline.report").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("relaytrack.pipeline.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _digest(script: str) -> str:

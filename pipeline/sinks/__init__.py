@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pipeline.config import Config
-from pipeline.draw import format_time
-from pipeline.sinks.annotate import Annotator
-from pipeline.sinks.base import Sink, Step
-from pipeline.sinks.encoder import Encoder
-from pipeline.sinks.events import EventsSink, Revision
-from pipeline.sinks.identities import IdentitiesSink
-from pipeline.sinks.mosaic import MosaicSink
-from pipeline.sinks.mot import MotSink
-from pipeline.sinks.pauses import SHORTENED
-from pipeline.sinks.privacy import FOLDER, PrivacySink
-from pipeline.sinks.segments import DiskLimit
-from pipeline.sinks.video import VideoSink
-from pipeline.wallclock import WallClock
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.render.encoder import Encoder
+from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.sinks.base import Sink, Step
+from relaytrack.pipeline.sinks.events import EventsSink, Revision
+from relaytrack.pipeline.sinks.identities import IdentitiesSink
+from relaytrack.pipeline.sinks.mosaic import MosaicSink
+from relaytrack.pipeline.sinks.mot import MotSink
+from relaytrack.pipeline.sinks.pauses import SHORTENED
+from relaytrack.pipeline.sinks.privacy import FOLDER, PrivacySink
+from relaytrack.pipeline.sinks.segments import DiskLimit
+from relaytrack.pipeline.sinks.video import VideoSink
 
 LOG = logging.getLogger("relaytrack.sinks")
 
@@ -34,7 +34,7 @@ def create_sinks(
     live: bool,
     revisions: Callable[[], Sequence[Revision]] | None = None,
 ) -> list[Sink]:
-    """Open the sinks of a run; the output folder is there already (`pipeline.outdir.prepare_output`).
+    """Open the sinks of a run; `relaytrack.pipeline.results.folder.prepare_output` has made the output folder.
 
     Args:
         config: the whole configuration; `output` matters here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeAlias
 
-from pipeline.frames import FrameTracks
+from relaytrack.pipeline.records import FrameTracks
 
 Step: TypeAlias = tuple[FrameTracks, ...]
 """One moment of the run: at most one `FrameTracks` per camera."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.frames import Floats, FrameTracks, Image
-from pipeline.outdir import writing
+from relaytrack.pipeline.records import Floats, FrameTracks, Image
+from relaytrack.pipeline.results.folder import writing
 
 _BETTER = 1.1  # a new picture must be that much better: encoding each small step would be waste
 _HEIGHT = 256

@@ -1,4 +1,4 @@
-"""`events.jsonl`: what happens, line by line while the run goes on; see `pipeline.events.schema`."""
+"""`events.jsonl`: what happens, line by line while the run goes on; see `relaytrack.pipeline.events.schema`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from pipeline.config import CameraConfig, EventsConfig
-from pipeline.events.schema import (
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
+from relaytrack.pipeline.events.schema import (
     DwellEvent,
     EnterEvent,
     Event,
@@ -24,12 +25,11 @@ from pipeline.events.schema import (
     ZoneEnterEvent,
     ZoneLeaveEvent,
 )
-from pipeline.events.zones import LineWatch, ZoneWatch
-from pipeline.frames import FrameTracks
-from pipeline.outdir import writing
-from pipeline.sinks.base import Step
-from pipeline.sinks.mot import TextFile
-from pipeline.wallclock import WallClock
+from relaytrack.pipeline.events.zones import LineWatch, ZoneWatch
+from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.results.folder import writing
+from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.sinks.mot import TextFile
 
 NAME = "events.jsonl"
 OLD = "events-old.jsonl"

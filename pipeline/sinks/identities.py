@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.frames import Floats, FrameTracks
-from pipeline.outdir import write_atomically, write_bytes
-from pipeline.sinks.base import Step
-from pipeline.sinks.crops import CropStrip, crop_quality
-from pipeline.sinks.pauses import SHORTENED, is_long
-from pipeline.wallclock import WallClock
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.records import Floats, FrameTracks
+from relaytrack.pipeline.results.folder import write_atomically, write_bytes
+from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality
+from relaytrack.pipeline.sinks.pauses import SHORTENED, is_long
 
 NAME = "identities.json"
 EMBEDDINGS = "embeddings.npz"

@@ -10,14 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.draw import Painter, format_time
-from pipeline.frames import FrameTracks, Image
-from pipeline.lettering import blend, pill, text_size
-from pipeline.sinks.annotate import Annotator
-from pipeline.sinks.base import Step
-from pipeline.sinks.encoder import Encoder
-from pipeline.sinks.segments import Segments
-from pipeline.wallclock import WallClock
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.records import FrameTracks, Image
+from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.render.encoder import Encoder
+from relaytrack.pipeline.render.labels import blend, pill, text_size
+from relaytrack.pipeline.render.painter import Painter, format_time
+from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.sinks.segments import Segments
 
 _GAP = 4
 _GROUND = (24, 27, 33)

@@ -15,11 +15,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.frames import Floats, FrameTracks
-from pipeline.outdir import open_private, writing
-from pipeline.sinks.base import Step
-from pipeline.sinks.segments import Segments
-from pipeline.wallclock import WallClock
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.records import Floats, FrameTracks
+from relaytrack.pipeline.results.folder import open_private, writing
+from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.sinks.segments import Segments
 
 
 def mot_line(frame: int, identity: int, xyxy: Floats, score: float) -> bytes:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import OutputError
-from pipeline.frames import Floats, Frame, FrameTracks
-from pipeline.privacy import Mode, Veil, hide
-from pipeline.sinks.base import Sink, Step
-from pipeline.sinks.mot import TextFile
+from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.records import Floats, Frame, FrameTracks
+from relaytrack.pipeline.render.anonymise import Mode, Veil, hide
+from relaytrack.pipeline.sinks.base import Sink, Step
+from relaytrack.pipeline.sinks.mot import TextFile
 
 FOLDER = "hidden"
 

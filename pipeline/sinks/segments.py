@@ -1,8 +1,8 @@
 """Files of live runs: cut into segments by time, the oldest removed beyond a disk limit.
 
 A segment of camera `gate` is `video/gate/20261120T123000.mp4`, `tracks/gate/20261120T123000.txt` and so on; its
-name is the UTC time of its first frame. A pause longer than a video stands still (`pipeline.sinks.pauses`) begins
-a new segment too.
+name is the UTC time of its first frame. A pause longer than a video stands still
+(`relaytrack.pipeline.sinks.pauses`) begins a new segment too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import math
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.frames import Frame
-from pipeline.outdir import SEGMENT
-from pipeline.sinks.base import Step
-from pipeline.sinks.pauses import is_long
-from pipeline.wallclock import WallClock
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.results.folder import SEGMENT
+from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.sinks.pauses import is_long
 
 KINDS = ("video", "tracks", "global")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.sinks.annotate import Annotator
-from pipeline.sinks.base import Step
-from pipeline.sinks.encoder import Encoder
-from pipeline.sinks.segments import Segments
-from pipeline.wallclock import WallClock
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.render.encoder import Encoder
+from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.sinks.segments import Segments
 
 OpenEncoder = Callable[[Path], Encoder]
 

@@ -7,13 +7,13 @@ import threading
 from functools import partial
 from pathlib import Path
 
-from pipeline.config import CameraConfig, InputConfig, RunConfig
-from pipeline.redact import expand_variables, redact_url
-from pipeline.sources.base import Source, SourceStats
-from pipeline.sources.camera import Camera
-from pipeline.sources.live import LiveSource
-from pipeline.sources.recorded import RecordedSource, find_reader
-from pipeline.sources.streams import connect
+from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
+from relaytrack.pipeline.config.urls import expand_variables, redact_url
+from relaytrack.pipeline.sources.base import Source, SourceStats
+from relaytrack.pipeline.sources.camera import Camera
+from relaytrack.pipeline.sources.live import LiveSource
+from relaytrack.pipeline.sources.recorded import RecordedSource, find_reader
+from relaytrack.pipeline.sources.streams import connect
 
 __all__ = ["Source", "SourceStats", "create_source", "is_live"]
 

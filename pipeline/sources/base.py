@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.frames import Frame
+from relaytrack.pipeline.records import Frame
 
 LOG = logging.getLogger("relaytrack.sources")
 
@@ -15,7 +15,7 @@ LOG = logging.getLogger("relaytrack.sources")
 class ReadError(Exception):
     """A reader cannot open or go on; the text is plain words without address or camera name.
 
-    It never leaves `pipeline.sources`: a source turns it into a `SourceError` that names the camera.
+    It never leaves `relaytrack.pipeline.sources`: a source turns it into a `SourceError` that names the camera.
     """
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.config import CameraConfig, RunConfig
-from pipeline.errors import SourceError
-from pipeline.frames import Frame, Image
-from pipeline.redact import redact_url
-from pipeline.sources.base import LOG, SourceStats
+from relaytrack.pipeline.config.schema import CameraConfig, RunConfig
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.records import Frame, Image
+from relaytrack.pipeline.sources.base import LOG, SourceStats
 
 
 @dataclass(slots=True)

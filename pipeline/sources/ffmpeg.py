@@ -13,7 +13,7 @@ import av.error
 import av.logging
 from av.container import InputContainer
 
-from pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.base import ReadError
 
 # A title in another encoding is no reason to refuse a video; from version 19 on PyAV thinks so too.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.frames import Image
-from pipeline.sources.base import ReadError
+from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.sources.base import ReadError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 DEFAULT_FPS = 30.0

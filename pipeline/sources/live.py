@@ -12,14 +12,14 @@ from typing import Any
 
 from av.video.frame import VideoFrame
 
-from pipeline.config import InputConfig
-from pipeline.errors import SourceError
-from pipeline.frames import Frame
-from pipeline.sources.base import LOG, ReadError, SourceStats
-from pipeline.sources.camera import Camera
-from pipeline.sources.limits import RateLimit
-from pipeline.sources.mailbox import Mailbox
-from pipeline.sources.video import ImageConverter, VideoReader, oriented_size
+from relaytrack.pipeline.config.schema import InputConfig
+from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.sources.base import LOG, ReadError, SourceStats
+from relaytrack.pipeline.sources.camera import Camera
+from relaytrack.pipeline.sources.latest_value import Mailbox
+from relaytrack.pipeline.sources.limits import RateLimit
+from relaytrack.pipeline.sources.video import ImageConverter, VideoReader, oriented_size
 
 _POLL = 0.1  # seconds; how soon a stop event is seen
 _EXIT = 0.7  # seconds that the end of the process waits for connections to close

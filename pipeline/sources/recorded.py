@@ -7,14 +7,14 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.config import InputConfig
-from pipeline.frames import Frame, Image
-from pipeline.sources.base import ReadError, SourceStats
-from pipeline.sources.camera import Camera
-from pipeline.sources.images import ImageFolderReader
-from pipeline.sources.limits import RateLimit
-from pipeline.sources.mp4 import read_layout
-from pipeline.sources.video import VideoReader
+from relaytrack.pipeline.config.schema import InputConfig
+from relaytrack.pipeline.records import Frame, Image
+from relaytrack.pipeline.sources.base import ReadError, SourceStats
+from relaytrack.pipeline.sources.camera import Camera
+from relaytrack.pipeline.sources.images import ImageFolderReader
+from relaytrack.pipeline.sources.limits import RateLimit
+from relaytrack.pipeline.sources.mp4 import read_layout
+from relaytrack.pipeline.sources.video import VideoReader
 
 _LONGEST_SILENCE = 1.0  # seconds after which even a late frame of a played file is shown
 

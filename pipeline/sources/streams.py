@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from pipeline.config import InputConfig
-from pipeline.sources.base import ReadError
-from pipeline.sources.ffmpeg import resolve_host
-from pipeline.sources.video import VideoReader
+from relaytrack.pipeline.config.schema import InputConfig
+from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.ffmpeg import resolve_host
+from relaytrack.pipeline.sources.video import VideoReader
 
 _WEBCAM = "webcam:"
 

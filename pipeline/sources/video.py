@@ -16,10 +16,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from pipeline.frames import Image
-from pipeline.sources.base import ReadError
-from pipeline.sources.clock import Picture, RecordedClock, Stamped
-from pipeline.sources.ffmpeg import explain, open_container
+from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.clock import Picture, RecordedClock, Stamped
+from relaytrack.pipeline.sources.ffmpeg import explain, open_container
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI

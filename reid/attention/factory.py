@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from reid.attention.parameter_free import ParameterFreeSpatialAttention
-from reid.attention.rga import RelationAwareGlobalAttention
-from reid.errors import ReidError
+from relaytrack.reid.attention.parameter_free import ParameterFreeSpatialAttention
+from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
+from relaytrack.reid.errors import ReidError
 
 KINDS = ("none", "rga_s", "rga_c", "rga_sc", "pfsa", "pfsa_softmax")
 

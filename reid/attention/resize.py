@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reid.attention.rga import RelationAwareGlobalAttention
+from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
 
 # how many columns each position has
 _BY_POSITION = {

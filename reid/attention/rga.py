@@ -38,8 +38,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reid.attention.recompute import product_recomputed, recomputed
-from reid.attention.shared_product import shared_product
+from relaytrack.reid.attention.recompute import product_recomputed, recomputed
+from relaytrack.reid.attention.shared_product import shared_product
 
 
 def _embedding(inputs: int, outputs: int) -> nn.Sequential:

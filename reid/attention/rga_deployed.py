@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reid.attention.rga import RelationAwareGlobalAttention
-from reid.attention.rga_exported import exported_attention
-from reid.folding import scale_and_shift
+from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
+from relaytrack.reid.attention.rga_exported import exported_attention
+from relaytrack.reid.folding import scale_and_shift
 
 
 class Branch(nn.Module):
@@ -77,7 +77,7 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
 
     One product embeds all nodes three ways, and no activation is larger than the input map. Where the map lies
     channels last, positions are the rows of one (N, C) matrix, and nothing is transposed; where it lies channels
-    first, its (C, N) matrix is used as it is. For ONNX see `reid.attention.rga_exported`.
+    first, its (C, N) matrix is used as it is. For ONNX see `relaytrack.reid.attention.rga_exported`.
     """
 
     def __init__(self, trained: RelationAwareGlobalAttention) -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from reid.attention.rga_deployed import Branch
+    from relaytrack.reid.attention.rga_deployed import Branch
 
 
 def exported_attention(x: Tensor, spatial: Branch | None, channel: Branch | None) -> Tensor:

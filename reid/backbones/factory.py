@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reid.backbones.base import Backbone
-from reid.backbones.mobilenet import MobileNetV2
-from reid.backbones.osnet import OSNet
-from reid.backbones.resnet import ResNet
-from reid.errors import ReidError
+from relaytrack.reid.backbones.base import Backbone
+from relaytrack.reid.backbones.mobilenet import MobileNetV2
+from relaytrack.reid.backbones.osnet import OSNet
+from relaytrack.reid.backbones.resnet import ResNet
+from relaytrack.reid.errors import ReidError
 
 _MAKERS: dict[str, Callable[[int], Backbone]] = {
     "resnet50": lambda stride: ResNet(last_stride=stride),

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from reid.backbones.base import Backbone, Stage
-from reid.backbones.normalization import InstanceBatchNorm
+from relaytrack.reid.backbones.base import Backbone, Stage
+from relaytrack.reid.backbones.normalization import InstanceBatchNorm
 
 # expansion, output channels, repeats, first stride (the paper's table 2)
 _SETTING = (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from reid.backbones.base import Backbone, Stage
+from relaytrack.reid.backbones.base import Backbone, Stage
 
 
 class ConvNorm(nn.Module):

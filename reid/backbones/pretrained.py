@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from reid.backbones.base import Backbone
-from reid.backbones.normalization import InstanceBatchNorm
-from reid.errors import WeightsError
-from reid.tensorfile import read_tensors
+from relaytrack.reid.backbones.base import Backbone
+from relaytrack.reid.backbones.normalization import InstanceBatchNorm
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.tensorfile import read_tensors
 
 
 def load_imagenet(backbone: Backbone, path: Path | str) -> None:

@@ -30,15 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Average, measure what can be, write, and say what it is."""
-    from reid.averaging import average_networks, load_any
-    from reid.checkpoint import WeightsInfo, save_model
-    from reid.datasets.base import Split
-    from reid.datasets.factory import hold_out, load_dataset
-    from reid.datasets.images import ImageCache
-    from reid.outputs import check_target
-    from reid.training.finish import calibrated
-    from reid.training.held_out import usable
-    from reid.training.statistics import with_measured_statistics
+    from relaytrack.reid.averaging import average_networks, load_any
+    from relaytrack.reid.checkpoint import WeightsInfo, save_model
+    from relaytrack.reid.datasets.base import Split
+    from relaytrack.reid.datasets.factory import hold_out, load_dataset
+    from relaytrack.reid.datasets.images import ImageCache
+    from relaytrack.reid.outputs import check_target
+    from relaytrack.reid.training.finish import calibrated
+    from relaytrack.reid.training.held_out import usable
+    from relaytrack.reid.training.statistics import with_measured_statistics
 
     check_target(args.out)
     model = average_networks([load_any(source) for source in args.sources])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reid.bench import BenchRow
+    from relaytrack.reid.bench import BenchRow
 
 HELP = "measure backbones x attentions: parameters, multiplications, images per second, memory"
 EPILOG = """examples:
@@ -57,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from reid.bench import bench
-    from reid.embedder import resolve_device
-    from reid.errors import ReidError
-    from reid.model import ModelSpec
-    from reid.outputs import check_target
+    from relaytrack.reid.bench import bench
+    from relaytrack.reid.embedder import resolve_device
+    from relaytrack.reid.errors import ReidError
+    from relaytrack.reid.model import ModelSpec
+    from relaytrack.reid.outputs import check_target
 
     try:
         height, width = (int(side) for side in args.size.lower().split("x"))
@@ -102,8 +102,8 @@ def _embedders(args: argparse.Namespace, batches: list[int]) -> int:
     import dataclasses
     import json
 
-    from reid.embedder import Embedder
-    from reid.latency import measure_latency
+    from relaytrack.reid.embedder import Embedder
+    from relaytrack.reid.latency import measure_latency
 
     files = [None if name == "default" else name for name in args.embedders.split(",")]
     embedders = [Embedder(file, args.device, max(batches), threads=args.threads) for file in files]
@@ -139,8 +139,8 @@ def _plot(rows: list[BenchRow], accuracies: Path, target: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from reid.errors import ReidError
-    from reid.outputs import writing
+    from relaytrack.reid.errors import ReidError
+    from relaytrack.reid.outputs import writing
 
     try:
         values = json.loads(accuracies.read_text(encoding="utf-8-sig"))

@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, store, print."""
-    from reid.datasets.factory import hold_out, load_dataset
-    from reid.outputs import check_target
-    from reid.training.finish import recalibrate
+    from relaytrack.reid.datasets.factory import hold_out, load_dataset
+    from relaytrack.reid.outputs import check_target
+    from relaytrack.reid.training.finish import recalibrate
 
     check_target(args.out or args.weights)
     train = load_dataset(args.dataset, args.root).train

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reid.embedder import Embedder
+    from relaytrack.reid.embedder import Embedder
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
 def embedder_of(args: argparse.Namespace) -> Embedder:
     """The embedder that the arguments name; says the weights' licence in one line."""
-    from reid.embedder import Embedder
+    from relaytrack.reid.embedder import Embedder
 
     made = Embedder(args.weights, args.device, args.batch, args.flip)
     if made.info.notice:
@@ -44,7 +44,7 @@ def embed_paths(embedder: Embedder, paths: tuple[Path, ...] | list[Path]) -> NDA
 
     import numpy as np
 
-    from reid.datasets.images import read_image
+    from relaytrack.reid.datasets.images import read_image
 
     step = 4 * embedder.batch_size
     chunks = [paths[start : start + step] for start in range(0, len(paths), step)]

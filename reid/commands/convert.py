@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert and say what it is."""
-    from reid.checkpoint import WeightsInfo
-    from reid.importer import import_checkpoint
-    from reid.outputs import check_target
+    from relaytrack.reid.checkpoint import WeightsInfo
+    from relaytrack.reid.importer import import_checkpoint
+    from relaytrack.reid.outputs import check_target
 
     check_target(args.target)
     info = WeightsInfo(name=args.name, dataset=args.dataset, licence=args.licence)

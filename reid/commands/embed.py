@@ -17,7 +17,7 @@ The .npz holds "paths" (N,), relative to the folder, and "embeddings" (N, D) flo
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """FOLDER, --out and the weights."""
-    from reid.commands.common import add_weights
+    from relaytrack.reid.commands.common import add_weights
 
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of images; sub-folders count too")
     parser.add_argument(
@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
     """Embed and write."""
     import numpy as np
 
-    from reid.commands.common import embed_paths, embedder_of
-    from reid.datasets.base import images_below
-    from reid.errors import ReidError
-    from reid.outputs import check_target, write_whole
+    from relaytrack.reid.commands.common import embed_paths, embedder_of
+    from relaytrack.reid.datasets.base import images_below
+    from relaytrack.reid.errors import ReidError
+    from relaytrack.reid.outputs import check_target, write_whole
 
     if args.out.suffix not in (".npz", ".parquet"):
         raise ReidError(f"--out {args.out}: .npz or .parquet is needed")

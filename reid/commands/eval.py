@@ -16,7 +16,7 @@ identities that training holds out and leaves query and gallery alone."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--dataset, --root, --rerank, --validation, --json and the weights."""
-    from reid.commands.common import add_weights
+    from relaytrack.reid.commands.common import add_weights
 
     add_weights(parser)
     parser.add_argument(
@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the scores."""
     import json
 
-    from reid.commands.common import embed_paths, embedder_of
-    from reid.datasets.factory import hold_out, load_splits
+    from relaytrack.reid.commands.common import embed_paths, embedder_of
+    from relaytrack.reid.datasets.factory import hold_out, load_splits
 
     made = load_splits(args.dataset, args.root)
     embedder = embedder_of(args)
@@ -50,16 +50,16 @@ def run(args: argparse.Namespace) -> int:
         "flip": args.flip,
     }
     if args.validation:
-        from reid.evaluation.embed import evaluate_split
-        from reid.evaluation.threshold import calibrate
-        from reid.training.held_out import readable
+        from relaytrack.reid.evaluation.embed import evaluate_split
+        from relaytrack.reid.evaluation.threshold import calibrate
+        from relaytrack.reid.training.held_out import readable
 
         held = readable(hold_out(args.dataset, made[0].train)[1])
         embeddings = embed_paths(embedder, held.paths)
         result["validation"] = evaluate_split(held, embeddings).to_dict()
         result["calibration"] = calibrate(embeddings, held.ids, held.cameras).to_dict()
     else:
-        from reid.evaluation.protocol import score
+        from relaytrack.reid.evaluation.protocol import score
 
         scores = score(made, lambda paths: embed_paths(embedder, list(paths)), with_rerank=args.rerank)
         result |= {name: value.to_dict() for name, value in scores.items()}

@@ -33,22 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert and say what came out."""
-    from reid.errors import ReidError
+    from relaytrack.reid.errors import ReidError
 
     if args.target.suffix == ".onnx":
-        from reid.export import export_onnx
+        from relaytrack.reid.export import export_onnx
 
         report = export_onnx(args.source, args.target)
         print(f"{report.path}: {report.size:,} bytes, at most {report.difference:.1e} from torch")
         return 0
     if args.target.suffix != ".safetensors":
         raise ReidError(f"{args.target}: the target must end in .onnx or .safetensors")
-    from reid.checkpoint import WeightsInfo, save_model
-    from reid.outputs import check_target
-    from reid.training.finish import read_checkpoint
-    from reid.training.start import splits
-    from reid.training.statistics import measured_as_configured
-    from reid.training.trainer import make_cache
+    from relaytrack.reid.checkpoint import WeightsInfo, save_model
+    from relaytrack.reid.outputs import check_target
+    from relaytrack.reid.training.finish import read_checkpoint
+    from relaytrack.reid.training.start import splits
+    from relaytrack.reid.training.statistics import measured_as_configured
+    from relaytrack.reid.training.trainer import make_cache
 
     check_target(args.target)
     model, config, step = read_checkpoint(args.source)

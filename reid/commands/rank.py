@@ -15,7 +15,7 @@ images of the query's identity under its camera are left out then."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """QUERY, FOLDER, --out, --top and the weights."""
-    from reid.commands.common import add_weights
+    from relaytrack.reid.commands.common import add_weights
 
     parser.add_argument("query", type=Path, metavar="QUERY", help="an image, or a folder of them")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of images to rank; sub-folders count too")
@@ -30,11 +30,11 @@ def run(args: argparse.Namespace) -> int:
     import cv2
     import numpy as np
 
-    from reid.commands.common import embed_paths, embedder_of
-    from reid.datasets.base import images_below
-    from reid.errors import ReidError
-    from reid.evaluation.picture import rank_picture
-    from reid.outputs import check_target, write_whole
+    from relaytrack.reid.commands.common import embed_paths, embedder_of
+    from relaytrack.reid.datasets.base import images_below
+    from relaytrack.reid.errors import ReidError
+    from relaytrack.reid.evaluation.picture import rank_picture
+    from relaytrack.reid.outputs import check_target, write_whole
 
     if args.top < 1 or args.queries < 1:
         raise ReidError("--top and --queries must be at least 1")

@@ -18,7 +18,7 @@ examples:
   relaytrack reid train light --set data.sources.0.name=folder --set data.sources.0.root=my_people
   relaytrack reid train out/reid/config.yaml --resume out/reid/last.pt
   relaytrack reid train fast --set 'data.sources=[{name: market1501, root: /data}, {name: msmt17, root: /data}]'
-  torchrun --nproc-per-node 4 -m reid train fast --set data.sources.0.root=/data
+  torchrun --nproc-per-node 4 -m relaytrack.reid train fast --set data.sources.0.root=/data
 
 Backbones start from torchvision's ImageNet weights, fetched once; without a network name a file with
 --set model.init=FILE, or start from nothing with --set model.init=scratch (much more data and time needed).
@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
 
     import yaml
 
-    from reid.outputs import check_folder, write_whole
-    from reid.training import distributed
-    from reid.training.config import load_config
-    from reid.training.finish import finish
-    from reid.training.start import prepare
+    from relaytrack.reid.outputs import check_folder, write_whole
+    from relaytrack.reid.training import distributed
+    from relaytrack.reid.training.config import load_config
+    from relaytrack.reid.training.finish import finish
+    from relaytrack.reid.training.start import prepare
 
     logging.getLogger().setLevel(logging.INFO if distributed.first() else logging.ERROR)
     config = load_config(args.config, args.set)

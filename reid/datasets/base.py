@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.errors import DatasetError
+from relaytrack.reid.errors import DatasetError
 
 Ids = NDArray[np.int64]
 
@@ -74,7 +74,7 @@ class ReidDataset:
     """A data set.
 
     Attributes:
-        name: as in `reid.datasets.factory.NAMES`.
+        name: as in `relaytrack.reid.datasets.factory.NAMES`.
         train: images to learn from.
         query: one image per query.
         gallery: the images that are ranked for each query.

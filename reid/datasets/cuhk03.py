@@ -2,12 +2,12 @@
 
 Three forms are read, the first that is there:
 
-- CUHK03-NP, the new protocol (767/700 identities) laid out like Market-1501 (`reid.datasets.market1501`);
+- CUHK03-NP, the new protocol (767/700 identities) laid out like Market-1501 (`relaytrack.reid.datasets.market1501`);
 - folders `images_labeled` and `images_detected` with `splits_new_<kind>.json` (new protocol) and
   `splits_classic_<kind>.json` (20 splits with 100 test identities each, single shot), as the usual tools write
   them: lists of objects with "train", "query" and "gallery", each a list of [path, identity, camera] (only the last
   part of the path counts, so a folder may be moved);
-- the authors' `cuhk-03.mat`, unpacked once into such folders (`reid.datasets.cuhk03_release`).
+- the authors' `cuhk-03.mat`, unpacked once into such folders (`relaytrack.reid.datasets.cuhk03_release`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reid.datasets.base import CountWarning, ReidDataset, Split, check_counts, need_folder
-from reid.datasets.cuhk03_release import RELEASE, new_protocol, unpack
-from reid.datasets.market1501 import LAYOUTS, load_market_layout
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.base import CountWarning, ReidDataset, Split, check_counts, need_folder
+from relaytrack.reid.datasets.cuhk03_release import RELEASE, new_protocol, unpack
+from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout
+from relaytrack.reid.errors import DatasetError
 
 KINDS = ("labeled", "detected")
 SPLITS = 20
@@ -32,7 +32,7 @@ _HOMES = ("cuhk03", "CUHK03", "cuhk03_release", "cuhk03/cuhk03_release", ".")
 def load_cuhk03_classic(root: Path, kind: str) -> list[ReidDataset]:
     """The classic splits of "labeled" or "detected" images.
 
-    Each data set is to be ranked single shot (`reid.evaluation.single_shot`) and the scores averaged.
+    Each data set is to be ranked single shot (`relaytrack.reid.evaluation.single_shot`) and the scores averaged.
 
     Raises:
         DatasetError: a folder or the file of splits is missing or malformed, or a split is empty.

@@ -19,8 +19,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from reid.errors import DatasetError
-from reid.outputs import write_whole, writing
+from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.outputs import write_whole, writing
 
 RELEASE = "cuhk-03.mat"
 _PER_CAMERA = 5

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reid.datasets.base import ReidDataset, Split
-from reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new
-from reid.datasets.market1501 import LAYOUTS, load_market_layout
-from reid.datasets.msmt17 import load_msmt17
-from reid.datasets.own import load_csv, load_folder
-from reid.datasets.validation_ids import MARKET1501
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.base import ReidDataset, Split
+from relaytrack.reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new
+from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout
+from relaytrack.reid.datasets.msmt17 import load_msmt17
+from relaytrack.reid.datasets.own import load_csv, load_folder
+from relaytrack.reid.datasets.validation_ids import MARKET1501
+from relaytrack.reid.errors import DatasetError
 
 
 def _one(loader: Callable[[Path], ReidDataset]) -> Callable[[Path], list[ReidDataset]]:
@@ -61,7 +61,7 @@ def load_dataset(name: str, root: Path | str) -> ReidDataset:
 def hold_out(dataset: str, train: Split) -> tuple[Split, Split]:
     """Part a training split in (learned from, validation) by identity.
 
-    Market-1501 has a fixed list of 100 identities (`reid.datasets.validation_ids`); elsewhere every seventh
+    Market-1501 has a fixed list of 100 identities (`relaytrack.reid.datasets.validation_ids`); elsewhere every seventh
     identity is held out.
     """
     identities = train.identities

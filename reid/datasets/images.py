@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.errors import DatasetError
+from relaytrack.reid.errors import DatasetError
 
 Image = NDArray[np.uint8]
 

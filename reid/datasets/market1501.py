@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from reid.datasets.base import ReidDataset, Split, check_counts, list_images, need_folder
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.base import ReidDataset, Split, check_counts, list_images, need_folder
+from relaytrack.reid.errors import DatasetError
 
 _NAME = re.compile(r"^(-?\d+)_c(\d+)")
 _FOLDERS = ("bounding_box_train", "query", "bounding_box_test")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid.datasets.base import ReidDataset, Split, check_counts, need_folder
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.base import ReidDataset, Split, check_counts, need_folder
+from relaytrack.reid.errors import DatasetError
 
 _HOMES = ("MSMT17_V2", "MSMT17_V1", "msmt17")
 _LAYOUTS = (("mask_train_v2", "mask_test_v2"), ("train", "test"))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from reid.datasets.base import EMPTY, CountWarning, ReidDataset, Split, list_images, need_folder
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.base import EMPTY, CountWarning, ReidDataset, Split, list_images, need_folder
+from relaytrack.reid.errors import DatasetError
 
 _SPLITS = ("train", "query", "gallery")
 _Row = tuple[Path, str, str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.errors import DatasetError
+from relaytrack.reid.errors import DatasetError
 
 Indices = NDArray[np.int64]
 

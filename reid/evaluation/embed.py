@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reid.datasets.base import Split
-from reid.datasets.images import read_resized
-from reid.evaluation.ranking import Scores, rank
-from reid.precision import autocast, usable_precision
+from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.datasets.images import read_resized
+from relaytrack.reid.evaluation.ranking import Scores, rank
+from relaytrack.reid.precision import autocast, usable_precision
 
 Embed = Callable[[Sequence[Path]], NDArray[np.float32]]
 
@@ -48,7 +48,7 @@ def embed_files(
     Raises:
         DatasetError: a file cannot be decoded; it is named.
     """
-    from reid.training.batches import to_network
+    from relaytrack.reid.training.batches import to_network
 
     model.eval()
     device = torch.device(device)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.datasets.images import read_image
-from reid.evaluation.ranking import normalise
+from relaytrack.reid.datasets.images import read_image
+from relaytrack.reid.evaluation.ranking import normalise
 
 _HEIGHT, _WIDTH, _FRAME, _GAP = 128, 64, 4, 6
 _GREEN, _RED, _GREY, _BLUE = (40, 170, 80), (210, 50, 50), (150, 150, 150), (50, 90, 200)

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reid.datasets.base import JUNK, ReidDataset
-from reid.errors import DatasetError
-from reid.evaluation.embed import Embed
-from reid.evaluation.ranking import Scores, rank, rank_distances
-from reid.evaluation.rerank import rerank
-from reid.evaluation.single_shot import rank_single_shot
+from relaytrack.reid.datasets.base import JUNK, ReidDataset
+from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.evaluation.embed import Embed
+from relaytrack.reid.evaluation.ranking import Scores, rank, rank_distances
+from relaytrack.reid.evaluation.rerank import rerank
+from relaytrack.reid.evaluation.single_shot import rank_single_shot
 
 
 def score(splits: Sequence[ReidDataset], embed: Embed, *, with_rerank: bool = False) -> dict[str, Scores]:
     """Scores of all splits of a data set, averaged over them.
 
     Args:
-        splits: from `reid.datasets.factory.load_splits`.
+        splits: from `relaytrack.reid.datasets.factory.load_splits`.
         embed: files to embeddings (N, D).
         with_rerank: k-reciprocal re-ranking as well (not for single-shot protocols).
 

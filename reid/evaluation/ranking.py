@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.datasets.base import JUNK
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.base import JUNK
+from relaytrack.reid.errors import DatasetError
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from reid.evaluation.ranking import normalise
+from relaytrack.reid.evaluation.ranking import normalise
 
 Floats = NDArray[np.float32]
 

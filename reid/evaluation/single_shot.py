@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.errors import DatasetError
-from reid.evaluation.ranking import Ids, Scores, normalise
+from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.evaluation.ranking import Ids, Scores, normalise
 
 
 def rank_single_shot(

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.datasets.base import JUNK
-from reid.errors import DatasetError
-from reid.evaluation.ranking import Ids, normalise
+from relaytrack.reid.datasets.base import JUNK
+from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.evaluation.ranking import Ids, normalise
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid.datasets.augment import Augment
-from reid.datasets.images import ImageCache
-from reid.datasets.sampler import PKSampler
+from relaytrack.reid.datasets.augment import Augment
+from relaytrack.reid.datasets.images import ImageCache
+from relaytrack.reid.datasets.sampler import PKSampler
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from reid.errors import ConfigError
+from relaytrack.reid.errors import ConfigError
 
 PRESETS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -23,7 +23,7 @@ class _Section(BaseModel):
 
 
 class SourceConfig(_Section):
-    """One data set: its name (`reid.datasets.factory.NAMES`) and where it is."""
+    """One data set: its name (`relaytrack.reid.datasets.factory.NAMES`) and where it is."""
 
     name: str = "market1501"
     root: Path = Path("data")
@@ -33,7 +33,7 @@ class DataConfig(_Section):
     """What is learned from, and how batches are made.
 
     `validation` keeps identities out of training to watch the run and calibrate the threshold on: "fixed" is the
-    list of `reid.datasets.validation_ids` where there is one for the data set and every seventh identity
+    list of `relaytrack.reid.datasets.validation_ids` where there is one for the data set and every seventh identity
     elsewhere, "none" trains on all.
     """
 
@@ -46,7 +46,7 @@ class DataConfig(_Section):
 
 
 class AugmentConfig(_Section):
-    """See `reid.datasets.augment.Augment`."""
+    """See `relaytrack.reid.datasets.augment.Augment`."""
 
     flip: float = Field(default=0.5, ge=0, le=1)
     shift: float = Field(default=0.04, ge=0, le=0.5)
@@ -60,7 +60,7 @@ class AugmentConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The network (see `reid.model.ModelSpec`) and what its backbone starts from.
+    """The network (see `relaytrack.reid.model.ModelSpec`) and what its backbone starts from.
 
     `init`: "imagenet" takes torchvision's weights over the network, "scratch" random ones; anything else is a file
     with ImageNet weights of the backbone, or weights of the same network to go on from.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.outputs import writing
+from relaytrack.reid.outputs import writing
 
 
 def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import torch
 
-from reid.checkpoint import WeightsInfo, load_info, load_model, save_model
-from reid.datasets.base import Split
-from reid.errors import DatasetError, ReidError, WeightsError
-from reid.evaluation.embed import embed_files, evaluate_split
-from reid.evaluation.threshold import Calibration, calibrate
-from reid.model import ReidModel, build_model
-from reid.training.config import TrainConfig, parse_config
-from reid.training.held_out import readable
-from reid.training.start import spec_of
-from reid.training.trainer import Trainer
+from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
+from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.errors import DatasetError, ReidError, WeightsError
+from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
+from relaytrack.reid.evaluation.threshold import Calibration, calibrate
+from relaytrack.reid.model import ReidModel, build_model
+from relaytrack.reid.training.config import TrainConfig, parse_config
+from relaytrack.reid.training.held_out import readable
+from relaytrack.reid.training.start import spec_of
+from relaytrack.reid.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def recalibrate(weights: Path, split: Split, target: Path, *, name: str) -> Weig
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    from reid.tensorfile import read_tensors
+    from relaytrack.reid.tensorfile import read_tensors
 
     return read_tensors(path)[0]
 

@@ -13,8 +13,8 @@ from typing import Any, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from reid.evaluation.ranking import Scores
-from reid.outputs import writing
+from relaytrack.reid.evaluation.ranking import Scores
+from relaytrack.reid.outputs import writing
 
 _STEP_FIELDS = (
     "step",

@@ -1,6 +1,6 @@
 """The losses: label-smoothed cross-entropy, batch-hard triplet, circle and centre.
 
-The metric losses see the whole global batch (`reid.training.distributed.gather` joins it over processes).
+The metric losses see the whole global batch (`relaytrack.reid.training.distributed.gather` joins it over processes).
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid.datasets.base import Split
-from reid.training.config import TrainConfig
+from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.training.config import TrainConfig
 
 # Settings that shape what a checkpoint holds beside the network.
 _SHAPING = ("loss.centre", "optim.name", "optim.backbone_factor", "run.ema")

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reid.attention.resize import resized_state
-from reid.backbones.pretrained import load_imagenet
-from reid.checkpoint import SPEC_KEY, load_into, load_model, only_for_training
-from reid.datasets.base import Split
-from reid.datasets.factory import hold_out, join, load_dataset
-from reid.datasets.images import ImageCache
-from reid.errors import ConfigError, DatasetError, WeightsError
-from reid.model import ModelSpec, ReidModel, build_model
-from reid.precision import usable_precision
-from reid.tensorfile import read_tensors
-from reid.training import distributed
-from reid.training.config import TrainConfig
-from reid.training.held_out import usable
-from reid.training.trainer import Trainer, make_cache
+from relaytrack.reid.attention.resize import resized_state
+from relaytrack.reid.backbones.pretrained import load_imagenet
+from relaytrack.reid.checkpoint import SPEC_KEY, load_into, load_model, only_for_training
+from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.datasets.factory import hold_out, join, load_dataset
+from relaytrack.reid.datasets.images import ImageCache
+from relaytrack.reid.errors import ConfigError, DatasetError, WeightsError
+from relaytrack.reid.model import ModelSpec, ReidModel, build_model
+from relaytrack.reid.precision import usable_precision
+from relaytrack.reid.tensorfile import read_tensors
+from relaytrack.reid.training import distributed
+from relaytrack.reid.training.config import TrainConfig
+from relaytrack.reid.training.held_out import usable
+from relaytrack.reid.training.trainer import Trainer, make_cache
 
 TORCHVISION = {"resnet50": "resnet50-0676ba61.pth", "mobilenet_v2": "mobilenet_v2-b0353104.pth"}
 
@@ -105,8 +105,8 @@ def initialise(model: ReidModel, init: str) -> None:
     Args:
         model: the network.
         init: "imagenet", "scratch", a file with ImageNet weights of the backbone
-            (`reid.backbones.pretrained.load_imagenet`), or weights of the whole network (`reid.checkpoint`) to go
-            on from with other people or at another input size.
+            (`relaytrack.reid.backbones.pretrained.load_imagenet`), or weights of the whole network
+            (`relaytrack.reid.checkpoint`) to go on from with other people or at another input size.
 
     Raises:
         ConfigError: there are no such weights, or they cannot be fetched.

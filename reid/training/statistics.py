@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reid.datasets.augment import Augment
-from reid.datasets.images import Image, ImageCache
-from reid.errors import DatasetError
-from reid.model import ReidModel
-from reid.precision import autocast, usable_precision
-from reid.training.batches import to_network
-from reid.training.config import RunConfig
+from relaytrack.reid.datasets.augment import Augment
+from relaytrack.reid.datasets.images import Image, ImageCache
+from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.model import ReidModel
+from relaytrack.reid.precision import autocast, usable_precision
+from relaytrack.reid.training.batches import to_network
+from relaytrack.reid.training.config import RunConfig
 
 _VIEW = Augment(flip=0.5, shift=0.0, erase=0.0)
 
@@ -30,7 +30,7 @@ class _AnyBatchNorm(nn.BatchNorm2d):
 def alone(module: ReidModel) -> ReidModel:
     """Take what waits for other processes out of a network's batch norms, in place."""
     for name, child in list(module.named_modules()):
-        child.__dict__.pop("forward", None)  # reid.training.sync_norm's
+        child.__dict__.pop("forward", None)  # relaytrack.reid.training.sync_norm's
         if isinstance(child, nn.SyncBatchNorm):
             plain = _AnyBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
             plain.load_state_dict(child.state_dict())

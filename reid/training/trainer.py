@@ -19,31 +19,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from reid.datasets.augment import Augment
-from reid.datasets.base import Split
-from reid.datasets.images import ImageCache
-from reid.datasets.sampler import PKSampler
-from reid.errors import DatasetError, OutputError, TrainingError
-from reid.evaluation.embed import embed_files, evaluate_split
-from reid.evaluation.ranking import Scores
-from reid.model import ReidModel
-from reid.outputs import check_folder, write_whole
-from reid.precision import autocast
-from reid.training import distributed, losses
-from reid.training.batches import Batch, BatchMaker, to_network
-from reid.training.config import TrainConfig
-from reid.training.curves import draw_curves
-from reid.training.ema import WeightAverage
-from reid.training.logs import RunLog
-from reid.training.regularise import MixStyle
-from reid.training.resuming import faces, why_other_people, why_other_run, why_other_tensors
-from reid.training.schedule import Schedule, progress
-from reid.training.speedup import decimate_strided_depthwise
-from reid.training.statistics import measured_as_configured
-from reid.training.sync_norm import synchronise_norms
+from relaytrack.reid.datasets.augment import Augment
+from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.datasets.images import ImageCache
+from relaytrack.reid.datasets.sampler import PKSampler
+from relaytrack.reid.errors import DatasetError, OutputError, TrainingError
+from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
+from relaytrack.reid.evaluation.ranking import Scores
+from relaytrack.reid.model import ReidModel
+from relaytrack.reid.outputs import check_folder, write_whole
+from relaytrack.reid.precision import autocast
+from relaytrack.reid.training import distributed, losses
+from relaytrack.reid.training.batches import Batch, BatchMaker, to_network
+from relaytrack.reid.training.config import TrainConfig
+from relaytrack.reid.training.curves import draw_curves
+from relaytrack.reid.training.ema import WeightAverage
+from relaytrack.reid.training.logs import RunLog
+from relaytrack.reid.training.regularise import MixStyle
+from relaytrack.reid.training.resuming import faces, why_other_people, why_other_run, why_other_tensors
+from relaytrack.reid.training.schedule import Schedule, progress
+from relaytrack.reid.training.speedup import decimate_strided_depthwise
+from relaytrack.reid.training.statistics import measured_as_configured
+from relaytrack.reid.training.sync_norm import synchronise_norms
 
 log = logging.getLogger(__name__)
-# The buffers are kept alike by `reid.training.sync_norm`; newer versions of torch have another name for that.
+# `relaytrack.reid.training.sync_norm` keeps the buffers alike; newer versions of torch have another name for that.
 _NAMES = inspect.signature(DistributedDataParallel.__init__).parameters
 _KEEP_BUFFERS: dict[str, Any] = {
     "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.config import CameraConfig, InputConfig, RunConfig
-from pipeline.sources import Source, create_source
+from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
+from relaytrack.pipeline.sources import Source, create_source
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 BITS = 8

@@ -15,12 +15,12 @@ import av
 import numpy as np
 import pytest
 
-from pipeline import Pipeline, load_config
-from pipeline.frames import FrameTracks
-from pipeline.summary import Summary
+from relaytrack.pipeline import Pipeline, load_config
+from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.runtime.summary import Summary
 
 SECONDS = 8.0
-RELAYTRACK = [sys.executable, "-m", "pipeline.cli.main"]
+RELAYTRACK = [sys.executable, "-m", "relaytrack.pipeline.cli.main"]
 
 
 def run(samples: Path, out: Path, cameras: tuple[str, ...] = ("west", "east"), **changed: object) -> Summary:
@@ -234,10 +234,10 @@ def test_a_killed_run_leaves_playable_videos_and_whole_lines(samples: Path, tmp_
 def test_the_demo_and_the_libraries_leave_ultralytics_alone(samples: Path, tmp_path: Path) -> None:
     program = f"""
 import sys
-from pipeline import Pipeline, load_config
-from trackers import DeepSort
-from reid import Embedder
-from pipeline.cli.main import main
+from relaytrack.pipeline import Pipeline, load_config
+from relaytrack.trackers import DeepSort
+from relaytrack.reid import Embedder
+from relaytrack.pipeline.cli.main import main
 code = main(["demo", "--out", {str(tmp_path / "out")!r}, "--max-seconds", "1", "--no-video"])
 assert not [name for name in sys.modules if name.split(".")[0] == "ultralytics"]
 sys.exit(code)

@@ -52,7 +52,7 @@ def settled(value: Callable[[], T], seconds: float = 1.0, limit: float = 30.0) -
 @pytest.mark.needs("rtsp")
 def test_a_run_outlives_its_server(rtsp_server: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "pipeline.cli.main", "run", "--out", str(out), "--device", "cpu"]
+    command = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "run", "--out", str(out), "--device", "cpu"]
     command += ["--source", rtsp_server.url("red"), "--source", f"blue={rtsp_server.url('blue')}"]
     command += ["--set", "input.reconnect_initial=0.2", "--set", "input.read_timeout=2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -82,7 +82,7 @@ def test_a_run_outlives_its_server(rtsp_server: Any, tmp_path: Path) -> None:
 
 @pytest.mark.needs("rtsp")
 def test_a_wrong_path_ends_with_one_line(rtsp_server: Any, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.cli.main", "run", "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "run", "--out", str(tmp_path / "out")]
     command += ["--source", f"door={rtsp_server.url('nothing', 'bob:s3cret@')}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2

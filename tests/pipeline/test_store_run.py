@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from trackers import IdentityStore
+from relaytrack.trackers import IdentityStore
 
-RELAYTRACK = [sys.executable, "-m", "pipeline.cli.main", "run"]
+RELAYTRACK = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "run"]
 
 
 def command(samples: Path, out: Path, store: Path, *more: str) -> list[str]:

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reid.checkpoint import WeightsInfo, save_model
-from reid.model import ModelSpec, ReidModel, build_model
+from relaytrack.reid.checkpoint import WeightsInfo, save_model
+from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 
 torch.set_num_threads(1)  # small networks: threads that wait for each other cost more than they bring
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from reid.averaging import average_networks, load_any
-from reid.checkpoint import load_info, load_model, save_model
-from reid.cli import main
-from reid.errors import WeightsError
-from reid.model import ModelSpec, ReidModel, build_model
+from relaytrack.reid.averaging import average_networks, load_any
+from relaytrack.reid.checkpoint import load_info, load_model, save_model
+from relaytrack.reid.cli import main
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 
 SPEC = ModelSpec(backbone="osnet_x0_25", attention="rga_sc", attention_stages=(2,), height=64, width=32)
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from reid import checkpoint
-from reid.checkpoint import WeightsInfo, default_weights, load_info, load_model, save_model
-from reid.errors import WeightsError
-from reid.model import PRESETS, ModelSpec, ReidModel, build_model
+from relaytrack.reid import checkpoint
+from relaytrack.reid.checkpoint import WeightsInfo, default_weights, load_info, load_model, save_model
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.model import PRESETS, ModelSpec, ReidModel, build_model
 
 
 def images() -> torch.Tensor:
@@ -141,8 +141,8 @@ def test_values_that_are_not_finite(small_model: ReidModel, tmp_path: Path) -> N
 
 
 def test_the_shipped_weights_are_those_of_the_default_network() -> None:
-    from reid.training.config import load_config
-    from reid.training.start import spec_of
+    from relaytrack.reid.training.config import load_config
+    from relaytrack.reid.training.start import spec_of
 
     model = load_model(default_weights())
     assert model.spec == PRESETS["default"]

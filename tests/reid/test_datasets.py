@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
-from reid.datasets.base import JUNK, CountWarning, ReidDataset, Split, images_below
-from reid.datasets.cuhk03 import SPLITS
-from reid.datasets.factory import NAMES, hold_out, join, load_dataset, load_splits
-from reid.datasets.images import ImageCache, read_image
-from reid.datasets.market1501 import LAYOUTS
-from reid.datasets.validation_ids import MARKET1501
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.base import JUNK, CountWarning, ReidDataset, Split, images_below
+from relaytrack.reid.datasets.cuhk03 import SPLITS
+from relaytrack.reid.datasets.factory import NAMES, hold_out, join, load_dataset, load_splits
+from relaytrack.reid.datasets.images import ImageCache, read_image
+from relaytrack.reid.datasets.market1501 import LAYOUTS
+from relaytrack.reid.datasets.validation_ids import MARKET1501
+from relaytrack.reid.errors import DatasetError
 
 
 def draw(path: Path, seed: int = 0) -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from reid.backends import TorchBackend
-from reid.checkpoint import load_model
-from reid.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder, resolve_device
-from reid.errors import ReidError, WeightsError
-from reid.model import ReidModel
+from relaytrack.reid.backends import TorchBackend
+from relaytrack.reid.checkpoint import load_model
+from relaytrack.reid.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder, resolve_device
+from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.model import ReidModel
 
 
 def some_crops(count: int = 9) -> list[NDArray[np.uint8]]:

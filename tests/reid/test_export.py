@@ -11,11 +11,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reid import export
-from reid.embedder import Embedder
-from reid.errors import ReidError, WeightsError
-from reid.export import compare_onnx, export_onnx
-from reid.model import ModelSpec, build_model
+from relaytrack.reid import export
+from relaytrack.reid.embedder import Embedder
+from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.export import compare_onnx, export_onnx
+from relaytrack.reid.model import ModelSpec, build_model
 
 
 def test_export_is_the_network(small_weights: Path, tmp_path: Path) -> None:

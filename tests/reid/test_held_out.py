@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from reid.checkpoint import load_info, load_model
-from reid.cli import main
-from reid.datasets.base import Split
-from reid.training.held_out import usable, why_not_scored
+from relaytrack.reid.checkpoint import load_info, load_model
+from relaytrack.reid.cli import main
+from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.training.held_out import usable, why_not_scored
 
 HELD = (0, 7)  # every seventh identity of those that `people` makes
 
@@ -95,7 +95,7 @@ def test_people_without_a_score_are_named_before_the_first_step_and_weights_are_
 def test_a_picture_that_vanishes_while_the_run_trains_costs_the_threshold_only(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reid.training.trainer import Trainer
+    from relaytrack.reid.training.trainer import Trainer
 
     root = people(tmp_path / "people")
     learn = Trainer._learn

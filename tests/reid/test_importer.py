@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from reid.checkpoint import WeightsInfo, load_info, load_model
-from reid.errors import WeightsError
-from reid.importer import import_checkpoint
-from reid.model import ModelSpec, ReidModel, build_model
+from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.importer import import_checkpoint
+from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 
 
 def reference_names(model: ReidModel) -> dict[str, Tensor]:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from reid.training.ema import WeightAverage
-from reid.training.losses import CentreLoss, batch_hard_triplet, circle, smoothed_cross_entropy
-from reid.training.regularise import MixStyle
-from reid.training.schedule import Schedule, progress
-from reid.training.speedup import decimate_strided_depthwise
+from relaytrack.reid.training.ema import WeightAverage
+from relaytrack.reid.training.losses import CentreLoss, batch_hard_triplet, circle, smoothed_cross_entropy
+from relaytrack.reid.training.regularise import MixStyle
+from relaytrack.reid.training.schedule import Schedule, progress
+from relaytrack.reid.training.speedup import decimate_strided_depthwise
 
 FEATURES = torch.randn(12, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 IDS = torch.arange(12) // 3

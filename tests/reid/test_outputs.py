@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from reid import outputs
-from reid.checkpoint import WeightsInfo, load_info, load_model, save_model
-from reid.cli import main
-from reid.errors import OutputError
-from reid.model import ModelSpec, build_model
-from reid.outputs import check_folder, check_target, write_whole
+from relaytrack.reid import outputs
+from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
+from relaytrack.reid.cli import main
+from relaytrack.reid.errors import OutputError
+from relaytrack.reid.model import ModelSpec, build_model
+from relaytrack.reid.outputs import check_folder, check_target, write_whole
 
 SPEC = ModelSpec(height=32, width=32, embedding_dim=8)
 
@@ -81,7 +81,9 @@ def test_every_command_says_so_in_one_line(
 def test_the_check_comes_before_the_work(
     weights: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reid.commands.common.embed_paths", lambda *_: pytest.fail("embedded before the check"))
+    monkeypatch.setattr(
+        "relaytrack.reid.commands.common.embed_paths", lambda *_: pytest.fail("embedded before the check")
+    )
     target = tmp_path / "folder.npz"
     target.mkdir()
     assert main(["embed", str(people), "--weights", str(weights), "--out", str(target)]) == 2
@@ -125,7 +127,7 @@ def test_links_devices_and_modes(tmp_path: Path) -> None:
 def test_training_goes_on_when_a_checkpoint_does_not_fit(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from reid.training import trainer
+    from relaytrack.reid.training import trainer
 
     calls: list[str] = []
 

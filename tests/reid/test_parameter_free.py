@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from reid.attention.parameter_free import ParameterFreeSpatialAttention
-from reid.model import ModelSpec, build_model
-from reid.stripes import StripesHead
+from relaytrack.reid.attention.parameter_free import ParameterFreeSpatialAttention
+from relaytrack.reid.model import ModelSpec, build_model
+from relaytrack.reid.stripes import StripesHead
 
 
 @pytest.mark.needs("shared")

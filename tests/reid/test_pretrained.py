@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from reid.backbones.factory import create_backbone
-from reid.backbones.pretrained import load_imagenet
-from reid.errors import WeightsError
+from relaytrack.reid.backbones.factory import create_backbone
+from relaytrack.reid.backbones.pretrained import load_imagenet
+from relaytrack.reid.errors import WeightsError
 
 
 @pytest.mark.parametrize("backbone", ["mobilenet_v2", "resnet50"])

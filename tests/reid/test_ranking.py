@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reid.datasets.base import JUNK, ReidDataset, Split
-from reid.errors import DatasetError
-from reid.evaluation.protocol import score
-from reid.evaluation.ranking import Scores, rank, rank_distances
-from reid.evaluation.rerank import rerank
-from reid.evaluation.single_shot import rank_single_shot
-from reid.evaluation.threshold import calibrate, pair_similarities
+from relaytrack.reid.datasets.base import JUNK, ReidDataset, Split
+from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.evaluation.protocol import score
+from relaytrack.reid.evaluation.ranking import Scores, rank, rank_distances
+from relaytrack.reid.evaluation.rerank import rerank
+from relaytrack.reid.evaluation.single_shot import rank_single_shot
+from relaytrack.reid.evaluation.threshold import calibrate, pair_similarities
 
 Floats = NDArray[np.float32]
 

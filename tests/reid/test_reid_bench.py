@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from reid.bench import bench, count_macs, memory_growth, runner
-from reid.checkpoint import WeightsInfo, save_model
-from reid.cli import main
-from reid.errors import ReidError
-from reid.model import ModelSpec, build_model
+from relaytrack.reid.bench import bench, count_macs, memory_growth, runner
+from relaytrack.reid.checkpoint import WeightsInfo, save_model
+from relaytrack.reid.cli import main
+from relaytrack.reid.errors import ReidError
+from relaytrack.reid.model import ModelSpec, build_model
 
 SPEC = ModelSpec(backbone="osnet_x0_25", height=64, width=32)
 
@@ -109,9 +109,9 @@ def test_time_per_crop_of_weights(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 def test_the_help_lists_what_there_is() -> None:
-    from reid.attention.factory import KINDS
-    from reid.backbones.factory import NAMES
-    from reid.commands import bench as command
+    from relaytrack.reid.attention.factory import KINDS
+    from relaytrack.reid.backbones.factory import NAMES
+    from relaytrack.reid.commands import bench as command
 
     assert command.BACKBONES == NAMES
     assert command.ATTENTIONS == KINDS

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from reid.checkpoint import WeightsInfo, load_info, load_model, save_model
-from reid.cli import COMMANDS, main
-from reid.model import ModelSpec, build_model
+from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
+from relaytrack.reid.cli import COMMANDS, main
+from relaytrack.reid.model import ModelSpec, build_model
 
 SPEC = ModelSpec(
     backbone="mobilenet_v2", attention="rga_sc", attention_stages=(4,), height=32, width=32, embedding_dim=8

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from reid.attention.factory import KINDS
-from reid.backbones.factory import NAMES, create_backbone
-from reid.errors import ReidError
-from reid.heads import BNNeckHead, GeneralizedMeanPooling
-from reid.model import PRESETS, ModelSpec, build_model
+from relaytrack.reid.attention.factory import KINDS
+from relaytrack.reid.backbones.factory import NAMES, create_backbone
+from relaytrack.reid.errors import ReidError
+from relaytrack.reid.heads import BNNeckHead, GeneralizedMeanPooling
+from relaytrack.reid.model import PRESETS, ModelSpec, build_model
 
 RELATION_SCALE = {"stage1": 1.0, "stage2": 0.5, "stage3": 0.2, "stage4": 3.0}
 

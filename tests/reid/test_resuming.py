@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from reid.errors import TrainingError
-from reid.training.config import TrainConfig, parse_config
-from reid.training.start import prepare
+from relaytrack.reid.errors import TrainingError
+from relaytrack.reid.training.config import TrainConfig, parse_config
+from relaytrack.reid.training.start import prepare
 
 
 def people(root: Path, names: str) -> Path:

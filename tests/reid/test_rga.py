@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from reid.attention.factory import KINDS, create_attention
-from reid.attention.rga import RelationAwareGlobalAttention
-from reid.attention.rga_deployed import DeployedRelationAwareGlobalAttention
-from reid.errors import ReidError
+from relaytrack.reid.attention.factory import KINDS, create_attention
+from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
+from relaytrack.reid.attention.rga_deployed import DeployedRelationAwareGlobalAttention
+from relaytrack.reid.errors import ReidError
 
 SIZES = ("m256x64x32", "m512x32x16", "m1024x16x8", "m64x16x8", "m64x8x4")
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reid.attention.resize import resized_attention
-from reid.attention.rga import RelationAwareGlobalAttention
+from relaytrack.reid.attention.resize import resized_attention
+from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
 
 CHANNELS = 24
 

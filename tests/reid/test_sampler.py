@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from reid.datasets.augment import Augment
-from reid.datasets.sampler import PKSampler
-from reid.errors import DatasetError
+from relaytrack.reid.datasets.augment import Augment
+from relaytrack.reid.datasets.sampler import PKSampler
+from relaytrack.reid.errors import DatasetError
 
 IDS = np.repeat(np.arange(10), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).astype(np.int64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reid.attention.shared_product import shared_product
+from relaytrack.reid.attention.shared_product import shared_product
 
 
 @pytest.mark.parametrize("transposed", [False, True])

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 import torch
 
-from reid.averaging import load_any
-from reid.checkpoint import load_info, load_model, save_model
-from reid.errors import TrainingError, WeightsError
-from reid.model import ModelSpec, build_model
-from reid.training import distributed
-from reid.training.batches import to_network
-from reid.training.config import TrainConfig, parse_config
-from reid.training.finish import finish, read_checkpoint
-from reid.training.start import initialise, prepare, splits
-from reid.training.statistics import alone, with_measured_statistics
-from reid.training.trainer import Trainer
+from relaytrack.reid.averaging import load_any
+from relaytrack.reid.checkpoint import load_info, load_model, save_model
+from relaytrack.reid.errors import TrainingError, WeightsError
+from relaytrack.reid.model import ModelSpec, build_model
+from relaytrack.reid.training import distributed
+from relaytrack.reid.training.batches import to_network
+from relaytrack.reid.training.config import TrainConfig, parse_config
+from relaytrack.reid.training.finish import finish, read_checkpoint
+from relaytrack.reid.training.start import initialise, prepare, splits
+from relaytrack.reid.training.statistics import alone, with_measured_statistics
+from relaytrack.reid.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_bfloat16_only_on_cpus_that_have_it(
     there: bool,
     precision: str,
 ) -> None:
-    monkeypatch.setattr("reid.precision.cpu_has_bfloat16", lambda: there)
+    monkeypatch.setattr("relaytrack.reid.precision.cpu_has_bfloat16", lambda: there)
     trainer = prepare(config(people, tmp_path / "run", precision="bf16"))
     assert trainer.config.run.precision == precision
     assert ("no bfloat16 arithmetic" in caplog.text) is not there
@@ -377,11 +377,11 @@ import copy, sys
 from pathlib import Path
 import torch, yaml
 from torch import nn
-from reid.training import distributed
-from reid.training.config import parse_config
-from reid.training.losses import batch_hard_triplet
-from reid.training.start import initialise, prepare, splits
-from reid.training.sync_norm import synchronise_norms
+from relaytrack.reid.training import distributed
+from relaytrack.reid.training.config import parse_config
+from relaytrack.reid.training.losses import batch_hard_triplet
+from relaytrack.reid.training.start import initialise, prepare, splits
+from relaytrack.reid.training.sync_norm import synchronise_norms
 
 trainer = prepare(parse_config(yaml.safe_load(Path(sys.argv[1]).read_text())))
 trainer.run()

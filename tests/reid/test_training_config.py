@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from reid.errors import ConfigError
-from reid.model import build_model
-from reid.training.config import PRESETS, load_config
-from reid.training.start import initialise, spec_of
+from relaytrack.reid.errors import ConfigError
+from relaytrack.reid.model import build_model
+from relaytrack.reid.training.config import PRESETS, load_config
+from relaytrack.reid.training.start import initialise, spec_of
 
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 

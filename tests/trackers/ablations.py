@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.benchmarks.accuracy import find_cases
-from pipeline.benchmarks.neighbourhood import jittered
-from pipeline.detection_cache import read_cache
-from pipeline.offline import track_cache
-from trackers import DeepSort, DeepSortParams
-from trackers.evaluation import evaluate
+from relaytrack.pipeline.benchmarks.accuracy import find_cases
+from relaytrack.pipeline.benchmarks.neighbourhood import jittered
+from relaytrack.pipeline.replay.detection_cache import read_cache
+from relaytrack.pipeline.replay.track import track_cache
+from relaytrack.trackers import DeepSort, DeepSortParams
+from relaytrack.trackers.evaluation import evaluate
 
 ROWS: dict[str, dict[str, Any]] = {
     "default": {},

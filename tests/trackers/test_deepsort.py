@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trackers import DeepSort, DeepSortParams, InputError, TimeError, TrackResult
+from relaytrack.trackers import DeepSort, DeepSortParams, InputError, TimeError, TrackResult
 
 Crowd = Callable[..., list[Any]]
 SEEDS = st.integers(0, 2**32 - 1)

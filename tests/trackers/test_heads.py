@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trackers.heads import mend_heads
+from relaytrack.trackers.heads import mend_heads
 
 
 def walkers(start, speed, frames):

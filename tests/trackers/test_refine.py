@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trackers.errors import TrackerError
-from trackers.evaluation import MotRows, rows_from_arrays
-from trackers.refine import fill_gaps
+from relaytrack.trackers.errors import TrackerError
+from relaytrack.trackers.evaluation import MotRows, rows_from_arrays
+from relaytrack.trackers.refine import fill_gaps
 
 CLOCK = np.arange(30) / 10
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trackers import boxes
-from trackers.appearance import Gallery, RunningMean
-from trackers.calibration import AppearanceScale, ScoreCalibration
-from trackers.rows import Column, Move
+from relaytrack.trackers import boxes
+from relaytrack.trackers.appearance import Gallery, RunningMean
+from relaytrack.trackers.rows import Column, Move
+from relaytrack.trackers.score_calibration import AppearanceScale, ScoreCalibration
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.errors import InputError
-from trackers.evaluation.ground_truth import GroundTruth
-from trackers.evaluation.mot_files import MotRows
-from trackers.evaluation.overlaps import PEDESTRIAN
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.evaluation.ground_truth import GroundTruth
+from relaytrack.trackers.evaluation.mot_files import MotRows
+from relaytrack.trackers.evaluation.overlaps import PEDESTRIAN
 
 # A stretch without any track is suspicious from this share of the annotated frames on, and this many frames.
 SUSPICIOUS_SHARE, SUSPICIOUS_FRAMES = 0.1, 10

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from trackers.errors import InputError
-from trackers.evaluation.ground_truth import Benchmark, GroundTruth, read_ground_truth
-from trackers.evaluation.metrics import Matches, Switch, clear, hota, identity, switches_of
-from trackers.evaluation.mot_files import MotRows, read_mot
-from trackers.evaluation.overlaps import Overlaps, global_overlaps, overlaps_of
-from trackers.evaluation.scores import Scores, combine
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.evaluation.ground_truth import Benchmark, GroundTruth, read_ground_truth
+from relaytrack.trackers.evaluation.metrics import Matches, Switch, clear, hota, identity, switches_of
+from relaytrack.trackers.evaluation.mot_files import MotRows, read_mot
+from relaytrack.trackers.evaluation.overlaps import Overlaps, global_overlaps, overlaps_of
+from relaytrack.trackers.evaluation.scores import Scores, combine
 
 Truth = GroundTruth | str | Path
 Result = MotRows | str | Path

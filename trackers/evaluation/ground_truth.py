@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trackers.errors import InputError
-from trackers.evaluation.mot_files import MotRows, read_mot
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.evaluation.mot_files import MotRows, read_mot
 
 Benchmark = Literal["MOT15", "MOT16", "MOT17", "MOT20"]
 BENCHMARKS: tuple[Benchmark, ...] = ("MOT15", "MOT16", "MOT17", "MOT20")

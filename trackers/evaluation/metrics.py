@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from trackers.evaluation.overlaps import EPS, Overlaps
+from relaytrack.trackers.evaluation.overlaps import EPS, Overlaps
 
 # The localisation thresholds that HOTA averages over, 0.05 to 0.95.
 ALPHAS: NDArray[np.float64] = np.arange(0.05, 0.99, 0.05)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from trackers.errors import InputError
-from trackers.evaluation.ground_truth import GroundTruth
-from trackers.evaluation.mot_files import MotRows
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.evaluation.ground_truth import GroundTruth
+from relaytrack.trackers.evaluation.mot_files import MotRows
 
 EPS = float(np.finfo(np.float64).eps)
 PEDESTRIAN = 1

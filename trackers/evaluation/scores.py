@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.evaluation.metrics import ClearCounts, HotaCounts, IdCounts
+from relaytrack.trackers.evaluation.metrics import ClearCounts, HotaCounts, IdCounts
 
 Counts = TypeVar("Counts", HotaCounts, ClearCounts, IdCounts)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.errors import InputError, MissingDependencyError
-from trackers.evaluation.evaluate import Evaluation
+from relaytrack.trackers.errors import InputError, MissingDependencyError
+from relaytrack.trackers.evaluation.evaluate import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,10 +1,10 @@
 """Global identities: the tracks of all cameras joined into people."""
 
-from trackers.identities.associator import IdentityAssociator
-from trackers.identities.ground_plane import GroundPlane, homography_from_points
-from trackers.identities.params import IdentityParams
-from trackers.identities.store import IdentityStore, StoreError
-from trackers.identities.types import CameraTracks, IdentityStep, Revision
+from relaytrack.trackers.identities.associator import IdentityAssociator
+from relaytrack.trackers.identities.ground_plane import GroundPlane, homography_from_points
+from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.store import IdentityStore, StoreError
+from relaytrack.trackers.identities.types import CameraTracks, IdentityStep, Revision
 
 __all__ = [
     "CameraTracks",

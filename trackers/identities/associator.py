@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from trackers.errors import TimeError
-from trackers.identities.baseline import GreedyAppearance
-from trackers.identities.ground_plane import GroundPlane
-from trackers.identities.joint import JointAssociator
-from trackers.identities.params import IdentityParams
-from trackers.identities.store import IdentityStore
-from trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, TrackKey
+from relaytrack.trackers.errors import TimeError
+from relaytrack.trackers.identities.baseline import GreedyAppearance
+from relaytrack.trackers.identities.ground_plane import GroundPlane
+from relaytrack.trackers.identities.joint import JointAssociator
+from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.store import IdentityStore
+from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, TrackKey
 
 
 class IdentityAssociator:

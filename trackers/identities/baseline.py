@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trackers.identities.params import IdentityParams
-from trackers.identities.types import CameraTracks, Floats, IdentityStep, TrackKey
+from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, TrackKey
 
 
 class GreedyAppearance:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.identities.types import Ints
+from relaytrack.trackers.identities.types import Ints
 
 Doubles = NDArray[np.float64]
 Matrix = NDArray[np.float32]

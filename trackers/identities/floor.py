@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.identities.ground_plane import GroundPlane
-from trackers.identities.params import IdentityParams
-from trackers.identities.parting import Parting
-from trackers.identities.tracklets import TrackletTable
-from trackers.identities.types import CameraTracks, Floats, Ints
+from relaytrack.trackers.identities.ground_plane import GroundPlane
+from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.switch_detector import Parting
+from relaytrack.trackers.identities.tracklets import TrackletTable
+from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
 
 Doubles = NDArray[np.float64]
 SIDE_ERROR, DEPTH_ERROR = 0.08, 0.05

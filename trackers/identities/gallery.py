@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trackers.identities.types import Floats, Ints
+from relaytrack.trackers.identities.types import Floats, Ints
 
 BLOCK = 8_192
 

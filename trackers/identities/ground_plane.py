@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trackers.errors import InputError
+from relaytrack.trackers.errors import InputError
 
 Doubles = NDArray[np.float64]
 _WAYS = (

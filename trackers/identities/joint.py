@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.assignment import assign
-from trackers.identities.clustering import Evidence, agglomerate
-from trackers.identities.gallery import Gallery
-from trackers.identities.ground_plane import GroundPlane
-from trackers.identities.pairs import PairEvidence
-from trackers.identities.params import IdentityParams
-from trackers.identities.parting import Parts
-from trackers.identities.store import IdentityStore, StoredTrack
-from trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
+from relaytrack.trackers.association.assignment import assign
+from relaytrack.trackers.identities.clustering import Evidence, agglomerate
+from relaytrack.trackers.identities.gallery import Gallery
+from relaytrack.trackers.identities.ground_plane import GroundPlane
+from relaytrack.trackers.identities.pairs import PairEvidence
+from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
+from relaytrack.trackers.identities.switch_detector import Parts
+from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
 
 Array = NDArray[Any]
 DUE = (1.0, 4.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.identities.tracklets import TrackletTable
-from trackers.identities.types import Floats, Ints
+from relaytrack.trackers.identities.tracklets import TrackletTable
+from relaytrack.trackers.identities.types import Floats, Ints
 
 Doubles = NDArray[np.float64]
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.identities.appearance import Appearance, Cohort
-from trackers.identities.clustering import Evidence
-from trackers.identities.floor import Floor
-from trackers.identities.ground_plane import GroundPlane
-from trackers.identities.motion import continuation
-from trackers.identities.params import IdentityParams
-from trackers.identities.topology import CONFIDENT, TravelTimes, gaps, kinds
-from trackers.identities.tracklets import TrackletTable
-from trackers.identities.types import CameraTracks, Floats, Ints
+from relaytrack.trackers.identities.affinity import Appearance, Cohort
+from relaytrack.trackers.identities.clustering import Evidence
+from relaytrack.trackers.identities.floor import Floor
+from relaytrack.trackers.identities.ground_plane import GroundPlane
+from relaytrack.trackers.identities.motion import continuation
+from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.topology import CONFIDENT, TravelTimes, gaps, kinds
+from relaytrack.trackers.identities.tracklets import TrackletTable
+from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
 
 UNKNOWN = -1.0
 """Points of a pair without embeddings: strangers are more frequent than the same person."""

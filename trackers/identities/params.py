@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trackers.errors import InputError
+from relaytrack.trackers.errors import InputError
 
 _POSITIVE = ("gallery", "max_identities", "window", "bank", "max_tracks", "feet_speed", "return_ratio")
 _NOT_NEGATIVE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trackers.identities.types import CameraTracks, Floats
+from relaytrack.trackers.identities.types import CameraTracks, Floats
 
 
 def crop_quality(view: CameraTracks) -> Floats:

@@ -21,8 +21,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.errors import TrackerError
-from trackers.identities.types import Floats
+from relaytrack.trackers.errors import TrackerError
+from relaytrack.trackers.identities.types import Floats
 
 VERSION = 1
 _SCHEMA = f"""

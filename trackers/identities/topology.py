@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.identities.types import Floats, Ints
+from relaytrack.trackers.identities.types import Floats, Ints
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.errors import InputError
-from trackers.identities.quality import crop_quality
-from trackers.identities.topology import BORDER, INSIDE, UNKNOWN
-from trackers.identities.types import CameraTracks, Floats, Ints, TrackKey
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.identities.quality import crop_quality
+from relaytrack.trackers.identities.topology import BORDER, INSIDE, UNKNOWN
+from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints, TrackKey
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]

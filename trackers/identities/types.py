@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.errors import InputError
+from relaytrack.trackers.errors import InputError
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -1,0 +1,146 @@
+"""What a person sees of a run: a live line, or plain lines where the output is no terminal, and a summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.engine import Progress
+from relaytrack.pipeline.runtime.summary import Summary
+
+_REFRESH = 0.2
+_PLAIN_EVERY = 10.0
+
+
+def console_progress(stream: TextIO) -> Progress:
+    """Return a live progress line on a terminal, and a line every ten seconds elsewhere."""
+    console = Console(file=stream)
+    return LiveProgress(console) if console.is_terminal else PlainProgress(stream)
+
+
+class _Line:
+    """The words of a progress line."""
+
+    def __init__(self) -> None:
+        self._last = (time.monotonic(), dict[str, int]())
+
+    def text(self, summary: Summary, waiting: Mapping[str, int]) -> str:
+        now, frames = time.monotonic(), {name: camera.frames for name, camera in summary.cameras.items()}
+        before, counted = self._last
+        passed = max(now - before, 1e-6)
+        self._last = (now, frames)
+        rates = "  ".join(f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps" for name in frames)
+        last = max((camera.last_time or 0.0 for camera in summary.cameras.values()), default=0.0)
+        return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {len(summary.identities)}"
+
+
+class LiveProgress:
+    """One line that renews itself (rich)."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=5, transient=True)
+        self._line = _Line()
+        self._shown = 0.0
+        self._running = False
+
+    def start(self, phase: str, total: float | None = None) -> None:
+        """Begin a phase."""
+        if not self._running:
+            self._live.start()
+            self._running = True
+        if phase == "finalize":
+            self._live.update(Text("final identities:   0 %"))
+
+    def step(self, summary: Summary, waiting: Mapping[str, int]) -> None:
+        """Show frames per second per camera, the queues' depth and the identities."""
+        now = time.monotonic()
+        if now - self._shown >= _REFRESH:
+            self._shown = now
+            self._live.update(Text(self._line.text(summary, waiting)))
+
+    def advance(self, done: float) -> None:
+        """Show how much of the final pass is done."""
+        self._live.update(Text(f"final identities: {100 * done:3.0f} %"))
+
+    def stop(self) -> None:
+        """Leave the terminal clean."""
+        if self._running:
+            self._live.stop()
+            self._running = False
+
+
+class PlainProgress:
+    """A line now and then, for logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._line = _Line()
+        self._shown = time.monotonic()
+
+    def start(self, phase: str, total: float | None = None) -> None:
+        """Say when the final pass begins."""
+        if phase == "finalize":
+            self._print("writing final identities")
+
+    def step(self, summary: Summary, waiting: Mapping[str, int]) -> None:
+        """Print the figures every ten seconds."""
+        now = time.monotonic()
+        if now - self._shown >= _PLAIN_EVERY:
+            self._shown = now
+            self._print(self._line.text(summary, waiting))
+
+    def advance(self, done: float) -> None:
+        """Stay quiet."""
+
+    def stop(self) -> None:
+        """Nothing to tidy up."""
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+def print_weights_licence(config: Config) -> None:
+    """Say in one line under which licence the bundled embedder weights stand, where they are used."""
+    if config.embedder.weights is None:
+        print(
+            "Using the bundled re-identification weights, trained on Market-1501: research use only "
+            "(reid/weights/LICENSE-WEIGHTS.txt); `relaytrack reid train` makes your own.",
+            file=sys.stderr,
+        )
+
+
+def print_summary(summary: Summary, config: Config) -> None:
+    """Print the table of cameras, the identities and the paths of what was written."""
+    console = Console()
+    table = Table("camera")
+    for column in ("frames", "frames/s", "people"):
+        table.add_column(column, justify="right")
+    lossy = any(c.dropped or c.broken or c.reconnects for c in summary.cameras.values())
+    if lossy:
+        for column in ("dropped", "broken", "reconnects"):
+            table.add_column(column, justify="right")
+    for name, camera in summary.cameras.items():
+        row = [name, str(camera.frames), f"{summary.rate(name):.1f}", str(summary.people(name))]
+        row += [str(camera.dropped), str(camera.broken), str(camera.reconnects)] if lossy else []
+        table.add_row(*row)
+    console.print(table)
+    console.print(
+        f"{len(summary.identities)} identities, {summary.shared_identities} of them seen in 2 or more cameras"
+        f" ({summary.frames} frames in {summary.total_seconds:.1f} s)"
+    )
+    out = Path(config.output.dir)
+    for what in ("video/mosaic.mp4", "video", "tracks", "global", "identities.json", "report.html", "run.json"):
+        if (out / what).exists():
+            console.print(f"  {out / what}", soft_wrap=True, highlight=False)
+    for name, camera in summary.cameras.items():
+        for words in filter(None, (camera.warning, camera.error)):
+            console.print(f"camera {name}: {words}", soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,290 @@
+"""The whole configuration as pydantic models: every key has a default, an unknown key is refused.
+
+One YAML file describes a run; `relaytrack.pipeline.config.loading` reads it and applies overrides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
+
+Point = tuple[float, float]
+CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys refused, defaults checked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class CameraConfig(Section):
+    """One camera.
+
+    `url` is a video file, a folder of images (MOT layout, `img1/000001.jpg`), `rtsp://...` or `webcam:0`;
+    `${NAME}` in it stands for an environment variable and is filled in only when the camera is opened.
+    """
+
+    url: str = Field(min_length=1)
+    name: str = ""
+    crop: tuple[int, int, int, int] | None = Field(
+        default=None, description="region of interest: x, y, width, height in pixels of the source's picture"
+    )
+    max_fps: float | None = Field(default=None, gt=0, description="leave out frames above this rate")
+    offset: float = Field(default=0.0, description="seconds added to this camera's clock")
+    fps: float | None = Field(default=None, gt=0, description="rate of a source that has no clock (images)")
+    transport: Literal["tcp", "udp"] | None = Field(default=None, description="RTSP; default: input.transport")
+    live: bool | None = Field(default=None, description="drop old frames; default: RTSP and webcams yes, files no")
+    detections: str | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")
+    ground: dict[str, Any] | str | None = Field(
+        default=None,
+        description="the floor: homography, points, or camera_matrix with rotation and translation; "
+        "or a YAML file that holds them (relaytrack calibrate)",
+    )
+    moving: bool = Field(default=False, description="the camera itself turns, zooms or is carried")
+    zones: dict[str, tuple[Point, ...]] = Field(
+        default={}, description="name -> corners (x, y), in pixels of the source's full picture, for events"
+    )
+    lines: dict[str, tuple[Point, Point]] = Field(default={}, description="name -> two points (x, y), for events")
+
+    @field_validator("zones")
+    @classmethod
+    def _zones(cls, value: dict[str, tuple[Point, ...]]) -> dict[str, tuple[Point, ...]]:
+        for name, corners in value.items():
+            if len(set(corners)) < 3:
+                raise ValueError(f"zone {name!r} needs at least three corners")
+        return value
+
+    @field_validator("lines")
+    @classmethod
+    def _lines(cls, value: dict[str, tuple[Point, Point]]) -> dict[str, tuple[Point, Point]]:
+        for name, (start, end) in value.items():
+            if start == end:
+                raise ValueError(f"line {name!r} needs two different points")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if value and not CAMERA_NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is no camera name: use letters, digits, '_' and '-' (it names files)")
+        return value
+
+    @field_validator("ground")
+    @classmethod
+    def _ground(cls, value: dict[str, Any] | str | None) -> dict[str, Any] | str | None:
+        if isinstance(value, dict):
+            GroundPlane.from_mapping(value)
+        return value
+
+    @model_validator(mode="after")
+    def _stands(self) -> CameraConfig:
+        if self.moving and self.ground is not None:
+            raise ValueError("moving: a camera that moves has no fixed floor; leave out ground")
+        return self
+
+    @field_validator("crop")
+    @classmethod
+    def _crop(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+        if value is not None and (min(value[:2]) < 0 or min(value[2:]) < 2):
+            raise ValueError("crop is x, y, width, height with x, y >= 0 and width, height >= 2")
+        return value
+
+    @property
+    def is_live_url(self) -> bool:
+        """Whether the address by itself is a live one (RTSP or a webcam)."""
+        return self.url.lower().startswith(_LIVE_SCHEMES)
+
+
+class InputConfig(Section):
+    """How cameras are opened and read."""
+
+    transport: Literal["tcp", "udp"] = "tcp"
+    open_timeout: float = Field(default=10.0, gt=0, description="seconds in which every camera must open")
+    read_timeout: float = Field(default=10.0, gt=0, description="seconds without a frame that end a connection")
+    on_start_failure: Literal["fail", "retry"] = "fail"
+    reconnect_initial: float = Field(default=0.5, gt=0, description="seconds before the first new try")
+    reconnect_max: float = Field(default=30.0, gt=0, description="seconds between tries at the most")
+    queue: int = Field(default=8, ge=1, le=1024, description="decoded frames that wait per camera at the most")
+    threads: int = Field(default=1, ge=1, le=64, description="decoder threads per camera")
+    longest_gap: float = Field(
+        default=3600.0,
+        gt=0,
+        description="files: a jump of the clock by more seconds is no pause but a fault, and is closed",
+    )
+
+
+class BatchConfig(Section):
+    """How the cameras' frames are put together for the networks."""
+
+    window: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds that frames of one batch may lie apart; default: from the rates",
+    )
+    max_wait: float = Field(default=0.1, ge=0, description="seconds a live batch waits for a late camera")
+
+
+class DetectorConfig(Section):
+    """The person detector."""
+
+    backend: Literal["nanodet", "ultralytics", "file"] = "nanodet"
+    weights: str | None = Field(default=None, description="a model file or, for ultralytics, a name")
+    score_threshold: float = Field(default=0.2, ge=0, le=1, description="boxes below it never leave the detector")
+    iou_threshold: float = Field(default=0.6, gt=0, le=1, description="non-maximum suppression")
+    image_size: int | None = Field(
+        default=None, ge=32, le=4096, description="longer side of the network's input; 896 finds small people in 1080p"
+    )
+    tiles: int = Field(default=1, ge=1, le=8, description="n: look at n x n overlapping tiles besides the whole")
+    max_people: int = Field(default=300, ge=1, description="boxes kept per frame at the most, best first")
+    allow_download: bool = Field(default=False, description="let ultralytics fetch a model by its name")
+
+
+class EmbedderConfig(Section):
+    """The re-identification network."""
+
+    weights: str | None = Field(default=None, description="safetensors, .pt state dict or .onnx; default: bundled")
+    batch_size: int = Field(default=16, ge=1, le=4096)
+    flip: bool = Field(default=False, description="average with the mirrored crop")
+    min_height: int = Field(default=16, ge=1, description="smaller boxes (pixels) get no embedding")
+    min_score: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="boxes below it get no embedding; default: those that the tracker does not compare by looks",
+    )
+
+
+class OutputConfig(Section):
+    """What is written and how."""
+
+    dir: str = "out/run"
+    overwrite: bool = False
+    video: bool = True
+    mosaic: bool = True
+    trail: float = Field(default=2.0, ge=0, description="seconds of path drawn behind a person")
+    crf: int = Field(default=26, ge=0, le=51, description="H.264 quality, lower is better")
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "ultrafast"
+    mosaic_width: int = Field(default=1280, ge=64, le=7680)
+    segment_minutes: float = Field(default=10.0, gt=0, description="length of the files of a live run")
+    disk_limit_gb: float = Field(default=20.0, gt=0, description="oldest segments of a live run go beyond it")
+    store: str | None = Field(default=None, description="SQLite file in which identities outlive the run")
+    crops: bool = Field(default=True, description="a few pictures of each person")
+    retain_hours: float | None = Field(
+        default=72.0, gt=0, description="pictures and embeddings of a live run go after that; null keeps them"
+    )
+    blur: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
+    report: bool = Field(default=True, description="report.html, a page to look at")
+
+
+class EventsConfig(Section):
+    """What events.jsonl tells; zones and lines belong to the cameras."""
+
+    enabled: bool = True
+    leave_after: float = Field(default=2.0, gt=0, description="seconds unseen after which a person has left")
+    settle: float = Field(default=0.5, ge=0, description="seconds in or out of a zone before it counts")
+    dwell: float = Field(default=10.0, gt=0, description="seconds in a zone that make a dwell event")
+
+
+class RunConfig(Section):
+    """The run as a whole."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    live: bool | None = Field(default=None, description="treat every source as live, or none; default: by source")
+    fps: float | None = Field(default=None, gt=0, description="upper frame rate of every camera without its own")
+    max_seconds: float | None = Field(default=None, gt=0, description="end after that much of the run's clock")
+    threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads of the networks; default: all")
+    lanes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="moments that the networks work on side by side; default: recordings on the CPU one per thread",
+    )
+
+
+def unknown_key(shown: str, key: str, known: Sequence[str]) -> str:
+    """Say that a key is unknown, with the nearest valid one if there is one."""
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    return f"unknown key {shown!r}" + (f", did you mean {near[0]!r}?" if near else "")
+
+
+def _strictly(record: type[Any]) -> BeforeValidator:
+    """Refuse unknown keys of a section that is a plain dataclass of `trackers`."""
+    known = [field.name for field in dataclasses.fields(record)]
+
+    def check(value: object) -> object:
+        for key in value if isinstance(value, dict) else ():
+            if key not in known:
+                raise ValueError(unknown_key(str(key), str(key), known))
+        return value
+
+    return BeforeValidator(check)
+
+
+def as_camera(value: object) -> object:
+    """Let a camera be written as its url alone."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+class Config(Section):
+    """A whole run."""
+
+    cameras: tuple[Annotated[CameraConfig, BeforeValidator(as_camera)], ...] = ()
+    input: InputConfig = InputConfig()
+    batch: BatchConfig = BatchConfig()
+    detector: DetectorConfig = DetectorConfig()
+    embedder: EmbedderConfig = EmbedderConfig()
+    tracker: Annotated[DeepSortParams, _strictly(DeepSortParams)] = DeepSortParams()
+    identities: Annotated[IdentityParams, _strictly(IdentityParams)] = IdentityParams()
+    output: OutputConfig = OutputConfig()
+    events: EventsConfig = EventsConfig()
+    run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _name_cameras(self) -> Config:
+        """Give every camera a unique name: its own, else the file's stem, else cam1, cam2, ..."""
+        taken = [camera.name for camera in self.cameras if camera.name]
+        for name in taken:
+            if taken.count(name) > 1:
+                raise ValueError(f"two cameras are named {name!r}")
+        named: list[CameraConfig] = []
+        live = 0
+        for camera in self.cameras:
+            live += camera.is_live_url
+            name = camera.name or _default_name(camera, live, taken)
+            taken.append(name)
+            named.append(camera.model_copy(update={"name": name}))
+        object.__setattr__(self, "cameras", tuple(named))
+        return self
+
+    def public(self) -> dict[str, Any]:
+        """Return the resolved configuration as plain data, without any password."""
+        data: dict[str, Any] = self.model_dump(mode="json")
+        for camera in data["cameras"]:
+            camera["url"] = redact_url(camera["url"])
+        return data
+
+
+def _default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
+    stem = "" if camera.is_live_url else re.sub(r"[^A-Za-z0-9_-]+", "_", Path(camera.url).stem).strip("_")
+    name = stem or f"cam{number}"
+    if name not in taken:
+        return name
+    return next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)

@@ -1,0 +1,1 @@
+"""From frames to people with boxes and embeddings: the networks."""

@@ -1,0 +1,101 @@
+"""What every person detector is to the rest of the pipeline, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.pipeline.records import Detections, Floats, Frame
+
+
+class Detector(Protocol):
+    """Finds people in the frames of one batch.
+
+    What it finds in a frame depends on that frame alone, never on which others share the batch.
+
+    Attributes:
+        provider: where it really runs, for example "CPUExecutionProvider" or "torch cuda:0".
+    """
+
+    provider: str
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Find the people of each frame.
+
+        Args:
+            frames: frames of any sizes, one or more cameras.
+
+        Returns:
+            One `Detections` per frame, in order: boxes in pixels of `frame.image`, clipped to it, best score
+            first.
+
+        Raises:
+            DetectorError: the detector cannot serve this frame.
+        """
+        ...
+
+
+def iou_matrix(boxes: Floats, others: Floats) -> Floats:
+    """Intersection over union of every box (N, 4) with every other (M, 4), xyxy: (N, M) in 0..1."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=2)
+    area, other_area = (np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (boxes, others))
+    union = area[:, None] + other_area[None, :] - common
+    return np.asarray(common / np.maximum(union, np.finfo(np.float32).tiny), np.float32)
+
+
+def greedy_keep(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Greedy suppression without a loop over boxes.
+
+    A box is kept when no better **kept** box suppresses it. The rule is applied to all boxes at once until
+    nothing changes: the first k boxes are settled after k rounds at the latest, so the fixed point is unique and
+    equals the sequential algorithm; in practice it takes a handful of rounds.
+
+    Args:
+        suppresses: (N, N), entry [i, j] says that box i removes box j; best box first.
+
+    Returns:
+        (N,) which boxes stay.
+    """
+    better = np.triu(suppresses, 1)
+    keep: NDArray[np.bool_] = np.ones(len(better), bool)
+    while True:
+        after: NDArray[np.bool_] = ~np.any(better & keep[:, None], axis=0)
+        if np.array_equal(after, keep):
+            return keep
+        keep = after
+
+
+def suppress(found: Detections, iou_threshold: float, max_people: int, candidates: int = 1000) -> Detections:
+    """Greedy non-maximum suppression.
+
+    Args:
+        found: any boxes; scores in any order.
+        iou_threshold: of two boxes that overlap more than this, the one of lower score goes.
+        max_people: boxes returned at the most.
+        candidates: boxes looked at, best first.
+
+    Returns:
+        The boxes that stay, best score first; equal scores keep their order.
+    """
+    order = np.argsort(-found.scores, kind="stable")[:candidates]
+    boxes, scores = found.xyxy[order], found.scores[order]
+    keep = np.flatnonzero(greedy_keep(iou_matrix(boxes, boxes) > iou_threshold))[:max_people]
+    return Detections(boxes[keep], scores[keep])
+
+
+def clip_boxes(boxes: Floats, width: int, height: int) -> Floats:
+    """Cut boxes (N, 4) xyxy to the picture; one that lies outside ends with zero width or height."""
+    limit = np.array([width, height, width, height], np.float32)
+    return np.clip(boxes, 0, limit).astype(np.float32, copy=False)
+
+
+def inside_picture(found: Detections, width: int, height: int) -> Detections:
+    """Cut the boxes to the picture and leave out those of which less than a pixel remains."""
+    boxes = clip_boxes(found.xyxy, width, height)
+    keep = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+    return Detections(boxes[keep], found.scores[keep])

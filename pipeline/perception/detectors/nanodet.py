@@ -1,0 +1,175 @@
+"""NanoDet, the embedded default detector: pre-processing, one network run, decoding of all boxes at once.
+
+The head follows "Generalized Focal Loss" (Li et al., NeurIPS 2020): every cell of three grids (strides 8, 16 and
+32) gives a score per class and, for each of the four sides, a distribution over the distances 0..R in strides;
+its expectation is the side's distance from the cell's centre (their equation 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from relaytrack.pipeline.config.schema import DetectorConfig
+from relaytrack.pipeline.errors import DetectorError
+from relaytrack.pipeline.perception.detectors.base import inside_picture, suppress
+from relaytrack.pipeline.perception.detectors.letterbox import Letterbox, Normaliser
+from relaytrack.pipeline.perception.detectors.tiles import View, merge_views, views_of
+from relaytrack.pipeline.records import Detections, Floats, Frame
+
+WEIGHTS = "nanodet_g_416_fp16.onnx"
+INPUT_SIDE = 416
+STRIDES = (8, 16, 32)
+PERSON = 0
+MEAN_BGR = (103.53, 116.28, 123.675)
+STD_BGR = (57.375, 57.12, 58.395)
+_NETWORK_BATCH = 8
+
+
+class Network(Protocol):
+    """The convolutional network alone, on some device.
+
+    Attributes:
+        provider: where it really runs.
+    """
+
+    provider: str
+
+    def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
+        """Run (B, 3, H, W) normalised BGR; H and W are multiples of 32.
+
+        Returns:
+            For each stride of `STRIDES`: class scores (B, cells, classes) in 0..1 and side distributions
+            (B, cells, 4 * bins) before the softmax; cells row by row.
+        """
+        ...
+
+
+class NanoDet:
+    """The detector. See `relaytrack.pipeline.perception.detectors.base.Detector`.
+
+    Pictures of the same network shape share one network run (up to eight at a time, which bounds the memory).
+
+    Args:
+        network: the weights, loaded on their device.
+        config: thresholds, side of the input and tiles.
+    """
+
+    score_scale = 1.1
+    """Puts scores on the tracker's scale: below 0.6 many boxes are signs and cones (precision on PETS09-S2L1: 0.59
+    at 0.3, 0.82 at 0.4, 0.94 at 0.5), and no track should start there."""
+
+    def __init__(self, network: Network, config: DetectorConfig) -> None:
+        self.provider = network.provider
+        self._network = network
+        self._config = config
+        self._side = config.image_size or INPUT_SIDE
+        self._normaliser = Normaliser(MEAN_BGR, STD_BGR, bgr=True)
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Find the people of each frame; see `Detector.detect`."""
+        views = [
+            (number, view)
+            for number, frame in enumerate(frames)
+            for view in views_of(frame.image.shape[1], frame.image.shape[0], self._config.tiles)
+        ]
+        boxes = [Letterbox.fit(view.width, view.height, self._side) for _, view in views]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for entry, box in enumerate(boxes):
+            groups.setdefault((box.height, box.width), []).append(entry)
+        found: list[list[tuple[View, Detections]]] = [[] for _ in frames]
+        for (height, width), entries in groups.items():
+            for start in range(0, len(entries), _NETWORK_BATCH):
+                chunk = entries[start : start + _NETWORK_BATCH]
+                batch = np.empty((len(chunk), 3, height, width), np.float32)
+                for row, entry in zip(batch, chunk, strict=True):
+                    number, view = views[entry]
+                    self._normaliser.fill(row, view.cut(frames[number].image), boxes[entry])
+                for entry, raw in zip(chunk, self._people(batch), strict=True):
+                    number, view = views[entry]
+                    mapped = Detections(boxes[entry].back(raw.xyxy), raw.scores)
+                    found[number].append((view, self._suppress(inside_picture(mapped, view.width, view.height))))
+        return [self._merge(parts) for parts in found]
+
+    def _suppress(self, found: Detections) -> Detections:
+        return suppress(found, self._config.iou_threshold, self._config.max_people)
+
+    def _merge(self, parts: list[tuple[View, Detections]]) -> Detections:
+        """Put the views of one frame together; a frame looked at as a whole only needs nothing more."""
+        if len(parts) == 1:
+            return parts[0][1]
+        return merge_views(parts, self._config.iou_threshold, self._config.max_people)
+
+    def _people(self, batch: Floats) -> list[Detections]:
+        """Run the network and decode what reaches the threshold, in input pixels, one record per row."""
+        height, width = batch.shape[2:]
+        levels = self._network(batch)
+        rows, scores, boxes = [], [], []
+        for stride, (classes, sides) in zip(STRIDES, levels, strict=True):
+            person = classes[:, :, PERSON]
+            row, cell = np.nonzero(person >= self._config.score_threshold)
+            rows.append(row)
+            scores.append(person[row, cell])
+            boxes.append(decode_sides(sides[row, cell], cell_centres(height, width, stride)[cell], stride))
+        row, score, box = np.concatenate(rows), np.concatenate(scores), np.concatenate(boxes)
+        return [Detections(box[row == index], score[row == index]) for index in range(len(batch))]
+
+
+@lru_cache(maxsize=64)
+def cell_centres(height: int, width: int, stride: int) -> Floats:
+    """Centres (x, y) in input pixels of the cells of one grid, row by row: (cells, 2) float32."""
+    ys, xs = np.mgrid[0 : height // stride, 0 : width // stride].astype(np.float32)
+    centres = np.asarray((np.stack([xs.ravel(), ys.ravel()], 1) + 0.5) * stride, np.float32)
+    centres.flags.writeable = False
+    return centres
+
+
+def decode_sides(sides: Floats, centres: Floats, stride: int) -> Floats:
+    """Turn distributions over distances into boxes.
+
+    Args:
+        sides: (N, 4 * bins) logits; left, top, right, bottom.
+        centres: (N, 2) cell centres, input pixels.
+        stride: input pixels per unit of distance.
+
+    Returns:
+        (N, 4) float32 xyxy, input pixels.
+    """
+    logits = sides.reshape(len(sides), 4, sides.shape[1] // 4).astype(np.float64)
+    weight = np.exp(logits - logits.max(axis=2, keepdims=True))
+    distance = (weight * np.arange(weight.shape[2])).sum(axis=2) / weight.sum(axis=2) * stride
+    return np.concatenate([centres - distance[:, :2], centres + distance[:, 2:]], 1).astype(np.float32)
+
+
+def bundled_weights() -> Path:
+    """Path of the weights that come with the package."""
+    return Path(str(files("relaytrack.pipeline.perception.detectors") / "weights" / WEIGHTS))
+
+
+def create_nanodet(config: DetectorConfig, device: str, threads: int | None) -> NanoDet:
+    """Load the weights on `device`.
+
+    Args:
+        config: the detector's section; `weights` may name another NanoDet ONNX file.
+        device: "cpu", "cuda" or "cuda:i", already resolved.
+        threads: CPU threads of the network; None leaves it to the runtime.
+
+    Raises:
+        DetectorError: the file is missing, is no ONNX model, or one of another architecture.
+        DeviceError: the network would not really run on `device`.
+    """
+    path = Path(config.weights) if config.weights else bundled_weights()
+    if not path.is_file():
+        raise DetectorError(f"detector.weights: no such file: {path}")
+    if device == "cpu":
+        from relaytrack.pipeline.perception.detectors.nanodet_onnx import OnnxNetwork
+
+        return NanoDet(OnnxNetwork(path, device, threads), config)
+    from relaytrack.pipeline.perception.detectors.nanodet_onnx import cuda_network
+
+    return NanoDet(cuda_network(path, device), config)

@@ -1,0 +1,104 @@
+"""The NanoDet network on onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from relaytrack.pipeline.config.device import device_index
+from relaytrack.pipeline.errors import DetectorError, DeviceError
+from relaytrack.pipeline.perception.detectors.nanodet import STRIDES, Network
+from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, OnnxModel, free_spatial_size, read_model
+from relaytrack.pipeline.records import Floats
+
+_SIDE_CHANNELS = (32, 44, 68)  # four sides times 8, 11 or 17 bins: the published NanoDet heads
+
+
+class OnnxNetwork:
+    """The weights in an onnxruntime session; see `relaytrack.pipeline.perception.detectors.nanodet.Network`.
+
+    The file's fp16 weights are widened once, at load (onnxruntime folds the casts), and its input size of
+    416 x 416 is made free.
+
+    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding.
+
+    Args:
+        path: the ONNX file.
+        device: "cpu", "cuda" or "cuda:i".
+        threads: CPU threads; None leaves it to onnxruntime.
+
+    Raises:
+        DetectorError: the file is no ONNX model or one of another architecture.
+        DeviceError: the session would not run on `device`.
+    """
+
+    def __init__(self, path: Path, device: str = "cpu", threads: int | None = None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads or 0
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        provider, settings = "CPUExecutionProvider", {}
+        if device != "cpu":
+            provider = "CUDAExecutionProvider"
+            settings = {"device_id": str(device_index(device)), "use_tf32": "0"}
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        try:
+            data = path.read_bytes()
+            model = read_model(data)
+            self._outputs = level_outputs(model)
+            self._input = model.inputs[0].name
+            self._session = onnxruntime.InferenceSession(
+                free_spatial_size(data), options, providers=[(provider, settings)]
+            )
+        except (OSError, OnnxFileError) as error:
+            raise DetectorError(f"detector.weights: {path}: {error}") from None
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            reason = " ".join(str(error).split())
+            if device != "cpu":
+                raise DeviceError(f"run.device: the detector cannot run on {device!r}: {reason}") from None
+            raise DetectorError(f"detector.weights: {path}: onnxruntime refuses it: {reason}") from None
+        if self._session.get_providers()[0] != provider:
+            raise DeviceError(f"run.device: onnxruntime does not run the detector on {device!r}")
+        self._session.disable_fallback()
+        self.provider = provider
+
+    def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
+        """Run (B, 3, H, W) normalised BGR; see `Network`."""
+        found = [np.asarray(result) for result in self._session.run(self._outputs, {self._input: images})]
+        return list(zip(found[0::2], found[1::2], strict=True))
+
+
+def level_outputs(model: OnnxModel) -> list[str]:
+    """Order the outputs of a NanoDet: scores and sides of the finest grid, of the next, of the coarsest.
+
+    Raises:
+        OnnxFileError: the graph does not have such outputs.
+    """
+    cells: dict[int, dict[str, str]] = {}
+    for port in model.outputs:
+        sizes = port.sizes
+        if len(sizes) == 3 and sizes[1] is not None and sizes[2] is not None:
+            kind = "sides" if sizes[2] in _SIDE_CHANNELS else "scores"
+            cells.setdefault(sizes[1], {})[kind] = port.name
+    pairs = [cells[count] for count in sorted(cells, reverse=True)]
+    complete = all(set(pair) == {"scores", "sides"} for pair in pairs)
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+        complete = False
+    if not complete or len(pairs) != len(STRIDES) or len(model.outputs) != 2 * len(STRIDES):
+        raise OnnxFileError("not a NanoDet (one picture in; scores and side distributions of three grids out)")
+    return [pair[kind] for pair in pairs for kind in ("scores", "sides")]
+
+
+def cuda_network(path: Path, device: str) -> Network:
+    """The network on a GPU: onnxruntime's CUDA provider where it is installed, else PyTorch, same weights."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return OnnxNetwork(path, device)
+    from relaytrack.pipeline.perception.detectors.nanodet_torch import TorchNetwork
+
+    return TorchNetwork(path, device)

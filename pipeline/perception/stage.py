@@ -1,0 +1,147 @@
+"""From the frames of one moment to people with boxes and embeddings: the part that runs the networks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.perception.person_crops import Cropper
+from relaytrack.pipeline.records import Detections, Floats, Frame
+
+_CROPS_AT_ONCE = 256
+
+
+class CropEmbedder(Protocol):
+    """What perception needs of a re-identification network (`reid.Embedder` is one)."""
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of a crop in pixels."""
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+
+    def embed(self, crops: torch.Tensor) -> Floats:
+        """Turn (N, 3, H, W) float RGB crops in 0..1 into (N, D) L2-normalised float32 embeddings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One frame with what the networks saw: detections (N) and embeddings (N, D), NaN rows where none was made."""
+
+    frame: Frame
+    detections: Detections
+    embeddings: Floats
+
+
+@dataclass(slots=True)
+class NetworkTimes:
+    """Seconds spent and things done by each network stage so far, of all threads together."""
+
+    detect: float = 0.0
+    crop: float = 0.0
+    embed: float = 0.0
+    frames: int = 0
+    crops: int = 0
+
+    def add(self, other: NetworkTimes) -> None:
+        """Count what another record holds, too."""
+        self.detect += other.detect
+        self.crop += other.crop
+        self.embed += other.embed
+        self.frames += other.frames
+        self.crops += other.crops
+
+
+class Perception:
+    """Detects people in frames and embeds them, all cameras of one moment in one batch.
+
+    Several threads may call it at once, each with a moment of its own.
+
+    Args:
+        detector: finds people.
+        embedder: describes their looks.
+        cropper: cuts all boxes of a batch at once, on the networks' device.
+        min_height: boxes lower than this many pixels get no embedding.
+        min_score: detections below this score get no embedding.
+        lanes: threads that are to call it at once, each on its share of the CPU.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: CropEmbedder,
+        cropper: Cropper,
+        *,
+        min_height: float = 16,
+        min_score: float = 0.0,
+        lanes: int = 1,
+    ) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self.cropper = cropper
+        self.lanes = lanes
+        self.times = NetworkTimes()
+        self._counting = threading.Lock()
+        self._min_height = min_height
+        self._min_score = min_score
+
+    def perceive(self, frames: Sequence[Frame]) -> tuple[Observation, ...]:
+        """Return one observation per frame, in the frames' order."""
+        spent = NetworkTimes(frames=len(frames))
+        start = time.perf_counter()
+        found = self.detector.detect(frames)
+        spent.detect = time.perf_counter() - start
+        wanted = [self._worth_embedding(detections) for detections in found]
+        boxes = [detections.xyxy[rows] for detections, rows in zip(found, wanted, strict=True)]
+        vectors = self._embed_boxes(frames, boxes, spent)
+        results, taken = [], 0
+        for frame, detections, rows in zip(frames, found, wanted, strict=True):
+            embeddings = np.full((len(detections), self.embedder.dim), np.nan, np.float32)
+            embeddings[rows] = vectors[taken : taken + len(rows)]
+            taken += len(rows)
+            results.append(Observation(frame, detections, embeddings))
+        with self._counting:
+            self.times.add(spent)
+        return tuple(results)
+
+    def _worth_embedding(self, detections: Detections) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        height = detections.xyxy[:, 3] - detections.xyxy[:, 1]
+        return np.flatnonzero((height >= self._min_height) & (detections.scores >= self._min_score))
+
+    def _embed_boxes(self, frames: Sequence[Frame], boxes: Sequence[Floats], spent: NetworkTimes) -> Floats:
+        total = sum(len(of_frame) for of_frame in boxes)
+        vectors = np.empty((total, self.embedder.dim), np.float32)
+        done = 0
+        for group in _groups(boxes, _CROPS_AT_ONCE):
+            start = time.perf_counter()
+            crops = self.cropper.crop([frames[i].image for i in group], [boxes[i] for i in group])
+            middle = time.perf_counter()
+            if len(crops):
+                vectors[done : done + len(crops)] = self.embedder.embed(crops)
+            done += len(crops)
+            spent.crop += middle - start
+            spent.embed += time.perf_counter() - middle
+        spent.crops = total
+        return vectors
+
+
+def _groups(boxes: Sequence[Floats], most: int) -> list[list[int]]:
+    """Split frames into runs of about `most` boxes each, so that memory stays bounded in a crowd."""
+    groups: list[list[int]] = [[]]
+    size = 0
+    for index, of_frame in enumerate(boxes):
+        if groups[-1] and size + len(of_frame) > most:
+            groups.append([])
+            size = 0
+        groups[-1].append(index)
+        size += len(of_frame)
+    return groups if boxes else []

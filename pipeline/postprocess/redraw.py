@@ -1,0 +1,235 @@
+"""Drawing the videos of a finished run anew, from its sources and its text."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Ints
+from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.render.anonymise import Mode
+from relaytrack.pipeline.render.encoder import Encoder, remux
+from relaytrack.pipeline.results.folder import PARTIAL, writing
+from relaytrack.pipeline.sinks.base import Sink
+from relaytrack.pipeline.sinks.identities import read_identities
+from relaytrack.pipeline.sinks.mosaic import MosaicSink
+from relaytrack.pipeline.sinks.privacy import FOLDER, HiddenBoxes, veiled
+from relaytrack.pipeline.sinks.video import VideoSink
+from relaytrack.pipeline.sources import create_source
+from relaytrack.pipeline.sources.base import LOG as SOURCES_LOG
+from relaytrack.pipeline.sources.synchroniser import Batcher
+
+Pairs = Mapping[str, tuple[bytes, bytes]]
+"""Per camera, parallel MOT lines sorted by frame: with track ids and with identities."""
+
+
+def beside(path: Path) -> Path:
+    """Where the successor of a file is made ready."""
+    return path.with_name(path.name + PARTIAL)
+
+
+def replace(paths: Iterable[Path]) -> None:
+    """Put every file's successor in its place.
+
+    Raises:
+        OutputError: it cannot be put there.
+    """
+    for path in paths:
+        with writing(path):
+            os.replace(beside(path), path)
+
+
+def discard(paths: Iterable[Path]) -> None:
+    """Remove successors that were not put in place."""
+    for path in paths:
+        beside(path).unlink(missing_ok=True)
+
+
+def forgotten_path(folder: Path, camera: str) -> Path:
+    """The text of the boxes that stay filled in a camera's videos for ever (`relaytrack forget`)."""
+    return folder / FOLDER / f"{camera}.forgotten.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """The lines of one camera as arrays, sorted by frame, to look up frame by frame."""
+
+    frames: Ints
+    ids: Ints
+    global_ids: Ints
+    xyxy: Floats
+    scores: Floats
+
+    @staticmethod
+    def of(own: bytes, final: bytes) -> _Book:
+        """Read the text of `tracks/` and `global/`, whose lines are parallel."""
+        table = mot_table(own)
+        boxes = table[:, 2:6].copy()
+        boxes[:, 2:] += boxes[:, :2]
+        return _Book(
+            table[:, 0].astype(np.int64),
+            table[:, 1].astype(np.int64),
+            mot_table(final)[:, 1].astype(np.int64),
+            boxes.astype(np.float32),
+            table[:, 6].astype(np.float32),
+        )
+
+    def page(self, frame: Frame) -> FrameTracks:
+        """What the lines say of a frame, boxes in pixels of its image."""
+        first, end = np.searchsorted(self.frames, (frame.index, frame.index + 1))
+        rows = slice(int(first), int(end))
+        boxes = self.xyxy[rows] - np.array((*frame.origin, *frame.origin), np.float32)
+        return FrameTracks(frame, self.ids[rows], self.global_ids[rows], boxes, self.scores[rows])
+
+
+def mot_table(text: bytes) -> NDArray[np.float64]:
+    """MOT lines as an array (N, 10)."""
+    values = np.array(text.replace(b"\n", b",").split(b",")[:-1], dtype=np.float64)
+    return values.reshape(-1, 10)
+
+
+def redraw(
+    config: Config,
+    changed: Sequence[str],
+    pairs: Pairs,
+    progress: Callable[[float], None] | None,
+    stop: threading.Event,
+) -> list[Path]:
+    """Read the sources again and draw the videos of `changed` and the mosaic beside the present ones.
+
+    Args:
+        config: the run's configuration.
+        changed: the cameras to draw.
+        pairs: the text of every camera.
+        progress: told the share that is done, 0..1.
+        stop: set to give up.
+
+    Returns:
+        The paths that now have a successor beside them; after a failure or a stop, none is left there.
+
+    Raises:
+        OutputError: a file cannot be written.
+        SourceError: a source cannot be read again.
+    """
+    output = config.output
+    folder = Path(output.dir)
+    cameras = [camera for camera in config.cameras if output.mosaic or camera.name in changed]
+    books = {camera.name: _Book.of(*pairs[camera.name]) for camera in cameras}
+    total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
+    annotator = Annotator(output.trail)
+    covers = _covers(config, books)
+
+    def encoder(path: Path) -> Encoder:
+        return Encoder(beside(path), crf=output.crf, preset=output.preset, fragmented=False)
+
+    videos = folder / "video"
+    sinks: list[Sink] = [VideoSink(videos, changed, annotator, encoder)]
+    paths = [videos / f"{name}.mp4" for name in changed]
+    if output.mosaic:
+        path = videos / "mosaic.mp4"
+        names = [camera.name for camera in cameras]
+        sinks.append(MosaicSink(path, names, annotator, width=output.mosaic_width, encoder=encoder))
+        paths.append(path)
+    done = 0
+    try:
+        with _silent_sources(), closing(_open(config, [camera.name for camera in cameras], stop)) as batcher:
+            for frames in batcher:
+                step = tuple(_covered(books[frame.camera].page(frame), covers[frame.camera]) for frame in frames)
+                for sink in sinks:
+                    sink.write(step)
+                done += len(frames)
+                if progress:
+                    progress(min(0.99, done / total))
+        for sink in sinks:
+            sink.close()
+        if stop.is_set():
+            raise _Stopped
+    except BaseException as error:
+        for sink in sinks:
+            sink.close()
+        for path in paths:
+            beside(path).unlink(missing_ok=True)
+        if isinstance(error, _Stopped):
+            return []
+        raise
+    return [path for path in paths if beside(path).exists()]
+
+
+_Cover = tuple[HiddenBoxes, Mode]
+
+
+def _covers(config: Config, names: Iterable[str]) -> dict[str, list[_Cover]]:
+    """What stays hidden in each camera: by the configuration, and people who were forgotten."""
+    folder = Path(config.output.dir)
+    covers: dict[str, list[_Cover]] = {name: [] for name in names}
+    for name, found in covers.items():
+        if config.output.blur is not None:
+            found.append((HiddenBoxes(folder / FOLDER / f"{name}.txt"), config.output.blur))
+        if forgotten_path(folder, name).exists():
+            found.append((HiddenBoxes(forgotten_path(folder, name)), "persons"))
+    return covers
+
+
+def _covered(tracks: FrameTracks, covers: Sequence[_Cover]) -> FrameTracks:
+    for boxes, mode in covers:
+        tracks = veiled(tracks, boxes.of(tracks.frame), mode)
+    return tracks
+
+
+class _Stopped(Exception):
+    """The second pass was told to give up."""
+
+
+@contextmanager
+def _silent_sources() -> Iterator[None]:
+    """What the sources had to warn of they said in the first pass."""
+
+    def nothing(record: logging.LogRecord) -> bool:
+        return False
+
+    SOURCES_LOG.addFilter(nothing)
+    try:
+        yield
+    finally:
+        SOURCES_LOG.removeFilter(nothing)
+
+
+def _open(config: Config, names: Sequence[str], stop: threading.Event) -> Batcher:
+    started = time.monotonic()
+    open_source = partial(create_source, options=config.input, run=config.run, started=started, stop=stop)
+    batcher = Batcher(
+        [open_source(camera) for camera in config.cameras if camera.name in names],
+        window=config.batch.window,
+        max_wait=config.batch.max_wait,
+        queue=config.input.queue,
+        stop=stop,
+    )
+    batcher.start()
+    return batcher
+
+
+def make_seekable(folder: Path, names: Sequence[str], redrawn: Sequence[Path], stop: threading.Event) -> list[Path]:
+    """Copy the fragmented videos that stay as they are into files with an index, beside them."""
+    paths = [folder / "video" / f"{name}.mp4" for name in names]
+    copied = []
+    try:
+        for path in paths:
+            if path not in redrawn and path.exists() and not stop.is_set():
+                copied.append(path)
+                remux(path, beside(path))
+    except BaseException:
+        for path in (*copied, *redrawn):
+            beside(path).unlink(missing_ok=True)
+        raise
+    return copied

@@ -1,0 +1,178 @@
+"""Find a person of a picture in a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.records import Floats, Image
+from relaytrack.pipeline.render.labels import blend, identity_color, ink_on, pill
+from relaytrack.pipeline.results.folder import write_bytes
+from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.sinks.identities import EMBEDDINGS, TrackRecord
+
+Embed = Callable[[Sequence[Image]], Floats]
+"""People's pictures (uint8 RGB) to (N, D) unit vectors; `reid.Embedder` is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One track that looks like the person asked for.
+
+    Attributes:
+        rank: 1 is the best.
+        similarity: cosine of the picture's and the track's embeddings, -1..1.
+        identity: the person's number in the run.
+        camera: where.
+        track: the camera's own track id.
+        first: seconds of the run's clock.
+        last: seconds of the run's clock.
+        crop: the track's best picture, a file below the run's folder, or None.
+    """
+
+    rank: int
+    similarity: float
+    identity: int
+    camera: str
+    track: int
+    first: float
+    last: float
+    crop: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+
+def search(folder: Path, picture: Image, embed: Embed, *, top: int = 10) -> list[Match]:
+    """Rank the tracks of a run by how much they look like a person.
+
+    Args:
+        folder: the run's output folder.
+        picture: (H, W, 3) uint8 RGB, one person that fills it.
+        embed: the network that the run used.
+        top: matches at the most.
+
+    Raises:
+        InputError: no run, a run without embeddings, or one made with another network.
+    """
+    data = load_run(folder)
+    path = folder / EMBEDDINGS
+    if not path.exists():
+        raise InputError(f"{folder}: this run kept no embeddings to search in")
+    with np.load(path, allow_pickle=False) as stored:
+        cameras, tracks, known = stored["camera"], stored["track"], stored["embedding"]
+    query = np.asarray(embed([picture]), np.float32)[0]
+    if query.shape[0] != known.shape[1]:
+        raise InputError(
+            f"{path}: embeddings of {known.shape[1]} numbers, the network makes {query.shape[0]}: use the run's weights"
+        )
+    records = {
+        (track.camera, track.track): (identity, track) for identity, found in data.people.items() for track in found
+    }
+    similar = known @ query
+    matches: list[Match] = []
+    for row in np.argsort(-similar, kind="stable").tolist():
+        entry = records.get((str(cameras[row]), int(tracks[row])))
+        if entry is not None and len(matches) < top:
+            matches.append(_match(len(matches) + 1, float(similar[row]), *entry))
+    return matches
+
+
+def _match(rank: int, similarity: float, identity: int, track: TrackRecord) -> Match:
+    best = max(track.crops, key=lambda crop: float(crop["quality"]), default=None)
+    crop = None if best is None else str(best["file"])
+    return Match(rank, round(similarity, 4), identity, track.camera, track.track, track.first, track.last, crop)
+
+
+def read_picture(path: Path) -> Image:
+    """Read a picture file as uint8 RGB.
+
+    Raises:
+        InputError: it is not there or not a picture.
+    """
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise InputError(f"{path}: not a picture")
+    return np.ascontiguousarray(image[..., ::-1], np.uint8)
+
+
+def contact_sheet(folder: Path, picture: Image, matches: Sequence[Match], *, columns: int = 6) -> Image:
+    """The picture asked for and the matches in one picture, with who, where, when and how alike."""
+    width, height, text, gap = 120, 240, 46, 10
+    rows = -(-(len(matches) + 1) // columns)
+    columns = min(columns, len(matches) + 1)
+    sheet = np.full((rows * (height + text + gap) + gap, columns * (width + gap) + gap, 3), 246, np.uint8)
+    data = load_run(folder)
+    for number in range(len(matches) + 1):
+        x, y = gap + number % columns * (width + gap), gap + number // columns * (height + text + gap)
+        match = matches[number - 1] if number else None
+        shown: Image | None = picture
+        if match is not None:
+            shown = None if match.crop is None else read_picture(folder / match.crop)
+        _place(sheet[y : y + height, x : x + width], shown)
+        _caption(sheet, data, match, x, y + height + 4)
+    return sheet
+
+
+def _place(cell: Image, picture: Image | None) -> None:
+    """Fit a picture into a cell, in place."""
+    cell[:] = 228
+    if picture is None:
+        return
+    scale = min(cell.shape[1] / picture.shape[1], cell.shape[0] / picture.shape[0])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    fitted = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    left, top = (cell.shape[1] - size[0]) // 2, (cell.shape[0] - size[1]) // 2
+    cell[top : top + size[1], left : left + size[0]] = fitted
+
+
+def _caption(sheet: Image, data: RunData, match: Match | None, x: int, y: int) -> None:
+    paper, ink, quiet = (246, 246, 246), (22, 25, 31), (90, 99, 114)
+    if match is None:
+        blend(sheet, pill("asked for", 14, paper, ink), x - 4, y)
+        return
+    color = identity_color(match.identity)
+    chip = pill(str(match.identity), 14, color, ink_on(color))
+    blend(sheet, chip, x, y)
+    blend(sheet, pill(f"{match.similarity:.2f}", 14, paper, ink), x + chip.size[0] + 2, y)
+    where = f"{match.camera}  {data.moment(match.first)}"
+    blend(sheet, pill(where, 12, paper, quiet), x - 4, y + chip.size[1] + 4)
+
+
+def write_sheet(path: Path, sheet: Image) -> None:
+    """Write a contact sheet as PNG or JPEG, by the file's ending, readable by its owner only.
+
+    Raises:
+        InputError: another ending.
+        OutputError: it cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"{path}: a contact sheet is a .png or .jpg")
+    _, data = cv2.imencode(suffix, np.ascontiguousarray(sheet[..., ::-1]))
+    write_bytes(path, data.tobytes())
+
+
+def as_table(data: RunData, matches: Sequence[Match]) -> list[str]:
+    """The matches as lines of text, with a heading."""
+    lines = ["rank  similarity  identity  camera            from        to"]
+    lines += [
+        f"{match.rank:4d}  {match.similarity:10.3f}  {match.identity:8d}  {match.camera:<16s}  "
+        f"{data.moment(match.first):<10s}  {data.moment(match.last)}"
+        for match in matches
+    ]
+    return lines
+
+
+__all__ = ["Match", "as_table", "contact_sheet", "read_picture", "search", "write_sheet"]

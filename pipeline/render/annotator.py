@@ -1,0 +1,42 @@
+"""The drawn pictures that the video sinks share, so that nothing is drawn twice."""
+
+from __future__ import annotations
+
+from relaytrack.pipeline.clock import WallClock
+from relaytrack.pipeline.records import FrameTracks, Image
+from relaytrack.pipeline.render.painter import Painter
+
+
+class Annotator:
+    """Draws each frame once and hands the picture to whoever asks.
+
+    Args:
+        trail: seconds of path behind a person.
+        clock: dates for live runs; None shows the run's own clock.
+    """
+
+    def __init__(self, trail: float, clock: WallClock | None = None) -> None:
+        self._trail = trail
+        self._clock = clock
+        self._painters: dict[str, Painter] = {}
+        self._drawn: dict[str, tuple[FrameTracks, Image]] = {}
+
+    def painter(self, tracks: FrameTracks) -> Painter:
+        """A new painter for the frame's camera with this run's settings."""
+        zero = None
+        if self._clock is not None:
+            zero = self._clock.epoch(tracks.frame) - tracks.frame.time
+        return Painter(tracks.frame.camera, trail=self._trail, wall_clock=zero)
+
+    def drawn(self, tracks: FrameTracks) -> Image:
+        """The frame's picture with everything on it; the same array for the same `tracks`, not to be changed."""
+        camera = tracks.frame.camera
+        known = self._drawn.get(camera)
+        if known is not None and known[0] is tracks:
+            return known[1]
+        if camera not in self._painters:
+            self._painters[camera] = self.painter(tracks)
+        image = tracks.frame.image.copy()
+        self._painters[camera].draw(image, tracks)
+        self._drawn[camera] = (tracks, image)
+        return image

@@ -1,0 +1,232 @@
+"""Pictures with times -> one H.264 mp4 file that stays playable while it grows."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import av
+import av.error
+import cv2
+import numpy as np
+
+from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.results.folder import open_private, writing
+from relaytrack.pipeline.sinks.pauses import SHORTENED, Pauses
+
+_CLOCK = 90_000  # ticks per second of the files
+_BT601 = 6  # FFmpeg's number of the colour matrix that cv2.cvtColor uses (AVCOL_SPC_SMPTE170M)
+_LONGEST_LAST = 1.0  # seconds that the last picture lasts at the most
+_STEPS = 9  # intervals whose median is the usual one
+
+
+class Encoder:
+    """Writes pictures of one size as H.264, yuv420p, at the times they have.
+
+    A pause of more than `LONGEST_STILL` seconds lasts `SHORTENED` seconds in the file; see
+    `relaytrack.pipeline.sinks.pauses`.
+
+    While it is written, the file is a fragmented mp4: a fragment goes to the disk at least every `fragment`
+    seconds of video, so that after a kill everything up to the last one plays. Odd sizes are padded to even
+    ones by repeating the last row or column.
+
+    Args:
+        path: the file; replaced if it is there.
+        crf: x264's constant rate factor.
+        preset: x264's preset.
+        fragment: seconds of video per fragment.
+        fragmented: off writes a plain file with its index in front, which is valid only after `close`.
+        threads: encoder threads.
+        on_pause: told the time after a pause that was shortened, and the pause's true length, in seconds.
+
+    Raises:
+        OutputError: the file cannot be opened for writing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        crf: int = 26,
+        preset: str = "ultrafast",
+        fragment: float = 0.5,
+        fragmented: bool = True,
+        threads: int = 1,
+        on_pause: Callable[[float, float], None] | None = None,
+    ) -> None:
+        self.path = path
+        self._file = open_private(path, "w+b", buffering=0)
+        # zerolatency: a picture is on its way to the disk at once; and crf means the same at every frame rate
+        self._options = {"crf": str(crf), "preset": preset, "tune": "zerolatency"}
+        self._threads = threads
+        self._fragmented = fragmented
+        if fragmented:
+            container = {
+                "movflags": "empty_moov+default_base_moof",
+                "frag_duration": str(round(fragment * 1e6)),
+                "flush_packets": "1",
+            }
+        else:
+            container = {"movflags": "faststart"}
+        with _muxing(path):
+            self._container = av.open(self._file, "w", format="mp4", container_options=container)
+        self._stream: av.VideoStream | None = None
+        self._pauses = Pauses()
+        self._on_pause = on_pause
+        self._steps: deque[int] = deque(maxlen=_STEPS)
+        self.size: tuple[int, int] | None = None  # (width, height) of the first picture
+        self._start = 0.0
+        self._last = -1
+        self._key_at = 0.0
+        self.closed = False
+
+    def write(self, image: Image, time: float) -> None:
+        """Append a picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of the first picture's size.
+            time: seconds; the first picture's time is the file's zero. A time that is not later than the one
+                before becomes the next tick.
+
+        Raises:
+            OutputError: the disk is full, FFmpeg refuses the picture, or it has another size.
+        """
+        height, width = image.shape[:2]
+        cuts = len(self._pauses.cuts)
+        given, time = time, self._pauses.place(time)
+        if len(self._pauses.cuts) > cuts and self._on_pause is not None:
+            self._on_pause(given, self._pauses.cuts[-1][1] + SHORTENED)
+        if self._stream is None:
+            self._begin(width, height, time)
+        if (width, height) != self.size or self._stream is None:
+            raise OutputError(f"video {self.path}: a picture of {width}x{height} in a file of {self.size}")
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+        frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
+        tick = max(round((time - self._start) * _CLOCK), self._last + 1)
+        if self._last >= 0:
+            self._steps.append(tick - self._last)
+        frame.pts, frame.time_base = tick, Fraction(1, _CLOCK)
+        if time >= self._key_at:  # one key frame in 2 s, whatever the rate: seeking in a browser stays quick
+            frame.pict_type = av.video.frame.PictureType.I
+            self._key_at = time + 2.0
+        self._last = tick
+        self._mux(frame)
+
+    def _begin(self, width: int, height: int, time: float) -> None:
+        self.size, self._start, self._key_at = (width, height), time, time
+        with _muxing(self.path):
+            stream = self._container.add_stream("libx264", rate=25, options=self._options)
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = Fraction(1, _CLOCK)
+        context = stream.codec_context
+        context.time_base = Fraction(1, _CLOCK)
+        context.thread_count = self._threads
+        context.gop_size = 100_000  # key frames are set by time
+        context.colorspace = _BT601
+        context.color_range = 1  # 16..235
+        self._stream = stream
+
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        """Encode a picture (None: what is left) and write it.
+
+        A picture lasts until the next one, which the file's times say; its own duration counts only for the last
+        one of a fragment or of the file, and is the usual interval.
+        """
+        assert self._stream is not None
+        usual = statistics.median(self._steps) if self._steps else _CLOCK // 25
+        try:
+            with _muxing(self.path):
+                for packet in self._stream.encode(frame):
+                    packet.duration = round(min(usual, _LONGEST_LAST * _CLOCK))
+                    self._container.mux(packet)
+        except OutputError:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """After a failed write: what reached the disk stays, up to the last whole fragment."""
+        self.closed = True
+        if self._fragmented:
+            with suppress(OSError):
+                self._file.truncate(_whole_fragments(self._file))
+        self._file.close()
+
+    def close(self) -> None:
+        """Complete the file; an encoder that got no picture leaves none behind.
+
+        Raises:
+            OutputError: the rest cannot be written.
+        """
+        if self.closed:
+            return
+        if self._stream is None:
+            self._abandon()
+            self.path.unlink(missing_ok=True)
+            return
+        self._mux(None)
+        self.closed = True
+        with _muxing(self.path), self._file:
+            self._container.close()
+            if not self._fragmented:  # it is about to replace another file
+                os.fsync(self._file.fileno())
+
+
+def remux(source: Path, target: Path) -> None:
+    """Copy a fragmented mp4 into one with its index in front, without decoding: players seek in it at once.
+
+    Raises:
+        OutputError: the copy cannot be written.
+    """
+    file = open_private(target, "w+b", buffering=0)
+    with _muxing(target), file, av.open(str(source)) as given:
+        if not given.streams.video:
+            raise OutputError(f"cannot write {target}: no video in {source}")
+        options = {"movflags": "faststart"}
+        with av.open(file, "w", format="mp4", container_options=options) as copy:
+            stream = copy.add_stream_from_template(given.streams.video[0])
+            for packet in given.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    copy.mux(packet)
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _muxing(path: Path) -> Iterator[None]:
+    """Turn the errors of the operating system and of FFmpeg inside into one line that names `path`.
+
+    Raises:
+        OutputError: in place of them; FFmpeg's are of many classes, and a missing encoder is a ValueError.
+    """
+    try:
+        with writing(path):
+            yield
+    except (av.error.FFmpegError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise OutputError(f"cannot write {path}: {reason}") from error
+
+
+def _whole_fragments(file: IO[bytes]) -> int:
+    """The length of an mp4 file up to its last complete box that is not the head of a fragment (`moof`)."""
+    end = file.seek(0, os.SEEK_END)
+    place = whole = 0
+    while place + 8 <= end:
+        file.seek(place)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        if size < 8 or place + size > end:
+            break
+        place += size
+        if kind != b"moof":
+            whole = place
+    return whole

@@ -1,0 +1,190 @@
+"""Draw what is known of a frame on its picture: boxes with identities, trails, the camera's name and clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.pipeline.records import Floats, FrameTracks, Image
+from relaytrack.pipeline.render.labels import blend, identity_color, ink_on, pill, text_size
+
+_SHIFT = 3  # sub-pixel bits of cv2's coordinates
+_PLATE = (14, 17, 23)
+_WHITE = (255, 255, 255)
+_CHOICES = 6
+_BREAK = 1.5  # seconds without a box after which a trail starts anew
+
+
+@dataclass(slots=True)
+class _Trail:
+    """Where a track's feet were: (time, x, y) in pixels of the drawn picture, oldest first."""
+
+    points: deque[tuple[float, float, float]] = field(default_factory=deque)
+    choice: int = 0
+
+
+class Painter:
+    """Draws one camera's frames, in time order, on pictures of one size.
+
+    Args:
+        name: what the corner says.
+        trail: seconds of path drawn behind a person; 0 for none.
+        wall_clock: add this to a frame's time to get seconds since the epoch and show local date and time
+            (live runs); None shows the run's own clock.
+    """
+
+    def __init__(self, name: str, *, trail: float = 2.0, wall_clock: float | None = None) -> None:
+        self.name = name
+        self._trail_seconds = trail
+        self._wall_clock = wall_clock
+        self._trails: dict[int, _Trail] = {}
+
+    def draw(self, image: Image, tracks: FrameTracks, scale: float = 1.0, shift: tuple[int, int] = (0, 0)) -> None:
+        """Draw `tracks` on `image`, in place.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, contiguous; the frame's picture, or that scaled and moved.
+            tracks: the frame's tracks, boxes in pixels of `tracks.frame.image`.
+            scale: size of `image`'s content relative to the frame's picture.
+            shift: (x, y) of the content's top left pixel in `image`.
+        """
+        height, width = image.shape[:2]
+        size = text_size(width, height)
+        boxes = tracks.xyxy * np.float32(scale) + np.array((*shift, *shift), np.float32)
+        time = tracks.frame.time
+        self._remember(time, tracks.ids, boxes)
+        thickness = max(1, round(size / 8))
+        colors = [identity_color(int(identity)) for identity in tracks.global_ids]
+        for track, color in zip(tracks.ids, colors, strict=True):
+            self._draw_trail(image, self._trails[int(track)], color, thickness)
+        order = np.argsort(boxes[:, 3], kind="stable")  # nearer people (lower feet) over farther ones
+        for row in order:
+            _draw_box(image, boxes[row], colors[row], thickness)
+        self._draw_labels(image, tracks, boxes, colors, size)
+        self._draw_corner(image, time, size)
+
+    def _remember(self, time: float, ids: NDArray[np.int64], boxes: Floats) -> None:
+        """Add this frame's feet to the trails and forget what is older than the trail is long."""
+        for track, (x1, _, x2, y2) in zip(ids.tolist(), boxes.tolist(), strict=True):
+            trail = self._trails.setdefault(track, _Trail())
+            if trail.points and time - trail.points[-1][0] > _BREAK:
+                trail.points.clear()
+            trail.points.append((time, (x1 + x2) / 2, y2))
+            while trail.points[0][0] < time - self._trail_seconds:
+                trail.points.popleft()
+        keep = max(self._trail_seconds, _BREAK)
+        gone = [track for track, trail in self._trails.items() if trail.points[-1][0] < time - keep]
+        for track in gone:
+            del self._trails[track]
+
+    def _draw_trail(self, image: Image, trail: _Trail, color: tuple[int, int, int], thickness: int) -> None:
+        """A line that gets thinner towards the past."""
+        if self._trail_seconds <= 0 or len(trail.points) < 2:
+            return
+        points = np.rint(np.array(trail.points)[:, 1:] * (1 << _SHIFT)).astype(np.int32)
+        middle = len(points) // 2
+        if thickness > 1 and middle > 0:
+            cv2.polylines(image, [points[: middle + 1]], False, color, thickness - 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(image, [points[middle:]], False, color, thickness, cv2.LINE_AA, _SHIFT)
+        else:
+            cv2.polylines(image, [points], False, color, thickness, cv2.LINE_AA, _SHIFT)
+
+    def _draw_labels(
+        self, image: Image, tracks: FrameTracks, boxes: Floats, colors: list[tuple[int, int, int]], size: int
+    ) -> None:
+        """One plate per person with the identity, placed where it covers nobody's head and no other plate."""
+        height, width = image.shape[:2]
+        heads = boxes.copy()
+        heads[:, 3] = boxes[:, 1] + 0.45 * (boxes[:, 3] - boxes[:, 1])
+        corner = np.array([[0, 0, width, 0]], np.float32)
+        corner[0, 3] = pill(self.name, size, _PLATE, _WHITE, 0.6).size[1] + 4
+        taken = corner
+        rows = np.arange(len(boxes))
+        for row in np.argsort(boxes[:, 1], kind="stable"):
+            sprite = pill(str(int(tracks.global_ids[row])), size, colors[row], ink_on(colors[row]))
+            trail = self._trails[int(tracks.ids[row])]
+            places = _places(boxes[row], sprite.size)
+            outside = (
+                np.maximum(0, -places[:, 0])
+                + np.maximum(0, places[:, 2] - width)
+                + np.maximum(0, -places[:, 1])
+                + np.maximum(0, places[:, 3] - height)
+            )
+            cost = (
+                2.0 * _overlap(places, heads[rows != row])
+                + 4.0 * _overlap(places, taken)
+                + 3.0 * outside * sprite.size[1]
+                + sprite.size[0] * sprite.size[1] * np.array([0.0, 0.15, 0.35, 0.3, 0.4, 0.6])
+            )
+            cost[trail.choice] -= 0.3 * sprite.size[0] * sprite.size[1]  # stay: a plate that jumps is unrest
+            trail.choice = int(np.argmin(cost))
+            place = places[trail.choice]
+            x = max(0, min(round(float(place[0])), width - sprite.size[0]))
+            y = max(0, min(round(float(place[1])), height - sprite.size[1]))
+            blend(image, sprite, x, y)
+            here = np.array([[x, y, x + sprite.size[0], y + sprite.size[1]]], np.float32)
+            taken = np.concatenate((taken, here))
+
+    def _draw_corner(self, image: Image, time: float, size: int) -> None:
+        """The camera's name at the top left, the clock at the top right."""
+        name = pill(self.name, size, _PLATE, _WHITE, 0.6)
+        clock = pill(self.clock(time), size, _PLATE, _WHITE, 0.6)
+        margin = max(3, size // 3)
+        blend(image, name, margin, margin)
+        blend(image, clock, image.shape[1] - clock.size[0] - margin, margin)
+
+    def clock(self, time: float) -> str:
+        """The text of the clock: `m:ss.s` of the run, or local date and time in a live run."""
+        if self._wall_clock is not None:
+            return datetime.fromtimestamp(self._wall_clock + time).strftime("%Y-%m-%d %H:%M:%S")
+        return format_time(time)
+
+
+def format_time(time: float) -> str:
+    """Seconds as `m:ss.s`, or `h:mm:ss.s` from an hour on; a minus sign before the run's zero."""
+    tenths = round(abs(time) * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if time < 0 and tenths else ""
+    seconds = f"{rest // 10:02d}.{rest % 10}"
+    return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"
+
+
+def _places(box: Floats, size: tuple[int, int]) -> Floats:
+    """Where a plate may stand, (6, 4) xyxy, best first.
+
+    Above the box at its left and right end, below it, beside its top, at the inside of its feet.
+    """
+    x1, y1, x2, y2 = (float(value) for value in box)
+    width, height = size
+    lefts = (x1 - 1, x2 + 1 - width, x1 - 1, x2 + 1, x1 - width - 1, x1 - 1)
+    tops = (y1 - height, y1 - height, y2 + 1, y1, y1, y2 - height)
+    places = np.empty((_CHOICES, 4), np.float32)
+    places[:, 0], places[:, 1] = lefts, tops
+    places[:, 2], places[:, 3] = places[:, 0] + width, places[:, 1] + height
+    return places
+
+
+def _overlap(places: Floats, others: Floats) -> Floats:
+    """How many pixels of each place (N, 4) the other boxes (M, 4) cover, summed over them: (N,)."""
+    low = np.maximum(places[:, None, :2], others[None, :, :2])
+    high = np.minimum(places[:, None, 2:], others[None, :, 2:])
+    sides = np.maximum(high - low, 0.0)
+    total: Floats = (sides[..., 0] * sides[..., 1]).sum(axis=1)
+    return total
+
+
+def _draw_box(image: Image, box: Floats, color: tuple[int, int, int], thickness: int) -> None:
+    """An outline with strong corners, sharp on the pixel grid."""
+    x1, y1, x2, y2 = (round(float(value)) for value in box)
+    cv2.rectangle(image, (x1, y1), (x2, y2), color, max(1, thickness - 1), cv2.LINE_8)
+    arm = max(3, min(x2 - x1, y2 - y1) // 4)
+    for x, dx in ((x1, arm), (x2, -arm)):
+        for y, dy in ((y1, arm), (y2, -arm)):
+            corner = np.array(((x + dx, y), (x, y), (x, y + dy)), np.int32)
+            cv2.polylines(image, [corner], False, color, thickness + (thickness > 2), cv2.LINE_8)

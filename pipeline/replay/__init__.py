@@ -1,0 +1,1 @@
+"""Tracking again without the networks, from detections that were kept."""

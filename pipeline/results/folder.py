@@ -1,0 +1,212 @@
+"""The output folder: created or checked before a run, and how files in it are written.
+
+Files are readable by their owner only, folders that RelayTrack makes are too. `.relaytrack.json` marks a folder
+as RelayTrack's and names the cameras, so that `overwrite` removes exactly what an earlier run wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
+from relaytrack.pipeline.errors import OutputError
+
+MARKER = ".relaytrack.json"
+PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
+SEGMENT = re.compile(r"\d{8}T\d{6}(-\d+)?")  # the stem of a live run's files: UTC time of their first frame
+
+_TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
+_CROP = re.compile(r"\d+-\d+")
+_SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
+
+
+def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Refuse a folder that a run must not write to, without touching anything.
+
+    Raises:
+        OutputError: a file stands there, or the folder is not empty and `overwrite` is off.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"output folder {path}: there is a file of that name")
+    with writing(path, "read the output folder"):
+        filled = path.exists() and any(path.iterdir())
+    if filled and not overwrite:
+        raise OutputError(f"output folder {path} is not empty: choose another one or add --overwrite")
+
+
+def prepare_output(config: Config) -> Path:
+    """Create the output folder, or check the one that is there, and mark it.
+
+    With `output.overwrite` the folder need not be empty: what an earlier run wrote there is removed, files of
+    anybody else are never touched.
+
+    Args:
+        config: the whole configuration: `output.dir`, `output.overwrite` and the cameras' names matter.
+
+    Returns:
+        The folder as a path.
+
+    Raises:
+        OutputError: the folder is not empty and `output.overwrite` is off, cannot be created or written, or a file
+            that RelayTrack did not write stands where it would write one.
+    """
+    path, overwrite = Path(config.output.dir), config.output.overwrite
+    cameras = [camera.name for camera in config.cameras]
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"output folder {path}: there is a file of that name")
+    with writing(path, "create the output folder"):
+        make_folder(path)
+    with writing(path, "read the output folder"):
+        filled = any(path.iterdir())
+    if filled and not overwrite:
+        raise OutputError(f"output folder {path} is not empty: choose another one or add --overwrite")
+    if filled:
+        with writing(path, "clear the output folder"):
+            _remove_results(path)
+        foreign = [found for found in _results(path, cameras) if found.exists() or found.is_symlink()]
+        if foreign:
+            raise OutputError(f"output file {foreign[0]} exists and was not written by RelayTrack")
+    write_atomically(path / MARKER, json.dumps({"format": 1, "cameras": cameras}) + "\n")
+    return path
+
+
+def _remove_results(folder: Path) -> None:
+    """Remove what the run that the marker tells of wrote; without a marker nothing is removed."""
+    cameras = _marked_cameras(folder)
+    if cameras is None:
+        return
+    for found in _results(folder, cameras):
+        if found.is_file() and not found.is_symlink():
+            found.unlink()
+    subfolders = [folder / kind / camera for kind in _SUFFIX for camera in cameras]
+    for subfolder in (*subfolders, *(folder / kind for kind in _SUFFIX)):
+        if subfolder.is_dir() and not subfolder.is_symlink():
+            with suppress(OSError):  # not empty: something foreign is in it
+                subfolder.rmdir()
+    (folder / MARKER).unlink()
+
+
+def _marked_cameras(folder: Path) -> list[str] | None:
+    """The cameras of the run that wrote into `folder`, or None where the marker is absent or not ours."""
+    marker = folder / MARKER
+    if marker.is_symlink() or not marker.is_file():
+        return None
+    try:
+        cameras = json.loads(marker.read_text())["cameras"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(cameras, list):
+        return None
+    return [name for name in cameras if isinstance(name, str) and CAMERA_NAME.fullmatch(name)]
+
+
+def _results(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
+    """Every path below `folder` that has the name of a result of a run with `cameras`."""
+    for found in folder.iterdir():
+        if _TOP.fullmatch(found.name.removesuffix(PARTIAL)):
+            yield found
+    for kind, suffix in _SUFFIX.items():
+        if (folder / kind).is_symlink():
+            continue
+        single = {*cameras, "mosaic"}
+        for found in _children(folder / kind):
+            stem = _stem(found, suffix)
+            if kind == "hidden" and stem is not None:
+                stem = stem.removesuffix(".forgotten")
+            if stem in single or (kind == "crops" and stem is not None and stem.isdecimal()):
+                yield found
+            elif found.name in single and found.is_dir() and not found.is_symlink():
+                for inner in _children(found):
+                    stem = _stem(inner, suffix)
+                    if stem is not None and (SEGMENT.fullmatch(stem) or (kind == "crops" and _CROP.fullmatch(stem))):
+                        yield inner
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _stem(path: Path, suffix: str) -> str | None:
+    name = path.name.removesuffix(PARTIAL)
+    return name.removesuffix(suffix) if name.endswith(suffix) else None
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and those above it that are missing, all for their owner only."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def writing(path: Path, action: str = "write") -> Iterator[None]:
+    """Turn the operating system's errors inside into one line that names `path`.
+
+    Raises:
+        OutputError: in place of an OSError (disk full, not writable, ...).
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OutputError(f"cannot {action} {path}: {reason}") from error
+
+
+def open_private(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any]:
+    """Open a file for writing that only its owner can read; its folder is made if need be.
+
+    Args:
+        path: the file.
+        mode: as of `open`.
+        buffering: as of `open`; 0 hands every write to the operating system at once.
+
+    Raises:
+        OutputError: the folder or the file cannot be written.
+    """
+
+    def owner_only(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o600)
+
+    with writing(path):
+        make_folder(path.parent)
+        encoding = None if "b" in mode else "utf-8"
+        opened: IO[Any] = open(path, mode, buffering=buffering, encoding=encoding, opener=owner_only)  # noqa: SIM115
+        return opened
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a whole file atomically: a reader finds the old content or the new one, never a part.
+
+    Args:
+        path: the file.
+        data: its new content.
+        durable: wait until the disk has it, so that it also outlives a power failure; slow for many files.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is kept.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    stream = open_private(partial)
+    try:
+        with writing(path):
+            with stream:
+                stream.write(data)
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            os.replace(partial, path)
+    except OutputError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """`write_bytes` for text, as UTF-8."""
+    write_bytes(path, text.encode())

@@ -1,0 +1,98 @@
+"""run.json: what ran, with which versions and settings, where, and how long each stage took."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.sources import Source
+
+_PACKAGES = ("relaytrack", "torch", "torchvision", "onnxruntime", "numpy", "opencv-python", "av", "lap")
+
+
+class RunInfo:
+    """Writes run.json at the start of a run (`final: false`) and again at its end.
+
+    Args:
+        config: the resolved configuration; passwords are left out.
+        out: the run's folder.
+        perception: the networks; device and provider of each are noted, and the licence of the weights.
+        sources: the opened cameras.
+
+    The file is written at once, so that a killed run says that it is not final.
+    """
+
+    def __init__(self, config: Config, out: Path, perception: Perception, sources: Sequence[Source]) -> None:
+        self._path = out / "run.json"
+        embedder = perception.embedder
+        about = getattr(embedder, "info", None)  # an embedder of somebody else's need not have it
+        self._data: dict[str, Any] = {
+            "versions": _versions(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "final": False,
+            "networks": {
+                "detector": {"device": config.run.device, "provider": perception.detector.provider},
+                "embedder": {
+                    "device": config.run.device,
+                    "provider": getattr(embedder, "provider", None),
+                    "weights": str(getattr(embedder, "weights", "")),
+                    "licence": getattr(about, "licence", None),
+                    "notice": getattr(about, "notice", None),
+                },
+            },
+            "cameras": {s.name: {"live": s.live, "size": s.size, "fps": s.fps} for s in sources},
+            "config": config.public(),
+        }
+        self._write()
+
+    def update(self, summary: Summary, *, final: bool) -> None:
+        """Write the file with the figures of `summary`; `final` says whether all outputs carry final ids."""
+        self._data["final"] = final
+        self._data["seconds"] = {
+            "follow": round(summary.seconds, 3),
+            "total": round(summary.total_seconds, 3),
+        }
+        self._data["stages"] = {
+            name: {key: round(value, 4) for key, value in figures.items()} for name, figures in summary.stages.items()
+        }
+        self._data["age_seconds"] = summary.age()
+        for name, camera in summary.cameras.items():
+            self._data.setdefault("cameras", {}).setdefault(name, {}).update(
+                frames=camera.frames,
+                dropped=camera.dropped,
+                broken=camera.broken,
+                reconnects=camera.reconnects,
+                error=camera.error,
+                warning=camera.warning,
+                first_time=camera.first_time,
+                last_time=camera.last_time,
+                tracks=len(camera.tracks),
+            )
+        self._data["identities"] = {
+            "count": len(summary.identities),
+            "in_two_or_more_cameras": summary.shared_identities,
+        }
+        self._write()
+
+    def _write(self) -> None:
+        write_atomically(self._path, json.dumps(self._data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "system": platform.system(), "cpus": str(os.cpu_count())}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""How a run is carried out: stages on threads, and what they took."""

@@ -1,0 +1,1 @@
+"""Tracks of one camera, and what belongs to them."""

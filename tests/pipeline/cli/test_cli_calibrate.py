@@ -1,0 +1,83 @@
+"""`relaytrack calibrate`: points to a homography and its picture."""
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from relaytrack.pipeline.cli.main import main
+from relaytrack.trackers import GroundPlane
+
+POINTS = ["10,470,0,0", "630,470,4,0", "420,200,4,10", "220,200,0,10"]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "yard.png"
+    cv2.imwrite(str(path), np.full((480, 640, 3), 90, np.uint8))
+    return path
+
+
+def test_points_become_a_homography_and_a_picture(picture, tmp_path, capsys):
+    out, drawn = tmp_path / "ground.yaml", tmp_path / "drawn.png"
+    words = ["calibrate", "--image", str(picture), "--out", str(out), "--picture", str(drawn)]
+    for point in POINTS[:2]:
+        words += ["--point", point]
+    listed = tmp_path / "points.csv"
+    listed.write_text("# the far end\n" + "\n".join(POINTS[2:]) + "\n")
+    assert main([*words, "--points", str(listed)]) == 0
+    assert "4 points" in capsys.readouterr().out
+    plane = GroundPlane.from_mapping(yaml.safe_load(out.read_text())["ground"])
+    np.testing.assert_allclose(plane.project([[630, 470], [220, 200]]), [[4, 0], [0, 10]], atol=1e-6)
+    image = cv2.imread(str(drawn))
+    assert (image != 90).any(axis=2).sum() > 500
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--point", "1,2,3"], "x,y,X,Y"),
+        (["--point", POINTS[0]], "four pairs"),
+        (["--points", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_bad_points_end_with_one_line(picture, words, message, capsys):
+    assert main(["calibrate", "--image", str(picture), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_missing_picture_is_named(capsys):
+    assert main(["calibrate", "--image", "nowhere.png"]) == 2
+    assert "nowhere.png" in capsys.readouterr().err
+
+
+def test_clicked_points_and_typed_metres(picture, capsys, monkeypatch):
+    """The window is played by hand: clicks come while the picture waits for a key, one is taken back."""
+    listeners = []
+    clicks = [tuple(map(int, point.split(",")[:2])) for point in POINTS]
+    clicks.insert(2, (5, 5))
+    typed = [",".join(point.split(",")[2:]) for point in POINTS]
+    typed.insert(2, "")
+    asked = iter(typed)
+
+    def wait(_):
+        if not clicks:
+            return 27
+        x, y = clicks.pop(0)
+        listeners[0](cv2.EVENT_MOUSEMOVE, x + 1, y + 1, 0, None)
+        listeners[0](cv2.EVENT_LBUTTONDOWN, x, y, 0, None)
+        return -1
+
+    monkeypatch.setattr(cv2, "namedWindow", lambda title: None)
+    monkeypatch.setattr(cv2, "imshow", lambda title, image: None)
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    monkeypatch.setattr(cv2, "setMouseCallback", lambda title, listener: listeners.append(listener))
+    monkeypatch.setattr(cv2, "waitKey", wait)
+    monkeypatch.setattr("builtins.input", lambda prompt: next(asked))
+    assert main(["calibrate", "--image", str(picture), "--click"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 points, error mean 0.000 m" in printed
+    plane = GroundPlane.from_mapping(yaml.safe_load(printed)["ground"])
+    np.testing.assert_allclose(plane.project([[10, 470], [420, 200]]), [[0, 0], [4, 10]], atol=1e-6)

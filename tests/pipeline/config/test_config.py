@@ -1,0 +1,126 @@
+"""Configurations: defaults, names, overrides, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from relaytrack.pipeline.config.loading import load_config, parse_assignment
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import ConfigError
+
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+
+
+def names(*urls: str) -> list[str]:
+    return [camera.name for camera in load_config(data={"cameras": list(urls)}).cameras]
+
+
+def test_names_come_from_file_stems_and_rtsp_is_numbered() -> None:
+    assert names("a/left.mp4", "rtsp://host/x", "right.avi", "rtsp://host/y") == ["left", "cam1", "right", "cam2"]
+
+
+def test_names_are_unique_and_fit_file_names() -> None:
+    assert names("a/x.mp4", "b/x.mp4", "c/my clip (1).mp4") == ["x", "x_2", "my_clip_1"]
+
+
+def test_overrides_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("cameras: [a.mp4]\ndetector: {score_threshold: 0.4}\n")
+    changed = {"detector.score_threshold": 0.5, "cameras.0.max_fps": 3, "tracker.n_init": 2, "run.fps": 5}
+    config = load_config(path, overrides=changed)
+    assert config.detector.score_threshold == 0.5
+    assert config.cameras[0].max_fps == 3
+    assert config.tracker.n_init == 2
+    assert config.run.fps == 5
+
+
+def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "c.yaml").write_text("cameras: [clip.mp4]\n")
+    assert load_config(tmp_path / "c.yaml").cameras[0].url == str(tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"detectr": {}}, "unknown key 'detectr', did you mean 'detector'?"),
+        ({"detector": {"score_treshold": 1}}, "unknown key 'detector.score_treshold', did you mean 'score_threshold'?"),
+        ({"detector": {"score_threshold": "high"}}, "detector.score_threshold: .*number.*'high'"),
+        ({"detector": {"score_threshold": 1.5}}, "detector.score_threshold: .*1.5"),
+        ({"detector": {"backend": "nanodt"}}, "detector.backend: .*nanodet.*nanodt"),
+        ({"tracker": {"n_intt": 3}}, "tracker: unknown key 'n_intt', did you mean 'n_init'?"),
+        ({"tracker": {"n_init": "three"}}, "tracker.*n_init"),
+        ({"identities": {"treshold": 0.5}}, "identities: unknown key 'treshold', did you mean 'threshold'?"),
+        ({"cameras": [{"url": "a.mp4", "nme": "x"}]}, "unknown key 'cameras.0.nme', did you mean 'name'?"),
+        ({"cameras": [{"url": "a", "name": "x"}, {"url": "b", "name": "x"}]}, "two cameras are named 'x'"),
+        ({"cameras": [{"url": "a", "name": "my cam"}]}, "cameras.0.name: 'my cam' is no camera name"),
+        ({"cameras": [{"url": "a", "crop": [0, 0, 0, 5]}]}, "cameras.0.crop: crop is x, y, width, height"),
+        ({"cameras": "a.mp4"}, "cameras: "),
+        ({"run": {"device": "gpu"}}, "run.device: .*gpu"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(data: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as caught:
+        load_config(data=data)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.yaml: no such configuration file"):
+        load_config(tmp_path / "nothing.yaml")
+    (tmp_path / "bad.yaml").write_text("cameras: [a\nb: {")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: not valid YAML in line 2"):
+        load_config(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- a\n- b\n")
+    with pytest.raises(ConfigError, match="a configuration is a mapping"):
+        load_config(tmp_path / "list.yaml")
+
+
+def test_an_assignment_is_read_as_yaml() -> None:
+    assert parse_assignment("run.fps=5") == ("run.fps", 5)
+    assert parse_assignment("cameras.0.url=rtsp://a?b=c") == ("cameras.0.url", "rtsp://a?b=c")
+    with pytest.raises(ConfigError, match=r"key\.path=value"):
+        parse_assignment("run.fps")
+
+
+def test_an_override_below_nothing_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"--set cameras\.3\.url: no entry '3' there"):
+        load_config(data={"cameras": ["a.mp4"]}, overrides={"cameras.3.url": "b.mp4"})
+
+
+def test_what_is_published_holds_no_password() -> None:
+    config = load_config(data={"cameras": ["rtsp://bob:s3cret@host/x", "rtsp://host/y?password=s3cret"]})
+    assert "s3cret" not in str(config.public())
+    assert "bob" not in str(config.public())
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_bundled_configuration_loads(path: Path) -> None:
+    config = load_config(path)
+    assert path.stem == "default" or config.cameras
+
+
+def test_the_default_configuration_states_the_defaults() -> None:
+    written = yaml.safe_load((CONFIGS / "default.yaml").read_text())
+    real = Config().model_dump(mode="json")
+    for section, values in written.items():
+        if isinstance(values, dict):
+            assert values == real[section], section
+    assert set(written) == set(real)
+
+
+def test_a_cameras_floor_is_checked_and_read_from_a_file(tmp_path: Path) -> None:
+    from relaytrack.pipeline.build import ground_planes
+
+    points = [[0, 0, 0, 0], [100, 0, 1, 0], [100, 100, 1, 1], [0, 100, 0, 1]]
+    (tmp_path / "floor.yaml").write_text(yaml.safe_dump({"ground": {"points": points}}))
+    (tmp_path / "c.yaml").write_text("cameras: [{url: a.mp4, ground: floor.yaml}]\n")
+    plane = ground_planes(load_config(tmp_path / "c.yaml"))["a"]
+    assert plane.project([[50, 50]])[0] == pytest.approx([0.5, 0.5])
+    with pytest.raises(ConfigError, match=r"cameras\.0\.ground: ground plane: .*homography"):
+        load_config(data={"cameras": [{"url": "a.mp4", "ground": {"homografy": 1}}]})
+    with pytest.raises(ConfigError, match=r"camera 'a': ground: cannot read gone\.yaml"):
+        ground_planes(load_config(data={"cameras": [{"url": "a.mp4", "ground": "gone.yaml"}]}))

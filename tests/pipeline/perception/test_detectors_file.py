@@ -1,0 +1,97 @@
+"""Detections from MOT files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.config.schema import CameraConfig, Config, DetectorConfig
+from relaytrack.pipeline.errors import DetectorError
+from relaytrack.pipeline.perception.detectors import Detector, create_detector
+from relaytrack.pipeline.records import Frame
+
+
+def detector(path: Path | None, **options: float) -> Detector:
+    camera = CameraConfig(url="a.mp4", name="gate", detections=str(path) if path else None)
+    return create_detector(Config(cameras=(camera,), detector=DetectorConfig(backend="file", **options)), "cpu")
+
+
+def frame(index: int, camera: str = "gate", origin: tuple[int, int] = (0, 0)) -> Frame:
+    return Frame(camera, index, index / 10, np.zeros((100, 200, 3), np.uint8), origin)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "det.txt"
+    path.write_text(
+        "7,-1,10,20,30,40,0.6,-1,-1,-1\n"
+        "2,-1,5.5,6.5,10,20,0.3,-1,-1,-1\n"
+        "2,-1,50,60,20,20,0.9,-1,-1,-1\n"
+        "2,-1,70,60,20,20,0.1,-1,-1,-1\n"
+        "2,-1,190,90,40,40,7.5,-1,-1,-1\n"
+    )
+    return path
+
+
+def test_frames_are_looked_up_by_their_own_number(table: Path) -> None:
+    found = detector(table).detect([frame(7), frame(1), frame(2)])
+    np.testing.assert_array_equal(found[0].xyxy, [[10, 20, 40, 60]])
+    assert len(found[1]) == 0
+    np.testing.assert_array_equal(found[2].xyxy, [[190, 90, 200, 100], [50, 60, 70, 80], [5.5, 6.5, 15.5, 26.5]])
+    np.testing.assert_allclose(found[2].scores, [1, 0.9, 0.3])
+
+
+def test_threshold_and_number_of_people(table: Path) -> None:
+    assert len(detector(table, score_threshold=0.05).detect([frame(2)])[0]) == 4
+    np.testing.assert_allclose(detector(table, max_people=1).detect([frame(2)])[0].scores, [1])
+
+
+def test_boxes_of_a_cropped_camera_move_with_its_origin(table: Path) -> None:
+    found = detector(table).detect([frame(2, origin=(45, 50))])[0]
+    np.testing.assert_array_equal(found.xyxy, [[145, 40, 185, 80], [5, 10, 25, 30]])
+
+
+def test_an_empty_file_is_a_camera_without_people(tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    path.touch()
+    assert len(detector(path).detect([frame(1)])[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        ("1,-1,1,2,3,4\n", "6 columns"),
+        ("1 -1 1 2 3 4 5\n", "not a MOT detections file"),
+        ("1,-1,1,2,3,4,0.5\n1,-1,1\n", "not a MOT detections file"),
+        ("frame,id,x,y,w,h,conf\n", "not a MOT detections file"),
+        ("0,-1,1,2,3,4,0.5\n", "begin at 1"),
+        ("1.5,-1,1,2,3,4,0.5\n", "begin at 1"),
+        ("1,-1,nan,2,3,4,0.5\n", "not a number"),
+        ("\udcff\udcfe", "not a MOT detections file"),
+    ],
+)
+def test_a_wrong_file_is_one_line_with_camera_and_file(tmp_path: Path, content: str | None, message: str) -> None:
+    path = tmp_path / "det.txt"
+    if content is not None:
+        path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(DetectorError, match=message) as error:
+        detector(path)
+    text = str(error.value)
+    assert "\n" not in text
+    assert "'gate'" in text
+    assert str(path) in text
+
+
+def test_a_camera_without_a_file_is_an_error(table: Path) -> None:
+    with pytest.raises(DetectorError, match="'gate'"):
+        detector(None)
+    with pytest.raises(DetectorError, match="'other'"):
+        detector(table).detect([frame(1, camera="other")])
+
+
+def test_a_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DetectorError, match="directory"):
+        detector(tmp_path)

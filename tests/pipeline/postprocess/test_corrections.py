@@ -1,0 +1,279 @@
+"""Correcting a finished run: merge, split and forget."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import InputError, SourceError
+from relaytrack.pipeline.events import parse_event
+from relaytrack.pipeline.postprocess.corrections import Run, forget, merge, open_run, split, split_at
+from relaytrack.pipeline.postprocess.finalize import finalize
+from relaytrack.pipeline.records import Frame, FrameTracks, Image
+from relaytrack.pipeline.render.encoder import Encoder
+from relaytrack.pipeline.render.labels import identity_color
+from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.folder import prepare_output
+from relaytrack.pipeline.sinks import create_sinks
+from relaytrack.trackers import IdentityStore
+from relaytrack.trackers.identities.store import StoredTrack
+
+FRAMES = 30
+SHIRTS = {1: (230, 40, 40), 2: (40, 200, 230)}  # person 1 and person 2; nothing else has these colours
+PLACES = {1: 20, 2: 130}
+
+
+def _image(index: int, people: tuple[int, ...]) -> Image:
+    image = np.full((160, 220, 3), 110, np.uint8)
+    for person in people:
+        left = PLACES[person] + index
+        image[40:140, left : left + 40] = SHIRTS[person]
+    return image
+
+
+def _in_view(camera: str, index: int) -> tuple[int, ...]:
+    """Person 1 is in both cameras, one after the other; person 2 stays in the first."""
+    if camera == "a":
+        return (1, 2) if index < 12 else (2,)
+    return (1,) if index >= 18 else ()
+
+
+def _tracks(camera: str, index: int) -> FrameTracks:
+    people = _in_view(camera, index)
+    lost = camera == "a" and index in (5, 6)  # the tracker misses person 1 in between
+    seen = [person for person in people if not (lost and person == 1)]
+    number = {("a", 1): (1, 1), ("a", 2): (2, 2), ("b", 1): (1, 3)}  # b's track is person 3 so far
+    ids = [number[camera, person] for person in seen]
+    boxes = [[PLACES[p] + index, 40, PLACES[p] + index + 40, 140] for p in seen]
+    embeddings = np.array([[0.6, 0.8] if p == 1 else [0.8, -0.6] for p in seen], np.float32).reshape(-1, 2)
+    return FrameTracks(
+        Frame(camera, index + 1, index / 10, _image(index, people)),
+        np.array([track for track, _ in ids], np.int64),
+        np.array([identity for _, identity in ids], np.int64),
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.full(len(seen), 0.9, np.float32),
+        embeddings=embeddings,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A finished run over two clips."""
+    config = Config.model_validate(
+        {
+            "cameras": [{"url": str(tmp_path / f"{name}.mp4"), "name": name} for name in ("a", "b")],
+            "output": {"dir": str(tmp_path / "run"), "crf": 8, "trail": 0},
+        }
+    )
+    folder = prepare_output(config)
+    sinks = create_sinks(config, ["a", "b"], live=False)
+    clips = {name: Encoder(tmp_path / f"{name}.mp4", crf=5) for name in ("a", "b")}
+    for index in range(FRAMES):
+        step = tuple(_tracks(name, index) for name in ("a", "b"))
+        for sink in sinks:
+            sink.write(step)
+        for name, clip in clips.items():
+            clip.write(_image(index, _in_view(name, index)), index / 10)
+    for closing in (*sinks, *clips.values()):
+        closing.close()
+    finalize(config, {})
+    (folder / "run.json").write_text(json.dumps({"final": True, "config": config.public()}))
+    write_report(folder)
+    return folder
+
+
+def _people(folder: Path) -> dict[int, list[str]]:
+    content = json.loads((folder / "identities.json").read_text())
+    return {entry["id"]: [f"{t['camera']}:{t['track']}" for t in entry["tracks"]] for entry in content["identities"]}
+
+
+def _ids(folder: Path, camera: str) -> set[int]:
+    return {int(line.split(",")[1]) for line in (folder / "global" / f"{camera}.txt").read_text().splitlines()}
+
+
+def _pictures(folder: Path, name: str) -> list[Image]:
+    with av.open(str(folder / "video" / f"{name}.mp4")) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def _shirt(image: Image, person: int) -> int:
+    return int((np.abs(image.astype(int) - SHIRTS[person]).max(axis=2) < 18).sum())
+
+
+def test_merge_rewrites_everything(folder: Path) -> None:
+    assert _people(folder) == {1: ["a:1"], 2: ["a:2"], 3: ["b:1"]}
+    assert merge(open_run(folder), [1, 3]) == 1
+    assert _people(folder) == {1: ["a:1", "b:1"], 2: ["a:2"]}
+    assert _ids(folder, "b") == {1}
+    for image in _pictures(folder, "b")[20:]:
+        plate = image[20:40, PLACES[1] : PLACES[1] + FRAMES + 12].astype(int)  # the number stands above the box
+        assert np.abs(plate - identity_color(1)).max(axis=2).min() < 20
+        assert np.abs(plate - identity_color(3)).max(axis=2).min() > 40
+    assert 'id="person-3"' not in (folder / "report.html").read_text()
+    assert json.loads((folder / "run.json").read_text())["identities"] == {"count": 2, "in_two_or_more_cameras": 1}
+    last = parse_event((folder / "events.jsonl").read_text().splitlines()[-1])
+    assert (last.event, last.identity, last.model_dump()["old"], last.model_dump()["kind"]) == (
+        "revised",
+        1,
+        3,
+        "manual",
+    )
+
+
+def test_split_undoes_a_merge(folder: Path) -> None:
+    before = {name: (folder / name).read_bytes() for name in ("tracks/a.txt", "global/a.txt", "tracks/b.txt")}
+    merge(open_run(folder), [1, 3], videos="delete")
+    assert split(open_run(folder), 1, [("b", 1)], videos="delete") == 3
+    assert _people(folder) == {1: ["a:1"], 2: ["a:2"], 3: ["b:1"]}
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert not list((folder / "video").iterdir())
+
+
+def test_impossible_corrections_are_refused(folder: Path) -> None:
+    run = open_run(folder)
+    with pytest.raises(InputError, match=r"a:1 and a:2 were in view at once, at 0\.0 s"):
+        merge(run, [1, 2])
+    with pytest.raises(InputError, match="no person 9"):
+        merge(run, [1, 9])
+    with pytest.raises(InputError, match="at least two"):
+        merge(run, [1, 1])
+    with pytest.raises(InputError, match="b:1 is not one of person 1"):
+        split(run, 1, [("b", 1)])
+    with pytest.raises(InputError, match="some but not all"):
+        split(run, 1, [("a", 1)])
+
+
+def test_forget_leaves_no_trace(folder: Path) -> None:
+    merge(open_run(folder), [1, 3], videos="delete")  # person 1 in both cameras
+    run = open_run(folder)
+    crops = [folder / crop["file"] for track in run.data.people[1] for crop in track.crops]
+    pictures = [path.read_bytes() for path in (*crops, folder / "crops/1.jpg")]
+    with np.load(folder / "embeddings.npz") as stored:
+        vectors = {key: stored["embedding"][row].tobytes() for row, key in enumerate(stored["track"].tolist())}
+    others = (folder / "crops/2.jpg").read_bytes()
+    forget(run, 1)
+    assert len(crops) >= 2
+    secrets = [*pictures, vectors[1], b"person-1"]
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not any(secret in content for secret in secrets), path
+    assert (folder / "crops/2.jpg").read_bytes() == others
+    assert _people(folder) == {2: ["a:2"]}
+    assert (_ids(folder, "a"), _ids(folder, "b")) == ({2}, set())
+    assert {line.split(",")[1] for line in (folder / "tracks/a.txt").read_text().splitlines()} == {"2"}
+    events = [parse_event(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert {event.identity for event in events} == {2}
+
+
+def test_forget_reaches_the_store_also_under_a_former_number(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "people.sqlite"
+    feature = {person: np.full(16, 0.1 + person, np.float32) for person in (1, 2, 3)}
+    with IdentityStore(path) as store:
+        store.begin(0.0)
+        keys = {1: ("a", 1), 2: ("a", 2), 3: ("b", 1)}
+        store.write([StoredTrack(*keys[n], n, 0.0, 3.0, 10, feature[n]) for n in keys], following=4)
+    run = json.loads((folder / "run.json").read_text())
+    run["config"]["output"]["store"] = str(path)
+    (folder / "run.json").write_text(json.dumps(run))
+    merge(open_run(folder), [1, 3], videos="delete")
+    forget(open_run(folder), 1, videos="delete")
+    with IdentityStore(path) as store:
+        assert [track.identity for track in store.tracks()] == [2]
+    content = b"".join(found.read_bytes() for found in tmp_path.glob("people.sqlite*"))
+    assert feature[2].astype(np.float16).tobytes() in content
+    for person in (1, 3):
+        assert feature[person].astype(np.float16).tobytes() not in content
+
+
+def test_forget_covers_the_person_in_all_videos_also_where_they_were_missed(folder: Path) -> None:
+    assert max(_shirt(image, 1) for image in _pictures(folder, "a")) > 2000
+    merge(open_run(folder), [1, 3])
+    forget(open_run(folder), 1)
+    for name in ("a", "b", "mosaic"):
+        images = _pictures(folder, name)
+        assert len(images) == FRAMES
+        assert max(_shirt(image, 1) for image in images) == 0, name
+    assert min(_shirt(image, 2) for image in _pictures(folder, "a")) > 2000  # the others stay
+
+
+def test_who_is_forgotten_stays_covered_when_videos_are_drawn_again(folder: Path) -> None:
+    forget(open_run(folder), 1)
+    merge(open_run(folder), [2, 3])
+    assert max(_shirt(image, 1) for image in _pictures(folder, "a")) == 0
+
+
+def test_a_lost_source_changes_nothing_and_deleting_works(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").unlink()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(SourceError, match="camera 'a'"):
+        forget(open_run(folder), 1)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    forget(open_run(folder), 1, videos="delete")
+    assert {path.name for path in (folder / "video").iterdir()} == {"b.mp4"}
+    assert _people(folder) == {2: ["a:2"], 3: ["b:1"]}
+
+
+def test_runs_that_are_not_final_are_refused(folder: Path) -> None:
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(run | {"final": False}))
+    with pytest.raises(InputError, match="came to its end"):
+        open_run(folder)
+    (folder / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="no configuration"):
+        open_run(folder)
+
+
+def test_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--run", str(folder), "--videos", "delete"]
+    assert main(["merge", *place, "1", "3"]) == 0
+    assert main(["split", *place, "1", "b:1"]) == 0
+    assert main(["forget", *place, "2"]) == 0
+    assert main(["split", *place, "1", "b1"]) == 2
+    assert main(["forget", *place, "77"]) == 2
+    captured = capsys.readouterr()
+    assert "1 and 3 are person 1 now" in captured.out
+    assert "person 2 is forgotten" in captured.out
+    assert captured.err.count("relaytrack: error: ") == 2
+    assert _people(folder) == {1: ["a:1"], 3: ["b:1"]}
+
+
+def test_a_run_remembers_its_tracks(folder: Path) -> None:
+    run = open_run(folder)
+    assert isinstance(run, Run)
+    assert run.ids == {("a", 1): 1, ("a", 2): 2, ("b", 1): 3}
+
+
+def test_split_at_a_moment_cuts_the_track_that_goes_across_it(folder: Path) -> None:
+    before = (folder / "tracks/a.txt").read_text().splitlines()
+    new = split_at(open_run(folder), 2, 2.0, videos="delete")
+    people = open_run(folder).data.people
+    early, late = people[2][0], people[new][0]
+    assert (early.first, early.last, early.frames) == (0.0, 1.999, 20)
+    assert (late.first, late.last, late.frames) == (2.0, 2.9, 10)
+    assert late.track not in (1, 2)
+    lines = (folder / "global/a.txt").read_text().splitlines()
+    assert [int(line.split(",")[0]) for line in lines if int(line.split(",")[1]) == new] == list(range(21, 31))
+    after = (folder / "tracks/a.txt").read_text().splitlines()
+    assert sorted(line.split(",")[2:] for line in before) == sorted(line.split(",")[2:] for line in after)
+    assert {line.split(",")[1] for line in after} == {"1", "2", str(late.track)}
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert [(e["old"], e["identity"]) for e in events if e["event"] == "revised" and e["kind"] == "manual"] == [
+        (2, new)
+    ]
+    assert merge(open_run(folder), [2, new], videos="delete") == 2
+    with pytest.raises(InputError, match="does not lie in between"):
+        split_at(open_run(folder), 2, 5.0)
+
+
+def test_split_from_the_command_line_wants_tracks_or_a_moment(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["split", "--run", str(folder), "2"]) == 2
+    assert "--at" in capsys.readouterr().err
+    assert main(["split", "--run", str(folder), "--videos", "delete", "2", "--at", "1.5"]) == 0
+    assert "from 1.5 s on" in capsys.readouterr().out

@@ -1,0 +1,103 @@
+"""Folders of images, plain or in the layout of MOTChallenge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.config.schema import RunConfig
+from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.sources import Source
+
+MakeSource = Callable[..., Source]
+
+
+def write(folder: Path, names: list[str], size: tuple[int, int] = (40, 30)) -> Path:
+    """Images whose red is 10 x their place in `names`, from 1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, name in enumerate(names, 1):
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        image[..., 2] = 10 * place  # OpenCV writes BGR
+        done, data = cv2.imencode(Path(name).suffix, image)
+        assert done
+        (folder / name).write_bytes(data.tobytes())
+    return folder
+
+
+def read(source: Source) -> list[tuple[int, float, int]]:
+    """(index, time, red) of every frame."""
+    source.open()
+    return [(frame.index, frame.time, round(float(frame.image[..., 0].mean()) / 10)) for frame in source.frames()]
+
+
+def test_mot_layout_takes_the_rate_of_seqinfo(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path / "img1", [f"{number:06d}.jpg" for number in range(1, 5)])
+    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=X\nimDir=img1\nframeRate=5\nimExt=.jpg\n")
+    source = make_source(tmp_path)
+    assert read(source) == [(1, 0.0, 1), (2, 0.2, 2), (3, 0.4, 3), (4, pytest.approx(0.6), 4)]
+    assert source.fps == 5
+    assert source.size == (40, 30)
+
+
+def test_the_cameras_own_rate_goes_first(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path / "img1", ["1.png", "2.png"])
+    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nframeRate=5\n")
+    assert read(make_source(tmp_path, fps=2)) == [(1, 0.0, 1), (2, 0.5, 2)]
+
+
+def test_a_plain_folder_has_30_per_second_in_the_order_of_numbers(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path / "é plain", ["frame1.png", "frame2.png", "frame10.png", "z.bmp"])
+    (tmp_path / "é plain" / "readme.txt").write_text("not an image")
+    frames = read(make_source(tmp_path / "é plain"))
+    assert frames == [(number, pytest.approx((number - 1) / 30), number) for number in (1, 2, 3, 4)]
+
+
+def test_a_broken_image_is_skipped_counted_and_keeps_its_number(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path, [f"{number}.png" for number in range(1, 6)])
+    (tmp_path / "1.png").write_bytes(b"")
+    (tmp_path / "3.png").write_text("no image")
+    source = make_source(tmp_path)
+    assert [index for index, _, _ in read(source)] == [2, 4, 5]
+    assert source.stats.broken == 2
+    assert source.stats.frames == 3
+
+
+def test_images_of_other_sizes_are_scaled_to_the_first(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path, ["1.png", "2.png"])
+    write(tmp_path, ["3.png"], size=(80, 60))
+    source = make_source(tmp_path, crop=(10, 10, 20, 10))
+    source.open()
+    frames = list(source.frames())
+    assert [frame.image.shape for frame in frames] == [(10, 20, 3)] * 3
+    assert {frame.origin for frame in frames} == {(10, 10)}
+
+
+def test_max_fps_and_max_seconds(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path, [f"{number}.png" for number in range(1, 21)])
+    source = make_source(tmp_path, fps=10, max_fps=5, run=RunConfig(max_seconds=1.0))
+    assert [index for index, _, _ in read(source)] == [1, 3, 5, 7, 9]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[Sequence]\nframeRate=fast\n", "seqinfo.ini"),
+        ("frameRate=5\n", "seqinfo.ini"),
+        ("[Sequence]\nframeRate=0\n", "frameRate 0"),
+    ],
+)
+def test_a_wrong_seqinfo_is_an_error(tmp_path: Path, make_source: MakeSource, text: str, words: str) -> None:
+    write(tmp_path / "img1", ["1.png"])
+    (tmp_path / "seqinfo.ini").write_text(text)
+    with pytest.raises(SourceError, match=f"camera 'door': .*{words}"):
+        make_source(tmp_path).open()
+
+
+def test_a_folder_of_broken_images_is_an_error(tmp_path: Path, make_source: MakeSource) -> None:
+    (tmp_path / "1.jpg").write_text("no image")
+    with pytest.raises(SourceError, match="camera 'door': no image in this folder can be read"):
+        make_source(tmp_path).open()

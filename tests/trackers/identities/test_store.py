@@ -1,0 +1,126 @@
+"""Identities that outlive the process."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from relaytrack.trackers import IdentityAssociator
+from relaytrack.trackers.identities import CameraTracks, IdentityStore, StoreError
+from relaytrack.trackers.identities.store import StoredTrack
+
+
+def look(seed, size=32):
+    vector = np.random.default_rng(seed).normal(size=size)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def view(camera, moment, ids, seeds):
+    count = len(ids)
+    boxes = np.tile(np.array([10, 10, 50, 110], np.float32), (count, 1)) + 60 * np.arange(count)[:, None]
+    looks = np.stack([look(seed) for seed in seeds])
+    return CameraTracks(camera, moment, np.array(ids), boxes.astype(np.float32), np.ones(count, np.float32), looks)
+
+
+def test_a_second_run_takes_up_the_identities(tmp_path):
+    path = tmp_path / "people.db"
+    with IdentityStore(path) as store:
+        run = IdentityAssociator(store=store)
+        for step in range(20):
+            run.update([view("a", step / 5, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5])])
+        first = run.finalize()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with IdentityStore(path) as store:
+        run = IdentityAssociator(store=store)
+        for step in range(20):
+            run.update([view("a", step / 5, [1, 2, 3], [4, 9, 2])])
+        second = run.finalize()
+        assert second["a", 1] == first["a", 4]
+        assert second["a", 3] == first["a", 2]
+        assert second["a", 2] not in first.values()
+        everyone = store.identities()
+        assert {item.identity for item in everyone} == set(first.values()) | set(second.values())
+        assert store.identities(camera="b") == []
+        assert {item.tracks for item in everyone if item.identity == first["a", 4]} == {2}
+
+
+def test_forgetting_overwrites_the_bytes(tmp_path):
+    path = tmp_path / "people.db"
+    marker = np.arange(512, dtype=np.float16).tobytes()
+    feature = np.frombuffer(marker, np.float16).astype(np.float32)
+    with IdentityStore(path) as store:
+        store.begin()
+        store.write([StoredTrack("a", 1, 7, 0.0, 1.0, 5, feature), StoredTrack("a", 2, 8, 0.0, 1.0, 5, None)], 9)
+        assert any(marker[:64] in file.read_bytes() for file in tmp_path.iterdir())
+        assert store.forget([7]) == 1
+        assert not any(marker[:64] in file.read_bytes() for file in tmp_path.iterdir())
+        assert [item.identity for item in store.identities()] == [8]
+        assert store.following() == 9
+
+
+def test_thin_keeps_the_latest_tracks(tmp_path):
+    with IdentityStore(tmp_path / "people.db") as store:
+        store.begin(origin=1000.0)
+        store.write([StoredTrack("a", n, 1 + n % 2, n, n + 0.5, 3, None) for n in range(10)], 3)
+        store.thin(2)
+        assert sorted(item.track for item in store.tracks()) == [6, 7, 8, 9]
+        store.thin(2, before=1000 + 9.0)
+        assert sorted(item.track for item in store.tracks()) == [7, 9]
+
+
+def test_what_is_no_store_is_refused(tmp_path):
+    bad = tmp_path / "notes.txt"
+    bad.write_text("not a database, " * 100)
+    with pytest.raises(StoreError, match=r"notes\.txt"):
+        IdentityStore(bad)
+    with pytest.raises(StoreError, match="missing"):
+        IdentityStore(tmp_path / "missing" / "people.db")
+    newer = tmp_path / "newer.db"
+    with sqlite3.connect(newer) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(StoreError, match="version 99"):
+        IdentityStore(newer)
+
+
+def test_kill_loses_at_most_the_last_second(tmp_path):
+    path = tmp_path / "people.db"
+    script = f"""
+import time, numpy as np
+from relaytrack.trackers import IdentityAssociator
+from relaytrack.trackers.identities import CameraTracks, IdentityStore
+run = IdentityAssociator(store=IdentityStore({str(path)!r}))
+rng = np.random.default_rng(0)
+begun = time.monotonic()
+for step in range(100000):
+    looks = rng.normal(size=(1, 32)).astype(np.float32)
+    looks /= np.linalg.norm(looks)
+    box = np.array([[10, 10, 50, 110]], np.float32)
+    run.update([CameraTracks("a", step / 20, np.array([step]), box, np.ones(1, np.float32), looks)])
+    print(step, time.monotonic(), flush=True)
+    time.sleep(0.05)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    lines = []
+    try:
+        while len(lines) < 50:
+            lines.append(process.stdout.readline())
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        lines += process.stdout.readlines()
+        process.wait()
+        process.stdout.close()
+    seen = [line.split() for line in lines if len(line.split()) == 2]
+    early = [int(step) for step, moment in seen if float(moment) < killed - 1.0]
+    assert early
+    with IdentityStore(path) as store:
+        assert set(early) <= {item.track for item in store.tracks()}
+        check = store._db.execute("PRAGMA integrity_check").fetchone()
+    assert check == ("ok",)

@@ -1,0 +1,1 @@
+"""Which detection belongs to which track."""

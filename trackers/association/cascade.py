@@ -1,0 +1,58 @@
+"""DeepSORT's own association: a cascade by time since update, then IoU (Wojke et al., ICIP 2017, section 2)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.trackers import boxes
+from relaytrack.trackers.association.matches import Matches, Rows
+from relaytrack.trackers.detections import Detections
+from relaytrack.trackers.motion.kalman import squared_mahalanobis
+from relaytrack.trackers.params import DeepSortParams
+from relaytrack.trackers.rows import where
+from relaytrack.trackers.state import Tracks
+
+
+class CascadeAssociation:
+    """The matching cascade of the paper's listing 1.
+
+    Confirmed tracks claim detections by appearance in the order of how long they are unseen, each pair inside
+    the gate of the Mahalanobis distance; then tracks that are tentative or were seen in the last frame claim the
+    rest by IoU.
+    """
+
+    def __init__(self, params: DeepSortParams) -> None:
+        self._params = params
+
+    def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
+        """Rows of tracks and, at the same place, the detections they are."""
+        p = self._params
+        clear = found.scores >= p.high_score
+        confirmed = tracks.ids > 0
+        matches = Matches(len(tracks), len(found))
+        if tracks.memory is not None and found.embedded.any():
+            possible = squared_mahalanobis(tracks.motion, found.xyah) <= p.gate
+            possible &= clear & found.embedded & (confirmed & tracks.memory.known)[:, None]
+            closeness = tracks.memory.cosines(found.embeddings) - (1.0 - p.max_cosine_distance)
+            closeness[~possible] = 0.0
+            for misses in np.unique(tracks.misses[possible.any(axis=1)]):
+                rows, columns = matches.free_tracks(tracks.misses == misses), matches.free_detections(clear)
+                matches.round(closeness[rows[:, None], columns], rows, columns)
+        rows = matches.free_tracks(~confirmed | (tracks.misses == 1))
+        columns = matches.free_detections(clear)
+        overlap = boxes.iou(tracks.xyxy[rows], found.xyxy[columns])
+        matches.round(overlap - (1.0 - p.max_iou_distance), rows, columns)
+        return matches.pairs()
+
+    def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float64]]:
+        """Every free detection above the threshold; none is taken for granted."""
+        picks = where(free & (found.scores >= self._params.birth_score))
+        return picks, np.ones(len(picks))
+
+    def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
+        """Remember every embedding."""
+        if tracks.memory is not None and found.embedded.any():
+            clear = found.embedded[picks]
+            rows, picks = rows[clear], picks[clear]
+            tracks.memory.learn(rows, found.embeddings[picks])

@@ -1,0 +1,1 @@
+"""Where tracks will be: the Kalman filter."""

@@ -1,0 +1,220 @@
+"""All tracks of one camera as a structure of arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.trackers import boxes
+from relaytrack.trackers.appearance import FeatureMemory, Gallery, RunningMean
+from relaytrack.trackers.detections import Detections
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.motion.kalman import BatchedKalman, MotionFilter, Noise
+from relaytrack.trackers.params import DeepSortParams
+from relaytrack.trackers.rows import Column, Move, some, where
+from relaytrack.trackers.score_calibration import JitterScale
+
+Ints = NDArray[np.int64]
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_LIFE = np.dtype(
+    [
+        *((name, "i8") for name in ("id", "serial", "hits", "misses", "index")),
+        *((name, "f8") for name in ("seen", "score", "doubt", "born", "x", "y")),
+    ]
+)
+
+LEFT = 0.5
+"""Heights from where it was born at which a track has left its place."""
+
+
+def make_filter(params: DeepSortParams) -> MotionFilter:
+    """The Kalman filter that the settings name."""
+    noise = Noise(params.position_noise, params.velocity_noise)
+    if params.kalman == "batched":
+        return BatchedKalman(noise)
+    from relaytrack.trackers.motion.kalman_reference import FilterpyKalman
+
+    return FilterpyKalman(noise)
+
+
+def make_memory(params: DeepSortParams, dimensions: int) -> FeatureMemory:
+    """The memory of looks that the settings name."""
+    if params.association == "cascade":
+        return Gallery(dimensions, params.budget)
+    return RunningMean(dimensions, params.feature_momentum)
+
+
+class Tracks:
+    """N tracks in rows 0..N-1: motion, appearance, life.
+
+    Attributes:
+        motion: their Kalman filter.
+        memory: how they look; None as long as no embedding was ever given.
+        xyxy: (N, 4) float64 boxes, from the filter's state.
+    """
+
+    def __init__(self, params: DeepSortParams) -> None:
+        self._params = params
+        self.motion = make_filter(params)
+        self._life = Column(dtype=_LIFE)
+        self.memory: FeatureMemory | None = None
+        self._born = 0
+        self._named = 0
+        self._jitter = JitterScale()
+        self._dimensions = 0
+        self.xyxy: NDArray[np.float64] = np.zeros((0, 4))
+
+    def __len__(self) -> int:
+        """Number of tracks."""
+        return len(self._life)
+
+    @property
+    def ids(self) -> Ints:
+        """(N,) 0 as long as a track is tentative."""
+        return self._life.values["id"]
+
+    @property
+    def serial(self) -> Ints:
+        """(N,) order of birth."""
+        return self._life.values["serial"]
+
+    @property
+    def hits(self) -> Ints:
+        """(N,) number of detections matched."""
+        return self._life.values["hits"]
+
+    @property
+    def misses(self) -> Ints:
+        """(N,) number of frames since the last of them; 0 where seen in this frame."""
+        return self._life.values["misses"]
+
+    @property
+    def seen(self) -> Floats:
+        """(N,) clock of the last detection, seconds."""
+        return self._life.values["seen"]
+
+    @property
+    def score(self) -> Floats:
+        """(N,) its score."""
+        return self._life.values["score"]
+
+    @property
+    def index(self) -> Ints:
+        """(N,) its row in the caller's arrays."""
+        return self._life.values["index"]
+
+    @property
+    def doubt(self) -> Floats:
+        """(N,) how doubtful the hits of a tentative track are together: the product of their doubts."""
+        return self._life.values["doubt"]
+
+    def still(self, clock: float, seconds: float) -> NDArray[np.bool_] | None:
+        """(N,) True for tracks older than `seconds` that are where they were born; None where none is so old."""
+        life = self._life.values
+        old: NDArray[np.bool_] = clock - life["born"] > seconds
+        if not some(old):
+            return None
+        x, y, _, height = self.motion.position.T
+        still: NDArray[np.bool_] = old & (np.hypot(x - life["x"], y - life["y"]) < LEFT * height)
+        return still
+
+    def make_room_for(self, found: Detections) -> None:
+        """Set up the memory of looks when the first embeddings come.
+
+        Raises:
+            InputError: embeddings of another length than before.
+        """
+        dimensions = found.embeddings.shape[1]
+        if self._dimensions == 0 and dimensions:
+            self._dimensions = dimensions
+            self.memory = make_memory(self._params, dimensions)
+            nothing = np.zeros((len(self), dimensions), np.float32)
+            self.memory.append(nothing, np.zeros(len(self), bool))
+        elif dimensions not in (0, self._dimensions):
+            raise InputError(f"embeddings have {dimensions} numbers, those before had {self._dimensions}")
+
+    def warp(self, matrix: Floats) -> None:
+        """Carry every track over into a picture that the camera's motion has moved by `matrix` (2, 3)."""
+        self.motion.warp(matrix)
+        life = self._life.values
+        life["x"], life["y"] = matrix[:, :2] @ np.stack([life["x"], life["y"]]) + matrix[:, 2:]
+
+    def predict(self, dt: float) -> None:
+        """Move every track `dt` seconds on; those not seen in the last frame keep their shape."""
+        unseen = where(self.misses > 0)
+        if len(unseen):
+            self.motion.hold_shape(unseen)
+        self.motion.predict(dt)
+        self.misses[:] += 1
+        self.xyxy = boxes.to_xyxy(self.motion.position)
+
+    def update(self, rows: Rows, found: Detections, picks: Rows, clock: float) -> None:
+        """Correct the tracks `rows` by the detections `picks`."""
+        scores = found.scores[picks]
+        self.motion.update(rows, found.xyah[picks], self._noise_scale(rows, found.xyah[picks], scores))
+        self.hits[rows] += 1
+        self.seen[rows] = clock
+        self.misses[rows] = 0
+        self.score[rows] = scores
+        self.index[rows] = found.indices[picks]
+        self.xyxy = boxes.to_xyxy(self.motion.position)
+
+    def _noise_scale(self, rows: Rows, measured: Floats, scores: Floats) -> Floats:
+        """(M,) factors of the measurement variance of detections that the tracks `rows` get."""
+        noise = np.ones(len(rows))
+        if self._params.score_noise > 0:
+            noise -= self._params.score_noise * scores.clip(0.0, 0.95)
+        if self._params.steady_jitter > 0:
+            steady = where((self.misses[rows] == 1) & (self.hits[rows] > 3))
+            x, y, _, height = self.motion.position[rows[steady]].T
+            there = measured[steady]
+            self._jitter.observe((np.abs(there[:, 0] - x) + np.abs(there[:, 1] - y)) / height)
+            noise *= min(max((self._jitter.value / self._params.steady_jitter) ** 2, 0.02), 9.0)
+        return noise
+
+    def start(self, found: Detections, picks: Rows, doubt: Floats, clock: float) -> None:
+        """Begin a tentative track at each detection of `picks` (M,), doubtful by `doubt` (M,)."""
+        count = len(picks)
+        if count == 0:
+            return
+        self.motion.append(found.xyah[picks])
+        life = np.zeros(count, _LIFE)
+        life["serial"] = self._born + np.arange(count)
+        life["hits"] = 1
+        life["seen"] = life["born"] = clock
+        life["x"], life["y"] = found.xyah[picks, :2].T
+        life["doubt"] = doubt
+        life["score"] = found.scores[picks]
+        life["index"] = found.indices[picks]
+        self._life.append(life)
+        if self.memory is not None:
+            embeddings = found.embeddings[picks]  # zero where there is none; without columns where all lack it
+            if embeddings.shape[1] == 0:
+                embeddings = np.zeros((count, self._dimensions), np.float32)
+            self.memory.append(embeddings, found.embedded[picks])
+        self._born += count
+        self.xyxy = np.concatenate([self.xyxy, found.xyxy[picks]])
+
+    def confirm(self) -> Rows:
+        """Give ids to tentative tracks with enough hits, or two beyond doubt, by birth; return their rows."""
+        p = self._params
+        enough = (self.hits >= p.n_init) | ((self.hits >= 2) & (self.doubt < p.early_doubt))
+        rows = where((self.ids == 0) & enough)
+        if len(rows) == 0:
+            return rows
+        rows = rows[np.argsort(self.serial[rows])]
+        self.ids[rows] = self._named + 1 + np.arange(len(rows))
+        self._named += len(rows)
+        return rows
+
+    def drop(self, dead: NDArray[np.bool_]) -> None:
+        """Forget the tracks where `dead` (N,) is True."""
+        if not some(dead):
+            return
+        move = Move.without(dead)
+        self.motion.remove(move)
+        if self.memory is not None:
+            self.memory.remove(move)
+        self._life.remove(move)
