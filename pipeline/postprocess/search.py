@@ -12,7 +12,8 @@ import numpy as np
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats, Image
-from relaytrack.pipeline.render.labels import blend, identity_color, ink_on, pill
+from relaytrack.pipeline.render.labels import blend, pill
+from relaytrack.pipeline.render.palette import identity_color, ink_on
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, TrackRecord

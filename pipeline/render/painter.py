@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
-from relaytrack.pipeline.render.labels import blend, identity_color, ink_on, pill, text_size
+from relaytrack.pipeline.render.labels import blend, pill, text_size
+from relaytrack.pipeline.render.palette import identity_color, ink_on
 
 _SHIFT = 3  # sub-pixel bits of cv2's coordinates
 _PLATE = (14, 17, 23)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relaytrack.pipeline.render.labels import identity_color
+from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report.markup import Markup, join, tag
 from relaytrack.pipeline.results.run_data import RunData
 

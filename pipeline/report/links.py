@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relaytrack.pipeline.render.labels import identity_color, ink_on
+from relaytrack.pipeline.render.palette import identity_color, ink_on
 from relaytrack.pipeline.report.markup import Markup, link, tag
 from relaytrack.pipeline.results.run_data import RunData
 

@@ -17,7 +17,7 @@ from relaytrack.pipeline.postprocess.corrections import Run, forget, merge, open
 from relaytrack.pipeline.postprocess.finalize import finalize
 from relaytrack.pipeline.records import Frame, FrameTracks, Image
 from relaytrack.pipeline.render.encoder import Encoder
-from relaytrack.pipeline.render.labels import identity_color
+from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.sinks import create_sinks

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relaytrack.pipeline.records import Frame, FrameTracks
-from relaytrack.pipeline.render.labels import blend, identity_color, ink_on, pill, text_size
+from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.painter import Painter, _overlap, _places, format_time
+from relaytrack.pipeline.render.palette import identity_color, ink_on
 
 
 def _tracks(boxes: list[list[float]], ids: list[int], *, time: float = 0.0, size: int = 200) -> FrameTracks:

@@ -16,7 +16,7 @@ import pytest
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Frame, FrameTracks
 from relaytrack.pipeline.render.annotator import Annotator
-from relaytrack.pipeline.render.labels import identity_color
+from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.report.charts import time_axis
 from relaytrack.pipeline.report.markup import Markup, join, link, tag
