@@ -28,7 +28,7 @@ class Frame:
         index: 1-based number of the frame in its own source (frames left out by `max_fps` or dropped count).
         time: seconds on the run's clock. Files: presentation time from the file's first frame plus the
             camera's `offset`. Live: arrival time since the run's start plus `offset`.
-        image: (H, W, 3) uint8 RGB, already cut to the camera's region of interest.
+        image: (H, W, 3) uint8 RGB with square pixels, already cut to the camera's region of interest.
         origin: (x, y) of the image's top left pixel in the source's full picture; (0, 0) without a `crop`.
         arrived: `time.monotonic()` when the frame was decoded, for latency figures.
     """

@@ -50,6 +50,9 @@ class CameraConfig(Section):
     max_fps: float | None = Field(default=None, gt=0, description="leave out frames above this rate")
     offset: float = Field(default=0.0, description="seconds added to this camera's clock")
     fps: float | None = Field(default=None, gt=0, description="rate of a source that has no clock (images)")
+    pixel_aspect: float | None = Field(
+        default=None, ge=0.2, le=5, description="a pixel's width over its height; default: what the video says"
+    )
     transport: Literal["tcp", "udp"] | None = Field(default=None, description="RTSP; default: input.transport")
     live: bool | None = Field(default=None, description="drop old frames; default: RTSP and webcams yes, files no")
     detections: str | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")

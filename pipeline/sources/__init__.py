@@ -48,9 +48,13 @@ def create_source(
     live = is_live(camera, run)
     if _is_file(address):
         path = Path(address.removeprefix("file://")).expanduser()
-        find = partial(find_reader, path, redact_url(camera.url), options, fps=camera.fps)
+        find = partial(
+            find_reader, path, redact_url(camera.url), options, fps=camera.fps, pixel_aspect=camera.pixel_aspect
+        )
         return RecordedSource(settings, find, live=live)
-    reach = partial(connect, address, camera.transport or options.transport, options, live=live)
+    reach = partial(
+        connect, address, camera.transport or options.transport, options, live=live, pixel_aspect=camera.pixel_aspect
+    )
     if live:
         return LiveSource(settings, reach, options)
     return RecordedSource(settings, lambda: (reach(), None), live=False)

@@ -19,7 +19,7 @@ from relaytrack.pipeline.sources.base import LOG, ReadError, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.latest_value import Mailbox
 from relaytrack.pipeline.sources.limits import RateLimit
-from relaytrack.pipeline.sources.video import ImageConverter, VideoReader, oriented_size
+from relaytrack.pipeline.sources.video import ImageConverter, VideoReader, true_size
 
 _POLL = 0.1  # seconds; how soon a stop event is seen
 _EXIT = 0.7  # seconds that the end of the process waits for connections to close
@@ -28,13 +28,14 @@ _CONNECTIONS: dict[threading.Thread, Mailbox[Any]] = {}  # those whose threads r
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A decoded picture: its number, `time.monotonic()` of its arrival, and the packets broken so far."""
+    """A decoded picture: its number, `time.monotonic()` of its arrival, the packets broken so far, and the stream."""
 
     index: int
     arrived: float
     raw: VideoFrame
     broken: int
     fps: float | None
+    aspect: float = 1.0
 
 
 class Backoff:
@@ -150,7 +151,7 @@ class LiveSource:
 
     def _begin(self, arrival: Arrival, dropped: int) -> None:
         if self._converter is None:
-            full = oriented_size(arrival.raw)
+            full = true_size(arrival.raw, arrival.aspect)
             self.size = self._camera.view_size(full)
             self._converter = ImageConverter(full)
             self.fps = self._camera.rate(arrival.fps)
@@ -213,7 +214,7 @@ class LiveSource:
                 self._broken = broken + reader.broken
                 arrived = time.monotonic()
                 if self._limit.keep(arrived):
-                    box.put(Arrival(self._index, arrived, picture.raw, self._broken, reader.fps))
+                    box.put(Arrival(self._index, arrived, picture.raw, self._broken, reader.fps, reader.aspect))
             box.fail("the stream ended")
         except ReadError as error:
             box.fail(str(error))

@@ -133,7 +133,9 @@ class RecordedSource:
             self._camera.warn(f"incomplete file: it ends at {last:.1f} s of {promised:.1f} s")
 
 
-def find_reader(path: Path, shown: str, options: InputConfig, *, fps: float | None) -> tuple[Reader, str | None]:
+def find_reader(
+    path: Path, shown: str, options: InputConfig, *, fps: float | None, pixel_aspect: float | None = None
+) -> tuple[Reader, str | None]:
     """Choose the reader of a file or folder after a look at it.
 
     Args:
@@ -141,6 +143,7 @@ def find_reader(path: Path, shown: str, options: InputConfig, *, fps: float | No
         shown: how messages call it, without credentials.
         options: how the file is read.
         fps: rate of a folder of images, None to find out.
+        pixel_aspect: a pixel's width over its height; None: what the video says.
 
     Returns:
         The reader, not yet opened, and a warning or None.
@@ -163,4 +166,7 @@ def find_reader(path: Path, shown: str, options: InputConfig, *, fps: float | No
     warning = None
     if layout is not None and layout.missing_bytes:
         warning = f"incomplete file: {shown} was cut off; it is read up to the cut"
-    return VideoReader(f"file:{path}", threads=options.threads, longest_gap=options.longest_gap), warning
+    reader = VideoReader(
+        f"file:{path}", threads=options.threads, longest_gap=options.longest_gap, pixel_aspect=pixel_aspect
+    )
+    return reader, warning

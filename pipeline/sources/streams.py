@@ -12,7 +12,9 @@ from relaytrack.pipeline.sources.video import VideoReader
 _WEBCAM = "webcam:"
 
 
-def connect(address: str, transport: str, options: InputConfig, *, live: bool) -> VideoReader:
+def connect(
+    address: str, transport: str, options: InputConfig, *, live: bool, pixel_aspect: float | None = None
+) -> VideoReader:
     """Prepare to read a network stream or a webcam; it may take as long as a name look-up.
 
     Args:
@@ -20,6 +22,7 @@ def connect(address: str, transport: str, options: InputConfig, *, live: bool) -
         transport: "tcp" or "udp", for RTSP.
         options: time limits and decoder threads.
         live: take the time stamps as they are and never read ahead.
+        pixel_aspect: a pixel's width over its height; None: what the stream says.
 
     Raises:
         ReadError: the host is unknown, or there is no such webcam.
@@ -47,6 +50,7 @@ def connect(address: str, transport: str, options: InputConfig, *, live: bool) -
         threads=options.threads,
         low_delay=True,
         longest_gap=None if live else options.longest_gap,
+        pixel_aspect=pixel_aspect,
     )
 
 

@@ -25,6 +25,7 @@ _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover o
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
 _MOST_DEMUX_ERRORS = 100  # one after the other
 _PLAUSIBLE_RATES = (0.05, 480.0)
+_PLAUSIBLE_ASPECTS = (0.2, 5.0)
 _COUNTED_FROM_ZERO = ("matroska", "avi")  # formats whose length is the last time, whatever the first one is
 
 
@@ -33,7 +34,8 @@ class VideoReader:
 
     Attributes:
         fps: nominal rate, None where the video does not tell.
-        size: (width, height) of its pictures, after rotation.
+        size: (width, height) of its pictures in their true shape, after rotation.
+        aspect: a stored pixel's width over its height; 1 in most videos.
         broken: packets that could not be decoded so far.
         duration: seconds from the first picture that the video says it lasts, None where unknown.
     """
@@ -49,6 +51,7 @@ class VideoReader:
         threads: int = 1,
         low_delay: bool = False,
         longest_gap: float | None = 3600.0,
+        pixel_aspect: float | None = None,
     ) -> None:
         """Prepare to read `address`; see `open_container` for the options.
 
@@ -62,15 +65,18 @@ class VideoReader:
             low_delay: never hold pictures back for the sake of frame-parallel decoding.
             longest_gap: see `RecordedClock`; None never reads ahead and takes every stamp as it is, for a live
                 camera, whose clock is that of arrival.
+            pixel_aspect: a pixel's width over its height; None: what the video says.
         """
         self.fps: float | None = None
         self.size: tuple[int, int] = (0, 0)
+        self.aspect = 1.0
         self.broken = 0
         self.duration: float | None = None
         self._address, self._format, self._options = address, format, options
         self._open_timeout, self._read_timeout = open_timeout, read_timeout
         self._threads, self._low_delay = threads, low_delay
         self._longest_gap = longest_gap
+        self._pixel_aspect = pixel_aspect
         self._clock: RecordedClock | None = None
         self._container: InputContainer | None = None
         self._converter: ImageConverter | None = None
@@ -96,6 +102,7 @@ class VideoReader:
         stream.thread_type = "SLICE" if self._low_delay or self._threads == 1 else "AUTO"
         stream.codec_context.thread_count = self._threads
         self.fps = _nominal_rate(stream)
+        self.aspect = self._pixel_aspect or _stored_aspect(stream)
         self.duration = self._duration(self._container, stream)
         deadline = None if self._open_timeout is None else started + self._open_timeout
         decoded = self._decode(self._container, stream, deadline)
@@ -107,7 +114,7 @@ class VideoReader:
         self._first = next(self._pictures, None)
         if self._first is None:
             raise ReadError("no picture in this video")
-        self.size = oriented_size(self._first.raw)
+        self.size = true_size(self._first.raw, self.aspect)
         start = self._clock.first_stamp if self._clock else None
         if (
             self.duration
@@ -208,8 +215,8 @@ class VideoReader:
 class ImageConverter:
     """Makes RGB arrays of one camera's pictures, all of the size of its first one.
 
-    A picture with a rotation mark (telephones write it) is turned upright; one of another size than the first,
-    as after a camera was set up anew, is scaled to the first one's.
+    A picture with a rotation mark (telephones write it) is turned upright, one with pixels that are not square gets
+    its true shape; one of another size than the first, as after a camera was set up anew, is scaled to the first one's.
     """
 
     def __init__(self, size: tuple[int, int] | None = None) -> None:
@@ -222,7 +229,7 @@ class ImageConverter:
         """The picture as uint8 RGB (H, W, 3), contiguous and free to be written to."""
         turns = _quarter_turns(frame)
         if self._size is None:
-            self._size = oriented_size(frame)
+            self._size = true_size(frame)
         width, height = self._size if turns % 2 == 0 else self._size[::-1]
         try:
             rgb = self._reformatter.reformat(frame, width=width, height=height, **self._options)
@@ -233,9 +240,19 @@ class ImageConverter:
         return np.ascontiguousarray(np.rot90(image, turns) if turns else image)
 
 
-def oriented_size(frame: VideoFrame) -> tuple[int, int]:
-    """(width, height) of a picture after it was turned upright."""
-    return (frame.height, frame.width) if _quarter_turns(frame) % 2 else (frame.width, frame.height)
+def true_size(frame: VideoFrame, aspect: float = 1.0) -> tuple[int, int]:
+    """(width, height) of a picture with square pixels and upright; none of its own pixels are lost.
+
+    Args:
+        frame: the picture as it is stored.
+        aspect: a stored pixel's width over its height.
+    """
+    width, height = frame.width, frame.height
+    if aspect > 1:
+        width = round(width * aspect)
+    else:
+        height = round(height / aspect)
+    return (height, width) if _quarter_turns(frame) % 2 else (width, height)
 
 
 def _quarter_turns(frame: VideoFrame) -> int:
@@ -246,6 +263,12 @@ def _quarter_turns(frame: VideoFrame) -> int:
 def _in_seconds(stamp: int | None, unit: Fraction | None) -> float | None:
     """Seconds on the stream's clock; one division of whole numbers, hence the same on every machine."""
     return None if stamp is None or unit is None else stamp * unit.numerator / unit.denominator
+
+
+def _stored_aspect(stream: VideoStream) -> float:
+    """The pixels' aspect that a video tells; 1 where it tells none, or one that no camera has."""
+    told = float(stream.sample_aspect_ratio or 1)
+    return told if _PLAUSIBLE_ASPECTS[0] <= told <= _PLAUSIBLE_ASPECTS[1] else 1.0
 
 
 def _nominal_rate(stream: VideoStream) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,44 @@ def test_a_film_from_a_telephone_is_turned_upright(make_video: MakeVideo, make_s
     assert source.size == (96, 160)
     turned = [np.rot90(frame.image, 1) for frame in frames]
     assert [number_in(image) for image in turned] == list(range(1, 21))
+
+
+def _squeezed(path: Path, aspect: Fraction, rate: int = 5) -> Path:
+    """A video of a bright disc in the middle, 64 pixels wide and high when the pixels have their true shape."""
+    width, height = 2 * round(80 / max(aspect, Fraction(1))), 2 * round(48 * min(aspect, Fraction(1)))
+    y, x = np.mgrid[:height, :width]
+    disc = np.hypot((x + 0.5) * 160 / width - 80, (y + 0.5) * 96 / height - 48) < 32
+    image = np.repeat((disc * 200 + 20).astype(np.uint8)[..., None], 3, axis=2)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=rate, options={"crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("aspect", [Fraction(2), Fraction(10, 11), Fraction(1, 2), Fraction(16, 11)])
+@pytest.mark.parametrize("name", ["dvd.mp4", "dvd.mkv", "dvd.ts"])
+def test_pixels_that_are_not_square_are_looked_at_in_their_true_shape(
+    tmp_path: Path, make_source: MakeSource, aspect: Fraction, name: str
+) -> None:
+    source = make_source(_squeezed(tmp_path / name, aspect))
+    frames = read(source)
+    assert source.size == frames[0].image.shape[1::-1]
+    disc = frames[0].image[..., 0] > 120
+    rows, columns = np.flatnonzero(disc.any(1)), np.flatnonzero(disc.any(0))
+    assert len(columns) / len(rows) == pytest.approx(1.0, abs=0.05)
+    stored = 4 * round(80 / max(aspect, Fraction(1))) * round(48 * min(aspect, Fraction(1)))
+    assert frames[0].image[..., 0].size >= stored, "no pixel is lost"
+
+
+def test_the_configured_pixel_aspect_goes_before_the_videos_own(tmp_path: Path, make_source: MakeSource) -> None:
+    path = _squeezed(tmp_path / "a.mp4", Fraction(2))
+    assert read(make_source(path, pixel_aspect=1.0))[0].image.shape == (96, 80, 3)
+    assert read(make_source(path, crop=(80, 0, 80, 96)))[0].image.shape == (96, 80, 3)
+    assert read(make_source(_squeezed(tmp_path / "b.mp4", Fraction(1)), pixel_aspect=2.0))[0].image.shape[1] == 320
 
 
 def test_a_change_of_size_within_a_stream_keeps_the_first_size(
