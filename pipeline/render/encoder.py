@@ -19,8 +19,8 @@ import numpy as np
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.render.pauses import SHORTENED, Pauses
 from relaytrack.pipeline.results.folder import open_private, writing
-from relaytrack.pipeline.sinks.pauses import SHORTENED, Pauses
 
 _CLOCK = 90_000  # ticks per second of the files
 _BT601 = 6  # FFmpeg's number of the colour matrix that cv2.cvtColor uses (AVCOL_SPC_SMPTE170M)
@@ -32,7 +32,7 @@ class Encoder:
     """Writes pictures of one size as H.264, yuv420p, at the times they have.
 
     A pause of more than `LONGEST_STILL` seconds lasts `SHORTENED` seconds in the file; see
-    `relaytrack.pipeline.sinks.pauses`.
+    `relaytrack.pipeline.render.pauses`.
 
     While it is written, the file is a fragmented mp4: a fragment goes to the disk at least every `fragment`
     seconds of video, so that after a kill everything up to the last one plays. Odd sizes are padded to even

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.render.pauses import shown_at
 from relaytrack.pipeline.results.folder import SEGMENT
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
-from relaytrack.pipeline.sinks.pauses import shown_at
 
 _JOIN = 5.0  # seconds; a shorter absence from a camera is part of the same visit
 _MOST_TRACKS = 2000

@@ -12,12 +12,12 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.render.pauses import SHORTENED
 from relaytrack.pipeline.sinks.base import Sink, Step
 from relaytrack.pipeline.sinks.events import EventsSink, Revision
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
 from relaytrack.pipeline.sinks.mot import MotSink
-from relaytrack.pipeline.sinks.pauses import SHORTENED
 from relaytrack.pipeline.sinks.privacy import FOLDER, PrivacySink
 from relaytrack.pipeline.sinks.segments import DiskLimit
 from relaytrack.pipeline.sinks.video import VideoSink

@@ -29,10 +29,10 @@ import numpy as np
 
 from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.records import Floats, FrameTracks
+from relaytrack.pipeline.render.pauses import SHORTENED, is_long
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality
-from relaytrack.pipeline.sinks.pauses import SHORTENED, is_long
 
 NAME = "identities.json"
 EMBEDDINGS = "embeddings.npz"

@@ -2,7 +2,7 @@
 
 A segment of camera `gate` is `video/gate/20261120T123000.mp4`, `tracks/gate/20261120T123000.txt` and so on; its
 name is the UTC time of its first frame. A pause longer than a video stands still
-(`relaytrack.pipeline.sinks.pauses`) begins a new segment too.
+(`relaytrack.pipeline.render.pauses`) begins a new segment too.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.render.pauses import is_long
 from relaytrack.pipeline.results.folder import SEGMENT
 from relaytrack.pipeline.sinks.base import Step
-from relaytrack.pipeline.sinks.pauses import is_long
 
 KINDS = ("video", "tracks", "global")
 
