@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,9 @@ class ImageFile:
 class ImageFolderReader:
     """The images of a folder in the order of their names, numbers in them taken as numbers.
 
-    The rate is that of the configuration, else `frameRate` of `seqinfo.ini`, else 30 per second.
+    In MOTChallenge's layout, where the names are frame numbers, a picture that is missing leaves its number free;
+    elsewhere the pictures are numbered as they follow. The rate is that of the configuration, else `frameRate` of
+    `seqinfo.ini`, else 30 per second.
 
     Attributes:
         fps: rate of the images.
@@ -49,6 +51,7 @@ class ImageFolderReader:
         self.note: str | None = None
         self._folder = folder
         self._files: list[Path] = []
+        self._numbers: Sequence[int] = ()
 
     def open(self) -> None:
         """List the images and read the first one.
@@ -58,15 +61,20 @@ class ImageFolderReader:
         """
         images, rate = self._sequence_info()
         folder = self._folder / images
+        mot = images != "." or (self._folder / "seqinfo.ini").is_file()
         try:
-            files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+            files, dead = list_pictures(folder)
         except OSError as error:
             raise ReadError(f"the folder cannot be read ({error.strerror})") from None
         if not files:
-            raise ReadError("no images in this folder")
+            raise ReadError("no images in this folder" + (", only links that lead nowhere" if dead else ""))
+        if dead:
+            links = "1 link that leads" if dead == 1 else f"{dead} links that lead"
+            self.note = f"{links} nowhere left out of the folder"
         self._files = sorted(files, key=lambda path: (_natural(path.stem), path.name))
+        self._numbers = _numbers(self._files) if mot else range(1, len(files) + 1)
         self.fps = self.fps or rate or DEFAULT_FPS
-        self.duration = len(files) / self.fps
+        self.duration = self._numbers[-1] / self.fps
         first = next((image for image in map(_read, self._files) if image is not None), None)
         if first is None:
             raise ReadError("no image in this folder can be read")
@@ -75,7 +83,7 @@ class ImageFolderReader:
     def pictures(self) -> Iterator[ImageFile]:
         """Every image of the folder in order; `convert` reads it."""
         assert self.fps is not None, "open() comes first"
-        for number, path in enumerate(self._files, 1):
+        for number, path in zip(self._numbers, self._files, strict=True):
             yield ImageFile(number, (number - 1) / self.fps, path)
 
     def convert(self, file: Path) -> Image | None:
@@ -109,10 +117,32 @@ class ImageFolderReader:
         return (named if (self._folder / named).is_dir() else default), rate
 
 
+def list_pictures(folder: Path) -> tuple[list[Path], int]:
+    """The pictures of a folder, in no order, and how many links called like pictures lead nowhere.
+
+    Hidden files (macOS writes `._name.jpg` beside each picture) and folders called like pictures are left out.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    named = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    dead = sum(path.is_symlink() and not path.exists() for path in named)
+    return [path for path in named if path.is_file()], dead
+
+
+def _numbers(files: Sequence[Path]) -> Sequence[int]:
+    """Frame numbers, from 1, by the names of files in order; by their places where the names are no numbers."""
+    stems = [path.stem for path in files]
+    if not all(stem.isascii() and stem.isdecimal() for stem in stems):
+        return range(1, len(files) + 1)
+    numbers = [int(stem) - int(stems[0]) + 1 for stem in stems]
+    return numbers if len(set(numbers)) == len(numbers) else range(1, len(files) + 1)
+
+
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key by which frame2 comes before frame10."""
     parts = _DIGITS.split(name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
 def _read(path: Path) -> Image | None:

@@ -101,3 +101,43 @@ def test_a_folder_of_broken_images_is_an_error(tmp_path: Path, make_source: Make
     (tmp_path / "1.jpg").write_text("no image")
     with pytest.raises(SourceError, match="camera 'door': no image in this folder can be read"):
         make_source(tmp_path).open()
+
+
+@pytest.mark.parametrize("layout", [".", "img1"])
+def test_files_that_only_end_like_pictures_are_no_frames(
+    tmp_path: Path, make_source: MakeSource, layout: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write(tmp_path / layout, ["frame_0001.jpg", "frame_0002.jpg", "frame_0003.jpg"])
+    for name in ("._frame_0001.jpg", "._frame_0002.JPG", ".hidden.png"):
+        (folder / name).write_bytes(b"\0\5\x16\7 resource fork")
+    (folder / "a_folder.jpg").mkdir()
+    (folder / "a_folder.jpg" / "1.jpg").write_bytes((folder / "frame_0001.jpg").read_bytes())
+    (folder / "a_dead_link.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (folder / "frame_0004.png").symlink_to(folder / "frame_0001.jpg")
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "notes.txt"):
+        (folder / name).write_bytes(b"no picture")
+    source = make_source(tmp_path, fps=10)
+    assert [(index, red) for index, _, red in read(source)] == [(1, 1), (2, 2), (3, 3), (4, 1)]
+    assert source.stats.broken == 0
+    assert source.stats.warning == "camera 'door': 1 link that leads nowhere left out of the folder"
+    assert len(caplog.records) == 1
+
+
+def test_a_folder_of_dead_links_is_an_error(tmp_path: Path, make_source: MakeSource) -> None:
+    (tmp_path / "1.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(SourceError, match="no images in this folder, only links that lead nowhere"):
+        make_source(tmp_path).open()
+
+
+def test_a_missing_picture_of_a_sequence_keeps_its_number(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path / "img1", [f"{number:06d}.png" for number in range(1, 7)])
+    (tmp_path / "img1/000003.png").unlink()
+    (tmp_path / "img1/000005.png").unlink()
+    (tmp_path / "img1/000005.png").symlink_to(tmp_path / "fetched later.png")
+    found = read(make_source(tmp_path, fps=10))
+    assert found == [(number, pytest.approx((number - 1) / 10), number) for number in (1, 2, 4, 6)]
+
+
+def test_digits_that_are_no_numbers(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path, ["①.png", "3².png", "٣.png", "x.png"])
+    assert sorted(red for _, _, red in read(make_source(tmp_path))) == [1, 2, 3, 4]
