@@ -15,6 +15,7 @@ from torch import Tensor
 from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend
 from relaytrack.reid.checkpoint import WeightsInfo, default_weights, load_info, load_model
 from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.network_cache import cached_network
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -23,9 +24,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Embedder:
     """A re-identification network ready to use.
 
-    On a CPU the network runs in onnxruntime, made from the weights when the embedder starts (twice as fast as
-    the same folded network in torch); on a GPU in torch. One crop's vector does not depend on the others in
-    its batch.
+    On a CPU the network runs in onnxruntime (twice as fast as the same folded network in torch), exported from the
+    weights at the first start and kept in the user's cache folder (`reid.network_cache`); on a GPU in torch. One
+    crop's vector does not depend on the others in its batch.
 
     Args:
         weights: file of `relaytrack.reid.checkpoint.save_model`, an ".onnx" file ((B, 3, H, W) RGB ImageNet-normalised
@@ -157,9 +158,13 @@ def _load(path: Path, device: torch.device, threads: int | None) -> tuple[Backen
             raise WeightsError(f"weights not found: {path}")
         foreign = OnnxBackend(path, device, threads)
         return foreign, foreign.info
-    model, info = load_model(path), load_info(path)
+    info = load_info(path)
     if device.type == "cpu" and importlib.util.find_spec("onnx"):  # else torch, slower; `provider` says so
-        from relaytrack.reid.export import to_onnx
+        return OnnxBackend(cached_network(path, lambda: _exported(path)), device, threads, name=str(path)), info
+    return TorchBackend(load_model(path), device, threads), info
 
-        return OnnxBackend(to_onnx(model), device, threads, name=str(path)), info
-    return TorchBackend(model, device, threads), info
+
+def _exported(path: Path) -> bytes:
+    from relaytrack.reid.export import to_onnx
+
+    return to_onnx(load_model(path))
