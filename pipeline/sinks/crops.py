@@ -10,39 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from relaytrack.pipeline.records import Floats, FrameTracks, Image
+from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.results.folder import writing
+from relaytrack.pipeline.sinks.crop_quality import HEIGHT, crop_quality
+
+__all__ = ["Crop", "CropStrip", "crop_quality", "cut", "jpeg", "remove_pictures"]
 
 _BETTER = 1.1  # a new picture must be that much better: encoding each small step would be waste
-_HEIGHT = 256
 
 
-def crop_quality(tracks: FrameTracks) -> Floats:
-    """How well each box shows its person, (N,), higher is better.
-
-    The detection score times the box's height in pixels, less for people whom somebody nearer hides (tracked or only
-    detected, with feet lower in the picture) and for boxes that the picture's edge cuts.
-    """
-    boxes = tracks.xyxy
-    if not len(boxes):
-        return np.zeros(0, np.float32)
-    height, width = tracks.frame.image.shape[:2]
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
-    others = np.concatenate((boxes, tracks.detections.xyxy.reshape(-1, 4)))
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    area, other_area = np.prod(sides, axis=1)[:, None], np.prod(others[:, 2:] - others[:, :2], axis=1)[None, :]
-    own = shared > 0.6 * (area + other_area - shared)  # the box itself, and the detection it came from
-    nearer = others[None, :, 3] > boxes[:, None, 3]
-    hidden = np.where(own, 0.0, np.where(nearer, 1.0, 0.25) * shared / area)
-    seen = 1.0 - np.clip(hidden.max(axis=1), 0.0, 0.95)
-    edge = (boxes[:, 0] < 1) | (boxes[:, 1] < 1) | (boxes[:, 2] > width - 1) | (boxes[:, 3] > height - 1)
-    quality: Floats = tracks.scores * np.minimum(sides[:, 1], _HEIGHT) * seen * np.where(edge, 0.4, 1.0)
-    return np.asarray(quality, np.float32)
-
-
-def cut(image: Image, box: Floats, height: int = _HEIGHT) -> Image | None:
+def cut(image: Image, box: Floats, height: int = HEIGHT) -> Image | None:
     """The part of `image` inside `box` (xyxy pixels), shrunk to at most `height` rows; None if nothing is left."""
     x1, y1 = max(0, math.floor(float(box[0]))), max(0, math.floor(float(box[1])))
     x2, y2 = min(image.shape[1], math.ceil(float(box[2]))), min(image.shape[0], math.ceil(float(box[3])))

@@ -3,8 +3,8 @@
 `identities.json` holds, times in seconds of the run's clock:
 
 * `clock_zero` (live runs): seconds since the epoch at the clock's 0;
-* `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame), `last_index` and `cuts`
-  (pauses that its video shortens: the time after each, and by how many seconds);
+* `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame), `last_index` and, where
+  its video shortens pauses, `cuts` (the time after each pause, and by how many seconds);
 * `identities`, by id: `id`, `cameras`, `first`, `last`, `frames`, `crop` (a file below the output folder or
   null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to: pieces without a
   gap of more than 2 seconds) and `crops` (each `time`, `quality` and `file`, in time order).
@@ -32,11 +32,13 @@ from relaytrack.pipeline.records import Floats, FrameTracks
 from relaytrack.pipeline.render.pauses import SHORTENED, is_long
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes
 from relaytrack.pipeline.sinks.base import Step
-from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality
+from relaytrack.pipeline.sinks.crop_quality import CropJudge
+from relaytrack.pipeline.sinks.crops import CropStrip
 
 NAME = "identities.json"
 EMBEDDINGS = "embeddings.npz"
 _GAP = 2.0
+_UNKNOWN = 0.7  # `_Live.likeness` where there is nothing to compare
 _MOST_CUTS = 10_000
 _MOST_CROPS = 8  # of a track that comes back after its pictures moved to the disk
 
@@ -89,6 +91,13 @@ class _Live:
     strip: CropStrip | None = None
     embedding: Floats | None = None  # weighted sum
 
+    def likeness(self, embedding: Floats) -> float:
+        """A factor for the quality of a picture, 0.01..1: less where it looks unlike the track's pictures so far."""
+        if self.embedding is None or not np.isfinite(embedding).all():
+            return _UNKNOWN
+        mean = self.embedding / max(float(np.linalg.norm(self.embedding)), 1e-12)
+        return max(0.1, float(mean @ embedding)) ** 2
+
 
 class IdentitiesSink:
     """Collects tracks and their best pictures; memory does not grow with a track's length.
@@ -119,6 +128,7 @@ class IdentitiesSink:
     ) -> None:
         self._folder = folder
         self._cameras = {name: CameraRecord() for name in cameras}
+        self._judges = {name: CropJudge() for name in cameras}
         self._crops = crops
         self._clock = clock
         self._keep = keep
@@ -150,7 +160,7 @@ class IdentitiesSink:
         frame = tracks.frame
         time = round(frame.time, 3)
         self._cameras[frame.camera].seen(frame.index, time)
-        quality = crop_quality(tracks)
+        quality = self._judges[frame.camera].judge(tracks)
         embedded = np.isfinite(tracks.embeddings.sum(axis=1)) if tracks.embeddings.size else None
         for row, (track, identity) in enumerate(zip(tracks.ids.tolist(), tracks.global_ids.tolist(), strict=True)):
             key = (frame.camera, track)
@@ -163,7 +173,8 @@ class IdentitiesSink:
             self._tracks.move_to_end(key)
             if self._crops:
                 live.strip = live.strip or CropStrip()
-                live.strip.offer(frame.image, tracks.xyxy[row], float(quality[row]), time)
+                likeness = 1.0 if embedded is None else live.likeness(tracks.embeddings[row])
+                live.strip.offer(frame.image, tracks.xyxy[row], float(quality[row]) * likeness, time)
             if embedded is not None and embedded[row]:
                 weighted = tracks.embeddings[row] * quality[row]
                 live.embedding = weighted if live.embedding is None else live.embedding + weighted
@@ -271,10 +282,14 @@ def write_identities(
     content = {
         "format": 1,
         **({} if clock_zero is None else {"clock_zero": round(clock_zero, 3)}),
-        "cameras": {name: asdict(record) for name, record in cameras.items()},
+        "cameras": {name: _without_empty_cuts(asdict(record)) for name, record in cameras.items()},
         "identities": identities,
     }
     write_atomically(folder / NAME, json.dumps(content, indent=1) + "\n")
+
+
+def _without_empty_cuts(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != "cuts" or value}
 
 
 def _identity(identity: int, records: list[TrackRecord]) -> dict[str, Any]:

@@ -93,6 +93,49 @@ def test_quality_counts_people_who_are_only_detected() -> None:
     assert crop_quality(together)[0] < 50.0
 
 
+def _best(tmp_path: Path, steps: list[tuple[FrameTracks, ...]]) -> float:
+    """The time of person 1's best picture."""
+    [track, *_] = [t for i in _run(tmp_path, steps)["identities"] if i["id"] == 1 for t in i["tracks"]]
+    return float(max(track["crops"], key=lambda crop: float(crop["quality"]))["time"])
+
+
+def _walk(count: int, box: list[float], **changes: Any) -> list[FrameTracks]:
+    return [_seen("a", round(0.1 * k, 1), [(1, 1, box)], **changes) for k in range(count)]
+
+
+def test_a_box_that_suddenly_holds_two_people_is_no_good_picture(tmp_path: Path) -> None:
+    steps = _walk(30, [50, 100, 90, 200])
+    for k in (20, 21):
+        steps[k] = _seen("a", 0.1 * k, [(1, 1, [50, 60, 90, 200])])  # 40 % taller
+    assert _best(tmp_path, [(step,) for step in steps]) < 1.95
+
+
+def test_who_was_lost_behind_or_before_a_person_counts_as_hiding_them(tmp_path: Path) -> None:
+    other = (2, 2, [60, 95, 95, 190])  # farther away, and then both are taken for one
+    steps = [_seen("a", 0.1 * k, [(1, 1, [50, 100, 90, 199]), other]) for k in range(6)]
+    steps += [_seen("a", 0.1 * k, [(1, 1, [50, 99, 90, 200])]) for k in range(6, 20)]
+    steps += [_seen("a", 0.1 * k, [(1, 1, [50, 100, 90, 199])]) for k in range(30, 34)]
+    assert _best(tmp_path, [(step,) for step in steps]) >= 3.0
+
+
+def test_a_picture_that_looks_like_somebody_else_is_not_the_best_one(tmp_path: Path) -> None:
+    steps = []
+    for k, step in enumerate(_walk(20, [50, 100, 90, 200])):
+        vector = np.array([[0.6, 0.8]] if 8 <= k < 12 else [[1.0, 0.0]], np.float32)
+        scores = np.full(1, 1.0 if 8 <= k < 12 else 0.8, np.float32)
+        steps.append((replace(step, embeddings=vector, scores=scores),))
+    assert not 0.75 < _best(tmp_path, steps) < 1.15
+
+
+def test_of_two_tracked_people_in_nearly_one_box_none_has_a_good_picture() -> None:
+    boxes = [[50.0, 50.0, 90.0, 150.0], [53.0, 53.0, 93.0, 153.0]]
+    found = Detections(np.array(boxes, np.float32), np.ones(2, np.float32))
+    seen = replace(_seen("a", 0.0, [(1, 1, boxes[0]), (2, 2, boxes[1])]), detections=found)
+    hidden, nearer = crop_quality(seen)
+    assert hidden < 0.2 * 90
+    assert nearer < 0.85 * 90
+
+
 def test_cut_stays_inside_and_shrinks() -> None:
     image = np.zeros((600, 400, 3), np.uint8)
     part = cut(image, np.array([-20, -20, 100, 580], np.float32))

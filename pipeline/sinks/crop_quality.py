@@ -1,0 +1,109 @@
+"""How well a box shows its person: score, size, sight, and whether it is of the track's usual size."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from relaytrack.pipeline.records import Floats, FrameTracks
+
+HEIGHT = 256
+_SAME = 0.6  # IoU from which a detection may be the one that a track came from
+_MEMORY = 2.0  # seconds that somebody who is not seen still counts as standing there
+_USUAL = 4.0  # seconds whose boxes say how tall a person is
+_ENOUGH = 5  # boxes
+_TOLERANCE = 0.15  # natural logarithm of the height; 0.15 is 16 % taller or smaller
+
+
+def crop_quality(tracks: FrameTracks, unseen: Floats | None = None) -> Floats:
+    """How well each box shows its person, (N,), higher is better.
+
+    The detection score times the box's height in pixels, less for people whom somebody nearer hides (tracked or only
+    detected, with feet lower in the picture) and for boxes that the picture's edge cuts.
+
+    Args:
+        tracks: one frame.
+        unseen: (M, 4) xyxy pixels, where people stand whom the tracker has just lost sight of.
+    """
+    boxes = tracks.xyxy
+    if not len(boxes):
+        return np.zeros(0, np.float32)
+    height, width = tracks.frame.image.shape[:2]
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
+    untracked = _untracked(boxes, tracks.detections.xyxy.reshape(-1, 4))
+    others = np.concatenate((boxes, untracked, np.zeros((0, 4), np.float32) if unseen is None else unseen))
+    shared = _shared(boxes, others)
+    shared[np.arange(len(boxes)), np.arange(len(boxes))] = 0.0
+    nearer = others[None, :, 3] > boxes[:, None, 3]
+    nearer[:, len(boxes) + len(untracked) :] = True  # who is lost from sight within a box may be what the box shows
+    hidden = (np.where(nearer, 1.0, 0.25) * shared).sum(axis=1) / np.prod(sides, axis=1)
+    seen = 1.0 - np.clip(hidden, 0.0, 0.95)
+    edge = (boxes[:, 0] < 1) | (boxes[:, 1] < 1) | (boxes[:, 2] > width - 1) | (boxes[:, 3] > height - 1)
+    quality: Floats = tracks.scores * np.minimum(sides[:, 1], HEIGHT) * seen * np.where(edge, 0.4, 1.0)
+    return np.asarray(quality, np.float32)
+
+
+def _shared(boxes: Floats, others: Floats) -> Floats:
+    """Pixels that boxes (N, 4) and others (M, 4) have in common, (N, M)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared: Floats = np.prod(np.maximum(high - low, 0.0), axis=2)
+    return shared
+
+
+def _untracked(boxes: Floats, detections: Floats) -> Floats:
+    """The detections that no track came from; each track takes the one that fits it best."""
+    if not len(detections):
+        return detections
+    shared = _shared(boxes, detections)
+    areas = [np.prod(np.maximum(some[:, 2:] - some[:, :2], 1e-3), axis=1) for some in (boxes, detections)]
+    overlap = shared / np.maximum(areas[0][:, None] + areas[1][None, :] - shared, 1e-3)
+    best = overlap.argmax(axis=1)
+    taken = np.zeros(len(detections), bool)
+    taken[best[overlap.max(axis=1) > _SAME]] = True
+    return detections[~taken]
+
+
+@dataclass(slots=True)
+class _Stature:
+    """A track's last box, and (time, height) of its lately seen ones."""
+
+    box: Floats
+    heights: deque[tuple[float, float]] = field(default_factory=deque)
+
+
+class CropJudge:
+    """Judges the boxes of one camera frame by frame, in the light of the last seconds.
+
+    Somebody who was followed a moment ago and is not seen now stands, as a rule, behind or before somebody else,
+    or both were taken for one: boxes over that place count less. So do boxes that are suddenly much taller or
+    smaller than the track's usual one.
+    """
+
+    def __init__(self) -> None:
+        self._tracks: dict[int, _Stature] = {}
+
+    def judge(self, tracks: FrameTracks) -> Floats:
+        """`crop_quality` of the next frame's boxes with what is known from before, (N,)."""
+        now, present = tracks.frame.time, set(tracks.ids.tolist())
+        unseen = [known.box for track, known in self._tracks.items() if track not in present]
+        quality = crop_quality(tracks, np.array(unseen, np.float32).reshape(-1, 4))
+        for row, track in enumerate(tracks.ids.tolist()):
+            box = tracks.xyxy[row]
+            height = max(float(box[3] - box[1]), 1e-3)
+            known = self._tracks.pop(track, None) or _Stature(box)
+            known.box = box
+            while known.heights and known.heights[0][0] < now - _USUAL:
+                known.heights.popleft()
+            known.heights.append((now, height))
+            if len(known.heights) >= _ENOUGH:
+                usual = float(np.median([tall for _, tall in known.heights]))
+                quality[row] *= np.exp(-((np.log(height / usual) / _TOLERANCE) ** 2))
+            self._tracks[track] = known  # seen last: at the end
+        for track, known in list(self._tracks.items()):
+            if known.heights[-1][0] >= now - _MEMORY:
+                break
+            del self._tracks[track]
+        return quality
