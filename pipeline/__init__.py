@@ -11,13 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.errors import (
+    ConfigError,
+    DetectorError,
+    DeviceError,
+    InputError,
+    OutputError,
+    RelayTrackError,
+    SourceError,
+)
 from relaytrack.pipeline.records import Detections, Frame, FrameTracks
 
 if TYPE_CHECKING:
     from relaytrack.pipeline.engine import Pipeline
 
-__all__ = ["Config", "Detections", "Frame", "FrameTracks", "Pipeline", "RelayTrackError", "load_config"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Detections",
+    "DetectorError",
+    "DeviceError",
+    "Frame",
+    "FrameTracks",
+    "InputError",
+    "OutputError",
+    "Pipeline",
+    "RelayTrackError",
+    "SourceError",
+    "load_config",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from relaytrack.reid.errors import ConfigError, DatasetError, OutputError, ReidError, TrainingError, WeightsError
+
 if TYPE_CHECKING:
     from relaytrack.reid.embedder import Embedder
 
-__all__ = ["Embedder"]
+__all__ = ["ConfigError", "DatasetError", "Embedder", "OutputError", "ReidError", "TrainingError", "WeightsError"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,10 @@ def missing(feature: str) -> str | None:
         return None if done.returncode == 0 else "GStreamer's RTSP server (gir1.2-gst-rtsp-server-1.0) not found"
     if feature == "chromium":
         return None if shutil.which("chromium") else "chromium not found"
+    if feature == "index":
+        probe = [sys.executable, "-m", "pip", "index", "versions", "reid", "--pre", "--timeout", "5", "--retries", "0"]
+        done = subprocess.run(probe, capture_output=True, timeout=60, check=False)
+        return None if done.returncode == 0 else "pip reaches no package index"
     raise ValueError(f"unknown feature {feature!r}")
 
 

@@ -1,7 +1,7 @@
 """Boxes and embeddings of one camera to track ids; tracks of many cameras to identities."""
 
 from relaytrack.trackers.deepsort import DeepSort
-from relaytrack.trackers.errors import InputError, TimeError, TrackerError
+from relaytrack.trackers.errors import InputError, MissingDependencyError, TimeError, TrackerError
 from relaytrack.trackers.identities import (
     CameraTracks,
     GroundPlane,
@@ -10,6 +10,7 @@ from relaytrack.trackers.identities import (
     IdentityStep,
     IdentityStore,
     Revision,
+    StoreError,
     homography_from_points,
 )
 from relaytrack.trackers.params import DeepSortParams
@@ -26,7 +27,9 @@ __all__ = [
     "IdentityStep",
     "IdentityStore",
     "InputError",
+    "MissingDependencyError",
     "Revision",
+    "StoreError",
     "TimeError",
     "TrackResult",
     "TrackerError",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from relaytrack.reid.attention.rga_deployed import Branch
+from relaytrack.reid.attention.rga_branch import Branch
 
 
 def exported_attention(x: Tensor, spatial: Branch | None, channel: Branch | None) -> Tensor:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -19,35 +18,16 @@ from relaytrack.pipeline.config.schema import DetectorConfig
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.base import inside_picture, suppress
 from relaytrack.pipeline.perception.detectors.letterbox import Letterbox, Normaliser
+from relaytrack.pipeline.perception.detectors.nanodet_network import STRIDES, Network
 from relaytrack.pipeline.perception.detectors.tiles import View, merge_views, views_of
 from relaytrack.pipeline.records import Detections, Floats, Frame
 
 WEIGHTS = "nanodet_g_416_fp16.onnx"
 INPUT_SIDE = 416
-STRIDES = (8, 16, 32)
 PERSON = 0
 MEAN_BGR = (103.53, 116.28, 123.675)
 STD_BGR = (57.375, 57.12, 58.395)
 _NETWORK_BATCH = 8
-
-
-class Network(Protocol):
-    """The convolutional network alone, on some device.
-
-    Attributes:
-        provider: where it really runs.
-    """
-
-    provider: str
-
-    def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
-        """Run (B, 3, H, W) normalised BGR; H and W are multiples of 32.
-
-        Returns:
-            For each stride of `STRIDES`: class scores (B, cells, classes) in 0..1 and side distributions
-            (B, cells, 4 * bins) before the softmax; cells row by row.
-        """
-        ...
 
 
 class NanoDet:

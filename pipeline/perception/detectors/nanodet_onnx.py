@@ -8,15 +8,13 @@ import numpy as np
 
 from relaytrack.pipeline.config.device import device_index
 from relaytrack.pipeline.errors import DetectorError, DeviceError
-from relaytrack.pipeline.perception.detectors.nanodet import STRIDES, Network
-from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, OnnxModel, free_spatial_size, read_model
+from relaytrack.pipeline.perception.detectors.nanodet_network import Network, level_outputs
+from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, free_spatial_size, read_model
 from relaytrack.pipeline.records import Floats
-
-_SIDE_CHANNELS = (32, 44, 68)  # four sides times 8, 11 or 17 bins: the published NanoDet heads
 
 
 class OnnxNetwork:
-    """The weights in an onnxruntime session; see `relaytrack.pipeline.perception.detectors.nanodet.Network`.
+    """The weights in an onnxruntime session; see `relaytrack.pipeline.perception.detectors.nanodet_network.Network`.
 
     The file's fp16 weights are widened once, at load (onnxruntime folds the casts), and its input size of
     416 x 416 is made free.
@@ -70,27 +68,6 @@ class OnnxNetwork:
         """Run (B, 3, H, W) normalised BGR; see `Network`."""
         found = [np.asarray(result) for result in self._session.run(self._outputs, {self._input: images})]
         return list(zip(found[0::2], found[1::2], strict=True))
-
-
-def level_outputs(model: OnnxModel) -> list[str]:
-    """Order the outputs of a NanoDet: scores and sides of the finest grid, of the next, of the coarsest.
-
-    Raises:
-        OnnxFileError: the graph does not have such outputs.
-    """
-    cells: dict[int, dict[str, str]] = {}
-    for port in model.outputs:
-        sizes = port.sizes
-        if len(sizes) == 3 and sizes[1] is not None and sizes[2] is not None:
-            kind = "sides" if sizes[2] in _SIDE_CHANNELS else "scores"
-            cells.setdefault(sizes[1], {})[kind] = port.name
-    pairs = [cells[count] for count in sorted(cells, reverse=True)]
-    complete = all(set(pair) == {"scores", "sides"} for pair in pairs)
-    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-        complete = False
-    if not complete or len(pairs) != len(STRIDES) or len(model.outputs) != 2 * len(STRIDES):
-        raise OnnxFileError("not a NanoDet (one picture in; scores and side distributions of three grids out)")
-    return [pair[kind] for pair in pairs for kind in ("scores", "sides")]
 
 
 def cuda_network(path: Path, device: str) -> Network:

@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 
 from relaytrack.pipeline.errors import DetectorError, DeviceError
-from relaytrack.pipeline.perception.detectors.nanodet_onnx import level_outputs
+from relaytrack.pipeline.perception.detectors.nanodet_network import level_outputs
 from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, read_model
 from relaytrack.pipeline.perception.detectors.onnx_torch import OnnxModule
 from relaytrack.pipeline.records import Floats
 
 
 class TorchNetwork:
-    """The weights of the ONNX file in PyTorch; see `relaytrack.pipeline.perception.detectors.nanodet.Network`.
+    """The weights of the ONNX file in PyTorch; see `relaytrack.pipeline.perception.detectors.nanodet_network.Network`.
 
     Runs in full float32 (no TF32) with deterministic algorithms, so that it equals onnxruntime to rounding.
 
