@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
-
-import yaml
 
 from relaytrack.pipeline.config.device import resolve_device
+from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.perception.detectors import create_detector
@@ -18,7 +16,7 @@ from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.tracking.session import Follower
 from relaytrack.reid import Embedder
-from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore, InputError
+from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
 
 _MOST_LANES = 8
 
@@ -112,30 +110,6 @@ def create_follower(
         store=store,
         moving=[camera.name for camera in config.cameras if camera.moving],
     )
-
-
-def ground_planes(config: Config) -> dict[str, GroundPlane]:
-    """Return the floor of every calibrated camera, by its name.
-
-    Raises:
-        ConfigError: a calibration is missing or of no use; names the camera.
-    """
-    planes = {}
-    for camera in config.cameras:
-        values = camera.ground
-        if values is None:
-            continue
-        try:
-            if isinstance(values, str):
-                values = yaml.safe_load(Path(values).read_text(encoding="utf-8"))
-                values = values.get("ground", values) if isinstance(values, dict) else values
-            if not isinstance(values, dict):
-                raise InputError("no mapping of calibration keys")
-            planes[camera.name] = GroundPlane.from_mapping(values)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, InputError) as error:
-            reason = error if isinstance(error, InputError) else f"cannot read {camera.ground}"
-            raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None
-    return planes
 
 
 def _threads(config: Config) -> int:

@@ -15,14 +15,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from relaytrack.pipeline.build import create_follower, create_perception, ground_planes, lanes_of
+from relaytrack.pipeline.build import create_follower, create_perception, lanes_of
+from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.postprocess.finalize import finalize, regroup
+from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.records import FrameTracks
 from relaytrack.pipeline.report import write_report
-from relaytrack.pipeline.results.folder import check_output, prepare_output
+from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.results.run_info import RunInfo
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.runtime.summary import Summary
@@ -88,7 +90,7 @@ class Pipeline:
         """
         config = self.config
         names = [camera.name for camera in config.cameras]
-        check_output(config.output.dir, overwrite=config.output.overwrite)
+        preflight(config)
         planes = ground_planes(config)
         live = any(is_live(camera, config.run) for camera in config.cameras)
         perception = create_perception(config, lanes_of(config, live=live))

@@ -10,7 +10,9 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
+from relaytrack.reid.arguments import Parser
 from relaytrack.reid.errors import ReidError
+from relaytrack.reid.terminal import speaking
 
 COMMANDS = {
     "train": "relaytrack.reid.commands.train",
@@ -51,7 +53,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def build_parser(prog: str = "relaytrack reid") -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Person re-identification: train, score, measure and export networks.",
         epilog=EPILOG,
@@ -78,6 +80,10 @@ def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
     Returns:
         0 done, 2 a problem with the input (one line on stderr says which), 130 interrupted.
     """
+    return speaking(lambda: _run(argv, prog))
+
+
+def _run(argv: Sequence[str], prog: str) -> int:
     args = build_parser(prog).parse_args(argv)
     from relaytrack.reid.datasets.base import CountWarning
 
@@ -90,10 +96,10 @@ def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
     except ReidError as error:
         print(f"relaytrack: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        raise  # whoever read our output has gone: no fault of a file
     except OSError as error:
-        print(f"relaytrack: error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
+        if error.filename is None:
+            raise
+        print(f"relaytrack: error: {error.filename}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("relaytrack: interrupted", file=sys.stderr)

@@ -6,6 +6,8 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
+from relaytrack.reid.arguments import Parser, did_you_mean, harmless
+
 HELP = "measure speed and quality: `bench tracker`, `bench identities`, `bench multiviewx`, or the whole pipeline"
 STAGES = {
     "tracker": "relaytrack.pipeline.cli.bench_tracker",
@@ -35,11 +37,14 @@ def forward(words: Sequence[str]) -> int:
     """
     stage = words[0] if words and words[0] in STAGES else None
     module = importlib.import_module(STAGES[stage] if stage else PIPELINE)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"relaytrack bench {stage}" if stage else "relaytrack bench",
         description=module.HELP,
         epilog=None if stage else EPILOG,
     )
     module.add_arguments(parser)
+    if stage is None and words and not words[0].startswith("-"):
+        near = did_you_mean(words[0], STAGES)
+        parser.error(f"unknown benchmark {harmless(words[0])!r}{near} (one of {', '.join(STAGES)})")
     parser.set_defaults(words=list(words))
     return int(module.run(parser.parse_args(words[1:] if stage else words)))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.reid.arguments import Parser
+from relaytrack.reid.terminal import speaking
 
 COMMANDS = {
     "run": "relaytrack.pipeline.cli.run",
@@ -34,7 +35,7 @@ _FORWARDING = ("reid", "bench")
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; `only` limits the sub-commands whose arguments are filled in to the one in use."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="relaytrack",
         description="Follow people across many cameras and give each one identity everywhere.",
         epilog=EPILOG,
@@ -54,7 +55,10 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 2 a problem with the input, 130 interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    return speaking(lambda: _dispatch(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _dispatch(arguments: list[str]) -> int:
     if arguments and arguments[0] in _FORWARDING:
         return _guarded(lambda: importlib.import_module(COMMANDS[arguments[0]]).forward(arguments[1:]))
     chosen = next((word for word in arguments if not word.startswith("-")), None)
@@ -69,15 +73,19 @@ def _guarded(action: Callable[[], int]) -> int:
     try:
         return int(action())
     except (RelayTrackError, ReidError, TrackerError) as error:
-        message = " ".join(redact_url(str(error)).split())
-        print(f"relaytrack: error: {message}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(f"{error.filename}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("relaytrack: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+
+
+def _refuse(message: str) -> int:
+    print(f"relaytrack: error: {' '.join(redact_url(message).split())}", file=sys.stderr)
+    return 2
 
 
 def _version() -> str:

@@ -140,7 +140,7 @@ def print_summary(summary: Summary, config: Config) -> None:
     out = Path(config.output.dir)
     for what in ("video/mosaic.mp4", "video", "tracks", "global", "identities.json", "report.html", "run.json"):
         if (out / what).exists():
-            console.print(f"  {out / what}", soft_wrap=True, highlight=False)
+            console.print(f"  {out / what}", soft_wrap=True, highlight=False, markup=False)
     for name, camera in summary.cameras.items():
         for words in filter(None, (camera.warning, camera.error)):
             console.print(f"camera {name}: {words}", soft_wrap=True, highlight=False, markup=False)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -88,7 +88,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_pipeline(config: Any) -> int:
-    """Run a checked configuration with progress and summary; SIGINT and SIGTERM end it cleanly."""
+    """Run a checked configuration with progress and summary; SIGINT, SIGTERM and SIGHUP end it cleanly."""
+    from relaytrack.pipeline.preflight import preflight
+
+    preflight(config)  # before the seconds that the networks' libraries take
     from relaytrack.pipeline.cli.progress import console_progress, print_summary, print_weights_licence
     from relaytrack.pipeline.engine import Pipeline
 
@@ -100,7 +103,7 @@ def run_pipeline(config: Any) -> int:
         received.append(number)
         pipeline.stop()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in _ending()}
     try:
         summary = pipeline.run()
     finally:
@@ -111,9 +114,16 @@ def run_pipeline(config: Any) -> int:
     return 128 + received[0] if received and not live else 0
 
 
+def _ending() -> list[signal.Signals]:
+    """The signals that end a run cleanly: also that of a closed terminal, unless `nohup` has it ignored."""
+    hangup = getattr(signal, "SIGHUP", None)
+    ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM] + ([] if hangup is None or ignored else [hangup])
+
+
 def _camera(source: str) -> dict[str, str]:
     name, sign, url = source.partition("=")
     plain = name.replace("-", "").replace("_", "")
-    if sign and plain.isalnum() and plain.isascii() and not Path(source).exists():
+    if sign and plain.isalnum() and plain.isascii() and not os.path.exists(source):
         return {"name": name, "url": url}
     return {"url": source}

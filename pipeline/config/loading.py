@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config, as_camera, unknown_key
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import quoted, shown_key
 from relaytrack.pipeline.errors import ConfigError
 
 
@@ -56,11 +56,11 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise ConfigError(f"--set {text!r}: write key.path=value")
+        raise ConfigError(f"--set {quoted(text)}: write key.path=value")
     try:
         return key.strip(), yaml.safe_load(value) if value.strip() else ""
     except yaml.YAMLError:
-        raise ConfigError(f"--set {key.strip()}: {value!r} is no YAML value") from None
+        raise ConfigError(f"--set {shown_key(key.strip())}: the value is no YAML") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -103,12 +103,14 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
         _item(here, last, key)
         here[int(last)] = value
     else:
-        raise ConfigError(f"--set {key}: there is nothing below {'.'.join(way)!r}")
+        raise ConfigError(f"--set {shown_key(key)}: there is nothing below {shown_key('.'.join(way))!r}")
 
 
 def _item(here: Any, step: str, key: str) -> Any:
     if not isinstance(here, list) or not step.isdigit() or int(step) >= len(here):
-        raise ConfigError(f"--set {key}: no entry {step!r} there")
+        raise ConfigError(
+            f"--set {shown_key(key)}: no entry {shown_key(step if shown_key(key) == key else key)!r} there"
+        )
     return here[int(step)]
 
 
@@ -116,12 +118,13 @@ def _explain(error: ValidationError) -> str:
     """Say the first problem in one line, with the key and, if it is unknown, the nearest valid one."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in problem["loc"])
+    key = shown_key(".".join(str(part) for part in problem["loc"]))
     if problem["type"] == "extra_forbidden":
         return unknown_key(key, str(problem["loc"][-1]), _keys_at(problem["loc"][:-1]))
     message = problem["msg"].removeprefix("Value error, ")
     got = problem.get("input")
-    shown = f" (got {redact_url(repr(got))})" if isinstance(got, str | int | float | bool) else ""
+    secret = problem["loc"][-1:] in ((), ("cameras",), ("url",))
+    shown = f" (got {quoted(got)})" if isinstance(got, str | int | float | bool) and not secret else ""
     return f"{key}: {message}{shown}" if key else message
 
 

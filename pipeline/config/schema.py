@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import quoted, shown_address, shown_key
 from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
 
 Point = tuple[float, float]
@@ -42,7 +42,7 @@ class CameraConfig(Section):
     `${NAME}` in it stands for an environment variable and is filled in only when the camera is opened.
     """
 
-    url: str = Field(min_length=1)
+    url: str = Field(min_length=1, repr=False)
     name: str = ""
     crop: tuple[int, int, int, int] | None = Field(
         default=None, description="region of interest: x, y, width, height in pixels of the source's picture"
@@ -87,7 +87,7 @@ class CameraConfig(Section):
     @classmethod
     def _name(cls, value: str) -> str:
         if value and not CAMERA_NAME.fullmatch(value):
-            raise ValueError(f"{value!r} is no camera name: use letters, digits, '_' and '-' (it names files)")
+            raise ValueError(f"{quoted(value)} is no camera name: use letters, digits, '_' and '-' (it names files)")
         return value
 
     @field_validator("ground")
@@ -225,7 +225,7 @@ class RunConfig(Section):
 def unknown_key(shown: str, key: str, known: Sequence[str]) -> str:
     """Say that a key is unknown, with the nearest valid one if there is one."""
     near = difflib.get_close_matches(key, known, 1, 0.5)
-    return f"unknown key {shown!r}" + (f", did you mean {near[0]!r}?" if near else "")
+    return f"unknown key {shown_key(shown)!r}" + (f", did you mean {near[0]!r}?" if near else "")
 
 
 def _strictly(record: type[Any]) -> BeforeValidator:
@@ -270,7 +270,7 @@ class Config(Section):
         named: list[CameraConfig] = []
         live = 0
         for camera in self.cameras:
-            live += camera.is_live_url
+            live += not _is_plain_file(camera.url)
             name = camera.name or _default_name(camera, live, taken)
             taken.append(name)
             named.append(camera.model_copy(update={"name": name}))
@@ -281,12 +281,18 @@ class Config(Section):
         """Return the resolved configuration as plain data, without any password."""
         data: dict[str, Any] = self.model_dump(mode="json")
         for camera in data["cameras"]:
-            camera["url"] = redact_url(camera["url"])
+            camera["url"] = shown_address(camera["url"])
         return data
 
 
+def _is_plain_file(address: str) -> bool:
+    """Whether an address is a file whose name may be shown (it becomes the camera's)."""
+    scheme = address.lower().partition(":")[0]
+    return scheme in ("file", address.lower()) and shown_address(address) == address
+
+
 def _default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
-    stem = "" if camera.is_live_url else re.sub(r"[^A-Za-z0-9_-]+", "_", Path(camera.url).stem).strip("_")
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(camera.url).stem).strip("_") if _is_plain_file(camera.url) else ""
     name = stem or f"cam{number}"
     if name not in taken:
         return name

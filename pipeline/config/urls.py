@@ -1,4 +1,9 @@
-"""User names and passwords of URLs never reach a log, an exception, a file or the screen."""
+"""User names and passwords of addresses never reach a log, an exception, a file or the screen.
+
+Nobody can tell for certain where a password begins and ends in an address that was written by hand. So this works
+the other way round: `shown_address` shows what is known to be harmless (scheme, host, usual names of streams) and
+hides all the rest, and `redact_url` hides in a text whatever might belong to an address.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +12,98 @@ import re
 
 from relaytrack.pipeline.errors import ConfigError
 
-# First a password with '/', '?', '#' or '@' in it, which no port can be mistaken for; then the orderly ones.
-_CREDENTIALS = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s?#:@\[]*:(?!\d{1,5}(?:[/?#\s]|$))\S*@|[^/\s?#]*@)"
+HIDDEN = "***"
+ENCODE_HINT = (
+    "special characters of a user name or password must be percent-encoded: "
+    "%40 for @, %23 for #, %2F for /, %3A for :, %3F for ?, %20 for a space"
 )
-_SECRET_QUERY = re.compile(
-    r"(?P<key>[?&](?:user|username|usr|login|pass|passwd|password|pwd|token|auth|key|secret)=)[^&\s#]*", re.I
+
+_USER = r"(?:[A-Za-z0-9._~%!$&'()*+,;=:-]|\$\{[A-Za-z_][A-Za-z0-9_]*\})+@"
+_HOST = r"\[[0-9A-Fa-f:.]+\]|localhost|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\.?"
+_NETWORK = re.compile(
+    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>{_USER})?(?P<host>{_HOST})(?P<port>:\d{{1,5}})?"
+    r"(?P<path>/[^@\s?#]*)?(?P<query>\?[^@\s#]*)?"
 )
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# Names of streams that cameras and servers come with; a number may follow, and the ending of a file.
+MOUNT = re.compile(
+    r"(?:av|axis-media|cam|camera|ch|channel|channels|h264|h265|hls|live|livestream|main|media|mjpeg|mpeg4"
+    r"|multicast|onvif|onvif-media|path|play|profile|realmonitor|sub|stream|streaming|track|unicast|video"
+    r"|videomain|videosub)?[-_]?\d{0,3}(?:\.(?:amp|cgi|m3u8|mjpg|mp4|sdp|ts))?",
+    re.IGNORECASE,
+)
+_HARMLESS_PAIR = re.compile(
+    r"(?:channel|ch|fps|profile|resolution|stream|subtype|track|transport|unicast)=\w{0,4}", re.I
+)
+_SECRET_KEY = re.compile(
+    r"(?P<key>(?:^|[?&;/_#])\w*(?:api_?key|auth|cred|key|log(?:in)?|pass|pw|psw|secret|sig|token|user|usr)\w*[=:])"
+    r"(?=\S)",
+    re.IGNORECASE,
+)
+_LOGIN_WITHOUT_SCHEME = re.compile(r"[^\s:]*:[^\s@].*@\S*", re.DOTALL)
+_KEY = re.compile(r"[\w. -]{1,100}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def redact_url(text: str) -> str:
-    """Return `text` with the credentials of every URL in it replaced by `***`.
+def shown_address(address: str) -> str:
+    """Return what may be shown of a camera's address.
 
     Args:
-        text: a URL or any message that may hold some.
+        address: the address as configured: an URL, `webcam:0`, or a file's name.
 
     Returns:
-        The same text with `scheme://***@host` for `scheme://user:password@host` and with the values of query
-        keys such as `password` or `token` replaced.
+        `scheme://***@host:port/stream1` for an address in good order, with `***` for a path or query that is not
+        one of the usual names of streams; `scheme://***` where the parts cannot be told apart for certain; a
+        file's name as it is, unless it looks like an address without its scheme.
     """
-    text = _CREDENTIALS.sub(lambda match: f"{match['scheme']}***@", text)
-    return _SECRET_QUERY.sub(lambda match: f"{match['key']}***", text)
+    text = address.strip()
+    if text.lower().startswith("file://") or not _SCHEME.match(text):
+        return text if os.path.exists(text) else HIDDEN if re.search(":.*@", text, re.DOTALL) else _hide_login(text)
+    found = _NETWORK.fullmatch(text)
+    if found is None:
+        return f"{text.split('://')[0]}://{HIDDEN}"
+    user = f"{HIDDEN}@" if found["user"] else ""
+    return f"{found['scheme']}://{user}{found['host']}{found['port'] or ''}{_shown_tail(found)}"
+
+
+def is_ambiguous(address: str) -> bool:
+    """Whether an address may hold a login whose special characters are not percent-encoded."""
+    return bool(_SCHEME.match(address)) and shown_address(address).endswith(f"://{HIDDEN}") and "@" in address
+
+
+def redact_url(text: str) -> str:
+    """Return a message with everything hidden that may be a user name, a password or a part of one.
+
+    Nobody knows where an address ends within a text, since a password may hold spaces. So whatever follows an
+    address is hidden, unless `shown_address` has been over it: build messages with the address at the end.
+    """
+    found = _SCHEME.search(text)
+    if found is None:
+        return _hide_login(text)
+    before, rest = _hide_login(text[: found.start()]), text[found.start() :]
+    end = re.search(r"[:,;.)\]}>'\"]*(?:\s|$)", rest)
+    assert end is not None, "the end of the text always matches"
+    token, after = rest[: end.start()], rest[end.start() :]
+    shown = shown_address(token)
+    if token.lower().startswith("file://") or (shown == token and HIDDEN in token):
+        return before + shown + redact_url(after)
+    if len(after) > 2:  # more than the end of a sentence: what looks like the host may be a piece of the password
+        return f"{before}{token.split('://')[0]}://{HIDDEN}"
+    return before + shown + ("" if shown.endswith(HIDDEN) else after)
+
+
+def quoted(value: object) -> str:
+    """`repr` of a value from outside for a message, hidden where it may be an address with a password."""
+    plain = str(value)
+    if _SCHEME.search(plain):
+        return repr(shown_address(plain)) if _SCHEME.match(plain) else repr(HIDDEN)
+    text = repr(value)
+    return text if "@" not in plain and _hide_login(plain) == plain else repr(HIDDEN)
+
+
+def shown_key(key: str) -> str:
+    """A configuration's key for a message; a slip of the pen may have made a key of an address."""
+    return key if _KEY.fullmatch(key) else HIDDEN
 
 
 def expand_variables(url: str, camera: str) -> str:
@@ -45,3 +120,22 @@ def expand_variables(url: str, camera: str) -> str:
         return os.environ[name]
 
     return _VARIABLE.sub(value, url)
+
+
+def _shown_tail(found: re.Match[str]) -> str:
+    """Path and query where all their parts are known to be harmless, `/***` otherwise."""
+    path, query = found["path"] or "", found["query"] or ""
+    segments = path.split("/")
+    harmless = (
+        sum(segment.isdecimal() for segment in segments) <= 1
+        and all(MOUNT.fullmatch(segment) for segment in segments)
+        and all(_HARMLESS_PAIR.fullmatch(pair) for pair in query[1:].split("&") if pair)
+    )
+    return path + query if harmless else f"/{HIDDEN}"
+
+
+def _hide_login(text: str) -> str:
+    """Hide `user:password@host` and the values of keys such as `password=` in a text that has no `scheme://`."""
+    text = _LOGIN_WITHOUT_SCHEME.sub(HIDDEN, text)
+    found = _SECRET_KEY.search(text)
+    return text if found is None else f"{text[: found.end('key')]}{HIDDEN}"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from relaytrack.pipeline.build import ground_planes
+from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.finalize import finalize

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
-from relaytrack.pipeline.config.urls import expand_variables, redact_url
-from relaytrack.pipeline.sources.base import Source, SourceStats
+from relaytrack.pipeline.config.urls import expand_variables, shown_address
+from relaytrack.pipeline.sources.base import ReadError, Source, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.live import LiveSource
-from relaytrack.pipeline.sources.recorded import RecordedSource, find_reader
+from relaytrack.pipeline.sources.recorded import Reader, RecordedSource, find_reader
 from relaytrack.pipeline.sources.streams import connect
 
-__all__ = ["Source", "SourceStats", "create_source", "is_live"]
+__all__ = ["Source", "SourceStats", "check_source", "create_source", "is_live"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|webcam:", re.IGNORECASE)
 
@@ -44,20 +45,42 @@ def create_source(
         ConfigError: an environment variable in the address is not set.
     """
     address = expand_variables(camera.url, camera.name)
-    settings = Camera.of(camera, run, started=started, stop=stop)
+    settings = Camera.of(camera, run, started=started, stop=stop, address=address)
     live = is_live(camera, run)
     if _is_file(address):
-        path = Path(address.removeprefix("file://")).expanduser()
-        find = partial(
-            find_reader, path, redact_url(camera.url), options, fps=camera.fps, pixel_aspect=camera.pixel_aspect
-        )
-        return RecordedSource(settings, find, live=live)
+        return RecordedSource(settings, _finder(address, camera, options), live=live)
     reach = partial(
         connect, address, camera.transport or options.transport, options, live=live, pixel_aspect=camera.pixel_aspect
     )
     if live:
         return LiveSource(settings, reach, options)
     return RecordedSource(settings, lambda: (reach(), None), live=False)
+
+
+def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> tuple[int, int] | None:
+    """Open a camera that is a file or folder and close it again; a stream is left alone.
+
+    Returns:
+        (width, height) of its pictures in pixels, before the region of interest is cut out; None for a stream.
+
+    Raises:
+        ConfigError: an environment variable in the address is not set.
+        SourceError: it cannot be opened, or the region of interest reaches beyond its pictures.
+    """
+    address = expand_variables(camera.url, camera.name)
+    if not _is_file(address):
+        return None
+    settings = Camera.of(camera, run, started=0.0, stop=threading.Event(), address=address)
+    try:
+        reader, _ = _finder(address, camera, options)()
+        try:
+            reader.open()
+        finally:
+            reader.close()
+    except ReadError as error:
+        raise settings.open_error(str(error)) from None
+    settings.view_size(reader.size)
+    return reader.size
 
 
 def is_live(camera: CameraConfig, run: RunConfig) -> bool:
@@ -69,6 +92,14 @@ def is_live(camera: CameraConfig, run: RunConfig) -> bool:
     if run.live is not None:
         return run.live
     return camera.is_live_url if camera.live is None else camera.live
+
+
+def _finder(address: str, camera: CameraConfig, options: InputConfig) -> Callable[[], tuple[Reader, str | None]]:
+    """What finds the reader of a file or folder; see `find_reader`."""
+    path = Path(address.removeprefix("file://")).expanduser()
+    return partial(
+        find_reader, path, shown_address(camera.url), options, fps=camera.fps, pixel_aspect=camera.pixel_aspect
+    )
 
 
 def _is_file(address: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig, RunConfig
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import ENCODE_HINT, is_ambiguous, redact_url, shown_address
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.sources.base import LOG, SourceStats
@@ -22,6 +22,7 @@ class Camera:
     Attributes:
         name: the camera's name.
         address: its address for messages: as configured, `${NAME}` not filled in, without credentials.
+        hint: what to try where the address cannot be opened; "" for nothing.
         crop: region of interest (x, y, width, height) in pixels of the full picture, None for all of it.
         max_fps: upper rate of the frames handed out, None for all.
         offset: seconds added to the camera's clock.
@@ -42,19 +43,26 @@ class Camera:
     stop: threading.Event
     stats: SourceStats = field(default_factory=SourceStats)
     closed: threading.Event = field(default_factory=threading.Event)
+    hint: str = ""
 
     @staticmethod
-    def of(config: CameraConfig, run: RunConfig, *, started: float, stop: threading.Event) -> Camera:
-        """Take the settings from the configuration; a camera's own `max_fps` goes before `run.fps`."""
+    def of(
+        config: CameraConfig, run: RunConfig, *, started: float, stop: threading.Event, address: str | None = None
+    ) -> Camera:
+        """Take the settings from the configuration; a camera's own `max_fps` goes before `run.fps`.
+
+        `address` is the one that is opened, `${NAME}` filled in; it is looked at and not kept.
+        """
         return Camera(
             name=config.name or "camera",
-            address=redact_url(config.url),
+            address=shown_address(config.url),
             crop=config.crop,
             max_fps=config.max_fps or run.fps,
             offset=config.offset,
             max_seconds=run.max_seconds,
             started=started,
             stop=stop,
+            hint=ENCODE_HINT if is_ambiguous(address or config.url) else "",
         )
 
     @property
@@ -70,7 +78,8 @@ class Camera:
 
     def open_error(self, text: str) -> SourceError:
         """An error of opening, which names the address too."""
-        return self.error(text if self.address in text else f"{text}: {self.address}")
+        hint = f" ({self.hint})" if self.hint else ""
+        return self.error(text if self.address in text else f"{text}{hint}: {self.address}")
 
     def warn(self, text: str) -> None:
         """Log a line that names the camera and keep it in the counts, after earlier ones; credentials are removed."""

@@ -127,4 +127,4 @@ def resolve_host(url: str) -> None:
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise ReadError(f"unknown host {host!r}") from None
+        raise ReadError("unknown host") from None

@@ -113,7 +113,7 @@ def test_the_default_configuration_states_the_defaults() -> None:
 
 
 def test_a_cameras_floor_is_checked_and_read_from_a_file(tmp_path: Path) -> None:
-    from relaytrack.pipeline.build import ground_planes
+    from relaytrack.pipeline.config.ground import ground_planes
 
     points = [[0, 0, 0, 0], [100, 0, 1, 0], [100, 100, 1, 1], [0, 100, 0, 1]]
     (tmp_path / "floor.yaml").write_text(yaml.safe_dump({"ground": {"points": points}}))

@@ -217,7 +217,7 @@ def test_a_defect_in_a_source_is_told_without_passwords(
 
     monkeypatch.setattr(bad, "frames", broken)
     assert moments([bad, FakeSource("good", [0.0])]) == [(("good", 1),)]
-    assert bad.stats.error == "camera 'bad': RuntimeError: rtsp://***@host"
+    assert bad.stats.error == "camera 'bad': RuntimeError: rtsp://***"
     assert "pw" not in caplog.text
 
 

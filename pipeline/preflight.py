@@ -1,0 +1,58 @@
+"""What can be found wrong with a run within a second, before any network is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relaytrack.pipeline.config.ground import ground_planes
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.results.folder import check_output
+from relaytrack.pipeline.sources import check_source
+
+
+def preflight(config: Config, *, output: bool = True) -> None:
+    """Look at all that a run needs and that costs next to nothing: files, variables, calibrations, the output folder.
+
+    Cameras that are files or folders are opened and closed again; streams are left alone.
+
+    Args:
+        config: the checked configuration.
+        output: whether the output folder is looked at too.
+
+    Raises:
+        ConfigError: no cameras, a variable that is not set, a missing file of weights or detections, a calibration
+            of no use, a way between cameras that are not there.
+        OutputError: the output folder must not be written to.
+        SourceError: a file is missing or no video.
+    """
+    if not config.cameras:
+        raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
+    if output:
+        check_output(config.output.dir, overwrite=config.output.overwrite)
+    _check_files(config)
+    ground_planes(config)
+    names = {camera.name for camera in config.cameras}
+    for first, second, *_ in config.identities.travel_times:
+        for name in {first, second} - names:
+            raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
+    for camera in config.cameras:
+        check_source(camera, config.input, config.run)
+
+
+def _check_files(config: Config) -> None:
+    """Miss the files of weights and detections.
+
+    Raises:
+        ConfigError: one is not there; the message names key and file.
+    """
+    named = config.detector.backend == "ultralytics" and not Path(config.detector.weights or "").is_absolute()
+    weights = [("embedder.weights", config.embedder.weights)]
+    weights += [] if named or config.detector.backend == "file" else [("detector.weights", config.detector.weights)]
+    for key, file in weights:
+        if file is not None and not Path(file).exists():
+            raise ConfigError(f"{key}: no such file: {file}")
+    if config.detector.backend == "file":
+        for camera in config.cameras:
+            if camera.detections and not Path(camera.detections).is_file():
+                raise ConfigError(f"camera {camera.name!r}: no such file of detections: {camera.detections}")
