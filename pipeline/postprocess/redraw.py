@@ -22,7 +22,7 @@ from relaytrack.pipeline.render.anonymise import Mode
 from relaytrack.pipeline.render.encoder import Encoder, remux
 from relaytrack.pipeline.results.folder import PARTIAL, writing
 from relaytrack.pipeline.sinks.base import Sink
-from relaytrack.pipeline.sinks.identities import read_identities
+from relaytrack.pipeline.sinks.identities import read_identities, stored_colors
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
 from relaytrack.pipeline.sinks.privacy import FOLDER, HiddenBoxes, veiled
 from relaytrack.pipeline.sinks.video import VideoSink
@@ -127,7 +127,7 @@ def redraw(
     cameras = [camera for camera in config.cameras if output.mosaic or camera.name in changed]
     books = {camera.name: _Book.of(*pairs[camera.name]) for camera in cameras}
     total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
-    annotator = Annotator(output.trail)
+    annotator = Annotator(output.trail, colors=stored_colors(folder))
     covers = _covers(config, books)
 
     def encoder(path: Path) -> Encoder:

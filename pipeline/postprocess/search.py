@@ -13,7 +13,7 @@ import numpy as np
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.render.labels import blend, pill
-from relaytrack.pipeline.render.palette import identity_color, ink_on
+from relaytrack.pipeline.render.palette import ink_on
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, TrackRecord
@@ -143,7 +143,7 @@ def _caption(sheet: Image, data: RunData, match: Match | None, x: int, y: int) -
     if match is None:
         blend(sheet, pill("asked for", 14, paper, ink), x - 4, y)
         return
-    color = identity_color(match.identity)
+    color = data.colors.of(match.identity)
     chip = pill(str(match.identity), 14, color, ink_on(color))
     blend(sheet, chip, x, y)
     blend(sheet, pill(f"{match.similarity:.2f}", 14, paper, ink), x + chip.size[0] + 2, y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.records import FrameTracks, Image
 from relaytrack.pipeline.render.painter import Painter
+from relaytrack.pipeline.render.palette import IdentityColors
 
 
 class Annotator:
@@ -13,11 +14,13 @@ class Annotator:
     Args:
         trail: seconds of path behind a person.
         clock: dates for live runs; None shows the run's own clock.
+        colors: the identities' colours.
     """
 
-    def __init__(self, trail: float, clock: WallClock | None = None) -> None:
+    def __init__(self, trail: float, clock: WallClock | None = None, colors: IdentityColors | None = None) -> None:
         self._trail = trail
         self._clock = clock
+        self._colors = colors or IdentityColors()
         self._painters: dict[str, Painter] = {}
         self._drawn: dict[str, tuple[FrameTracks, Image]] = {}
 
@@ -26,7 +29,7 @@ class Annotator:
         zero = None
         if self._clock is not None:
             zero = self._clock.epoch(tracks.frame) - tracks.frame.time
-        return Painter(tracks.frame.camera, trail=self._trail, wall_clock=zero)
+        return Painter(tracks.frame.camera, trail=self._trail, wall_clock=zero, colors=self._colors)
 
     def drawn(self, tracks: FrameTracks) -> Image:
         """The frame's picture with everything on it; the same array for the same `tracks`, not to be changed."""

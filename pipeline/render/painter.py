@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
 from relaytrack.pipeline.render.labels import blend, pill, text_size
-from relaytrack.pipeline.render.palette import identity_color, ink_on
+from relaytrack.pipeline.render.palette import IdentityColors, ink_on
 
 _SHIFT = 3  # sub-pixel bits of cv2's coordinates
 _PLATE = (14, 17, 23)
 _WHITE = (255, 255, 255)
+_EDGE = (20, 22, 26)
+_THINNEST = 2  # pixels; thinner lines lose their colour in a video
+_SMOOTH = 0.35  # seconds before and after a place on a trail whose mean it becomes
 _CHOICES = 6
 _BREAK = 1.5  # seconds without a box after which a trail starts anew
 
@@ -37,12 +40,21 @@ class Painter:
         trail: seconds of path drawn behind a person; 0 for none.
         wall_clock: add this to a frame's time to get seconds since the epoch and show local date and time
             (live runs); None shows the run's own clock.
+        colors: the identities' colours.
     """
 
-    def __init__(self, name: str, *, trail: float = 2.0, wall_clock: float | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        trail: float = 2.0,
+        wall_clock: float | None = None,
+        colors: IdentityColors | None = None,
+    ) -> None:
         self.name = name
         self._trail_seconds = trail
         self._wall_clock = wall_clock
+        self._colors = colors or IdentityColors()
         self._trails: dict[int, _Trail] = {}
 
     def draw(self, image: Image, tracks: FrameTracks, scale: float = 1.0, shift: tuple[int, int] = (0, 0)) -> None:
@@ -59,8 +71,8 @@ class Painter:
         boxes = tracks.xyxy * np.float32(scale) + np.array((*shift, *shift), np.float32)
         time = tracks.frame.time
         self._remember(time, tracks.ids, boxes)
-        thickness = max(1, round(size / 8))
-        colors = [identity_color(int(identity)) for identity in tracks.global_ids]
+        thickness = max(_THINNEST, round(size / 8))
+        colors = [self._colors.of(int(identity)) for identity in tracks.global_ids]
         for track, color in zip(tracks.ids, colors, strict=True):
             self._draw_trail(image, self._trails[int(track)], color, thickness)
         order = np.argsort(boxes[:, 3], kind="stable")  # nearer people (lower feet) over farther ones
@@ -84,16 +96,18 @@ class Painter:
             del self._trails[track]
 
     def _draw_trail(self, image: Image, trail: _Trail, color: tuple[int, int, int], thickness: int) -> None:
-        """A line that gets thinner towards the past."""
+        """A smooth line with a dark edge that gets thinner towards the past."""
         if self._trail_seconds <= 0 or len(trail.points) < 2:
             return
-        points = np.rint(np.array(trail.points)[:, 1:] * (1 << _SHIFT)).astype(np.int32)
-        middle = len(points) // 2
-        if thickness > 1 and middle > 0:
-            cv2.polylines(image, [points[: middle + 1]], False, color, thickness - 1, cv2.LINE_AA, _SHIFT)
-            cv2.polylines(image, [points[middle:]], False, color, thickness, cv2.LINE_AA, _SHIFT)
-        else:
-            cv2.polylines(image, [points], False, color, thickness, cv2.LINE_AA, _SHIFT)
+        path = _smooth(np.array(trail.points))
+        points = np.rint(path[:, 1:] * (1 << _SHIFT)).astype(np.int32)
+        middle = len(points) // 2 if thickness > _THINNEST else 0
+        parts = [(points[: middle + 1], max(_THINNEST, thickness - 1)), (points[middle:], thickness)]
+        parts = [(part, width) for part, width in parts if len(part) > 1]
+        for part, width in parts:
+            cv2.polylines(image, [part], False, _EDGE, width + 2, cv2.LINE_AA, _SHIFT)
+        for part, width in parts:
+            cv2.polylines(image, [part], False, color, width, cv2.LINE_AA, _SHIFT)
 
     def _draw_labels(
         self, image: Image, tracks: FrameTracks, boxes: Floats, colors: list[tuple[int, int, int]], size: int
@@ -180,12 +194,37 @@ def _overlap(places: Floats, others: Floats) -> Floats:
     return total
 
 
+def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A path (N, 3) of times and places without the boxes' trembling; its two ends stay where they are.
+
+    Each place becomes the mean of those within `_SMOOTH` seconds, as many before as after, and that twice.
+    """
+    count = len(points)
+    step = max((points[-1, 0] - points[0, 0]) / (count - 1), 1e-6)
+    number = np.arange(count)
+    reach = np.minimum(np.minimum(number, count - 1 - number), round(min(_SMOOTH / step, count)))
+    smooth = points.copy()
+    for _ in range(2):
+        sums = np.concatenate((np.zeros((1, 2)), np.cumsum(smooth[:, 1:], axis=0)))
+        smooth[:, 1:] = (sums[number + reach + 1] - sums[number - reach]) / (2 * reach + 1)[:, None]
+    return smooth
+
+
 def _draw_box(image: Image, box: Floats, color: tuple[int, int, int], thickness: int) -> None:
-    """An outline with strong corners, sharp on the pixel grid."""
+    """An outline with strong corners and a dark edge, sharp on the pixel grid.
+
+    Videos store colour for pairs of pixels only: a line of one pixel would lose its colour.
+    """
     x1, y1, x2, y2 = (round(float(value)) for value in box)
-    cv2.rectangle(image, (x1, y1), (x2, y2), color, max(1, thickness - 1), cv2.LINE_8)
+    thin = max(_THINNEST, thickness - 1)
+    strong = thickness + (thickness > 2)
     arm = max(3, min(x2 - x1, y2 - y1) // 4)
-    for x, dx in ((x1, arm), (x2, -arm)):
-        for y, dy in ((y1, arm), (y2, -arm)):
-            corner = np.array(((x + dx, y), (x, y), (x, y + dy)), np.int32)
-            cv2.polylines(image, [corner], False, color, thickness + (thickness > 2), cv2.LINE_8)
+    corners = [
+        np.array(((x + dx, y), (x, y), (x, y + dy)), np.int32)
+        for x, dx in ((x1, arm), (x2, -arm))
+        for y, dy in ((y1, arm), (y2, -arm))
+    ]
+    cv2.rectangle(image, (x1, y1), (x2, y2), _EDGE, thin + 2, cv2.LINE_8)
+    cv2.polylines(image, corners, False, _EDGE, strong + 2, cv2.LINE_8)
+    cv2.rectangle(image, (x1, y1), (x2, y2), color, thin, cv2.LINE_8)
+    cv2.polylines(image, corners, False, color, strong, cv2.LINE_8)

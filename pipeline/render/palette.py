@@ -3,30 +3,145 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rgb = tuple[int, int, int]
-_GOLDEN_ANGLE = 137.50776405003785
+_COLORS = 24
+_LIGHTNESSES = (0.52, 0.62, 0.72, 0.82, 0.9)
+_LEAST_CHROMA = 0.1
+_CLEAR = 22.0  # CIEDE2000 from which on two colours are told apart at a glance
+_TOGETHER = 10.0  # seconds in which people count as seen together
+_MOST_KNOWN = 50_000
+_WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
+_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
 
 
-@lru_cache(maxsize=4096)
-def identity_color(identity: int) -> Rgb:
-    """One stable RGB colour per identity, neighbours in number far apart in hue.
+@lru_cache(maxsize=1)
+def palette() -> tuple[Rgb, ...]:
+    """The identities' colours: each as far as can be from those before it, to the eye (CIEDE2000).
 
-    Hues go round by the golden angle in OKLCH (Ottosson 2020), where equal steps look equal, and lightness
-    changes from id to id, so that some dozens of people stay apart for the eye.
+    They are chosen among strong colours of several lightnesses, evenly spread in OKLCH (Ottosson 2020).
     """
-    lightness = (0.76, 0.60, 0.86, 0.67, 0.81)[identity % 5]
-    hue = math.radians((25.0 + _GOLDEN_ANGLE * identity) % 360.0)
-    for chroma in np.arange(0.19, 0.0, -0.01):  # the strongest colour that the screen can show
-        rgb = _oklch(lightness, float(chroma), hue)
+    strongest = [_strongest(lightness, hue) for lightness in _LIGHTNESSES for hue in range(0, 360, 6)]
+    found = [color for color, chroma in strongest if chroma >= _LEAST_CHROMA]
+    candidates = np.array(found, np.float64)
+    labs = to_lab(candidates)
+    chosen = [found.index(_strongest(0.72, 150)[0])]
+    nearest = color_distance(labs, labs[chosen[0]])
+    while len(chosen) < _COLORS:
+        chosen.append(int(np.argmax(nearest)))
+        nearest = np.minimum(nearest, color_distance(labs, labs[chosen[-1]]))
+    return tuple(found[number] for number in chosen)
+
+
+def identity_color(identity: int) -> Rgb:
+    """The RGB colour that an identity has unless somebody beside it has a similar one; see `IdentityColors`."""
+    return palette()[(identity - 1) % _COLORS]
+
+
+class IdentityColors:
+    """Gives every identity of a run its colour and keeps it, so that people seen together can be told apart.
+
+    Who appears gets the colour of their number, or, where somebody seen in the last seconds (in any camera: the
+    mosaic shows all) has a similar one, the colour that differs most from all of theirs.
+
+    Args:
+        known: colours given before.
+    """
+
+    def __init__(self, known: Mapping[int, Rgb] | None = None) -> None:
+        self._known: OrderedDict[int, Rgb] = OrderedDict(known or {})
+        self._seen: OrderedDict[int, float] = OrderedDict()
+
+    def of(self, identity: int) -> Rgb:
+        """The identity's RGB colour."""
+        return self._known.get(identity) or identity_color(identity)
+
+    def see(self, time: float, identities: Iterable[int]) -> None:
+        """Note who is seen at `time`, seconds of the run's clock, in all cameras; new identities get colours."""
+        people = sorted(set(identities))
+        for identity in people:
+            self._seen[identity] = time
+            self._seen.move_to_end(identity)
+        while self._seen and next(iter(self._seen.values())) < time - _TOGETHER:
+            self._seen.popitem(last=False)
+        for identity in people:
+            if identity not in self._known:
+                beside = [self._known[other] for other in self._seen if other in self._known]
+                self._known[identity] = _apart(identity_color(identity), beside)
+                if len(self._known) > _MOST_KNOWN:
+                    self._known.popitem(last=False)
+
+
+def _apart(preferred: Rgb, beside: Sequence[Rgb]) -> Rgb:
+    """`preferred` if it differs clearly from the colours `beside`, else the one of the palette that does most."""
+    if not beside:
+        return preferred
+    others = to_lab(np.array(sorted(set(beside)), np.float64))
+    if color_distance(others, to_lab(np.array(preferred, np.float64))).min() >= _CLEAR:
+        return preferred
+    labs = to_lab(np.array(palette(), np.float64))
+    return palette()[int(np.argmax(color_distance(labs[:, None], others[None]).min(axis=1)))]
+
+
+def to_lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIELAB (D65) of sRGB colours (..., 3) in 0..255."""
+    share = rgb / 255.0
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    xyz = linear @ _TO_XYZ.T / _WHITE
+    root = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    lab: NDArray[np.float64] = np.stack(
+        [116 * root[..., 1] - 16, 500 * (root[..., 0] - root[..., 1]), 200 * (root[..., 1] - root[..., 2])], axis=-1
+    )
+    return lab
+
+
+def color_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIEDE2000 between CIELAB colours (..., 3), as in Sharma, Wu and Dalal (2005); 1 is just noticeable."""
+    chroma = [np.hypot(lab[..., 1], lab[..., 2]) for lab in (one, other)]
+    mean7 = ((chroma[0] + chroma[1]) / 2) ** 7
+    stretch = 1 + 0.5 * (1 - np.sqrt(mean7 / (mean7 + 25.0**7)))
+    a = [lab[..., 1] * stretch for lab in (one, other)]
+    c = [np.hypot(a[0], one[..., 2]), np.hypot(a[1], other[..., 2])]
+    hue = [np.degrees(np.arctan2(lab[..., 2], red)) % 360 for red, lab in zip(a, (one, other), strict=True)]
+    grey = c[0] * c[1] == 0
+    turn = np.where(grey, 0.0, (hue[1] - hue[0] + 180) % 360 - 180)
+    light, strong = other[..., 0] - one[..., 0], c[1] - c[0]
+    round_ = 2 * np.sqrt(c[0] * c[1]) * np.sin(np.radians(turn / 2))
+    mean_light, mean_strong = (one[..., 0] + other[..., 0]) / 2, (c[0] + c[1]) / 2
+    mean_hue = np.where(grey, hue[0] + hue[1], (hue[0] + turn / 2) % 360)
+    shape = (
+        1
+        - 0.17 * np.cos(np.radians(mean_hue - 30))
+        + 0.24 * np.cos(np.radians(2 * mean_hue))
+        + 0.32 * np.cos(np.radians(3 * mean_hue + 6))
+        - 0.20 * np.cos(np.radians(4 * mean_hue - 63))
+    )
+    off = (mean_light - 50) ** 2
+    light = light / (1 + 0.015 * off / np.sqrt(20 + off))
+    round_ = round_ / (1 + 0.015 * mean_strong * shape)
+    strong = strong / (1 + 0.045 * mean_strong)
+    tilt = np.sin(np.radians(60 * np.exp(-(((mean_hue - 275) / 25) ** 2))))
+    tilt = -2 * np.sqrt(mean_strong**7 / (mean_strong**7 + 25.0**7)) * tilt
+    distance: NDArray[np.float64] = np.sqrt(light**2 + strong**2 + round_**2 + tilt * strong * round_)
+    return distance
+
+
+def _strongest(lightness: float, hue: float) -> tuple[Rgb, float]:
+    """The strongest colour of a lightness and hue (degrees) that the screen can show, and its chroma."""
+    for chroma in np.arange(0.24, 0.0, -0.01):
+        rgb = _oklch(lightness, float(chroma), math.radians(hue))
         if rgb.min() >= 0.0 and rgb.max() <= 1.0:
             break
     red, green, blue = np.clip(np.rint(_gamma(np.clip(rgb, 0.0, 1.0)) * 255.0), 0, 255).astype(int)
-    return int(red), int(green), int(blue)
+    return (int(red), int(green), int(blue)), float(chroma)
 
 
 def _oklch(lightness: float, chroma: float, hue: float) -> NDArray[np.float64]:

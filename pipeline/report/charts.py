@@ -29,7 +29,7 @@ def timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> list[Markup
         for visit, row in sorted(placed.items(), key=lambda item: (item[0].first, item[0].identity)):
             left = 100 * (visit.first - start) / (end - start)
             width = 100 * (visit.last - visit.first) / (end - start)
-            style = f"left:{left:.3f}%;width:{width:.3f}%;top:{row * _ROW}px;{colors(visit.identity)}"
+            style = f"left:{left:.3f}%;width:{width:.3f}%;top:{row * _ROW}px;{colors(data, visit.identity)}"
             text = f"Person {visit.identity}, {camera}, {data.moment(visit.first)} to {data.moment(visit.last)}"
             wide = width > 0.55 * (len(str(visit.identity)) + 1)
             bars.append(

@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report.markup import Markup, join, tag
 from relaytrack.pipeline.results.run_data import RunData
 
@@ -48,7 +47,7 @@ def floor_map(data: RunData, planes: Mapping[str, Plane]) -> Markup | None:
         grid.append(tag("line", x1=0, x2=size[0], y1=high[1] - y, y2=high[1] - y))
         grid.append(tag("text", f"{y + 0.0:g}", x=unit / 5, y=high[1] - y - unit / 5, font_size=f"{unit:.2f}"))
     lines = [
-        tag("polyline", tag("title", f"Person {identity}"), points=at(points), stroke=f"rgb{identity_color(identity)}")
+        tag("polyline", tag("title", f"Person {identity}"), points=at(points), stroke=f"rgb{data.colors.of(identity)}")
         for identity, points in trails
     ]
     picture = tag(

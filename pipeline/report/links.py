@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from relaytrack.pipeline.render.palette import identity_color, ink_on
+from relaytrack.pipeline.render.palette import ink_on
 from relaytrack.pipeline.report.markup import Markup, link, tag
 from relaytrack.pipeline.results.run_data import RunData
 
 
-def colors(identity: int) -> str:
+def colors(data: RunData, identity: int) -> str:
     """CSS of a person's colours, the ones of the videos."""
-    color = identity_color(identity)
+    color = data.colors.of(identity)
     return f"background:rgb{color};color:rgb{ink_on(color)}"
 
 
-def chip(identity: int, *, linked: bool = True) -> Markup:
+def chip(data: RunData, identity: int, *, linked: bool = True) -> Markup:
     """A person's number on their colour, by default as a link to their card."""
-    style = colors(identity)
+    style = colors(data, identity)
     if linked:
         return tag("a", identity, class_="chip", style=style, href=f"#person-{identity}")
     return tag("span", identity, class_="chip", style=style)

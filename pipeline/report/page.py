@@ -152,11 +152,13 @@ def _doubt(data: RunData, doubt: Doubt) -> Markup:
     measure = f"similarity {doubt.similarity:.2f}"
     if doubt.rival is not None:
         rival = doubt.rival[0]
-        text = join(["Taken for one person, ", chip(one), ", though ", chip(rival), " looks about as much alike"])
+        text = join(
+            ["Taken for one person, ", chip(data, one), ", though ", chip(data, rival), " looks about as much alike"]
+        )
         pictures += [tag("span", "or", class_="quiet or"), _picture(data, doubt.rival[1])]
         measure += f", with {rival}: {doubt.rival_similarity:.2f}"
     else:
-        text = join(["Kept apart, ", chip(one), " and ", chip(other), ", though they look alike"])
+        text = join(["Kept apart, ", chip(data, one), " and ", chip(data, other), ", though they look alike"])
     return tag(
         "div",
         tag("p", text),
@@ -227,7 +229,7 @@ def _person(data: RunData, identity: int, stays: Sequence[Visit], pictures: int)
     first, last = min(track.first for track in tracks), max(track.last for track in tracks)
     title = tag(
         "h3",
-        chip(identity, linked=False),
+        chip(data, identity, linked=False),
         tag("span", " → ".join(route)),
         tag("span", f"{data.moment(first)} \N{EN DASH} {data.moment(last)}", class_="quiet"),
     )

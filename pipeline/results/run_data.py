@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import shown_at
 from relaytrack.pipeline.results.folder import SEGMENT
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
@@ -67,6 +68,7 @@ class RunData:
     people: dict[int, list[TrackRecord]]
     run: dict[str, Any] = field(default_factory=dict)
     clock_zero: float | None = None
+    colors: IdentityColors = field(default_factory=IdentityColors)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -126,7 +128,7 @@ def load_run(folder: Path) -> RunData:
             run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{folder / 'run.json'}: not JSON") from error
-    return RunData(folder, known.cameras, people, run, known.clock_zero)
+    return RunData(folder, known.cameras, people, run, known.clock_zero, IdentityColors(known.colors))
 
 
 def visits(identity: int, tracks: Sequence[TrackRecord]) -> list[Visit]:

@@ -12,6 +12,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import SHORTENED
 from relaytrack.pipeline.sinks.base import Sink, Step
 from relaytrack.pipeline.sinks.events import EventsSink, Revision
@@ -54,9 +55,12 @@ def create_sinks(
     if config.events.enabled:
         sinks.append(EventsSink(folder, config.cameras, config.events, revisions=revisions, clock=dates))
     retain = output.retain_hours * 3600.0 if live and output.retain_hours is not None else None
-    pictures: list[Sink] = [IdentitiesSink(folder, cameras, crops=output.crops, clock=dates, retain=retain)]
+    colors = IdentityColors()
+    pictures: list[Sink] = [
+        IdentitiesSink(folder, cameras, crops=output.crops, clock=dates, retain=retain, colors=colors)
+    ]
     if output.video:
-        annotator = Annotator(output.trail, dates)
+        annotator = Annotator(output.trail, dates, colors)
         encoder = partial(Encoder, crf=output.crf, preset=output.preset, on_pause=_PauseSaid())
         videos = folder / "video"
         pictures.append(VideoSink(videos, cameras, annotator, encoder, segment=segment, clock=clock))

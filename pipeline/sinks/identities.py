@@ -5,9 +5,10 @@
 * `clock_zero` (live runs): seconds since the epoch at the clock's 0;
 * `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame), `last_index` and, where
   its video shortens pauses, `cuts` (the time after each pause, and by how many seconds);
-* `identities`, by id: `id`, `cameras`, `first`, `last`, `frames`, `crop` (a file below the output folder or
-  null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to: pieces without a
-  gap of more than 2 seconds) and `crops` (each `time`, `quality` and `file`, in time order).
+* `identities`, by id: `id`, `color` (RGB, as in the videos), `cameras`, `first`, `last`, `frames`, `crop` (a file
+  below the output folder or null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans`
+  (from, to: pieces without a gap of more than 2 seconds) and `crops` (each `time`, `quality` and `file`, in time
+  order).
 
 `embeddings.npz` holds, row by row: `camera`, `track` and `embedding`, the mean of a track's embeddings weighted
 by how well its boxes show it, L2-normalised.
@@ -29,6 +30,7 @@ import numpy as np
 
 from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.records import Floats, FrameTracks
+from relaytrack.pipeline.render.palette import IdentityColors, Rgb
 from relaytrack.pipeline.render.pauses import SHORTENED, is_long
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes
 from relaytrack.pipeline.sinks.base import Step
@@ -112,6 +114,7 @@ class IdentitiesSink:
         idle: seconds of the run's clock without a box after which a track's picture moves from memory to disk.
         retain: seconds of the run's clock after which pictures and embeddings of a person who has not been seen
             again are deleted; None keeps them.
+        colors: gives the identities their colours and is told who is seen.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class IdentitiesSink:
         every: float = 10.0,
         idle: float = 30.0,
         retain: float | None = None,
+        colors: IdentityColors | None = None,
     ) -> None:
         self._folder = folder
         self._cameras = {name: CameraRecord() for name in cameras}
@@ -135,6 +139,7 @@ class IdentitiesSink:
         self._every = every
         self._idle = idle
         self._retain = retain
+        self._colors = colors or IdentityColors()
         self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()
         self._due = time_module.monotonic() + every
         self._swept = -math.inf
@@ -150,6 +155,7 @@ class IdentitiesSink:
         for tracks in step:
             self._take(tracks)
         now = max(tracks.frame.time for tracks in step)
+        self._colors.see(now, [identity for tracks in step for identity in tracks.global_ids.tolist()])
         if now - self._swept > self._idle / 3:
             self._swept = now
             self._sweep(now)
@@ -227,7 +233,7 @@ class IdentitiesSink:
         records = [(live.record, live.identity) for live in self._tracks.values()]
         started = time_module.monotonic()
         zero = self._clock.zero if self._clock else None
-        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero)
+        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero, colors=self._colors)
         if final:
             self._save_embeddings()
         ended = time_module.monotonic()
@@ -260,6 +266,7 @@ def write_identities(
     *,
     pictures: bool = True,
     clock_zero: float | None = None,
+    colors: IdentityColors | None = None,
 ) -> None:
     """Group tracks to identities; write identities.json and each identity's picture, `crops/<id>.jpg`.
 
@@ -269,6 +276,7 @@ def write_identities(
         tracks: every track with its identity.
         pictures: write the identities' pictures too, and remove those of ids that are no more.
         clock_zero: seconds since the epoch at the run's time 0, for live runs.
+        colors: the identities' colours; None keeps those of the file that is there.
 
     Raises:
         OutputError: a file cannot be written.
@@ -276,7 +284,8 @@ def write_identities(
     groups: dict[int, list[TrackRecord]] = {}
     for record, identity in tracks:
         groups.setdefault(identity, []).append(record)
-    identities = [_identity(identity, groups[identity]) for identity in sorted(groups)]
+    colors = colors or stored_colors(folder)
+    identities = [_identity(identity, groups[identity], colors.of(identity)) for identity in sorted(groups)]
     if pictures:
         _write_pictures(folder, identities)
     content = {
@@ -292,12 +301,13 @@ def _without_empty_cuts(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != "cuts" or value}
 
 
-def _identity(identity: int, records: list[TrackRecord]) -> dict[str, Any]:
+def _identity(identity: int, records: list[TrackRecord], color: Rgb) -> dict[str, Any]:
     records = sorted(records, key=lambda record: (record.first, record.camera, record.track))
     crops = [crop for record in records for crop in record.crops]
     best = max(crops, key=lambda crop: float(crop["quality"]), default=None)
     return {
         "id": identity,
+        "color": list(color),
         "cameras": sorted({record.camera for record in records}),
         "first": min(record.first for record in records),
         "last": max(record.last for record in records),
@@ -329,11 +339,13 @@ class Identities:
         cameras: what came of each camera.
         tracks: every track with its identity.
         clock_zero: seconds since the epoch at the run's time 0 (live runs), or None.
+        colors: the identities' colours, RGB.
     """
 
     cameras: dict[str, CameraRecord]
     tracks: list[tuple[TrackRecord, int]]
     clock_zero: float | None = None
+    colors: dict[int, Rgb] = field(default_factory=dict)
 
 
 def read_identities(folder: Path) -> Identities:
@@ -348,4 +360,18 @@ def read_identities(folder: Path) -> Identities:
         {name: CameraRecord(**record) for name, record in content["cameras"].items()},
         [(TrackRecord(**record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
         content.get("clock_zero"),
+        {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
     )
+
+
+def _rgb(values: Sequence[int]) -> Rgb:
+    red, green, blue = (int(value) for value in values)
+    return red, green, blue
+
+
+def stored_colors(folder: Path) -> IdentityColors:
+    """The identities' colours in `folder`'s identities.json; without a readable one every identity's usual colour."""
+    try:
+        return IdentityColors(read_identities(folder).colors)
+    except (OSError, ValueError, KeyError, TypeError):
+        return IdentityColors()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relaytrack.pipeline.records import Frame, FrameTracks
+from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, pill, text_size
-from relaytrack.pipeline.render.painter import Painter, _overlap, _places, format_time
-from relaytrack.pipeline.render.palette import identity_color, ink_on
+from relaytrack.pipeline.render.painter import Painter, _overlap, _places, _smooth, format_time
+from relaytrack.pipeline.render.palette import color_distance, identity_color, ink_on, to_lab
 
 
 def _tracks(boxes: list[list[float]], ids: list[int], *, time: float = 0.0, size: int = 200) -> FrameTracks:
@@ -101,6 +104,39 @@ def test_trail_follows_the_feet_and_ends_after_its_time() -> None:
     columns = np.flatnonzero(path)
     assert columns.min() <= 20 + 12 * 6 + 2  # one second of path
     assert columns.min() >= 20 + 12 * 6 - 3
+
+
+@pytest.mark.parametrize(("width", "height"), [(160, 96), (352, 288), (704, 576), (1920, 1080)])
+def test_boxes_keep_their_colour_in_a_video(tmp_path: Path, width: int, height: int) -> None:
+    box = [0.3 * width, 0.2 * height, 0.45 * width, 0.8 * height]
+    for identity in (1, 2, 3, 4):
+        frame = Frame("gate", 1, 0.0, np.full((height, width, 3), 110, np.uint8))
+        found = np.array([box], np.float32)
+        ids = np.array([identity])
+        tracks = FrameTracks(frame, ids, ids, found, np.ones(1, np.float32))
+        encoder = Encoder(tmp_path / f"{identity}.mp4", crf=26)
+        encoder.write(_paint(Painter("gate", trail=0), tracks), 0.0)
+        encoder.close()
+        with av.open(str(tmp_path / f"{identity}.mp4")) as container:
+            image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        y = round(0.55 * height)  # the side of the box, far from its corners and from plates
+        strip = image[y - 6 : y + 6, round(box[0]) - 8 : round(box[0]) + 8].reshape(-1, 3).astype(np.float64)
+        wanted = to_lab(np.array(identity_color(identity), np.float64))
+        distance = np.sort(color_distance(to_lab(strip), wanted))
+        assert np.median(distance[:12]) < 14, "a line in its colour"
+        assert strip.mean(axis=1).min() < 70, "and a dark edge"
+
+
+def test_a_trembling_trail_is_drawn_smooth() -> None:
+    random = np.random.default_rng(0)
+    times = np.arange(60) / 25
+    path = np.column_stack([times, 10 + 60 * times, np.full(60, 100.0)])
+    shaken = path + np.column_stack([np.zeros(60), random.normal(0, 2, (60, 2))])
+    smooth = _smooth(shaken)
+    assert np.abs(smooth[8:-8, 2] - 100).max() < 1.5 < np.abs(shaken[8:-8, 2] - 100).max()
+    np.testing.assert_allclose(smooth[[0, -1]], shaken[[0, -1]], err_msg="it begins and ends where the feet are")
+    np.testing.assert_allclose(_smooth(path), path, atol=1e-6, err_msg="a straight walk stays straight")
+    np.testing.assert_allclose(_smooth(path[:2]), path[:2])
 
 
 def test_trail_does_not_bridge_a_long_absence() -> None:
