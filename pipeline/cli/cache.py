@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from relaytrack.pipeline.cli.track import add_input_arguments
 
     add_input_arguments(parser, caches=False)
-    parser.add_argument("--detector", metavar="BACKEND", help="nanodet, ultralytics or file (detector.backend)")
+    parser.add_argument(
+        "--detector", metavar="BACKEND", help="nanodet, onnx, torchvision, ultralytics or file (detector.backend)"
+    )
     parser.add_argument("--detector-weights", metavar="FILE", help="the detector's weights (detector.weights)")
     parser.add_argument("--embedder-weights", metavar="FILE", help="the embedder's weights (embedder.weights)")
     parser.add_argument(

@@ -45,7 +45,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--refine", action="store_true", help="files: keep every identity open to correction to the end"
     )
     parser.add_argument(
-        "--allow-download", action="store_true", help="let the ultralytics backend fetch a model by its name"
+        "--allow-download", action="store_true", help="let torchvision or ultralytics fetch a published model"
     )
 
 

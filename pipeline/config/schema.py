@@ -148,8 +148,11 @@ class BatchConfig(Section):
 class DetectorConfig(Section):
     """The person detector."""
 
-    backend: Literal["nanodet", "ultralytics", "file"] = "nanodet"
+    backend: Literal["nanodet", "onnx", "torchvision", "ultralytics", "file"] = "nanodet"
     weights: str | None = Field(default=None, description="a model file or, for ultralytics, a name")
+    model: str | None = Field(
+        default=None, description="torchvision's name of the network; default: fasterrcnn_mobilenet_v3_large_fpn"
+    )
     score_threshold: float = Field(default=0.2, ge=0, le=1, description="boxes below it never leave the detector")
     iou_threshold: float = Field(default=0.6, gt=0, le=1, description="non-maximum suppression")
     image_size: int | None = Field(
@@ -157,7 +160,17 @@ class DetectorConfig(Section):
     )
     tiles: int = Field(default=1, ge=1, le=8, description="n: look at n x n overlapping tiles besides the whole")
     max_people: int = Field(default=300, ge=1, description="boxes kept per frame at the most, best first")
-    allow_download: bool = Field(default=False, description="let ultralytics fetch a model by its name")
+    allow_download: bool = Field(default=False, description="let a backend fetch a published model")
+    letterbox: Literal["corner", "centre", "stretch"] | None = Field(
+        default=None, description="onnx: how a picture lies in the input; default: by the outputs' family"
+    )
+    normalise: Literal["raw", "unit", "imagenet"] | None = Field(
+        default=None, description="onnx: 0..255, 0..1 or ImageNet's mean and deviation; default: by the family"
+    )
+    channels: Literal["rgb", "bgr"] | None = Field(default=None, description="onnx; default: by the family")
+    person_class: int | None = Field(
+        default=None, ge=0, description="onnx, torchvision: number of the class person; default: by the family"
+    )
 
 
 class EmbedderConfig(Section):

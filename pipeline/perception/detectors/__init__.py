@@ -25,6 +25,14 @@ def create_detector(config: Config, device: str) -> Detector:
         from relaytrack.pipeline.perception.detectors.nanodet import create_nanodet
 
         return create_nanodet(config.detector, device, config.run.threads)
+    if config.detector.backend == "onnx":
+        from relaytrack.pipeline.perception.detectors.onnx_detector import create_onnx
+
+        return create_onnx(config.detector, device, config.run.threads)
+    if config.detector.backend == "torchvision":
+        from relaytrack.pipeline.perception.detectors.torchvision_detector import TorchvisionDetector
+
+        return TorchvisionDetector(config.detector, device)
     if config.detector.backend == "ultralytics":
         from relaytrack.pipeline.perception.detectors.yolo import Yolo
 

@@ -7,7 +7,6 @@ its expectation is the side's distance from the cell's centre (their equation 4)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,11 +15,10 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import DetectorConfig
 from relaytrack.pipeline.errors import DetectorError
-from relaytrack.pipeline.perception.detectors.base import inside_picture, suppress
 from relaytrack.pipeline.perception.detectors.letterbox import Letterbox, Normaliser
 from relaytrack.pipeline.perception.detectors.nanodet_network import STRIDES, Network
-from relaytrack.pipeline.perception.detectors.tiles import View, merge_views, views_of
-from relaytrack.pipeline.records import Detections, Floats, Frame
+from relaytrack.pipeline.perception.detectors.views import ViewDetector
+from relaytrack.pipeline.records import Detections, Floats, Image
 
 WEIGHTS = "nanodet_g_416_fp16.onnx"
 INPUT_SIDE = 416
@@ -30,10 +28,48 @@ STD_BGR = (57.375, 57.12, 58.395)
 _NETWORK_BATCH = 8
 
 
-class NanoDet:
-    """The detector. See `relaytrack.pipeline.perception.detectors.base.Detector`.
+class NanoDetInput:
+    """NanoDet's pre-processing and decoding. See `relaytrack.pipeline.perception.detectors.views.InputNetwork`.
 
-    Pictures of the same network shape share one network run (up to eight at a time, which bounds the memory).
+    Args:
+        network: the weights, loaded on their device.
+        config: threshold and side of the input.
+    """
+
+    most = _NETWORK_BATCH
+
+    def __init__(self, network: Network, config: DetectorConfig) -> None:
+        self.provider = network.provider
+        self._network = network
+        self._threshold = config.score_threshold
+        self._side = config.image_size or INPUT_SIDE
+        self._normaliser = Normaliser(MEAN_BGR, STD_BGR, bgr=True)
+
+    def fit(self, width: int, height: int) -> Letterbox:
+        """The longer side fills the input, the shorter is padded to a multiple of the coarsest stride."""
+        return Letterbox.fit(width, height, self._side)
+
+    def fill(self, out: Floats, image: Image, box: Letterbox) -> None:
+        """Write the normalised BGR picture."""
+        self._normaliser.fill(out, image, box)
+
+    def people(self, batch: Floats) -> list[Detections]:
+        """Run the network and decode what reaches the threshold, in input pixels, one record per row."""
+        height, width = batch.shape[2:]
+        levels = self._network(batch)
+        rows, scores, boxes = [], [], []
+        for stride, (classes, sides) in zip(STRIDES, levels, strict=True):
+            person = classes[:, :, PERSON]
+            row, cell = np.nonzero(person >= self._threshold)
+            rows.append(row)
+            scores.append(person[row, cell])
+            boxes.append(decode_sides(sides[row, cell], cell_centres(height, width, stride)[cell], stride))
+        row, score, box = np.concatenate(rows), np.concatenate(scores), np.concatenate(boxes)
+        return [Detections(box[row == index], score[row == index]) for index in range(len(batch))]
+
+
+class NanoDet(ViewDetector):
+    """The detector. See `relaytrack.pipeline.perception.detectors.base.Detector`.
 
     Args:
         network: the weights, loaded on their device.
@@ -45,59 +81,7 @@ class NanoDet:
     at 0.3, 0.82 at 0.4, 0.94 at 0.5), and no track should start there."""
 
     def __init__(self, network: Network, config: DetectorConfig) -> None:
-        self.provider = network.provider
-        self._network = network
-        self._config = config
-        self._side = config.image_size or INPUT_SIDE
-        self._normaliser = Normaliser(MEAN_BGR, STD_BGR, bgr=True)
-
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """Find the people of each frame; see `Detector.detect`."""
-        views = [
-            (number, view)
-            for number, frame in enumerate(frames)
-            for view in views_of(frame.image.shape[1], frame.image.shape[0], self._config.tiles)
-        ]
-        boxes = [Letterbox.fit(view.width, view.height, self._side) for _, view in views]
-        groups: dict[tuple[int, int], list[int]] = {}
-        for entry, box in enumerate(boxes):
-            groups.setdefault((box.height, box.width), []).append(entry)
-        found: list[list[tuple[View, Detections]]] = [[] for _ in frames]
-        for (height, width), entries in groups.items():
-            for start in range(0, len(entries), _NETWORK_BATCH):
-                chunk = entries[start : start + _NETWORK_BATCH]
-                batch = np.empty((len(chunk), 3, height, width), np.float32)
-                for row, entry in zip(batch, chunk, strict=True):
-                    number, view = views[entry]
-                    self._normaliser.fill(row, view.cut(frames[number].image), boxes[entry])
-                for entry, raw in zip(chunk, self._people(batch), strict=True):
-                    number, view = views[entry]
-                    mapped = Detections(boxes[entry].back(raw.xyxy), raw.scores)
-                    found[number].append((view, self._suppress(inside_picture(mapped, view.width, view.height))))
-        return [self._merge(parts) for parts in found]
-
-    def _suppress(self, found: Detections) -> Detections:
-        return suppress(found, self._config.iou_threshold, self._config.max_people)
-
-    def _merge(self, parts: list[tuple[View, Detections]]) -> Detections:
-        """Put the views of one frame together; a frame looked at as a whole only needs nothing more."""
-        if len(parts) == 1:
-            return parts[0][1]
-        return merge_views(parts, self._config.iou_threshold, self._config.max_people)
-
-    def _people(self, batch: Floats) -> list[Detections]:
-        """Run the network and decode what reaches the threshold, in input pixels, one record per row."""
-        height, width = batch.shape[2:]
-        levels = self._network(batch)
-        rows, scores, boxes = [], [], []
-        for stride, (classes, sides) in zip(STRIDES, levels, strict=True):
-            person = classes[:, :, PERSON]
-            row, cell = np.nonzero(person >= self._config.score_threshold)
-            rows.append(row)
-            scores.append(person[row, cell])
-            boxes.append(decode_sides(sides[row, cell], cell_centres(height, width, stride)[cell], stride))
-        row, score, box = np.concatenate(rows), np.concatenate(scores), np.concatenate(boxes)
-        return [Detections(box[row == index], score[row == index]) for index in range(len(batch))]
+        super().__init__(NanoDetInput(network, config), config)
 
 
 @lru_cache(maxsize=64)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.pipeline.config.device import device_index
-from relaytrack.pipeline.errors import DetectorError, DeviceError
+from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.nanodet_network import Network, level_outputs
 from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, free_spatial_size, read_model
+from relaytrack.pipeline.perception.detectors.onnx_session import open_session
 from relaytrack.pipeline.records import Floats
 
 
@@ -18,8 +18,6 @@ class OnnxNetwork:
 
     The file's fp16 weights are widened once, at load (onnxruntime folds the casts), and its input size of
     416 x 416 is made free.
-
-    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding.
 
     Args:
         path: the ONNX file.
@@ -32,37 +30,15 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, device: str = "cpu", threads: int | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        provider, settings = "CPUExecutionProvider", {}
-        if device != "cpu":
-            provider = "CUDAExecutionProvider"
-            settings = {"device_id": str(device_index(device)), "use_tf32": "0"}
-            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
             data = path.read_bytes()
             model = read_model(data)
             self._outputs = level_outputs(model)
             self._input = model.inputs[0].name
-            self._session = onnxruntime.InferenceSession(
-                free_spatial_size(data), options, providers=[(provider, settings)]
-            )
+            data = free_spatial_size(data)
         except (OSError, OnnxFileError) as error:
             raise DetectorError(f"detector.weights: {path}: {error}") from None
-        except Exception as error:  # onnxruntime's own exceptions have no common base
-            reason = " ".join(str(error).split())
-            if device != "cpu":
-                raise DeviceError(f"run.device: the detector cannot run on {device!r}: {reason}") from None
-            raise DetectorError(f"detector.weights: {path}: onnxruntime refuses it: {reason}") from None
-        if self._session.get_providers()[0] != provider:
-            raise DeviceError(f"run.device: onnxruntime does not run the detector on {device!r}")
-        self._session.disable_fallback()
-        self.provider = provider
+        self._session, self.provider = open_session(path, device, threads, data)
 
     def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
         """Run (B, 3, H, W) normalised BGR; see `Network`."""
