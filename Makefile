@@ -1,35 +1,54 @@
 # make demo: the main job on a fresh machine (python3 with venv, and make).   make test: all tests.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
-PIP    := $(BIN)/python -m pip --disable-pip-version-check
+PYTHON    ?= python3
+VENV      := .venv
+BIN       := $(VENV)/bin
+STAMP     := $(VENV)/.installed
+TOOLS     := $(VENV)/.tools
+PIP       := $(BIN)/python -m pip --disable-pip-version-check
+# Without an NVIDIA GPU torch is taken in its CPU build, which is much smaller; TORCH_CPU= (empty) takes the usual one.
+TORCH_CPU ?= https://download.pytorch.org/whl/cpu
+CPU_INDEX := --extra-index-url $(TORCH_CPU) --retries 1 --timeout 10
 
-.PHONY: demo test lint install clean
+.PHONY: demo test lint install tools clean
 
 install: $(STAMP)
+tools: $(TOOLS)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 13)))' || \
 	  { echo "relaytrack needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv is missing; on Debian: sudo apt-get install -y python3-venv"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet -e '.[dev]'
+	@if test -n "$(TORCH_CPU)" -a "$$(uname -s)" = Linux -a ! -e /dev/nvidiactl -a ! -e /dev/dxg; then \
+	  build=$$($(PIP) index versions torch $(CPU_INDEX) 2>/dev/null | grep -o '[0-9][0-9.]*+cpu' | head -n 1); \
+	  test -z "$$build" || { echo "no GPU here: torch $$build"; $(PIP) install -qq --no-deps "torch==$$build" $(CPU_INDEX); }; \
+	fi
+	$(PIP) install --quiet -e .
 	@$(BIN)/python -c 'import cv2' 2>$(VENV)/cv2.log || { cat $(VENV)/cv2.log; \
 	  echo "OpenCV lacks a system library; on Debian: sudo apt-get install -y libgl1 libglib2.0-0"; exit 2; }
 	@touch $(STAMP)
 
+# The tests' tools. torchvision must be of the same build as torch: where there is none for the CPU, both are the usual ones.
+$(TOOLS): $(STAMP)
+	@build=$$($(BIN)/python -c 'import torch; print(torch.__version__)'); \
+	case "$$build" in \
+	  *+cpu) $(PIP) install -qq -e '.[dev]' "torch==$$build" $(CPU_INDEX) && \
+	    $(BIN)/python -c 'import torchvision' 2>/dev/null || $(PIP) install --quiet -e '.[dev]' "torch!=$$build";; \
+	  *) $(PIP) install --quiet -e '.[dev]';; \
+	esac
+	@touch $(TOOLS)
+
 demo: $(STAMP)
 	$(BIN)/relaytrack demo --out out/demo --overwrite
 
-test: $(STAMP)
+test: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
 
-lint: $(STAMP)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -94,3 +98,29 @@ def test_other_packages_of_the_same_names_live_beside_ours(wheel: Path, tmp_path
     assert said[3].startswith("True")
     assert "relaytrack" not in said[3].replace(str(tmp_path), "")
     assert run(python.with_name("relaytrack"), "--version").startswith("relaytrack ")
+
+
+def imports_at_the_top(path: Path) -> set[str]:
+    """Packages that a module loads when it is imported itself; not those for type checkers, nor those in a `try`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"relaytrack"}
+
+
+def test_what_is_imported_at_the_top_of_a_module_is_installed_with_ours() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {re.split(r"[<>=!\[]", line)[0].lower() for line in project["dependencies"]}
+    optional = {"filterpy"}  # the reference filter of the tests
+    homes = packages_distributions()
+    missing = {}
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in imports_at_the_top(path) - optional:
+                if not required & {home.lower() for home in homes.get(name, [name])}:
+                    missing[str(path.relative_to(ROOT))] = name
+    assert missing == {}

@@ -1,5 +1,6 @@
 """Boxes and embeddings of one camera to track ids; tracks of many cameras to identities."""
 
+from relaytrack.trackers.converters import from_supervision
 from relaytrack.trackers.deepsort import DeepSort
 from relaytrack.trackers.errors import InputError, MissingDependencyError, TimeError, TrackerError
 from relaytrack.trackers.identities import (
@@ -33,5 +34,6 @@ __all__ = [
     "TimeError",
     "TrackResult",
     "TrackerError",
+    "from_supervision",
     "homography_from_points",
 ]

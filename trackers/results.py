@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from relaytrack.trackers import converters
+
+if TYPE_CHECKING:
+    import supervision
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -37,6 +43,31 @@ class TrackResult:
         """Number of tracks."""
         return len(self.ids)
 
+    def to_supervision(self) -> supervision.Detections:
+        """The tracks as `supervision.Detections`: `tracker_id`, `confidence`, and `data["index"]`, `data["coasting"]`.
+
+        Raises:
+            MissingDependencyError: supervision is not installed.
+        """
+        data = {"index": self.indices, "coasting": self.coasting}
+        return converters.detections_of_supervision(self.xyxy, self.scores, self.ids, data)
+
+    def to_dataframe(self, library: converters.TableLibrary = "pandas") -> Any:
+        """One row per track: id, x1, y1, x2, y2, score, index, coasting.
+
+        Args:
+            library: "pandas" or "polars".
+
+        Returns:
+            A `pandas.DataFrame` or a `polars.DataFrame`.
+
+        Raises:
+            InputError: `library` is neither of the two.
+            MissingDependencyError: the library is not installed.
+        """
+        columns: dict[str, NDArray[Any]] = {"id": self.ids, **converters.box_columns(self.xyxy), "score": self.scores}
+        return converters.table({**columns, "index": self.indices, "coasting": self.coasting}, library)
+
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
@@ -61,3 +92,13 @@ class Backfill:
     def __len__(self) -> int:
         """Number of boxes."""
         return len(self.ids)
+
+    def to_dataframe(self, library: converters.TableLibrary = "pandas") -> Any:
+        """One row per box: frame, time, id, x1, y1, x2, y2, score, index; see `TrackResult.to_dataframe`."""
+        columns: dict[str, NDArray[Any]] = {
+            "frame": self.frames,
+            "time": self.times,
+            "id": self.ids,
+            **converters.box_columns(self.xyxy),
+        }
+        return converters.table({**columns, "score": self.scores, "index": self.indices}, library)

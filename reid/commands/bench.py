@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     if args.rounds < 1 or min(batches) < 1:
         raise ReidError("--rounds and --batches must be at least 1")
     if args.accuracies:
+        if importlib.util.find_spec("matplotlib") is None:
+            raise ReidError("--accuracies draws with matplotlib: pip install 'relaytrack[train]'")
         check_target(args.plot)
     if args.threads:
         torch.set_num_threads(args.threads)

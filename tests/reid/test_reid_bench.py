@@ -90,6 +90,14 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
         assert message in capsys.readouterr().err
 
 
+def test_a_plot_without_matplotlib_is_refused_before_the_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["bench", "--accuracies", str(tmp_path / "known.json")]) == 2
+    assert "pip install 'relaytrack[train]'" in capsys.readouterr().err
+
+
 def test_time_per_crop_of_weights(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     torch.manual_seed(0)
     small = save_model(tmp_path / "small.safetensors", build_model(SPEC).eval(), WeightsInfo())

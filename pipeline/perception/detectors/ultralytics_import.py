@@ -46,6 +46,11 @@ def import_ultralytics(*, online: bool = False) -> ModuleType:
             import ultralytics
             import ultralytics.nn.tasks as tasks
             import ultralytics.utils as utils
+        except ModuleNotFoundError as error:
+            missing = error.name or "ultralytics"
+            raise DetectorError(
+                f"detector.backend: ultralytics needs {missing}: pip install 'relaytrack[ultralytics]'"
+            ) from None
         except Exception as error:  # whatever a broken installation raises
             reason = " ".join(str(error).split())
             raise DetectorError(f"detector.backend: ultralytics does not import: {reason}") from None

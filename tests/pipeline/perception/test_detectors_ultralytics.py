@@ -51,6 +51,20 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] == "ultralyt
     assert run_python(code, tmp_path) == "[]"
 
 
+def test_an_absent_ultralytics_is_named_with_its_remedy(tmp_path: Path) -> None:
+    code = """
+import sys
+sys.modules["ultralytics"] = None
+from relaytrack.pipeline.errors import DetectorError
+from relaytrack.pipeline.perception.detectors.ultralytics_import import import_ultralytics
+try:
+    import_ultralytics()
+except DetectorError as error:
+    print(error)
+"""
+    assert "pip install 'relaytrack[ultralytics]'" in run_python(code, tmp_path)
+
+
 PROLOGUE = """
 import json, os, socket, sys
 from pathlib import Path
