@@ -110,7 +110,7 @@ def _one_line(others: Callable[..., None]) -> Callable[..., None]:
     """Show what the data sets warn of in one line; leave other warnings as they are."""
 
     def show(message: Warning | str, category: type[Warning], *rest: object, **more: object) -> None:
-        if category.__module__.startswith("reid."):
+        if category.__module__.startswith("relaytrack.reid."):
             print(f"relaytrack: warning: {' '.join(str(message).split())}", file=sys.stderr)
         else:
             others(message, category, *rest, **more)

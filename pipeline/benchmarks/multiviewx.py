@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from relaytrack.pipeline.errors import InputError
 from relaytrack.trackers import GroundPlane
 from relaytrack.trackers.evaluation import rows_from_arrays, write_mot
+from relaytrack.trackers.textfile import read_text
 
 Floats = NDArray[np.float64]
 
@@ -113,7 +114,7 @@ def _people(file: Path, frame: int) -> list[list[float]]:
     """One row per box of a frame: view, frame, person, box, place."""
     rows = []
     try:
-        people = json.loads(file.read_text())
+        people = json.loads(read_text(file))
         if not isinstance(people, list):
             raise TypeError("no list of people")
         for entry in people:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.reid.paths import file_path, plain_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +24,13 @@ FOLDERS = {"test": ("bounding_box_test", "query"), "train": ("bounding_box_train
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `relaytrack bench identities`."""
-    parser.add_argument("--root", type=Path, metavar="DIR", help="the unpacked Market-1501 (with bounding_box_test)")
-    parser.add_argument("--split", choices=sorted(FOLDERS), default="test", help="which people (default: test)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="re-id weights (default: the package's)")
     parser.add_argument(
-        "--embeddings", type=Path, metavar="NPZ", help="file to keep the embeddings in; read when it exists"
+        "--root", type=file_path, metavar="DIR", help="the unpacked Market-1501 (with bounding_box_test)"
+    )
+    parser.add_argument("--split", choices=sorted(FOLDERS), default="test", help="which people (default: test)")
+    parser.add_argument("--weights", type=file_path, metavar="FILE", help="re-id weights (default: the package's)")
+    parser.add_argument(
+        "--embeddings", type=file_path, metavar="NPZ", help="file to keep the embeddings in; read when it exists"
     )
     parser.add_argument("--images", type=int, metavar="N", help="only the first N images of the stream")
     parser.add_argument(
@@ -132,7 +135,7 @@ def _tables(words: list[str]) -> dict[str, NDArray[np.float64]]:
         name, sign, path = word.partition("=")
         if not sign:
             raise InputError(f"{word}: expected CAMERA=FILE")
-        rows = read_mot(path)
+        rows = read_mot(plain_path(path))
         out[name] = np.column_stack([rows.frames, rows.ids, rows.xywh])
     return out
 
@@ -250,8 +253,7 @@ def _settings(words: list[str]) -> dict[str, Any]:
     Raises:
         InputError: no such setting.
     """
-    import yaml
-
+    from relaytrack.reid.yamlvalues import parse_yaml
     from relaytrack.trackers import IdentityParams
 
     known = {field.name for field in dataclasses.fields(IdentityParams)}
@@ -260,5 +262,5 @@ def _settings(words: list[str]) -> dict[str, Any]:
         key, sep, value = word.partition("=")
         if not sep or key not in known:
             raise InputError(f"--set {word}: expected one of {', '.join(sorted(known))} and a value")
-        out[key] = yaml.safe_load(value)
+        out[key] = parse_yaml(value)
     return out

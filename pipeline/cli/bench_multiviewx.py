@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from relaytrack.reid.paths import file_path
+
 HELP = "run MultiviewX (six calibrated overlapping views) and score its identities and its feet on the floor"
 
 KINDS = ("annotated", "detected")
@@ -16,9 +18,9 @@ COLUMNS = ("IDF1", "HOTA", "recall", "IDs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `relaytrack bench multiviewx`."""
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="the unpacked MultiviewX")
+    parser.add_argument("--root", type=file_path, required=True, metavar="DIR", help="the unpacked MultiviewX")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where configurations, truth and runs go"
+        "--out", type=file_path, required=True, metavar="DIR", help="where configurations, truth and runs go"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override any key, in both runs"

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relaytrack.reid.paths import file_path
+from relaytrack.trackers.textfile import read_text
+
 if TYPE_CHECKING:
     from relaytrack.pipeline.benchmarks.accuracy import Cell
     from relaytrack.pipeline.benchmarks.contenders import Contender
@@ -31,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of SEQUENCE_DETECTOR.npz; a second one with other embeddings (NAME says whose) adds to the "
         "table of what appearance buys",
     )
-    parser.add_argument("--gt", type=Path, metavar="DIR", help="folder of sequence folders (gt/gt.txt, seqinfo.ini)")
     parser.add_argument(
-        "--quote", type=Path, metavar="RESULTS.md", help="add the rows of an earlier report's tables, flagged"
+        "--gt", type=file_path, metavar="DIR", help="folder of sequence folders (gt/gt.txt, seqinfo.ini)"
+    )
+    parser.add_argument(
+        "--quote", type=file_path, metavar="RESULTS.md", help="add the rows of an earlier report's tables, flagged"
     )
     parser.add_argument(
         "--peers", nargs="*", default=None, metavar="NAME", help="only these of the installed peers (no name: none)"
@@ -56,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="only this: the defaults and N sets of settings within 15 %% of them (needs --caches and --gt)",
     )
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="write identity time-lines of our default tracker")
+    parser.add_argument(
+        "--plots", type=file_path, metavar="DIR", help="write identity time-lines of our default tracker"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON; ratios in percent")
 
 
@@ -200,16 +207,16 @@ def _timings(timings: Sequence[Timing]) -> list[dict[str, Any]]:
 def _named(word: str, index: int) -> tuple[str, Path]:
     """Take NAME=DIR apart; the first folder's embeddings are "cached" unless named."""
     name, equals, path = word.partition("=")
-    if equals and "/" not in name and not Path(word).exists():
-        return name, Path(path)
-    return ("cached" if index == 0 else Path(word).name), Path(word)
+    if equals and "/" not in name and not os.path.exists(word):
+        return name, file_path(path)
+    return ("cached" if index == 0 else file_path(word).name), file_path(word)
 
 
 def _read(path: Path) -> str:
     from relaytrack.pipeline.errors import InputError
 
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: cannot be read as text") from None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+
+from relaytrack.reid.paths import file_path, plain_path
 
 HELP = "write the detections and embeddings of a video to a cache (.npz) for `track` and `bench tracker`"
 
@@ -17,13 +18,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector", metavar="BACKEND", help="nanodet, onnx, torchvision, ultralytics or file (detector.backend)"
     )
-    parser.add_argument("--detector-weights", metavar="FILE", help="the detector's weights (detector.weights)")
-    parser.add_argument("--embedder-weights", metavar="FILE", help="the embedder's weights (embedder.weights)")
     parser.add_argument(
-        "--boxes", type=Path, metavar="NPZ", help="embed the detections of this cache anew instead of detecting"
+        "--detector-weights", type=plain_path, metavar="FILE", help="the detector's weights (detector.weights)"
+    )
+    parser.add_argument(
+        "--embedder-weights", type=plain_path, metavar="FILE", help="the embedder's weights (embedder.weights)"
+    )
+    parser.add_argument(
+        "--boxes", type=file_path, metavar="NPZ", help="embed the detections of this cache anew instead of detecting"
     )
     parser.add_argument("--no-embeddings", action="store_true", help="write detections only")
-    parser.add_argument("--out", type=Path, required=True, metavar="NPZ", help="the cache")
+    parser.add_argument("--out", type=file_path, required=True, metavar="NPZ", help="the cache")
 
 
 def run(args: argparse.Namespace) -> int:

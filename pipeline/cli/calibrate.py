@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.reid.paths import file_path
+from relaytrack.trackers.textfile import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,15 +21,17 @@ HELP = "make a camera's ground plane (pixels to metres) from four or more points
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `relaytrack calibrate`."""
-    parser.add_argument("--image", type=Path, required=True, metavar="FILE", help="a picture or video of the camera")
+    parser.add_argument(
+        "--image", type=file_path, required=True, metavar="FILE", help="a picture or video of the camera"
+    )
     parser.add_argument(
         "--point", action="append", default=[], metavar="x,y,X,Y", help="a pixel x,y and its place X,Y in metres"
     )
-    parser.add_argument("--points", type=Path, metavar="CSV", help="a file with x,y,X,Y in each line")
+    parser.add_argument("--points", type=file_path, metavar="CSV", help="a file with x,y,X,Y in each line")
     parser.add_argument("--click", action="store_true", help="click the pixels and type the metres (needs a screen)")
-    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the points and a grid of metres")
+    parser.add_argument("--picture", type=file_path, metavar="PNG", help="draw the points and a grid of metres")
     parser.add_argument("--step", type=float, default=1.0, metavar="M", help="metres between the grid's lines (1)")
-    parser.add_argument("--out", type=Path, metavar="YAML", help="write the homography (else it is printed)")
+    parser.add_argument("--out", type=file_path, metavar="YAML", help="write the homography (else it is printed)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.out is not None:
         try:
-            args.out.write_text(text)
+            args.out.write_text(text, encoding="utf-8")
         except OSError as error:
             raise InputError(f"{args.out}: cannot be written ({error.strerror})") from error
     else:
@@ -78,8 +82,8 @@ def _numbers(text: str, where: str) -> list[float]:
 
 def _from_file(path: Path) -> list[list[float]]:
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read") from error
     return [
         _numbers(line, f"{path}, line {number}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from relaytrack.reid.paths import file_path
 
 if TYPE_CHECKING:
     from relaytrack.trackers.evaluation import Evaluation, GroundTruth, MotRows, Scores
@@ -66,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON; ratios in percent, as in the table")
     parser.add_argument(
-        "--plots", type=Path, metavar="DIR", help="write a picture of the identities' time-lines per sequence"
+        "--plots", type=file_path, metavar="DIR", help="write a picture of the identities' time-lines per sequence"
     )
 
 
@@ -243,9 +246,9 @@ def _hinted(check: Any, pair: Pair) -> list[str]:
 def _split(word: str) -> tuple[str | None, Path]:
     """Take NAME=PATH apart; a word that is an existing path is one, whatever it contains."""
     name, equals, path = word.partition("=")
-    if equals and name and "/" not in name and not Path(word).exists():
-        return name, Path(path)
-    return None, Path(word)
+    if equals and name and "/" not in name and not os.path.exists(word):
+        return name, file_path(path)
+    return None, file_path(word)
 
 
 def _sequences_in(folder: Path) -> list[Path]:

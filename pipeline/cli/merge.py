@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from relaytrack.reid.paths import plain_path
+
 HELP = "make several people of a finished run one, in all its files"
 
 
@@ -16,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that merge, split and forget share."""
-    parser.add_argument("--run", metavar="DIR", required=True, dest="folder", help="the run's output folder")
+    parser.add_argument(
+        "--run", type=plain_path, metavar="DIR", required=True, dest="folder", help="the run's output folder"
+    )
     parser.add_argument(
         "--videos",
         choices=("redraw", "delete"),

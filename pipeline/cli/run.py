@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from types import FrameType
 from typing import Any
+
+from relaytrack.reid.paths import plain_path
 
 HELP = "follow people across cameras: annotated videos, tracks and identities"
 
@@ -20,14 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[NAME=]URL",
-        help="a camera: video file, rtsp://..., webcam:0 or folder of images; again for each further one",
+        help="a camera: video file, rtsp://..., webcam:0 or folder of images; again for each further one (a folder of "
+        "videos is a camera for each of them)",
     )
     add_run_arguments(parser)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that `run` and `demo` share."""
-    parser.add_argument("--out", metavar="DIR", help="folder for the results (output.dir)")
+    parser.add_argument("--out", type=plain_path, metavar="DIR", help="folder for the results (output.dir)")
     parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
     parser.add_argument("--device", metavar="auto|cpu|cuda[:i]", help="where the networks run (run.device)")
@@ -72,6 +74,7 @@ def overrides_from(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
+    from relaytrack.pipeline.cli.given_sources import cameras_of
     from relaytrack.pipeline.config.loading import load_config
     from relaytrack.pipeline.errors import ConfigError
 
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if args.config:
         config = load_config(args.config, overrides=overrides_from(args))
     else:
-        data = {"cameras": [_camera(source) for source in args.source]}
+        data = {"cameras": [camera for source in args.source for camera in cameras_of(source)]}
         config = load_config(data=data, overrides=overrides_from(args))
     return run_pipeline(config)
 
@@ -119,11 +122,3 @@ def _ending() -> list[signal.Signals]:
     hangup = getattr(signal, "SIGHUP", None)
     ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
     return [signal.SIGINT, signal.SIGTERM] + ([] if hangup is None or ignored else [hangup])
-
-
-def _camera(source: str) -> dict[str, str]:
-    name, sign, url = source.partition("=")
-    plain = name.replace("-", "").replace("_", "")
-    if sign and plain.isalnum() and plain.isascii() and not os.path.exists(source):
-        return {"name": name, "url": url}
-    return {"url": source}

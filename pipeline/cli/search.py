@@ -6,17 +6,25 @@ import argparse
 import json
 from pathlib import Path
 
+from relaytrack.reid.paths import plain_path
+
 HELP = "find a person of a picture in a finished run, over all its cameras"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `relaytrack search`."""
-    parser.add_argument("--run", metavar="DIR", required=True, dest="folder", help="the run's output folder")
-    parser.add_argument("--image", metavar="FILE", required=True, help="a picture that one person fills")
+    parser.add_argument(
+        "--run", type=plain_path, metavar="DIR", required=True, dest="folder", help="the run's output folder"
+    )
+    parser.add_argument(
+        "--image", type=plain_path, metavar="FILE", required=True, help="a picture that one person fills"
+    )
     parser.add_argument("--top", type=int, default=10, metavar="N", help="matches at the most (default: 10)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--sheet", metavar="FILE", help="also write a contact sheet, .png or .jpg")
-    parser.add_argument("--weights", metavar="FILE", help="the run's network, if it is no longer where it was")
+    parser.add_argument("--sheet", type=plain_path, metavar="FILE", help="also write a contact sheet, .png or .jpg")
+    parser.add_argument(
+        "--weights", type=plain_path, metavar="FILE", help="the run's network, if it is no longer where it was"
+    )
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda[:i]", help="where the network runs")
 
 

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     tracks = []
     for text in args.tracks:
         camera, _, number = text.rpartition(":")
-        if not camera or not number.isdecimal():
+        if not camera or not (number.isascii() and number.isdecimal()):
             raise InputError(f"{text!r} is not CAMERA:TRACK")
         tracks.append((camera, int(number)))
     new = split(open_run(Path(args.folder)), args.person, tracks, videos=args.videos)

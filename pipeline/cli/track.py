@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relaytrack.reid.paths import file_path, plain_path
+
 if TYPE_CHECKING:
     from relaytrack.pipeline.config.schema import Config
     from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
@@ -20,7 +22,7 @@ HELP = "track one camera's video, images or cached detections into a MOT result 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `relaytrack track`."""
     add_input_arguments(parser, caches=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="RES.txt", help="the result file")
+    parser.add_argument("--out", type=file_path, required=True, metavar="RES.txt", help="the result file")
     parser.add_argument("--motion-only", action="store_true", help="use no embeddings, and compute none")
     parser.add_argument("--classic", action="store_true", help="the DeepSORT of 2017 instead of the defaults")
     parser.add_argument(
@@ -40,17 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_input_arguments(parser: argparse.ArgumentParser, *, caches: bool) -> None:
     """Declare what `track` and `cache` share: the source and the networks."""
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--video", metavar="V", help="a video file")
-    source.add_argument("--frames", metavar="DIR", help="a folder of images (MOT layout: DIR/img1/000001.jpg)")
+    source.add_argument("--video", type=plain_path, metavar="V", help="a video file")
+    source.add_argument(
+        "--frames", type=plain_path, metavar="DIR", help="a folder of images (MOT layout: DIR/img1/000001.jpg)"
+    )
     if caches:
-        source.add_argument("--cache", type=Path, metavar="NPZ", help="detections and embeddings in a cache")
+        source.add_argument("--cache", type=file_path, metavar="NPZ", help="detections and embeddings in a cache")
     parser.add_argument("--fps", type=float, help="frames per second, for images and for caches without a clock")
-    parser.add_argument("--config", metavar="YAML", help="take the settings of the networks and the tracker from here")
+    parser.add_argument(
+        "--config", type=plain_path, metavar="YAML", help="take the settings of the networks and the tracker from here"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override any key, e.g. tracker.max_age=2"
     )
     parser.add_argument("--device", metavar="auto|cpu|cuda[:i]", help="where the networks run (run.device)")
-    parser.add_argument("--detections", metavar="DET.txt", help="use the detections of this MOT file")
+    parser.add_argument("--detections", type=plain_path, metavar="DET.txt", help="use the detections of this MOT file")
 
 
 def run(args: argparse.Namespace) -> int:

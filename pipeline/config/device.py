@@ -6,7 +6,7 @@ import re
 
 from relaytrack.pipeline.errors import DeviceError
 
-_DEVICE = re.compile(r"auto|cpu|cuda(?::(?P<index>\d+))?")
+_DEVICE = re.compile(r"auto|cpu|cuda(?::(?P<index>[0-9]+))?")
 
 
 def resolve_device(requested: str = "auto") -> str:

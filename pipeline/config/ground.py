@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.reid.yamlvalues import LONGEST, parse_yaml
 from relaytrack.trackers import GroundPlane, InputError
+from relaytrack.trackers.textfile import read_text
 
 
 def ground_planes(config: Config) -> dict[str, GroundPlane]:
@@ -24,12 +24,12 @@ def ground_planes(config: Config) -> dict[str, GroundPlane]:
             continue
         try:
             if isinstance(values, str):
-                values = yaml.safe_load(Path(values).read_text(encoding="utf-8-sig"))
+                values = parse_yaml(read_text(values, LONGEST))
                 values = values.get("ground", values) if isinstance(values, dict) else values
             if not isinstance(values, dict):
                 raise InputError("no mapping of calibration keys")
             planes[camera.name] = GroundPlane.from_mapping(values)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, InputError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             reason = error if isinstance(error, InputError) else f"cannot read {camera.ground}"
             raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None
     return planes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from pydantic import BaseModel, ValidationError
 from relaytrack.pipeline.config.schema import CameraConfig, Config, as_camera, unknown_key
 from relaytrack.pipeline.config.urls import quoted, shown_key
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.reid.paths import file_path
+from relaytrack.reid.yamlvalues import LONGEST, parse_yaml
+from relaytrack.trackers.textfile import read_text
+
+_PLACE = re.compile(r"[0-9]{1,6}")
 
 
 def load_config(
@@ -37,8 +43,9 @@ def load_config(
     raw: dict[str, Any] = dict(data or {})
     where = "configuration"
     if path is not None:
+        path = file_path(str(path))
         where = str(path)
-        raw = _read_yaml(Path(path))
+        raw = _read_yaml(path)
     for key, value in (overrides or {}).items():
         _assign(raw, key, value)
     try:
@@ -58,21 +65,21 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not sign or not key.strip():
         raise ConfigError(f"--set {quoted(text)}: write key.path=value")
     try:
-        return key.strip(), yaml.safe_load(value) if value.strip() else ""
+        return key.strip(), parse_yaml(value) if value.strip() else ""
     except yaml.YAMLError:
         raise ConfigError(f"--set {shown_key(key.strip())}: the value is no YAML") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, LONGEST)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file of sensible length"
         raise ConfigError(f"{path}: {reason}") from None
     try:
-        raw = yaml.safe_load(text)
+        raw = parse_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
@@ -107,7 +114,7 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _item(here: Any, step: str, key: str) -> Any:
-    if not isinstance(here, list) or not step.isdigit() or int(step) >= len(here):
+    if not isinstance(here, list) or not _PLACE.fullmatch(step) or int(step) >= len(here):
         raise ConfigError(
             f"--set {shown_key(key)}: no entry {shown_key(step if shown_key(key) == key else key)!r} there"
         )

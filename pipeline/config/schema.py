@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,10 +22,12 @@ from pydantic import (
     model_validator,
 )
 
-from relaytrack.pipeline.config.urls import quoted, shown_address, shown_key
+from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address, shown_key
+from relaytrack.reid.paths import plain_path
 from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
 
 Point = tuple[float, float]
+FileName = Annotated[str, AfterValidator(plain_path)]
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
 
@@ -42,7 +45,7 @@ class CameraConfig(Section):
     `${NAME}` in it stands for an environment variable and is filled in only when the camera is opened.
     """
 
-    url: str = Field(min_length=1, repr=False)
+    url: Annotated[str, AfterValidator(plain_address)] = Field(min_length=1, repr=False)
     name: str = ""
     crop: tuple[int, int, int, int] | None = Field(
         default=None, description="region of interest: x, y, width, height in pixels of the source's picture"
@@ -55,8 +58,8 @@ class CameraConfig(Section):
     )
     transport: Literal["tcp", "udp"] | None = Field(default=None, description="RTSP; default: input.transport")
     live: bool | None = Field(default=None, description="drop old frames; default: RTSP and webcams yes, files no")
-    detections: str | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")
-    ground: dict[str, Any] | str | None = Field(
+    detections: FileName | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")
+    ground: dict[str, Any] | FileName | None = Field(
         default=None,
         description="the floor: homography, points, or camera_matrix with rotation and translation; "
         "or a YAML file that holds them (relaytrack calibrate)",
@@ -149,7 +152,7 @@ class DetectorConfig(Section):
     """The person detector."""
 
     backend: Literal["nanodet", "onnx", "torchvision", "ultralytics", "file"] = "nanodet"
-    weights: str | None = Field(default=None, description="a model file or, for ultralytics, a name")
+    weights: FileName | None = Field(default=None, description="a model file or, for ultralytics, a name")
     model: str | None = Field(
         default=None, description="torchvision's name of the network; default: fasterrcnn_mobilenet_v3_large_fpn"
     )
@@ -176,7 +179,7 @@ class DetectorConfig(Section):
 class EmbedderConfig(Section):
     """The re-identification network."""
 
-    weights: str | None = Field(default=None, description="safetensors, .pt state dict or .onnx; default: bundled")
+    weights: FileName | None = Field(default=None, description="safetensors, .pt state dict or .onnx; default: bundled")
     batch_size: int = Field(default=16, ge=1, le=4096)
     flip: bool = Field(default=False, description="average with the mirrored crop")
     min_height: int = Field(default=16, ge=1, description="smaller boxes (pixels) get no embedding")
@@ -191,7 +194,7 @@ class EmbedderConfig(Section):
 class OutputConfig(Section):
     """What is written and how."""
 
-    dir: str = "out/run"
+    dir: FileName = "out/run"
     overwrite: bool = False
     video: bool = True
     mosaic: bool = True
@@ -201,7 +204,7 @@ class OutputConfig(Section):
     mosaic_width: int = Field(default=1280, ge=64, le=7680)
     segment_minutes: float = Field(default=10.0, gt=0, description="length of the files of a live run")
     disk_limit_gb: float = Field(default=20.0, gt=0, description="oldest segments of a live run go beyond it")
-    store: str | None = Field(default=None, description="SQLite file in which identities outlive the run")
+    store: FileName | None = Field(default=None, description="SQLite file in which identities outlive the run")
     crops: bool = Field(default=True, description="a few pictures of each person")
     retain_hours: float | None = Field(
         default=72.0, gt=0, description="pictures and embeddings of a live run go after that; null keeps them"
@@ -222,7 +225,7 @@ class EventsConfig(Section):
 class RunConfig(Section):
     """The run as a whole."""
 
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")
     live: bool | None = Field(default=None, description="treat every source as live, or none; default: by source")
     fps: float | None = Field(default=None, gt=0, description="upper frame rate of every camera without its own")
     max_seconds: float | None = Field(default=None, gt=0, description="end after that much of the run's clock")

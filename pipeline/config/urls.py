@@ -11,6 +11,7 @@ import os
 import re
 
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.reid.paths import plain_path
 
 HIDDEN = "***"
 ENCODE_HINT = (
@@ -25,6 +26,7 @@ _NETWORK = re.compile(
     r"(?P<path>/[^@\s?#]*)?(?P<query>\?[^@\s#]*)?"
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_START = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*://|webcam:)", re.IGNORECASE)
 # Names of streams that cameras and servers come with; a number may follow, and the ending of a file.
 MOUNT = re.compile(
     r"(?:av|axis-media|cam|camera|ch|channel|channels|h264|h265|hls|live|livestream|main|media|mjpeg|mpeg4"
@@ -43,6 +45,19 @@ _SECRET_KEY = re.compile(
 _LOGIN_WITHOUT_SCHEME = re.compile(r"[^\s:]*:[^\s@].*@\S*", re.DOTALL)
 _KEY = re.compile(r"[\w. -]{1,100}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def plain_address(address: str) -> str:
+    """Return the one form of an address that the rest of the program knows.
+
+    The scheme becomes small letters (`RTSP://`, `WEBCAM:0`) and spaces before it go; a `file://` address and a
+    path with `~` become a plain path (`relaytrack.reid.paths.plain_path`).
+    """
+    found = _START.match(address)
+    if found is None:
+        return plain_path(address)
+    address = found[1].lower() + address[found.end() :]
+    return plain_path(address) if address.startswith("file:") else address
 
 
 def shown_address(address: str) -> str:

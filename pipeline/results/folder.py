@@ -16,13 +16,14 @@ from typing import IO, Any
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.trackers.textfile import read_text
 
 MARKER = ".relaytrack.json"
 PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
-SEGMENT = re.compile(r"\d{8}T\d{6}(-\d+)?")  # the stem of a live run's files: UTC time of their first frame
+SEGMENT = re.compile(r"[0-9]{8}T[0-9]{6}(-[0-9]+)?")  # the stem of a live run's files: UTC time of their first frame
 
 _TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
-_CROP = re.compile(r"\d+-\d+")
+_CROP = re.compile(r"[0-9]+-[0-9]+")
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 
 
@@ -99,7 +100,7 @@ def _marked_cameras(folder: Path) -> list[str] | None:
     if marker.is_symlink() or not marker.is_file():
         return None
     try:
-        cameras = json.loads(marker.read_text())["cameras"]
+        cameras = json.loads(read_text(marker))["cameras"]
     except (ValueError, KeyError, TypeError):
         return None
     if not isinstance(cameras, list):
@@ -120,7 +121,7 @@ def _results(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
             stem = _stem(found, suffix)
             if kind == "hidden" and stem is not None:
                 stem = stem.removesuffix(".forgotten")
-            if stem in single or (kind == "crops" and stem is not None and stem.isdecimal()):
+            if stem in single or (kind == "crops" and stem is not None and stem.isascii() and stem.isdecimal()):
                 yield found
             elif found.name in single and found.is_dir() and not found.is_symlink():
                 for inner in _children(found):
@@ -208,5 +209,5 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """`write_bytes` for text, as UTF-8."""
-    write_bytes(path, text.encode())
+    """`write_bytes` for text, as UTF-8; file names that are no text are written with backslashes."""
+    write_bytes(path, text.encode(errors="backslashreplace"))

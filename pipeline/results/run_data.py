@@ -20,6 +20,7 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import shown_at
 from relaytrack.pipeline.results.folder import SEGMENT
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
+from relaytrack.trackers.textfile import read_text
 
 _JOIN = 5.0  # seconds; a shorter absence from a camera is part of the same visit
 _MOST_TRACKS = 2000
@@ -125,7 +126,7 @@ def load_run(folder: Path) -> RunData:
     run: dict[str, Any] = {}
     if (folder / "run.json").exists():
         try:
-            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            run = json.loads(read_text(folder / "run.json"))
         except ValueError as error:
             raise InputError(f"{folder / 'run.json'}: not JSON") from error
     return RunData(folder, known.cameras, people, run, known.clock_zero, IdentityColors(known.colors))

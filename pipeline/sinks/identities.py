@@ -36,6 +36,7 @@ from relaytrack.pipeline.results.folder import write_atomically, write_bytes
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import CropStrip
+from relaytrack.trackers.textfile import read_text
 
 NAME = "identities.json"
 EMBEDDINGS = "embeddings.npz"
@@ -327,7 +328,7 @@ def _write_pictures(folder: Path, identities: list[dict[str, Any]]) -> None:
         entry["crop"] = f"crops/{entry['id']}.jpg"
         kept.add(target.name)
     for path in (folder / "crops").glob("*.jpg"):
-        if path.stem.isdecimal() and path.name not in kept:
+        if path.stem.isascii() and path.stem.isdecimal() and path.name not in kept:
             path.unlink()
 
 
@@ -355,7 +356,7 @@ def read_identities(folder: Path) -> Identities:
         OSError: it is not there.
         ValueError: it is not such a file (also KeyError, TypeError).
     """
-    content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    content = json.loads(read_text(folder / NAME))
     return Identities(
         {name: CameraRecord(**record) for name, record in content["cameras"].items()},
         [(TrackRecord(**record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],

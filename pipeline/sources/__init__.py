@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
-from relaytrack.pipeline.config.urls import expand_variables, shown_address
+from relaytrack.pipeline.config.urls import expand_variables, plain_address, shown_address
 from relaytrack.pipeline.sources.base import ReadError, Source, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.live import LiveSource
@@ -44,7 +44,7 @@ def create_source(
     Raises:
         ConfigError: an environment variable in the address is not set.
     """
-    address = expand_variables(camera.url, camera.name)
+    address = plain_address(expand_variables(camera.url, camera.name))
     settings = Camera.of(camera, run, started=started, stop=stop, address=address)
     live = is_live(camera, run)
     if _is_file(address):
@@ -67,7 +67,7 @@ def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> 
         ConfigError: an environment variable in the address is not set.
         SourceError: it cannot be opened, or the region of interest reaches beyond its pictures.
     """
-    address = expand_variables(camera.url, camera.name)
+    address = plain_address(expand_variables(camera.url, camera.name))
     if not _is_file(address):
         return None
     settings = Camera.of(camera, run, started=0.0, stop=threading.Event(), address=address)
@@ -96,11 +96,11 @@ def is_live(camera: CameraConfig, run: RunConfig) -> bool:
 
 def _finder(address: str, camera: CameraConfig, options: InputConfig) -> Callable[[], tuple[Reader, str | None]]:
     """What finds the reader of a file or folder; see `find_reader`."""
-    path = Path(address.removeprefix("file://")).expanduser()
+    path = Path(address)
     return partial(
         find_reader, path, shown_address(camera.url), options, fps=camera.fps, pixel_aspect=camera.pixel_aspect
     )
 
 
 def _is_file(address: str) -> bool:
-    return address.startswith("file://") or not _ADDRESS.match(address)
+    return not _ADDRESS.match(address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import configparser
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,12 @@ import numpy as np
 
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.seqinfo import read_seqinfo
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_VIDEOS = "3gp asf avi dav flv h264 h265 hevc m2ts m4v mjpeg mkv mov mp4 mpeg mpg mts ogv ts webm wmv y4m"
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEOS.split())
 DEFAULT_FPS = 30.0
 _DIGITS = re.compile(r"(\d+)")
 
@@ -67,11 +71,13 @@ class ImageFolderReader:
         except OSError as error:
             raise ReadError(f"the folder cannot be read ({error.strerror})") from None
         if not files:
-            raise ReadError("no images in this folder" + (", only links that lead nowhere" if dead else ""))
+            raise ReadError(
+                "no images in this folder" + (", only links that lead nowhere" if dead else _videos_in(folder))
+            )
         if dead:
             links = "1 link that leads" if dead == 1 else f"{dead} links that lead"
             self.note = f"{links} nowhere left out of the folder"
-        self._files = sorted(files, key=lambda path: (_natural(path.stem), path.name))
+        self._files = sorted(files, key=lambda path: (natural_key(path.stem), path.name))
         self._numbers = _numbers(self._files) if mot else range(1, len(files) + 1)
         self.fps = self.fps or rate or DEFAULT_FPS
         self.duration = self._numbers[-1] / self.fps
@@ -100,21 +106,22 @@ class ImageFolderReader:
 
     def _sequence_info(self) -> tuple[str, float | None]:
         """The subfolder of the images ('.' for a plain folder) and the rate that `seqinfo.ini` gives."""
-        ini = self._folder / "seqinfo.ini"
         default = "img1" if (self._folder / "img1").is_dir() else "."
-        if not ini.is_file():
-            return default, None
-        parser = configparser.ConfigParser()
         try:
-            parser.read(ini, encoding="utf-8")
-            section = parser["Sequence"]
-            rate = section.getfloat("frameRate", fallback=None)
-        except (configparser.Error, KeyError, ValueError, OSError):
-            raise ReadError("seqinfo.ini cannot be read ([Sequence] with frameRate is expected)") from None
-        if rate is not None and not 0 < rate <= 1000:
-            raise ReadError(f"seqinfo.ini: frameRate {rate:g} is not a frame rate")
-        named = section.get("imDir", default)
-        return (named if (self._folder / named).is_dir() else default), rate
+            info = read_seqinfo(self._folder / "seqinfo.ini")
+            rate = None if self.fps else info.rate()
+        except InputError as error:
+            raise ReadError(str(error).removeprefix(f"{self._folder}/")) from None
+        named = info.images or default
+        return (named if os.path.isdir(self._folder / named) else default), rate
+
+
+def _videos_in(folder: Path) -> str:
+    """A hint where a folder that was taken for one of pictures holds videos."""
+    count = len(list_videos(folder))
+    if not count:
+        return ""
+    return f"; it holds {count} videos: name each as a camera" if count > 1 else "; it holds a video: name the file"
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], int]:
@@ -130,6 +137,16 @@ def list_pictures(folder: Path) -> tuple[list[Path], int]:
     return [path for path in named if path.is_file()], dead
 
 
+def list_videos(folder: Path) -> list[Path]:
+    """The videos of a folder by their names, numbers in them taken as numbers; hidden files are left out.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    named = [path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != "."]
+    return sorted((path for path in named if path.is_file()), key=lambda path: (natural_key(path.stem), path.name))
+
+
 def _numbers(files: Sequence[Path]) -> Sequence[int]:
     """Frame numbers, from 1, by the names of files in order; by their places where the names are no numbers."""
     stems = [path.stem for path in files]
@@ -139,7 +156,7 @@ def _numbers(files: Sequence[Path]) -> Sequence[int]:
     return numbers if len(set(numbers)) == len(numbers) else range(1, len(files) + 1)
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Sort key by which frame2 comes before frame10."""
     parts = _DIGITS.split(name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

@@ -61,7 +61,7 @@ def webcam(which: str) -> tuple[str, str]:
         ReadError: webcams cannot be read on this system.
     """
     if sys.platform.startswith("linux"):
-        return "v4l2", f"/dev/video{which}" if which.isdigit() else which
+        return "v4l2", f"/dev/video{which}" if which.isascii() and which.isdecimal() else which
     if sys.platform == "darwin":
         return "avfoundation", which
     if sys.platform == "win32":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from relaytrack.reid.paths import file_path
 
 HELP = "average weights of several checkpoints into one file"
 EPILOG = """example:
@@ -18,12 +19,16 @@ has no threshold (`relaytrack reid calibrate`)."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE..., --out, --dataset, --root and what to say about the weights."""
     parser.add_argument(
-        "sources", type=Path, nargs="+", metavar="SOURCE", help="training checkpoints (.pt) or weights (.safetensors)"
+        "sources",
+        type=file_path,
+        nargs="+",
+        metavar="SOURCE",
+        help="training checkpoints (.pt) or weights (.safetensors)",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="weights to write (.safetensors)")
+    parser.add_argument("--out", type=file_path, required=True, metavar="FILE", help="weights to write (.safetensors)")
     parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
     parser.add_argument("--dataset", default="", metavar="NAME", help="data set that they were trained on")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="its folder: centre the embedding and calibrate")
+    parser.add_argument("--root", type=file_path, metavar="DIR", help="its folder: centre the embedding and calibrate")
     parser.add_argument("--licence", default="", metavar="TEXT", help="their licence, stored in them")
     parser.add_argument("--notice", default="", metavar="TEXT", help="a line to say whenever they are used")
 

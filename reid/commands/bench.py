@@ -7,6 +7,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relaytrack.reid.paths import file_path, plain_path
+
 if TYPE_CHECKING:
     from relaytrack.reid.bench import BenchRow
 
@@ -46,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, metavar="N", help="CPU threads (default: torch's)")
     add("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
     add("--memory", action="store_true", help="peak memory too, each in a process of its own")
-    add("--accuracies", type=Path, metavar="FILE", help="JSON file of known accuracies, for the picture")
-    add("--plot", type=Path, default=Path("out/pareto.png"), metavar="FILE", help="picture (default: %(default)s)")
+    add("--accuracies", type=file_path, metavar="FILE", help="JSON file of known accuracies, for the picture")
+    add("--plot", type=file_path, default=Path("out/pareto.png"), metavar="FILE", help="picture (default: %(default)s)")
     add("--json", action="store_true", help="one JSON array on stdout")
 
 
@@ -108,7 +110,7 @@ def _embedders(args: argparse.Namespace, batches: list[int]) -> int:
     from relaytrack.reid.embedder import Embedder
     from relaytrack.reid.latency import measure_latency
 
-    files = [None if name == "default" else name for name in args.embedders.split(",")]
+    files = [None if name == "default" else plain_path(name) for name in args.embedders.split(",")]
     embedders = [Embedder(file, args.device, max(batches), threads=args.threads) for file in files]
     rows = measure_latency(embedders, batches=batches, rounds=args.rounds)
     if args.json:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from relaytrack.reid.paths import file_path
 
 HELP = "measure the same-person threshold of weights and store it with them"
 EPILOG = """example:
@@ -15,13 +16,13 @@ set's training split, or with --all every identity of it. Training does this by 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """WEIGHTS, --dataset, --root, --all, --out."""
-    parser.add_argument("weights", type=Path, metavar="WEIGHTS", help="weights (.safetensors)")
+    parser.add_argument("weights", type=file_path, metavar="WEIGHTS", help="weights (.safetensors)")
     parser.add_argument(
         "--dataset", default="folder", metavar="NAME", help="data set (default: folder; see relaytrack reid --help)"
     )
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="its folder (for csv: the file)")
+    parser.add_argument("--root", type=file_path, required=True, metavar="DIR", help="its folder (for csv: the file)")
     parser.add_argument("--all", action="store_true", help="all training identities, not only the held-out ones")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: WEIGHTS itself)")
+    parser.add_argument("--out", type=file_path, metavar="FILE", help="file to write (default: WEIGHTS itself)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relaytrack.reid.paths import file_path
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """--weights, --device, --batch, --flip."""
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="weights or ONNX file (default: the bundled weights)"
+        "--weights", type=file_path, metavar="FILE", help="weights or ONNX file (default: the bundled weights)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--batch", type=int, default=32, metavar="N", help="crops per run of the network (default: 32)")

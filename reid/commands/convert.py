@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from relaytrack.reid.paths import file_path
 
 HELP = "convert a checkpoint of the papers' released code to weights of ours"
 EPILOG = """example:
@@ -13,9 +14,9 @@ EPILOG = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE, TARGET, --half and what to say about the weights."""
     parser.add_argument(
-        "source", type=Path, metavar="SOURCE", help="the reference checkpoint (nothing in it is executed)"
+        "source", type=file_path, metavar="SOURCE", help="the reference checkpoint (nothing in it is executed)"
     )
-    parser.add_argument("target", type=Path, metavar="TARGET", help="weights to write (.safetensors)")
+    parser.add_argument("target", type=file_path, metavar="TARGET", help="weights to write (.safetensors)")
     parser.add_argument("--half", action="store_true", help="store matrices as float16")
     parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
     parser.add_argument("--dataset", default="", metavar="TEXT", help="what they were trained on")

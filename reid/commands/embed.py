@@ -8,6 +8,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from relaytrack.reid.paths import file_path
+
 HELP = "write the embeddings of a folder of crops (.npz, or .parquet with pyarrow)"
 EPILOG = """example:
   relaytrack reid embed my_people --out out/my_people.npz
@@ -19,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """FOLDER, --out and the weights."""
     from relaytrack.reid.commands.common import add_weights
 
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of images; sub-folders count too")
+    parser.add_argument("folder", type=file_path, metavar="FOLDER", help="folder of images; sub-folders count too")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=file_path,
         default=Path("out/embeddings.npz"),
         metavar="FILE",
         help="file to write (default: %(default)s)",

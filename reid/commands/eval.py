@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from relaytrack.reid.paths import file_path
 
 HELP = "score weights on any data set: rank-1/5/10, mAP, mINP, re-ranked too"
 EPILOG = """examples:
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="data set (default: market1501; see relaytrack reid --help)",
     )
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="its folder (for csv: the file)")
+    parser.add_argument("--root", type=file_path, required=True, metavar="DIR", help="its folder (for csv: the file)")
     parser.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking as well")
     parser.add_argument(
         "--validation", action="store_true", help="the held-out training identities instead, and the threshold on them"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from relaytrack.reid.paths import file_path
 
 HELP = "weights to ONNX, or a training checkpoint to weights"
 EPILOG = """examples:
@@ -17,9 +18,11 @@ weights."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE, TARGET, --half and what to say about the weights."""
     parser.add_argument(
-        "source", type=Path, metavar="SOURCE", help="weights (.safetensors) or training checkpoint (.pt)"
+        "source", type=file_path, metavar="SOURCE", help="weights (.safetensors) or training checkpoint (.pt)"
     )
-    parser.add_argument("target", type=Path, metavar="TARGET", help=".onnx, or .safetensors for a training checkpoint")
+    parser.add_argument(
+        "target", type=file_path, metavar="TARGET", help=".onnx, or .safetensors for a training checkpoint"
+    )
     parser.add_argument("--half", action="store_true", help="store matrices as float16 (.safetensors)")
     parser.add_argument(
         "--keep-norms",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from relaytrack.reid.paths import file_path
+
 HELP = "picture of the best matches of one or more query images in a folder"
 EPILOG = """example:
   relaytrack reid rank my_people/query my_people/gallery --top 10 --out out/rank.png
@@ -17,9 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """QUERY, FOLDER, --out, --top and the weights."""
     from relaytrack.reid.commands.common import add_weights
 
-    parser.add_argument("query", type=Path, metavar="QUERY", help="an image, or a folder of them")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of images to rank; sub-folders count too")
-    parser.add_argument("--out", type=Path, default=Path("out/rank.png"), help="picture (default: %(default)s)")
+    parser.add_argument("query", type=file_path, metavar="QUERY", help="an image, or a folder of them")
+    parser.add_argument(
+        "folder", type=file_path, metavar="FOLDER", help="folder of images to rank; sub-folders count too"
+    )
+    parser.add_argument("--out", type=file_path, default=Path("out/rank.png"), help="picture (default: %(default)s)")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="matches to show (default: 10)")
     parser.add_argument("--queries", type=int, default=8, help="most rows, spread over the query folder (default: 8)")
     add_weights(parser)

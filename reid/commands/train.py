@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from relaytrack.reid.paths import file_path
 
 HELP = "train a network on a standard data set or on your own people"
 EPILOG = """presets (copy one from reid/configs to change more than a few keys):
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override one key, e.g. run.iterations=500"
     )
-    parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="go on from a checkpoint")
+    parser.add_argument("--resume", type=file_path, metavar="CHECKPOINT", help="go on from a checkpoint")
     parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
     parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the weights, stored in them")
     parser.add_argument("--notice", default="", metavar="TEXT", help="one line that each run with the weights says")

@@ -8,14 +8,21 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from relaytrack.reid.errors import ConfigError
+from relaytrack.reid.paths import file_path, plain_path
+from relaytrack.reid.yamlvalues import parse_yaml
 
 PRESETS = Path(__file__).resolve().parents[1] / "configs"
+
+
+def _expanded(value: object) -> object:
+    """A path with `~` or `file://` as a plain one."""
+    return plain_path(value) if isinstance(value, str) else value
 
 
 class _Section(BaseModel):
@@ -26,7 +33,7 @@ class SourceConfig(_Section):
     """One data set: its name (`relaytrack.reid.datasets.factory.NAMES`) and where it is."""
 
     name: str = "market1501"
-    root: Path = Path("data")
+    root: Annotated[Path, BeforeValidator(_expanded)] = Path("data")
 
 
 class DataConfig(_Section):
@@ -78,7 +85,7 @@ class ModelConfig(_Section):
     neck: bool = True
     feature: Literal["pre", "post"] = "post"
     head: Literal["bnneck", "stripes"] = "bnneck"
-    init: str = "imagenet"
+    init: Annotated[str, BeforeValidator(_expanded)] = "imagenet"
 
 
 class LossConfig(_Section):
@@ -131,7 +138,7 @@ class RunConfig(_Section):
     anew on `norm_batches` batches of plain images: `norm_scope: all` of them, or only those of the neck.
     """
 
-    out: Path = Path("out/reid")
+    out: Annotated[Path, BeforeValidator(_expanded)] = Path("out/reid")
     iterations: int = Field(default=10_000, ge=1)
     max_minutes: float | None = Field(default=None, gt=0)
     low_resolution: list[LowResolution] = Field(default_factory=list)
@@ -183,14 +190,14 @@ def load_config(source: Path | str, overrides: Sequence[str] = ()) -> TrainConfi
     Raises:
         ConfigError: no such file, not YAML, an unknown key (the nearest valid one is named) or a wrong value.
     """
-    path = Path(source)
+    path = file_path(str(source))
     if not path.is_file() and (PRESETS / f"{source}.yaml").is_file():
         path = PRESETS / f"{source}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.yaml")))
-        raise ConfigError(f"no configuration {source}: give a YAML file or one of {names}")
+        raise ConfigError(f"no configuration {path}: give a YAML file or one of {names}")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
+        values = parse_yaml(path.read_text(encoding="utf-8-sig")) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     except yaml.YAMLError as error:
@@ -246,7 +253,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict | list):
             raise ConfigError(f"--set {key}: {part} is a value, not a section")
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {key}: cannot read {text!r}") from error
     if isinstance(target, list):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from relaytrack.trackers.errors import InputError
 from relaytrack.trackers.evaluation.mot_files import MotRows, read_mot
+from relaytrack.trackers.seqinfo import read_seqinfo
 
 Benchmark = Literal["MOT15", "MOT16", "MOT17", "MOT20"]
 BENCHMARKS: tuple[Benchmark, ...] = ("MOT15", "MOT16", "MOT17", "MOT20")
@@ -56,11 +56,12 @@ def read_ground_truth(path: str | Path, *, benchmark: Benchmark | None = None) -
     elif path.name == "gt.txt" and folder.name == "gt":
         folder = folder.parent
     rows = read_mot(file)
-    name, length, rate = _read_seqinfo(folder / "seqinfo.ini")
-    name = name or (folder.resolve().name if file.name == "gt.txt" else file.stem)
+    info = read_seqinfo(folder / "seqinfo.ini")
+    length = info.length()
+    name = info.name or (folder.resolve().name if file.name == "gt.txt" else file.stem)
     if length is not None and len(rows) and rows.frames[-1] > length:
         raise InputError(f"{file}: frame {rows.frames[-1]} is beyond the sequence's {length} frames")
-    return GroundTruth(name, rows, length, benchmark or _benchmark_of(name, rows), rate)
+    return GroundTruth(name, rows, length, benchmark or _benchmark_of(name, rows), info.rate())
 
 
 def _benchmark_of(name: str, rows: MotRows) -> Benchmark:
@@ -68,20 +69,3 @@ def _benchmark_of(name: str, rows: MotRows) -> Benchmark:
         return "MOT15"
     named = [benchmark for benchmark in BENCHMARKS if name.upper().startswith(benchmark)]
     return named[0] if named else "MOT17"
-
-
-def _read_seqinfo(file: Path) -> tuple[str | None, int | None, float | None]:
-    """The name, length and frame rate in a `seqinfo.ini`; Nones where there is no such file."""
-    if not file.is_file():
-        return None, None, None
-    ini = configparser.ConfigParser(interpolation=None)
-    try:
-        ini.read(file, encoding="utf-8")
-        section = ini["Sequence"]
-        length, rate = section.getint("seqLength"), section.getfloat("frameRate")
-        name = section.get("name")
-    except (configparser.Error, KeyError, ValueError, UnicodeDecodeError):
-        raise InputError(f"{file}: not a seqinfo.ini with a section [Sequence] and numbers in it") from None
-    if length is not None and length < 1:
-        raise InputError(f"{file}: seqLength is {length}")
-    return name, length, rate

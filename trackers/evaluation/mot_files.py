@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.textfile import read_text
 
 MIN_COLUMNS, MAX_COLUMNS = 6, 10
 MAX_ID = 2**31 - 1
@@ -98,7 +99,7 @@ def read_mot(path: str | Path) -> MotRows:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:

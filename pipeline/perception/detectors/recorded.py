@@ -14,6 +14,7 @@ from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.base import inside_picture
 from relaytrack.pipeline.records import Detections, Floats, Frame
+from relaytrack.trackers.textfile import read_text
 
 _COLUMNS = 7
 
@@ -70,9 +71,10 @@ def _read(camera: CameraConfig) -> _Table:
     path = Path(camera.detections)
     where = f"camera {camera.name!r}: {path}"
     try:
-        with path.open(encoding="utf-8") as file, warnings.catch_warnings():
+        lines = read_text(path).splitlines()
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # numpy's, for a file without lines: no detection at all
-            rows = np.loadtxt(file, delimiter=",", ndmin=2, dtype=np.float64)
+            rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float64)
     except OSError as error:
         raise DetectorError(f"{where}: {error.strerror}") from None
     except ValueError as error:  # UnicodeDecodeError is one too

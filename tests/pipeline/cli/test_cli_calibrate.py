@@ -48,6 +48,13 @@ def test_bad_points_end_with_one_line(picture, words, message, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_points_with_a_byte_order_mark(encoding, picture, tmp_path, capsys):
+    (tmp_path / "points.csv").write_text("\r\n".join(POINTS), encoding=encoding)
+    assert main(["calibrate", "--image", str(picture), "--points", str(tmp_path / "points.csv")]) == 0
+    assert "4 points" in capsys.readouterr().out
+
+
 def test_a_missing_picture_is_named(capsys):
     assert main(["calibrate", "--image", "nowhere.png"]) == 2
     assert "nowhere.png" in capsys.readouterr().err

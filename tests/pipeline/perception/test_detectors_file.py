@@ -59,6 +59,13 @@ def test_an_empty_file_is_a_camera_without_people(tmp_path: Path) -> None:
     assert len(detector(path).detect([frame(1)])[0]) == 0
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_with_a_byte_order_mark(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "det.txt").write_text("1,-1,1,2,3,4,0.5\r\n", encoding=encoding)
+    (found,) = detector(tmp_path / "det.txt").detect([frame(1)])
+    assert len(found.scores) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -70,7 +77,7 @@ def test_an_empty_file_is_a_camera_without_people(tmp_path: Path) -> None:
         ("0,-1,1,2,3,4,0.5\n", "begin at 1"),
         ("1.5,-1,1,2,3,4,0.5\n", "begin at 1"),
         ("1,-1,nan,2,3,4,0.5\n", "not a number"),
-        ("\udcff\udcfe", "not a MOT detections file"),
+        ("\udc80\udcfe", "not a MOT detections file"),
     ],
 )
 def test_a_wrong_file_is_one_line_with_camera_and_file(tmp_path: Path, content: str | None, message: str) -> None:

@@ -87,7 +87,7 @@ def test_max_fps_and_max_seconds(tmp_path: Path, make_source: MakeSource) -> Non
     [
         ("[Sequence]\nframeRate=fast\n", "seqinfo.ini"),
         ("frameRate=5\n", "seqinfo.ini"),
-        ("[Sequence]\nframeRate=0\n", "frameRate 0"),
+        ("[Sequence]\nframeRate=0\n", "frameRate is .0."),
     ],
 )
 def test_a_wrong_seqinfo_is_an_error(tmp_path: Path, make_source: MakeSource, text: str, words: str) -> None:

@@ -55,7 +55,7 @@ def test_malformed_files(tmp_path: Path, text: str, said: str) -> None:
 def test_absent_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(TrackerError, match="no such file"):
         read_mot(tmp_path / "none.txt")
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "binary").write_bytes(b"\x7fELF\xff\xfe\x00\x80")
     with pytest.raises(TrackerError, match="not a text file"):
         read_mot(tmp_path / "binary")
     with pytest.raises(TrackerError, match="cannot be read"):
@@ -118,9 +118,9 @@ def test_sequence_folders(tmp_path: Path) -> None:
 def test_bad_sequence_folders(tmp_path: Path) -> None:
     for index, info in enumerate(["nonsense", "[Sequence]\nseqLength=seven\n", "[Other]\n"]):
         folder = sequence(tmp_path / str(index), GOOD, info)
-        with pytest.raises(TrackerError, match=r"seqinfo\.ini: not a seqinfo\.ini"):
+        with pytest.raises(TrackerError, match=r"seqinfo\.ini: (not a seqinfo\.ini|seqLength is .seven.)"):
             read_ground_truth(folder)
-    with pytest.raises(TrackerError, match="seqLength is 0"):
+    with pytest.raises(TrackerError, match="seqLength is '0'"):
         read_ground_truth(sequence(tmp_path / "z", GOOD, "[Sequence]\nseqLength=0\n"))
     short = sequence(tmp_path / "s", "9,1,0,0,5,5,1,1,1\n", "[Sequence]\nseqLength=7\n")
     with pytest.raises(TrackerError, match="frame 9 is beyond the sequence's 7 frames"):

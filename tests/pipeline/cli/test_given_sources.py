@@ -1,0 +1,75 @@
+"""`--source` with patterns and folders of videos."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from relaytrack.pipeline.cli.given_sources import cameras_of
+from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.errors import ConfigError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, samples: Path) -> Path:
+    """A folder of three videos, with a text and a hidden file beside them."""
+    for name in ("cam10.mp4", "cam2.MP4", "cam1.mkv", "notes.txt", "._cam1.mkv"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(source: str) -> list[str]:
+    """The file names of the cameras."""
+    return [Path(camera["url"]).name for camera in cameras_of(source)]
+
+
+def test_a_folder_of_videos_is_a_camera_for_each(folder: Path) -> None:
+    assert names(str(folder)) == ["cam1.mkv", "cam2.MP4", "cam10.mp4"]
+    with pytest.raises(ConfigError, match="3 videos cannot all be named 'door'"):
+        cameras_of(f"door={folder}")
+
+
+def test_a_folder_of_pictures_stays_one_camera(folder: Path) -> None:
+    (folder / "img1").mkdir()
+    assert names(str(folder)) == [folder.name]
+
+
+def test_videos_among_pictures_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "thumb.jpg").touch()
+    assert main(["run", "--source", str(folder)]) == 2
+    assert "3 videos and 1 pictures" in capsys.readouterr().err
+
+
+def test_a_folder_of_videos_in_a_configuration_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (folder / "c.yaml").write_text("cameras: [.]\n")
+    assert main(["run", str(folder / "c.yaml"), "--out", str(tmp_path / "o")]) == 2
+    assert "no images in this folder; it holds 3 videos" in capsys.readouterr().err
+
+
+def test_patterns_are_filled_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert names(f"{folder}/*.mp4") == ["cam10.mp4"]
+    assert names(f"{folder}/cam[12].*") == ["cam1.mkv", "cam2.MP4"]
+    monkeypatch.chdir(folder)
+    assert names("a=cam1?.mp4") == ["cam10.mp4"]
+    with pytest.raises(ConfigError, match=r"\*\.avi: no file fits"):
+        cameras_of("*.avi")
+    Path("[x].mp4").touch()
+    assert names("[x].mp4") == ["[x].mp4"]
+
+
+@pytest.mark.parametrize("url", ["rtsp://u:p@10.0.0.5/a?b=*", "webcam:0", "gone.mp4", "a=b=c"])
+def test_other_words_stay_one_camera(url: str) -> None:
+    assert len(cameras_of(url)) == 1
+
+
+def test_a_run_over_a_folder_of_videos(tmp_path: Path, samples: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        shutil.copy(samples / "west.mp4", tmp_path / "in" / f"{name}.mp4")
+    words = ["--out", str(tmp_path / "o"), "--max-seconds", "0.3", "--no-video"]
+    assert main(["run", "--source", str(tmp_path / "in"), *words]) == 0
+    assert sorted(path.name for path in (tmp_path / "o" / "tracks").iterdir()) == ["a.txt", "b.txt"]

@@ -1,0 +1,32 @@
+"""Text files as people's programs write them: with or without a byte order mark, any line ends."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),  # what `>` writes in Windows PowerShell
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read_text(path: str | Path, limit: int | None = None) -> str:
+    """Read a whole text file: UTF-8, or UTF-16 with its mark; line ends become `\\n`.
+
+    Args:
+        path: the file.
+        limit: bytes that it may have at the most.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is no text in one of these encodings.
+        ValueError: it is longer than `limit`.
+    """
+    with open(path, "rb") as file:
+        data = file.read(-1 if limit is None else limit + 1)
+    if limit is not None and len(data) > limit:
+        raise ValueError(f"longer than {limit} bytes")
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
