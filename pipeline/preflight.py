@@ -9,6 +9,8 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.sources import check_source
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.installed import find_weights
 
 
 def preflight(config: Config, *, output: bool = True) -> None:
@@ -46,12 +48,14 @@ def _check_files(config: Config) -> None:
     Raises:
         ConfigError: one is not there; the message names key and file.
     """
+    try:
+        find_weights(config.embedder.weights)
+    except WeightsError as error:
+        raise ConfigError(f"embedder.weights: {error}") from error
     named = config.detector.backend == "ultralytics" and not Path(config.detector.weights or "").is_absolute()
-    weights = [("embedder.weights", config.embedder.weights)]
-    weights += [] if named or config.detector.backend == "file" else [("detector.weights", config.detector.weights)]
-    for key, file in weights:
-        if file is not None and not Path(file).exists():
-            raise ConfigError(f"{key}: no such file: {file}")
+    file = None if named or config.detector.backend == "file" else config.detector.weights
+    if file is not None and not Path(file).exists():
+        raise ConfigError(f"detector.weights: no such file: {file}")
     if config.detector.backend == "file":
         for camera in config.cameras:
             if camera.detections and not Path(camera.detections).is_file():

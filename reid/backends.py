@@ -56,6 +56,13 @@ class TorchBackend:
         return array
 
 
+def onnx_on_cuda() -> bool:
+    """Whether the installed onnxruntime has CUDA (the package onnxruntime-gpu)."""
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
 class OnnxBackend:
     """An ONNX network in onnxruntime: input (B, 3, height, width) RGB ImageNet-normalised, output (B, D).
 

@@ -18,7 +18,6 @@ from relaytrack.reid.tensorfile import read_tensors
 
 SPEC_KEY = "relaytrack.spec"
 INFO_KEY = "relaytrack.info"
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -180,17 +179,3 @@ def _spec(path: Path | str, beside: Mapping[str, Any]) -> ModelSpec:
         return ModelSpec.from_dict(values)
     except (ValueError, TypeError, ReidError) as error:
         raise WeightsError(f"{path} names a network that is not known here: {error}") from error
-
-
-def default_weights() -> Path:
-    """The weights that come with the package (the lightest, if there are several).
-
-    Raises:
-        WeightsError: this installation carries none.
-    """
-    found = sorted(WEIGHTS_FOLDER.glob("*.safetensors"), key=lambda file: (file.stat().st_size, file.name))
-    if not found:
-        raise WeightsError(
-            f"no default weights in {WEIGHTS_FOLDER}: train some with `relaytrack reid train` or name a file"
-        )
-    return found[0]

@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "relaytrack.reid.commands.convert",
     "embed": "relaytrack.reid.commands.embed",
     "rank": "relaytrack.reid.commands.rank",
+    "weights": "relaytrack.reid.commands.weights",
 }
 EPILOG = """data sets:
   folder                   your own: images named <identity>_<camera>_*.jpg, flat or in train/, query/, gallery/
@@ -31,6 +32,7 @@ EPILOG = """data sets:
   market1501, msmt17       as published (MSMT17: V1 and V2)
   cuhk03_labeled, cuhk03_detected, cuhk03_classic_labeled, cuhk03_classic_detected
                            new and classic protocol; from cuhk-03.mat, extracted folders or CUHK03-NP
+  cuhk03_part              a folder of CUHK03's labelled crops, <id>_c<camera>_<number>.jpg
   veri                     VeRi-776 (vehicles) and what is laid out like it
   dukemtmc, occluded_duke  withdrawn by their authors: for those who have them and may use them
 
@@ -41,7 +43,8 @@ train on your own people in three commands:
 
 `relaytrack reid COMMAND --help` shows each command's options and examples.
 
-The bundled weights were trained on Market-1501 and are for research use only."""
+The default weights were trained on Market-1501 and are for research use only; `relaytrack reid weights` lists the
+others that are installed."""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

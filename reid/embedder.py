@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend
-from relaytrack.reid.checkpoint import WeightsInfo, default_weights, load_info, load_model
+from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend, onnx_on_cuda
+from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
 from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.installed import find_weights
 from relaytrack.reid.network_cache import cached_network
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -30,7 +31,7 @@ class Embedder:
 
     Args:
         weights: file of `relaytrack.reid.checkpoint.save_model`, an ".onnx" file ((B, 3, H, W) RGB ImageNet-normalised
-            to (B, D)), or None for the weights that come with the package.
+            to (B, D)), the name of installed weights ("retail-0286"), or None for the default ones.
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
         batch_size: most crops in one run of the network.
         flip: average each embedding with that of the mirrored crop (twice the time).
@@ -60,10 +61,12 @@ class Embedder:
     ) -> None:
         if batch_size < 1:
             raise ReidError(f"batch_size must be at least 1, not {batch_size}")
-        self.weights = Path(weights) if weights is not None else default_weights()
+        self.weights = find_weights(weights)
         self.batch_size = batch_size
         self.flip = flip
         where = resolve_device(device)
+        if device == "auto" and self.weights.suffix == ".onnx" and where.type == "cuda" and not onnx_on_cuda():
+            where = torch.device("cpu")
         self._backend, self.info = _load(self.weights, where, threads)
         self.input_size = self._backend.input_size
         self.dim = self._backend.dim

@@ -12,11 +12,14 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from relaytrack.reid.backends import OnnxBackend
 from relaytrack.reid.checkpoint import WeightsInfo, load_into, save_model
 from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.model import ModelSpec, build_model
+from relaytrack.reid.onnx_weights import onnx_info, read_onnx, size_of, store_half, write_onnx
 from relaytrack.reid.tensorfile import read_tensors
 
 _UNUSED = ("base.fc.", "backbone.fc.", "fusion_conv.")  # in the files, without a part in the networks
@@ -35,6 +38,64 @@ class ImportReport:
     path: Path
     spec: ModelSpec
     classes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NetworkReport:
+    """What the import of a whole network found.
+
+    Attributes:
+        path: the ONNX file written.
+        input_size: (height, width) of its input, pixels.
+        dim: length of its embedding.
+        parameters: floating-point numbers in it.
+        multiplications: for one image.
+        difference: largest difference of an embedding to that of the source, both as unit vectors; 0 where the
+            source cannot be run here.
+    """
+
+    path: Path
+    input_size: tuple[int, int]
+    dim: int
+    parameters: int
+    multiplications: int
+    difference: float
+
+    def describe(self) -> str:
+        """One line."""
+        return (
+            f"{self.path}: {self.input_size[0]} x {self.input_size[1]}, {self.dim} numbers, "
+            f"{self.parameters / 1e6:.2f} M parameters, {self.multiplications / 1e6:.0f} M multiplications, "
+            f"at most {self.difference:.1e} from the source"
+        )
+
+
+def import_network(source: Path, target: Path, *, info: WeightsInfo | None = None, half: bool = False) -> NetworkReport:
+    """Take over a network that is not one of ours as an ONNX file that says what it is.
+
+    Args:
+        source: ONNX file: images (B, 3, H, W), RGB, ImageNet-normalised, to embeddings (B, D).
+        target: ONNX file to write.
+        info: what to say about the weights; what the source says stays where this is empty.
+        half: store matrices as float16 (the network computes in float32 all the same).
+
+    Raises:
+        WeightsError: the file is missing or unreadable, or maps something else to something else.
+        OutputError: the target cannot be written.
+    """
+    proto = read_onnx(source)
+    before = OnnxBackend(proto.SerializeToString(), torch.device("cpu"), name=str(source))
+    known = onnx_info(proto)
+    if half:
+        store_half(proto)
+    after = OnnxBackend(proto.SerializeToString(), torch.device("cpu"), name=str(target))
+    images = torch.randn(2, 3, *before.input_size, generator=torch.Generator().manual_seed(0))
+    vectors = [torch.nn.functional.normalize(torch.from_numpy(one.run(images))) for one in (before, after)]
+    given = {name: value for name, value in dataclasses.asdict(info or WeightsInfo()).items() if value}
+    parameters, multiplications = size_of(proto)
+    write_onnx(target, proto, dataclasses.replace(known, **given))
+    difference = float((vectors[0] - vectors[1]).abs().max())
+    return NetworkReport(target, before.input_size, before.dim, parameters, multiplications, difference)
 
 
 def import_checkpoint(

@@ -110,10 +110,10 @@ class PlainProgress:
 
 def print_weights_licence(config: Config) -> None:
     """Say in one line under which licence the bundled embedder weights stand, where they are used."""
-    if config.embedder.weights is None:
+    if config.embedder.weights in (None, "default", "relaytrack-default"):
         print(
-            "Using the bundled re-identification weights, trained on Market-1501: research use only "
-            "(reid/weights/LICENSE-WEIGHTS.txt); `relaytrack reid train` makes your own.",
+            "Using the default re-identification weights, trained on Market-1501: research use only "
+            "(reid/weights/LICENSE-WEIGHTS.txt); embedder.weights: retail-0286 is Apache-2.0.",
             file=sys.stderr,
         )
 

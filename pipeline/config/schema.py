@@ -179,7 +179,7 @@ class DetectorConfig(Section):
 class EmbedderConfig(Section):
     """The re-identification network."""
 
-    weights: FileName | None = Field(default=None, description="safetensors, .pt state dict or .onnx; default: bundled")
+    weights: FileName | None = Field(default=None, description="safetensors, .onnx or the name of installed weights")
     batch_size: int = Field(default=16, ge=1, le=4096)
     flip: bool = Field(default=False, description="average with the mirrored crop")
     min_height: int = Field(default=16, ge=1, description="smaller boxes (pixels) get no embedding")

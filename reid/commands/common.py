@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """--weights, --device, --batch, --flip."""
     parser.add_argument(
-        "--weights", type=file_path, metavar="FILE", help="weights or ONNX file (default: the bundled weights)"
+        "--weights",
+        type=file_path,
+        metavar="FILE",
+        help="weights, ONNX file or a name of `relaytrack reid weights` (default: the default weights)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--batch", type=int, default=32, metavar="N", help="crops per run of the network (default: 32)")

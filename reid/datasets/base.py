@@ -161,3 +161,11 @@ def images_below(folder: Path) -> list[Path]:
     if not found:
         raise DatasetError(f"no images in {folder}")
     return found
+
+
+def split_queries(split: Split) -> NDArray[np.bool_]:
+    """Which images of a split serve as queries against the rest: the first of each identity and camera."""
+    _, first = np.unique(np.stack((split.ids, split.cameras), 1), axis=0, return_index=True)
+    chosen = np.zeros(len(split), np.bool_)
+    chosen[first] = True
+    return chosen

@@ -8,6 +8,8 @@ Three forms are read, the first that is there:
   them: lists of objects with "train", "query" and "gallery", each a list of [path, identity, camera] (only the last
   part of the path counts, so a folder may be moved);
 - the authors' `cuhk-03.mat`, unpacked once into such folders (`relaytrack.reid.datasets.cuhk03_release`).
+
+`cuhk03_part` is a folder of labelled crops alone, named `<id>_c<camera>_<number>.jpg`.
 """
 
 from __future__ import annotations
@@ -18,9 +20,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from relaytrack.reid.datasets.base import CountWarning, ReidDataset, Split, check_counts, need_folder
+import numpy as np
+
+from relaytrack.reid.datasets.base import (
+    CountWarning,
+    ReidDataset,
+    Split,
+    check_counts,
+    need_folder,
+    split_queries,
+)
 from relaytrack.reid.datasets.cuhk03_release import RELEASE, new_protocol, unpack
-from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout
+from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout, read_folder
+from relaytrack.reid.datasets.validation_ids import CUHK03_PART
 from relaytrack.reid.errors import DatasetError
 
 KINDS = ("labeled", "detected")
@@ -70,6 +82,23 @@ def load_cuhk03_new(root: Path, kind: str) -> ReidDataset:
     else:
         splits = _splits(images, new_protocol(images.parent / f"cuhk03_new_protocol_config_{kind}.mat"))
     return check_counts(ReidDataset(name, *splits), layout.counts)
+
+
+def load_cuhk03_part(root: Path) -> ReidDataset:
+    """A folder of crops `<id>_c<camera>_<number>.jpg`, `cuhk03_train` in `root` or `root` itself.
+
+    All are the training split, from which `relaytrack.reid.datasets.factory.hold_out` parts the 100 fixed validation
+    people. Query and gallery are those people: the first image of each under each camera against the others.
+
+    Raises:
+        DatasetError: no such folder, no image in it, none of the validation people, or a name of another form.
+    """
+    name = "cuhk03_part"
+    home = root / "cuhk03_train" if (root / "cuhk03_train").is_dir() else root
+    train = read_folder(home, name)
+    held = train.take(np.isin(train.ids, sorted(CUHK03_PART)))
+    queries = split_queries(held)
+    return check_counts(ReidDataset(name, train, held.take(queries), held.take(~queries)), None)
 
 
 def _images(root: Path, kind: str, name: str) -> Path:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from relaytrack.reid.datasets.base import ReidDataset, Split
-from relaytrack.reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new
+from relaytrack.reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new, load_cuhk03_part
 from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout
 from relaytrack.reid.datasets.msmt17 import load_msmt17
 from relaytrack.reid.datasets.own import load_csv, load_folder
-from relaytrack.reid.datasets.validation_ids import MARKET1501
+from relaytrack.reid.datasets.validation_ids import FIXED
 from relaytrack.reid.errors import DatasetError
 
 
@@ -26,6 +26,7 @@ _LOADERS: dict[str, Callable[[Path], list[ReidDataset]]] = {
     **{name: _one(partial(load_market_layout, name=name)) for name in LAYOUTS},
     **{f"cuhk03_{kind}": _one(partial(load_cuhk03_new, kind=kind)) for kind in KINDS},
     **{f"cuhk03_classic_{kind}": partial(load_cuhk03_classic, kind=kind) for kind in KINDS},
+    "cuhk03_part": _one(load_cuhk03_part),
     "msmt17": _one(load_msmt17),
     "folder": _one(load_folder),
     "csv": _one(load_csv),
@@ -61,11 +62,11 @@ def load_dataset(name: str, root: Path | str) -> ReidDataset:
 def hold_out(dataset: str, train: Split) -> tuple[Split, Split]:
     """Part a training split in (learned from, validation) by identity.
 
-    Market-1501 has a fixed list of 100 identities (`relaytrack.reid.datasets.validation_ids`); elsewhere every seventh
-    identity is held out.
+    Market-1501 and `cuhk03_part` have fixed lists of 100 identities (`relaytrack.reid.datasets.validation_ids`);
+    elsewhere every seventh identity is held out.
     """
-    identities = train.identities
-    held = np.array(sorted(MARKET1501), np.int64) if dataset == "market1501" else identities[::7]
+    fixed = FIXED.get(dataset)
+    held = train.identities[::7] if fixed is None else np.array(sorted(fixed), np.int64)
     mask = np.isin(train.ids, held)
     return train.take(~mask), train.take(mask)
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.datasets.base import Split, split_queries
 from relaytrack.reid.datasets.images import read_resized
 from relaytrack.reid.evaluation.ranking import Scores, rank
 from relaytrack.reid.precision import autocast, usable_precision
@@ -64,14 +64,6 @@ def embed_files(
         if progress is not None:
             progress(min(len(paths), start + batch))
     return torch.cat(parts).numpy()
-
-
-def split_queries(split: Split) -> NDArray[np.bool_]:
-    """Which images of a split serve as queries against the rest: the first of each identity and camera."""
-    _, first = np.unique(np.stack((split.ids, split.cameras), 1), axis=0, return_index=True)
-    chosen = np.zeros(len(split), np.bool_)
-    chosen[first] = True
-    return chosen
 
 
 def evaluate_split(split: Split, embeddings: NDArray[np.float32]) -> Scores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from relaytrack.reid.datasets.base import JUNK
 from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.evaluation.ranking import Ids, normalise
+
+Pairs = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Similarities of same-person pairs and of different-person pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +92,68 @@ def calibrate(embeddings: NDArray[np.float32], ids: Ids, cameras: Ids, *, strict
     Raises:
         DatasetError: no same-person or no different-person pair under two cameras.
     """
-    same, different = pair_similarities(embeddings, ids, cameras)
-    if len(same) == 0 or len(different) == 0:
+    return calibrate_pairs([pair_similarities(embeddings, ids, cameras)], strict_rate=strict_rate)
+
+
+def calibrate_pairs(parts: Sequence[Pairs], *, strict_rate: float = 1e-3) -> Calibration:
+    """Measure thresholds and the logistic curve on the pairs of one or more data sets, each of the same weight.
+
+    Error rates are the means of those of the data sets.
+
+    Args:
+        parts: of each data set the similarities (of same-person pairs, of different-person pairs), see
+            `pair_similarities`.
+        strict_rate: false accepts that the strict threshold allows.
+
+    Raises:
+        DatasetError: a data set has no same-person or no different-person pair under two cameras.
+    """
+    if any(len(same) == 0 or len(different) == 0 for same, different in parts):
         raise DatasetError("a threshold needs people seen by two cameras, and at least two people")
-    same, different = np.sort(same), np.sort(different)
-    candidates = np.unique(np.concatenate((same, different)))
-    accept = 1 - np.searchsorted(different, candidates, side="left") / len(different)
-    reject = np.searchsorted(same, candidates, side="left") / len(same)
-    meeting = float(candidates[np.argmin(np.abs(accept - reject))])
-    allowed = int(np.floor(strict_rate * len(different)))
+    parts = [(np.sort(same), np.sort(different)) for same, different in parts]
+    candidates = np.unique(np.concatenate([values for part in parts for values in part]))
+    meeting = float(candidates[np.argmin(np.abs(_accepted(parts, candidates) - _rejected(parts, candidates)))])
     # just above the first different-person pair that may not be accepted
-    strict = float(np.nextafter(different[len(different) - allowed - 1], np.float32(2)))
-    slope, offset = _logistic(same, different)
+    above = np.nextafter(np.unique(np.concatenate([different for _, different in parts])), np.float32(2))
+    strict = float(above[np.argmax(_accepted(parts, above) <= strict_rate)])
+    slope, offset = _logistic(parts)
     return Calibration(
-        operating_point(same, different, meeting),
-        operating_point(same, different, strict),
+        _mean_point(parts, meeting),
+        _mean_point(parts, strict),
         slope,
         offset,
-        len(same),
-        len(different),
+        sum(len(same) for same, _ in parts),
+        sum(len(different) for _, different in parts),
     )
 
 
-def _logistic(same: NDArray[np.float32], different: NDArray[np.float32]) -> tuple[float, float]:
-    """Slope and offset of largest likelihood, both kinds of pairs weighing the same (Newton's method)."""
-    x = np.concatenate((same, different)).astype(np.float64)
-    y = np.concatenate((np.ones(len(same)), np.zeros(len(different))))
-    weight = np.concatenate((np.full(len(same), 0.5 / len(same)), np.full(len(different), 0.5 / len(different))))
+def _accepted(parts: Sequence[Pairs], thresholds: NDArray[np.float32]) -> NDArray[np.float64]:
+    """False-accept rate at each threshold, the mean over the data sets (their similarities sorted)."""
+    rates = [1 - np.searchsorted(different, thresholds, side="left") / len(different) for _, different in parts]
+    return np.asarray(np.mean(rates, axis=0))
+
+
+def _rejected(parts: Sequence[Pairs], thresholds: NDArray[np.float32]) -> NDArray[np.float64]:
+    """False-reject rate at each threshold, the mean over the data sets (their similarities sorted)."""
+    return np.asarray(
+        np.mean([np.searchsorted(same, thresholds, side="left") / len(same) for same, _ in parts], axis=0)
+    )
+
+
+def _mean_point(parts: Sequence[Pairs], threshold: float) -> OperatingPoint:
+    points = [operating_point(same, different, threshold) for same, different in parts]
+    accept = float(np.mean([point.false_accept for point in points]))
+    reject = float(np.mean([point.false_reject for point in points]))
+    return OperatingPoint(threshold, accept, reject)
+
+
+def _logistic(parts: Sequence[Pairs]) -> tuple[float, float]:
+    """Slope and offset of largest likelihood (Newton's method); data sets and kinds of pairs weigh the same."""
+    x = np.concatenate([np.concatenate(part) for part in parts]).astype(np.float64)
+    y = np.concatenate([np.repeat((1.0, 0.0), (len(same), len(different))) for same, different in parts])
+    share = 0.5 / len(parts)
+    counts = [(len(same), len(different)) for same, different in parts]
+    weight = np.concatenate([np.repeat((share / n, share / m), (n, m)) for n, m in counts])
     centre, spread = x.mean(), max(1e-6, x.std())
     design = np.stack(((x - centre) / spread, np.ones_like(x)), 1)
     solution = np.zeros(2)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import torch
 
-from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
+from relaytrack.reid.checkpoint import WeightsInfo, save_model
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.errors import DatasetError, ReidError, WeightsError
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
 from relaytrack.reid.evaluation.threshold import Calibration, calibrate
 from relaytrack.reid.model import ReidModel, build_model
 from relaytrack.reid.training.config import TrainConfig, parse_config
-from relaytrack.reid.training.held_out import readable
 from relaytrack.reid.training.start import spec_of
 from relaytrack.reid.training.trainer import Trainer
 
@@ -98,30 +97,6 @@ def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig, int]:
     except Exception as error:  # torch raises many kinds for files that are something else
         raise WeightsError(f"{path} is no training checkpoint: {str(error).splitlines()[0]}") from error
     return model.eval(), config, int(state["step"])
-
-
-def recalibrate(weights: Path, split: Split, target: Path, *, name: str) -> WeightsInfo:
-    """Measure a weight file's threshold on other people and write it again with that.
-
-    Raises:
-        WeightsError: the file is missing or of no use.
-        DatasetError: the people cannot tell a threshold.
-    """
-    model, info = load_model(weights), load_info(weights)
-    split = readable(split)
-    embeddings = embed_files(model, split.paths, (model.spec.height, model.spec.width))
-    measured = calibrate(embeddings, split.ids, split.cameras)
-    scores = evaluate_split(split, embeddings)
-    info = with_calibration(info, measured, {f"{name}/{k}": v for k, v in scores.to_dict().items()})
-    half = any(tensor.dtype == torch.float16 for tensor in _tensors(weights).values())
-    save_model(target, model, info, half=half)
-    return info
-
-
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    from relaytrack.reid.tensorfile import read_tensors
-
-    return read_tensors(path)[0]
 
 
 def _datasets(config: TrainConfig) -> str:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.reid.datasets.base import JUNK, Split
+from relaytrack.reid.datasets.base import JUNK, Split, split_queries
 from relaytrack.reid.datasets.images import read_image
 from relaytrack.reid.errors import DatasetError
-from relaytrack.reid.evaluation.embed import split_queries
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from relaytrack.reid import checkpoint
-from relaytrack.reid.checkpoint import WeightsInfo, default_weights, load_info, load_model, save_model
+from relaytrack.reid import installed
+from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
 from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.installed import default_weights
 from relaytrack.reid.model import PRESETS, ModelSpec, ReidModel, build_model
 
 
@@ -152,7 +153,7 @@ def test_the_shipped_weights_are_those_of_the_default_network() -> None:
 
 
 def test_default_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "WEIGHTS_FOLDER", tmp_path)
+    monkeypatch.setattr(installed, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(WeightsError, match="no default weights"):
         default_weights()
     (tmp_path / "large.safetensors").write_bytes(b"12")
