@@ -12,8 +12,11 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.perception.detectors import create_detector
 from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.perception.detectors.nanodet import NanoDet
+from relaytrack.pipeline.perception.detectors.sizes import LIVE_RATE
 from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.sources import is_live
 from relaytrack.pipeline.tracking.session import Follower
 from relaytrack.reid import Embedder
 from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
@@ -57,6 +60,9 @@ def create_perception(config: Config, lanes: int = 1) -> Perception:
         threads=config.run.threads,
     )
     detector = create_detector(config, device)
+    live = [camera for camera in config.cameras if is_live(camera, config.run)]
+    if live and isinstance(detector, NanoDet):
+        detector.keep_up(len(live), max(camera.max_fps or config.run.fps or LIVE_RATE for camera in live))
     min_score = config.embedder.min_score
     if min_score is None:
         min_score = (_known_scale(config, detector) or 0.0) * config.tracker.high_score

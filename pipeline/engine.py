@@ -102,7 +102,7 @@ class Pipeline:
             for camera in config.cameras
         ]
         follower = create_follower(config, perception, planes=planes, keep_earlier=not live)
-        summary = Summary(names)
+        summary = Summary(names, getattr(perception.detector, "sight", None))
         batcher = Batcher(
             sources,
             window=config.batch.window,

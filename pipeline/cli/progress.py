@@ -28,9 +28,10 @@ def console_progress(stream: TextIO) -> Progress:
 
 
 class _Line:
-    """The words of a progress line."""
+    """The words of a progress line, and of those that come once."""
 
     def __init__(self) -> None:
+        self._told: set[str] = set()
         self._last = (time.monotonic(), dict[str, int]())
 
     def text(self, summary: Summary, waiting: Mapping[str, int]) -> str:
@@ -41,6 +42,16 @@ class _Line:
         rates = "  ".join(f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps" for name in frames)
         last = max((camera.last_time or 0.0 for camera in summary.cameras.values()), default=0.0)
         return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {len(summary.identities)}"
+
+    def news(self, summary: Summary) -> list[str]:
+        """Say once for every camera how small people may be."""
+        seen = {name: one.sight for name, one in summary.cameras.items() if one.sight and name not in self._told}
+        self._told.update(seen)
+        return [
+            f"camera {name}: people from about {sight.smallest} pixels of height on are found "
+            f"(detector.image_size {sight.side})"
+            for name, sight in seen.items()
+        ]
 
 
 class LiveProgress:
@@ -62,6 +73,8 @@ class LiveProgress:
 
     def step(self, summary: Summary, waiting: Mapping[str, int]) -> None:
         """Show frames per second per camera, the queues' depth and the identities."""
+        for words in self._line.news(summary):
+            self._live.console.print(words, soft_wrap=True, highlight=False, markup=False)
         now = time.monotonic()
         if now - self._shown >= _REFRESH:
             self._shown = now
@@ -93,6 +106,8 @@ class PlainProgress:
 
     def step(self, summary: Summary, waiting: Mapping[str, int]) -> None:
         """Print the figures every ten seconds."""
+        for words in self._line.news(summary):
+            self._print(words)
         now = time.monotonic()
         if now - self._shown >= _PLAIN_EVERY:
             self._shown = now

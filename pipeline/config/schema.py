@@ -158,8 +158,11 @@ class DetectorConfig(Section):
     )
     score_threshold: float = Field(default=0.2, ge=0, le=1, description="boxes below it never leave the detector")
     iou_threshold: float = Field(default=0.6, gt=0, le=1, description="non-maximum suppression")
-    image_size: int | None = Field(
-        default=None, ge=32, le=4096, description="longer side of the network's input; 896 finds small people in 1080p"
+    image_size: Annotated[
+        Annotated[int, Field(ge=32, le=4096)] | Literal["auto"],
+        BeforeValidator(lambda value: "auto" if value is None else value),
+    ] = Field(
+        default="auto", description="longer side of the network's input, pixels; auto: by each camera's resolution"
     )
     tiles: int = Field(default=1, ge=1, le=8, description="n: look at n x n overlapping tiles besides the whole")
     max_people: int = Field(default=300, ge=1, description="boxes kept per frame at the most, best first")

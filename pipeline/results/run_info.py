@@ -77,6 +77,8 @@ class RunInfo:
                 first_time=camera.first_time,
                 last_time=camera.last_time,
                 tracks=len(camera.tracks),
+                input_side=camera.sight and camera.sight.side,
+                smallest_person=camera.sight and camera.sight.smallest,
             )
         self._data["identities"] = {
             "count": len(summary.identities),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from relaytrack.pipeline.perception.detectors.sizes import Sight
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.records import FrameTracks
 from relaytrack.pipeline.runtime.stage_thread import Worker
@@ -20,7 +21,7 @@ _AGES_KEPT = 20_000
 
 @dataclass(slots=True)
 class CameraSummary:
-    """One camera: frames seen, people in them (tracks), and what went wrong while reading."""
+    """One camera: frames seen, people in them (tracks), how closely it is looked at, what went wrong in reading."""
 
     frames: int = 0
     dropped: int = 0
@@ -31,10 +32,15 @@ class CameraSummary:
     first_time: float | None = None
     last_time: float | None = None
     tracks: set[int] = field(default_factory=set)
+    sight: Sight | None = None
 
 
 class Summary:
     """Figures of a run, filled in step by step.
+
+    Args:
+        cameras: their names.
+        sight: the detector's answer to how closely it looks at pictures of a width and height, where it has one.
 
     Attributes:
         cameras: figures per camera, in the configuration's order.
@@ -44,13 +50,14 @@ class Summary:
         identities: identity -> cameras that saw it.
     """
 
-    def __init__(self, cameras: Iterable[str]) -> None:
+    def __init__(self, cameras: Iterable[str], sight: Callable[[int, int], Sight] | None = None) -> None:
         self.cameras = {camera: CameraSummary() for camera in cameras}
         self.seconds = 0.0
         self.total_seconds = 0.0
         self.stages: dict[str, dict[str, float]] = {}
         self.identities: dict[int, set[str]] = {}
         self._started = time.monotonic()
+        self._sight = sight
         self._ages: deque[float] = deque(maxlen=_AGES_KEPT)
 
     def add(self, step: Sequence[FrameTracks]) -> None:
@@ -63,6 +70,8 @@ class Summary:
             camera.last_time = seen.frame.time
             if camera.first_time is None:
                 camera.first_time = seen.frame.time
+                if self._sight is not None:
+                    camera.sight = self._sight(seen.frame.image.shape[1], seen.frame.image.shape[0])
             for identity in seen.global_ids.tolist():
                 self.identities.setdefault(identity, set()).add(seen.frame.camera)
             if seen.frame.arrived:
