@@ -65,7 +65,7 @@ def create_perception(config: Config, lanes: int = 1) -> Perception:
         detector.keep_up(len(live), max(camera.max_fps or config.run.fps or LIVE_RATE for camera in live))
     min_score = config.embedder.min_score
     if min_score is None:
-        min_score = (_known_scale(config, detector) or 0.0) * config.tracker.high_score
+        min_score = (_known_scale(config, detector) or 0.0) * config.tracker.track_high_thresh
     return Perception(
         detector,
         embedder,

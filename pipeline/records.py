@@ -29,7 +29,7 @@ class Frame:
         time: seconds on the run's clock. Files: presentation time from the file's first frame plus the
             camera's `offset`. Live: arrival time since the run's start plus `offset`.
         image: (H, W, 3) uint8 RGB with square pixels, already cut to the camera's region of interest.
-        origin: (x, y) of the image's top left pixel in the source's full picture; (0, 0) without a `crop`.
+        origin: (x, y) of the image's top left pixel in the source's full picture; (0, 0) without a `roi`.
         arrived: `time.monotonic()` when the frame was decoded, for latency figures.
     """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from relaytrack.pipeline.config.renamed import with_new_names
 from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address, shown_key
 from relaytrack.reid.paths import plain_path
 from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
@@ -47,7 +48,7 @@ class CameraConfig(Section):
 
     url: Annotated[str, AfterValidator(plain_address)] = Field(min_length=1, repr=False)
     name: str = ""
-    crop: tuple[int, int, int, int] | None = Field(
+    roi: tuple[int, int, int, int] | None = Field(
         default=None, description="region of interest: x, y, width, height in pixels of the source's picture"
     )
     max_fps: float | None = Field(default=None, gt=0, description="leave out frames above this rate")
@@ -106,11 +107,11 @@ class CameraConfig(Section):
             raise ValueError("moving: a camera that moves has no fixed floor; leave out ground")
         return self
 
-    @field_validator("crop")
+    @field_validator("roi")
     @classmethod
-    def _crop(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+    def _roi(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
         if value is not None and (min(value[:2]) < 0 or min(value[2:]) < 2):
-            raise ValueError("crop is x, y, width, height with x, y >= 0 and width, height >= 2")
+            raise ValueError("roi is x, y, width, height with x, y >= 0 and width, height >= 2")
         return value
 
     @property
@@ -212,7 +213,7 @@ class OutputConfig(Section):
     retain_hours: float | None = Field(
         default=72.0, gt=0, description="pictures and embeddings of a live run go after that; null keeps them"
     )
-    blur: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
+    anonymise: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
     report: bool = Field(default=True, description="report.html, a page to look at")
 
 
@@ -278,6 +279,11 @@ class Config(Section):
     output: OutputConfig = OutputConfig()
     events: EventsConfig = EventsConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _new_names(cls, value: object) -> object:
+        return with_new_names(value) if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _name_cameras(self) -> Config:

@@ -174,8 +174,8 @@ def _covers(config: Config, names: Iterable[str]) -> dict[str, list[_Cover]]:
     folder = Path(config.output.dir)
     covers: dict[str, list[_Cover]] = {name: [] for name in names}
     for name, found in covers.items():
-        if config.output.blur is not None:
-            found.append((HiddenBoxes(folder / FOLDER / f"{name}.txt"), config.output.blur))
+        if config.output.anonymise is not None:
+            found.append((HiddenBoxes(folder / FOLDER / f"{name}.txt"), config.output.anonymise))
         if forgotten_path(folder, name).exists():
             found.append((HiddenBoxes(forgotten_path(folder, name)), "persons"))
     return covers

@@ -76,10 +76,10 @@ def create_sinks(
                     clock=clock,
                 )
             )
-    if output.blur is None:
+    if output.anonymise is None:
         sinks += pictures
     else:
-        sinks.append(PrivacySink(pictures, output.blur, None if live else folder / FOLDER))
+        sinks.append(PrivacySink(pictures, output.anonymise, None if live else folder / FOLDER))
     if live:
         sinks.append(DiskLimit(folder, output.disk_limit_gb * 1e9))
     return sinks

@@ -23,7 +23,7 @@ class Camera:
         name: the camera's name.
         address: its address for messages: as configured, `${NAME}` not filled in, without credentials.
         hint: what to try where the address cannot be opened; "" for nothing.
-        crop: region of interest (x, y, width, height) in pixels of the full picture, None for all of it.
+        roi: region of interest (x, y, width, height) in pixels of the full picture, None for all of it.
         max_fps: upper rate of the frames handed out, None for all.
         offset: seconds added to the camera's clock.
         max_seconds: time on the run's clock at which the camera ends, None for never.
@@ -35,7 +35,7 @@ class Camera:
 
     name: str
     address: str
-    crop: tuple[int, int, int, int] | None
+    roi: tuple[int, int, int, int] | None
     max_fps: float | None
     offset: float
     max_seconds: float | None
@@ -56,7 +56,7 @@ class Camera:
         return Camera(
             name=config.name or "camera",
             address=shown_address(config.url),
-            crop=config.crop,
+            roi=config.roi,
             max_fps=config.max_fps or run.fps,
             offset=config.offset,
             max_seconds=run.max_seconds,
@@ -103,20 +103,18 @@ class Camera:
         Raises:
             SourceError: the region of interest reaches beyond the picture.
         """
-        if self.crop is None:
+        if self.roi is None:
             return full
-        x, y, width, height = self.crop
+        x, y, width, height = self.roi
         if x + width > full[0] or y + height > full[1]:
-            raise self.error(
-                f"crop {x},{y},{width},{height} reaches beyond the picture of {full[0]} x {full[1]} pixels"
-            )
+            raise self.error(f"roi {x},{y},{width},{height} reaches beyond the picture of {full[0]} x {full[1]} pixels")
         return width, height
 
     def frame(self, index: int, seconds: float, image: Image, arrived: float | None = None) -> Frame:
         """Cut the region of interest and make the frame; `seconds` is on the run's clock, without offset."""
         origin = (0, 0)
-        if self.crop is not None:
-            x, y, width, height = self.crop
+        if self.roi is not None:
+            x, y, width, height = self.roi
             origin = (x, y)
             image = np.ascontiguousarray(image[y : y + height, x : x + width])
         arrived = time.monotonic() if arrived is None else arrived

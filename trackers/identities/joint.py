@@ -124,7 +124,7 @@ class JointAssociator:
 
     def _part(self) -> None:
         """Let tracks that jumped from one person to another go on as new ones."""
-        if not self._pairs.floor or not self._params.part_tracks:
+        if not self._pairs.floor or not self._params.split_switched_tracks:
             return
         live = self._table.used & (self._table.last > self._now - 1.0)
         for slot in self._pairs.floor.jumped(live):

@@ -142,7 +142,7 @@ def _config(tmp_path: Path, blur: str | None) -> Config:
     return Config.model_validate(
         {
             "cameras": [{"url": str(tmp_path / f"{name}.mp4"), "name": name} for name in ("a", "b")],
-            "output": {"dir": str(tmp_path / "out"), "crf": 12, "blur": blur, "trail": 0},
+            "output": {"dir": str(tmp_path / "out"), "crf": 12, "anonymise": blur, "trail": 0},
         }
     )
 

@@ -65,7 +65,7 @@ def test_two_cameras_at_once_with_a_region_and_a_rate(
     rtsp_server: Any, make_source: MakeSource, stop: threading.Event
 ) -> None:
     run = RunConfig(max_seconds=12)
-    red = make_source(rtsp_server.url("red"), name="red", options=QUICK, run=run, crop=(20, 10, 64, 48))
+    red = make_source(rtsp_server.url("red"), name="red", options=QUICK, run=run, roi=(20, 10, 64, 48))
     blue = make_source(rtsp_server.url("blue"), name="blue", options=QUICK, run=run, max_fps=5)
     batches = Batcher([red, blue], window=None, max_wait=0.1, queue=4, stop=stop)
     batches.start()
