@@ -195,7 +195,7 @@ def test_no_face_in_any_output_of_either_pass(tmp_path: Path, mode: str) -> None
     config = _config(tmp_path, mode)
     _first_pass(tmp_path, config)
     provisional = _most_faces(tmp_path / "out")
-    assert len(provisional) == 3 + 3 + 2  # videos, crops, and those in the report
+    assert len(provisional) == 3 + 3 + 2 + 2  # videos, crops, and in the report people and scenes
     assert max(provisional.values()) == 0, provisional
     assert finalize(config, {("a", 1): 40, ("b", 1): 40})
     final = _most_faces(tmp_path / "out")
