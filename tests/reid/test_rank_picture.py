@@ -44,7 +44,7 @@ def test_a_legend_and_ids_stand_in_the_picture(tmp_path: Path, monkeypatch: pyte
     made = rank_picture(paths[:1], vectors[:1], paths, vectors, top=3)
     for text in ("7 west", "7 east", "8 c2", "an extremely", "query", "0.99", "same identity", "names do not tell"):
         assert any(line.startswith(text) for line in written), text
-    legend = made[-24:]
+    legend = made[-48:]
     for colour in (picture._BLUE, picture._GREEN, picture._RED, picture._GREY):
         assert (legend == colour).all(axis=2).any()
     assert made.shape[1] == 4 * (64 + 8 + picture._GAP)
