@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -41,7 +40,7 @@ class _Line:
         self._last = (now, frames)
         rates = "  ".join(f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps" for name in frames)
         last = max((camera.last_time or 0.0 for camera in summary.cameras.values()), default=0.0)
-        return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {len(summary.identities)}"
+        return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {summary.identity_count}"
 
     def news(self, summary: Summary) -> list[str]:
         """Say once for every camera how small people may be."""
@@ -149,10 +148,12 @@ def print_summary(summary: Summary, config: Config) -> None:
         table.add_row(*row)
     console.print(table)
     console.print(
-        f"{len(summary.identities)} identities, {summary.shared_identities} of them seen in 2 or more cameras"
+        f"{summary.identity_count} identities, {summary.shared_identities} of them seen in 2 or more cameras"
         f" ({summary.frames} frames in {summary.total_seconds:.1f} s)"
     )
-    out = Path(config.output.dir)
+    if config.output.dir is None:
+        return
+    out = None if config.output.dir is None else config.output.folder
     for what in ("video/mosaic.mp4", "video", "tracks", "global", "identities.json", "report.html", "run.json"):
         if (out / what).exists():
             console.print(f"  {out / what}", soft_wrap=True, highlight=False, markup=False)

@@ -24,6 +24,7 @@ from pydantic import (
 
 from relaytrack.pipeline.config.renamed import with_new_names
 from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address, shown_key
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
 from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
 
@@ -198,7 +199,7 @@ class EmbedderConfig(Section):
 class OutputConfig(Section):
     """What is written and how."""
 
-    dir: FileName = "out/run"
+    dir: FileName | None = Field(default="out/run", description="folder for the results; null leaves none")
     overwrite: bool = False
     video: bool = True
     mosaic: bool = True
@@ -215,6 +216,20 @@ class OutputConfig(Section):
     )
     anonymise: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
     report: bool = Field(default=True, description="report.html, a page to look at")
+    on_error: Literal["fail", "disable"] = Field(
+        default="fail", description="a result that cannot be written ends the run, or is left out while the run goes on"
+    )
+
+    @property
+    def folder(self) -> Path:
+        """`dir` as a path.
+
+        Raises:
+            ConfigError: the run leaves no files.
+        """
+        if self.dir is None:
+            raise ConfigError("output.dir is null: this run leaves no files")
+        return Path(self.dir)
 
 
 class EventsConfig(Section):
@@ -296,7 +311,7 @@ class Config(Section):
         live = 0
         for camera in self.cameras:
             live += not _is_plain_file(camera.url)
-            name = camera.name or _default_name(camera, live, taken)
+            name = camera.name or default_name(camera, live, taken)
             taken.append(name)
             named.append(camera.model_copy(update={"name": name}))
         object.__setattr__(self, "cameras", tuple(named))
@@ -316,7 +331,8 @@ def _is_plain_file(address: str) -> bool:
     return scheme in ("file", address.lower()) and shown_address(address) == address
 
 
-def _default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
+def default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
+    """A name for a camera that has none: its file's stem, else `cam` and its number; unlike those `taken`."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(camera.url).stem).strip("_") if _is_plain_file(camera.url) else ""
     name = stem or f"cam{number}"
     if name not in taken:

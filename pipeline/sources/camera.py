@@ -31,6 +31,7 @@ class Camera:
         stop: set when the run is to end.
         stats: counts.
         closed: set when this source is to end.
+        zero: seconds since 1970 at the run's time 0; None in a run over recordings.
     """
 
     name: str
@@ -44,10 +45,17 @@ class Camera:
     stats: SourceStats = field(default_factory=SourceStats)
     closed: threading.Event = field(default_factory=threading.Event)
     hint: str = ""
+    zero: float | None = None
 
     @staticmethod
     def of(
-        config: CameraConfig, run: RunConfig, *, started: float, stop: threading.Event, address: str | None = None
+        config: CameraConfig,
+        run: RunConfig,
+        *,
+        started: float,
+        stop: threading.Event,
+        address: str | None = None,
+        zero: float | None = None,
     ) -> Camera:
         """Take the settings from the configuration; a camera's own `max_fps` goes before `run.fps`.
 
@@ -63,6 +71,7 @@ class Camera:
             started=started,
             stop=stop,
             hint=ENCODE_HINT if is_ambiguous(address or config.url) else "",
+            zero=zero,
         )
 
     @property
@@ -118,4 +127,6 @@ class Camera:
             origin = (x, y)
             image = np.ascontiguousarray(image[y : y + height, x : x + width])
         arrived = time.monotonic() if arrived is None else arrived
-        return Frame(self.name, index, seconds + self.offset, image, origin, arrived)
+        moment = seconds + self.offset
+        epoch = None if self.zero is None else self.zero + moment
+        return Frame(self.name, index, moment, image, origin, arrived, epoch)

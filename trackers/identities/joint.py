@@ -111,6 +111,10 @@ class JointAssociator:
             self._gallery.add(identity, feature[None], time)
         self._next = max(self._next, int(identities.max(initial=0)) + 1)
 
+    def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
+        """Set a camera's ground plane; see `IdentityAssociator.calibrate`."""
+        self._pairs.floor.calibrate(camera, plane)
+
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
         self._budget = len(self._table)

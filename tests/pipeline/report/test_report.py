@@ -15,10 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.steps import Shot, step_of
 
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.records import Frame, FrameTracks
-from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.report.charts import time_axis
@@ -49,14 +49,14 @@ def _write_run(folder: Path, cameras: tuple[str, ...] = ("a", "b"), *, video: bo
     folder.mkdir(exist_ok=True)
     sinks = [IdentitiesSink(folder, cameras), MotSink(folder, cameras)]
     if video:
-        sinks.append(VideoSink(folder / "video", cameras, Annotator(1.0)))
+        sinks.append(VideoSink(folder / "video"))
     looks = {1: [1.0, 0.0, 0.0], 2: [0.96, 0.28, 0.0], 3: [0.0, 0.0, 1.0]}
 
-    def seen(camera: str, index: int, people: list[int]) -> FrameTracks:
+    def seen(camera: str, index: int, people: list[int]) -> Shot:
         image = np.full((240, 320, 3), 120, np.uint8)
         image[40:200] = np.random.default_rng(index).integers(0, 255, (160, 320, 3), np.uint8)
         boxes = np.array([[20 + 60 * person, 40, 60 + 60 * person, 150] for person in people], np.float32)
-        return FrameTracks(
+        return Shot.of(
             Frame(camera, index + 1, index / 4, image),
             np.array(people, np.int64),
             np.array(people, np.int64),
@@ -67,7 +67,7 @@ def _write_run(folder: Path, cameras: tuple[str, ...] = ("a", "b"), *, video: bo
 
     for index in range(80):
         first = ([1] if index < 20 else []) + ([2] if 40 <= index < 60 else []) + ([3] if index < 70 else [])
-        step = (seen(cameras[0], index, first), seen(cameras[1], index, [1] if 30 <= index < 50 else []))
+        step = step_of(seen(cameras[0], index, first), seen(cameras[1], index, [1] if 30 <= index < 50 else []))
         for sink in sinks:
             sink.write(step)
     for sink in sinks:
