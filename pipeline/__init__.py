@@ -18,7 +18,6 @@ from relaytrack.pipeline.errors import (
     InputError,
     OutputError,
     RelayTrackError,
-    SinkError,
     SourceError,
 )
 from relaytrack.pipeline.records import Detections, Frame, FrameTracks
@@ -38,7 +37,6 @@ __all__ = [
     "OutputError",
     "Pipeline",
     "RelayTrackError",
-    "SinkError",
     "SourceError",
     "load_config",
 ]

@@ -41,7 +41,7 @@ class RunInfo:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "final": False,
             "networks": {
-                "detector": {"device": config.run.device, "provider": getattr(perception.detector, "provider", None)},
+                "detector": {"device": config.run.device, "provider": perception.detector.provider},
                 "embedder": {
                     "device": config.run.device,
                     "provider": getattr(embedder, "provider", None),
@@ -76,12 +76,10 @@ class RunInfo:
                 warning=camera.warning,
                 first_time=camera.first_time,
                 last_time=camera.last_time,
-                tracks=camera.tracks,
-                input_side=camera.sight and camera.sight.side,
-                smallest_person=camera.sight and camera.sight.smallest,
+                tracks=len(camera.tracks),
             )
         self._data["identities"] = {
-            "count": summary.identity_count,
+            "count": len(summary.identities),
             "in_two_or_more_cameras": summary.shared_identities,
         }
         self._write()
