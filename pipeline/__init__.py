@@ -18,6 +18,7 @@ from relaytrack.pipeline.errors import (
     InputError,
     OutputError,
     RelayTrackError,
+    SinkError,
     SourceError,
 )
 from relaytrack.pipeline.records import Detections, Frame, FrameTracks
@@ -37,6 +38,7 @@ __all__ = [
     "OutputError",
     "Pipeline",
     "RelayTrackError",
+    "SinkError",
     "SourceError",
     "load_config",
 ]

@@ -5,18 +5,30 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from relaytrack.pipeline.config.device import resolve_device
 from relaytrack.pipeline.config.ground import ground_planes
-from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
 from relaytrack.pipeline.perception.detectors import create_detector
 from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.perception.detectors.nanodet import NanoDet
+from relaytrack.pipeline.perception.detectors.sizes import LIVE_RATE
 from relaytrack.pipeline.perception.person_crops import Cropper
-from relaytrack.pipeline.perception.stage import Perception
-from relaytrack.pipeline.tracking.session import Follower
+from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
+from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenRecord
+from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.render.pictures import Pictures
+from relaytrack.pipeline.sources import is_live
+from relaytrack.pipeline.sources.base import Source
+from relaytrack.pipeline.tracking.backfill import EarlierBoxes
+from relaytrack.pipeline.tracking.camera_motion import CameraMotion
+from relaytrack.pipeline.tracking.session import CameraSession
+from relaytrack.pipeline.tracking.tracker import Tracker
 from relaytrack.reid import Embedder
-from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
+from relaytrack.trackers import DeepSort, GroundPlane, IdentityAssociator, IdentityStore
 
 _MOST_LANES = 8
 
@@ -37,8 +49,22 @@ def lanes_of(config: Config, *, live: bool) -> int:
     return min(_threads(config), _MOST_LANES)
 
 
-def create_perception(config: Config, lanes: int = 1) -> Perception:
+def create_perception(
+    config: Config,
+    lanes: int = 1,
+    *,
+    detector: Detector | None = None,
+    embedder: CropEmbedder | None = None,
+    embed: bool = True,
+) -> Perception:
     """Load the networks onto the configured device, to be called from `lanes` threads at once.
+
+    Args:
+        config: the whole configuration.
+        lanes: threads that are to call it at once.
+        detector: taken as it is instead of the configured one.
+        embedder: the same.
+        embed: off makes no embeddings.
 
     Raises:
         DeviceError: the device is not there or a network would not run on it.
@@ -49,67 +75,116 @@ def create_perception(config: Config, lanes: int = 1) -> Perception:
     if lanes > 1:  # each lane is a thread itself
         run = config.run.model_copy(update={"threads": max(1, _threads(config) - lanes + 1)})
         config = config.model_copy(update={"run": run})
-    embedder = Embedder(
-        config.embedder.weights,
-        device=device,
-        batch_size=config.embedder.batch_size,
-        flip=config.embedder.flip,
-        threads=config.run.threads,
-    )
-    detector = create_detector(config, device)
+    if embedder is None and embed:
+        embedder = Embedder(
+            config.embedder.weights,
+            device=device,
+            batch_size=config.embedder.batch_size,
+            flip=config.embedder.flip,
+            threads=config.run.threads,
+        )
+    if detector is None:
+        detector = create_detector(config, device)
+    live = [camera for camera in config.cameras if is_live(camera, config.run)]
+    if live and isinstance(detector, NanoDet):
+        detector.keep_up(len(live), max(camera.max_fps or config.run.fps or LIVE_RATE for camera in live))
     min_score = config.embedder.min_score
     if min_score is None:
-        min_score = (_known_scale(config, detector) or 0.0) * config.tracker.high_score
+        min_score = (score_scale(config, detector) or 0.0) * config.tracker.track_high_thresh
     return Perception(
         detector,
         embedder,
-        Cropper(embedder.input_size, device),
+        None if embedder is None else Cropper(embedder.input_size, device),
         min_height=config.embedder.min_height,
         min_score=min_score,
         lanes=lanes,
     )
 
 
-def create_follower(
-    config: Config,
-    perception: Perception,
-    *,
-    planes: Mapping[str, GroundPlane] | None = None,
-    keep_earlier: bool = False,
-) -> Follower:
-    """Make the trackers and the association; `planes` as of `ground_planes`, read here where they are not given.
+def create_tracker(config: Config, detector: Detector | None, **overrides: Any) -> DeepSort:
+    """A fresh tracker with the configured settings, fit for the detector's scores.
 
-    Two things come from the networks where the configuration leaves them open: the calibrated same-person
-    threshold of the embedder's weights, and the scale of the detector's scores where it is known (in a scene that
-    shows mostly signs and cones the tracker would learn a wrong one).
+    Where the scale of a detector's scores is known, the tracker does not learn it (in a scene that shows mostly
+    signs and cones it would learn a wrong one); `score_scale` says by what scores are to be divided then.
+
+    Args:
+        config: the whole configuration.
+        detector: where the scores come from; None where that is not known.
+        overrides: settings that go before the configured ones.
 
     Raises:
         TrackerError: a setting that makes no sense.
     """
+    if score_scale(config, detector) is not None:
+        overrides["adapt_scores"] = False
+    return DeepSort(config.tracker, **overrides)
+
+
+def create_session(
+    config: Config,
+    camera: CameraConfig,
+    detector: Detector | None,
+    *,
+    source: Source | None = None,
+    tracker: Tracker | None = None,
+    keep_earlier: bool = False,
+) -> CameraSession:
+    """Everything that one camera needs to be tracked.
+
+    Args:
+        config: the whole configuration.
+        camera: the camera.
+        detector: where its detections come from; None where that is not known.
+        source: hands out its frames.
+        tracker: taken as it is, given the detector's own scores.
+        keep_earlier: collect boxes from before a track's confirmation, for a run that ends.
+
+    Raises:
+        TrackerError: a setting that makes no sense.
+    """
+    scale = 1.0 if tracker is not None else score_scale(config, detector) or 1.0
+    return CameraSession(
+        camera,
+        create_tracker(config, detector) if tracker is None else tracker,
+        source,
+        score_scale=scale,
+        motion=CameraMotion() if camera.moving else None,
+        earlier=EarlierBoxes() if keep_earlier else None,
+    )
+
+
+def create_identity_service(
+    config: Config, embedder: CropEmbedder | None, planes: Mapping[str, GroundPlane] | None = None
+) -> LocalIdentityService:
+    """The association in this process; `planes` as of `ground_planes`, read here where they are not given.
+
+    Where the configuration leaves it open, the same-person threshold is the calibrated one of the embedder's weights.
+
+    Raises:
+        TrackerError: a setting that makes no sense.
+        ConfigError: a travel time names a camera that is not there.
+    """
     identities = config.identities
-    threshold = getattr(perception.embedder, "threshold", None)
+    threshold = getattr(embedder, "threshold", None)
     if identities.threshold is None and threshold is not None:
         identities = dataclasses.replace(identities, threshold=threshold)
-    tracker = config.tracker
-    scale = _known_scale(config, perception.detector)
-    if scale is not None:
-        tracker = dataclasses.replace(tracker, adapt_scores=False)
-    store = None if config.output.store is None else IdentityStore(config.output.store)
-    planes = ground_planes(config) if planes is None else planes
-    associator = IdentityAssociator(identities, calibrations=planes, store=store)
     names = [camera.name for camera in config.cameras]
-    for first, second, *_ in identities.travel_times:
+    for first, second, *_ in identities.travel_times if names else ():
         for name in {first, second} - set(names):
             raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
-    return Follower(
-        names,
-        tracker,
-        associator,
-        score_scale=scale or 1.0,
-        keep_earlier=keep_earlier,
-        store=store,
-        moving=[camera.name for camera in config.cameras if camera.moving],
-    )
+    planes = ground_planes(config) if planes is None else planes
+    store = None if config.output.store is None else IdentityStore(config.output.store)
+    associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=MAX_LATE)
+    return LocalIdentityService(associator, store=store, cameras=names)
+
+
+def create_pictures(config: Config, *, live: bool, colors: IdentityColors | None = None) -> Pictures:
+    """What hides people and draws, as configured."""
+    output = config.output
+    record = None
+    if output.anonymise is not None and output.dir is not None and not live:
+        record = HiddenRecord(output.folder / FOLDER)
+    return Pictures(output.anonymise, record, trail=output.trail, colors=colors)
 
 
 def _threads(config: Config) -> int:
@@ -119,7 +194,7 @@ def _threads(config: Config) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _known_scale(config: Config, detector: Detector) -> float | None:
+def score_scale(config: Config, detector: Detector | None) -> float | None:
     """What the detector's scores are to be divided by for the tracker, or None where the tracker must learn it."""
     scale: float | None = getattr(detector, "score_scale", None)
     return scale if config.tracker.adapt_scores else None

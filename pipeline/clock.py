@@ -1,24 +1,50 @@
-"""The run's clock as dates: fixed once by the first frame that is seen."""
+"""The run's one clock: seconds since its start, and what they mean as dates on any host."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from relaytrack.pipeline.records import Frame
 
+class RunClock:
+    """Relates the run's time to this host's monotonic clock and to seconds since 1970.
 
-class WallClock:
-    """Turns times of the run's clock into seconds since the epoch.
+    The run's time 0 is `zero`, seconds since 1970 on the reference clock; several hosts that share `zero` share the
+    run's time. A host whose clock is wrong by a known `skew` corrects for it. Within a host, time goes by its
+    monotonic clock, so that setting the host's clock while the run goes on changes nothing.
 
-    The first frame fixes the relation for the whole run: its arrival is now, less the time it has waited.
+    Args:
+        zero: the run's time 0; None begins a run now.
+        skew: seconds by which this host's clock is ahead of the reference clock.
+        now: the host's clock, seconds since 1970.
+        tick: the host's monotonic clock.
+
+    Attributes:
+        zero: as above.
+        started: `tick()` at the run's time 0 (on this host, possibly before it was switched on).
     """
 
-    def __init__(self) -> None:
-        self.zero: float | None = None
+    def __init__(
+        self,
+        *,
+        zero: float | None = None,
+        skew: float = 0.0,
+        now: Callable[[], float] = time.time,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        moment, reference = tick(), now() - skew
+        self.zero = reference if zero is None else zero
+        self.started = moment - (reference - self.zero)
+        self._tick = tick
 
-    def epoch(self, frame: Frame) -> float:
-        """Seconds since the epoch at the frame's time."""
-        if self.zero is None:
-            waited = time.monotonic() - frame.arrived if frame.arrived > 0 else 0.0
-            self.zero = time.time() - max(0.0, waited) - frame.time
-        return self.zero + frame.time
+    def now(self) -> float:
+        """The run's time now, seconds."""
+        return self._tick() - self.started
+
+    def seconds(self, arrived: float) -> float:
+        """The run's time of a moment of this host's monotonic clock."""
+        return arrived - self.started
+
+    def epoch(self, seconds: float) -> float:
+        """Seconds since 1970 on the reference clock at a time of the run."""
+        return self.zero + seconds

@@ -29,3 +29,7 @@ class OutputError(RelayTrackError):
 
 class InputError(RelayTrackError):
     """A file given on the command line is missing or malformed."""
+
+
+class SinkError(RelayTrackError):
+    """A receiver of the results failed for good; the message names it."""

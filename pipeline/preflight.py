@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from relaytrack.pipeline.config.ground import ground_planes
@@ -13,7 +14,7 @@ from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.installed import find_weights
 
 
-def preflight(config: Config, *, output: bool = True) -> None:
+def preflight(config: Config, *, output: bool = True, cameras: Collection[str] | None = None) -> None:
     """Look at all that a run needs and that costs next to nothing: files, variables, calibrations, the output folder.
 
     Cameras that are files or folders are opened and closed again; streams are left alone.
@@ -21,6 +22,7 @@ def preflight(config: Config, *, output: bool = True) -> None:
     Args:
         config: the checked configuration.
         output: whether the output folder is looked at too.
+        cameras: the cameras that are opened; None for all, of which there must be one.
 
     Raises:
         ConfigError: no cameras, a variable that is not set, a missing file of weights or detections, a calibration
@@ -28,17 +30,19 @@ def preflight(config: Config, *, output: bool = True) -> None:
         OutputError: the output folder must not be written to.
         SourceError: a file is missing or no video.
     """
-    if not config.cameras:
+    if not config.cameras and cameras is None:
         raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
-    if output:
+    if output and config.output.dir is not None:
         check_output(config.output.dir, overwrite=config.output.overwrite)
     _check_files(config)
     ground_planes(config)
     names = {camera.name for camera in config.cameras}
-    for first, second, *_ in config.identities.travel_times:
+    for first, second, *_ in config.identities.travel_times if names else ():
         for name in {first, second} - names:
             raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
     for camera in config.cameras:
+        if cameras is not None and camera.name not in cameras:
+            continue
         check_source(camera, config.input, config.run)
 
 

@@ -18,17 +18,17 @@ class DeepSortParams:
     average. What each choice brings is measured in ABLATIONS.md beside this file.
 
     Attributes:
-        association: "joint" matches by overlap and appearance together, then low scores, then re-finding;
-            "cascade" is the 2017 paper.
+        association: "joint" matches by overlap and appearance together, then low scores, then recovers lost tracks
+            by looks; "cascade" is the 2017 paper.
         kalman: "batched" (one filter for all tracks) or "filterpy" (the reference, slow).
         n_init: number of hits that confirm a track.
         early_doubt: two hits confirm it already where the learnt likelihoods that either is noise have a product
             below this; never beside a lost track, nor before much was seen. 0: never.
         max_age: seconds that a confirmed track is kept unseen.
         tentative_age: seconds that an unconfirmed track is kept unseen.
-        high_score: detections from this likelihood on enter the first round of matching.
-        low_score: those from this on enter the second round; lower ones are ignored.
-        birth_score: unmatched detections from this on start tracks.
+        track_high_thresh: detections from this likelihood on enter the first round of matching.
+        track_low_thresh: those from this on enter the second round; lower ones are ignored.
+        new_track_thresh: unmatched detections from this on start tracks.
         adapt_scores: learn what scores mean; otherwise the three above are plain scores.
         still_time: seconds from which a track that never left its place is no proof that its scores mean people: signs
             stay, too.
@@ -38,18 +38,18 @@ class DeepSortParams:
         steady_jitter: mean distance of detections from predictions, over the height, at which the measurement
             noise is the paper's; a steadier detector gets less, a shakier one more. 0: always the paper's.
         appearance_weight: weight of appearance against overlap in the first round.
-        match_gain: least sum of IoU and weighted appearance of a pair in the first round.
+        match_score: least sum of IoU and weighted appearance of a pair in the first round.
         match_iou: IoU that a pair of the first round must exceed.
         low_iou: IoU that a pair of the second round must exceed.
-        refind_appearance: least appearance plus 0.5 (0 strangers, 1 the same) for a track found again where it was
+        recover_appearance: least appearance plus 0.5 (0 strangers, 1 the same) for a track found again where it was
             expected.
-        refind_distance: how much more that must be at the rim of the radius around the prediction.
-        refind_radius: that radius, in heights, at once.
-        refind_speed: heights per second by which it grows while the track is lost.
-        refind_growth: largest logarithm of the ratio of heights of a track and what it is found again in.
-        birth_iou: no track is born whose IoU plus weighted appearance with a live track exceeds this: it is one
+        recover_distance: how much more that must be at the rim of the radius around the prediction.
+        recover_radius: that radius, in heights, at once.
+        recover_speed: heights per second by which it grows while the track is lost.
+        recover_growth: largest logarithm of the ratio of heights of a track and what it is found again in.
+        new_track_iou: no track is born whose IoU plus weighted appearance with a live track exceeds this: it is one
             more box of the same person.
-        birth_appearance: the weight of appearance in that sum.
+        new_track_appearance: the weight of appearance in that sum.
         feature_momentum: share of the old feature in the running mean of a track's embeddings.
         occlusion_iou: embeddings of detections that another track overlaps more than this are not learnt.
         report_coasting: also return tracks that were not seen in this frame, flagged.
@@ -67,9 +67,9 @@ class DeepSortParams:
     early_doubt: float = 0.01
     max_age: float = 8.0
     tentative_age: float = 0.1
-    high_score: float = 0.4
-    low_score: float = 0.1
-    birth_score: float = 0.6
+    track_high_thresh: float = 0.4
+    track_low_thresh: float = 0.1
+    new_track_thresh: float = 0.6
     adapt_scores: bool = True
     still_time: float = 10.0
     position_noise: float = 1 / 20
@@ -77,16 +77,16 @@ class DeepSortParams:
     score_noise: float = 0.0
     steady_jitter: float = 0.025
     appearance_weight: float = 1.0
-    match_gain: float = 0.15
+    match_score: float = 0.15
     match_iou: float = 0.0
     low_iou: float = 0.4
-    refind_appearance: float = 0.35
-    refind_radius: float = 0.3
-    refind_speed: float = 0.3
-    refind_distance: float = 0.6
-    refind_growth: float = 0.5
-    birth_iou: float = 0.5
-    birth_appearance: float = 1.0
+    recover_appearance: float = 0.35
+    recover_radius: float = 0.3
+    recover_speed: float = 0.3
+    recover_distance: float = 0.6
+    recover_growth: float = 0.5
+    new_track_iou: float = 0.5
+    new_track_appearance: float = 1.0
     feature_momentum: float = 0.9
     occlusion_iou: float = 0.5
     report_coasting: bool = False
@@ -105,8 +105,9 @@ class DeepSortParams:
         """
         for field in fields(self):
             _check(field.name, getattr(self, field.name))
-        if self.low_score > self.high_score:
-            raise InputError(f"low_score {self.low_score} is above high_score {self.high_score}")
+        if self.track_low_thresh > self.track_high_thresh:
+            low, high = self.track_low_thresh, self.track_high_thresh
+            raise InputError(f"track_low_thresh {low} is above track_high_thresh {high}")
 
     @classmethod
     def classic(cls) -> DeepSortParams:
@@ -114,9 +115,9 @@ class DeepSortParams:
         return cls(
             association="cascade",
             adapt_scores=False,
-            high_score=0.3,
-            low_score=0.3,
-            birth_score=0.3,
+            track_high_thresh=0.3,
+            track_low_thresh=0.3,
+            new_track_thresh=0.3,
             early_doubt=0.0,
             max_age=1.0,
             tentative_age=0.0,
@@ -131,9 +132,9 @@ _FLAGS = {"adapt_scores", "report_coasting"}
 _COUNTS = {"n_init", "budget", "max_tracks"}
 _POSITIVE = {"position_noise", "velocity_noise", "gate"}
 _SHARES = {
-    "score_noise", "match_iou", "low_iou", "birth_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
+    "score_noise", "match_iou", "low_iou", "new_track_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
 }  # fmt: skip
-_ANY_SIGN = {"match_gain", "refind_appearance"}
+_ANY_SIGN = {"match_score", "recover_appearance"}
 
 
 def _check(name: str, value: object) -> None:

@@ -22,7 +22,7 @@ SPREAD = 0.15
 SEED = 20261120
 # Shares close to 1: what is left to 1 is what matters.
 _FROM_ONE = {"feature_momentum"}
-_AT_MOST_ONE = {"match_iou", "low_iou", "birth_iou", "occlusion_iou", "max_iou_distance", "score_noise"}
+_AT_MOST_ONE = {"match_iou", "low_iou", "new_track_iou", "occlusion_iou", "max_iou_distance", "score_noise"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def jittered(params: DeepSortParams, sets: int, spread: float = SPREAD) -> Itera
                 factor = float(rng.uniform(1 - spread, 1 + spread))
                 moved = 1 - (1 - value) * factor if field.name in _FROM_ONE else value * factor
                 changed[field.name] = min(moved, 1.0) if field.name in _AT_MOST_ONE else moved
-        changed["low_score"] = min(changed["low_score"], changed["high_score"])
+        changed["track_low_thresh"] = min(changed["track_low_thresh"], changed["track_high_thresh"])
         yield replace(params, **changed)
 
 

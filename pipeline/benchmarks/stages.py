@@ -22,7 +22,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.perception.stage import Perception
-from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.runtime.summary import Summary
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -83,7 +83,7 @@ class MemoryWatch:
         self._marks = sorted(marks)
         self._frames = 0
 
-    def write(self, step: tuple[FrameTracks, ...]) -> None:
+    def write(self, step: Step) -> None:
         """Count a step's frames."""
         self._frames += len(step)
         while self._marks and self._frames >= self._marks[0]:

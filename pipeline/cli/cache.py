@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.pipeline.cli.track import counted, load_single
     from relaytrack.pipeline.errors import InputError, OutputError
     from relaytrack.pipeline.replay.detection_cache import collect, read_cache, write_cache
-    from relaytrack.pipeline.replay.observe import observe
+    from relaytrack.pipeline.replay.observe import Observer
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")
@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     if args.boxes and args.no_embeddings:
         raise InputError("--boxes with --no-embeddings would copy a file: leave one of them out")
     boxes = read_cache(args.boxes) if args.boxes else None
-    cache = collect(counted(observe(load_single(args), embed=not args.no_embeddings, boxes=boxes)))
+    with Observer(load_single(args), embed=not args.no_embeddings, boxes=boxes) as observer:
+        cache = collect(counted(observer.frames()))
     write_cache(args.out, cache)
     dim = 0 if cache.embeddings is None else cache.embeddings.shape[1]
     print(

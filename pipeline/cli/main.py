@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import RelayTrackError
@@ -55,7 +57,18 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 2 a problem with the input, 130 interrupted."""
-    return speaking(lambda: _dispatch(list(sys.argv[1:] if argv is None else argv)))
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+        warnings.showwarning = lambda *args, **more: _warn(shown, *args, **more)
+        return speaking(lambda: _dispatch(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _warn(shown: Callable[..., None], message: Warning | str, category: type[Warning], *args: Any, **more: Any) -> None:
+    """Say in one line that a key has a new name; other warnings are shown as usual."""
+    if issubclass(category, FutureWarning) and category.__module__.startswith("relaytrack."):
+        print(f"relaytrack: warning: {message}", file=sys.stderr)
+    else:
+        shown(message, category, *args, **more)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -28,9 +27,10 @@ def console_progress(stream: TextIO) -> Progress:
 
 
 class _Line:
-    """The words of a progress line."""
+    """The words of a progress line, and of those that come once."""
 
     def __init__(self) -> None:
+        self._told: set[str] = set()
         self._last = (time.monotonic(), dict[str, int]())
 
     def text(self, summary: Summary, waiting: Mapping[str, int]) -> str:
@@ -40,7 +40,17 @@ class _Line:
         self._last = (now, frames)
         rates = "  ".join(f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps" for name in frames)
         last = max((camera.last_time or 0.0 for camera in summary.cameras.values()), default=0.0)
-        return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {len(summary.identities)}"
+        return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {summary.identity_count}"
+
+    def news(self, summary: Summary) -> list[str]:
+        """Say once for every camera how small people may be."""
+        seen = {name: one.sight for name, one in summary.cameras.items() if one.sight and name not in self._told}
+        self._told.update(seen)
+        return [
+            f"camera {name}: people from about {sight.smallest} pixels of height on are found "
+            f"(detector.image_size {sight.side})"
+            for name, sight in seen.items()
+        ]
 
 
 class LiveProgress:
@@ -62,6 +72,8 @@ class LiveProgress:
 
     def step(self, summary: Summary, waiting: Mapping[str, int]) -> None:
         """Show frames per second per camera, the queues' depth and the identities."""
+        for words in self._line.news(summary):
+            self._live.console.print(words, soft_wrap=True, highlight=False, markup=False)
         now = time.monotonic()
         if now - self._shown >= _REFRESH:
             self._shown = now
@@ -93,6 +105,8 @@ class PlainProgress:
 
     def step(self, summary: Summary, waiting: Mapping[str, int]) -> None:
         """Print the figures every ten seconds."""
+        for words in self._line.news(summary):
+            self._print(words)
         now = time.monotonic()
         if now - self._shown >= _PLAIN_EVERY:
             self._shown = now
@@ -134,14 +148,15 @@ def print_summary(summary: Summary, config: Config) -> None:
         table.add_row(*row)
     console.print(table)
     console.print(
-        f"{len(summary.identities)} identities, {summary.shared_identities} of them seen in 2 or more cameras"
+        f"{summary.identity_count} identities, {summary.shared_identities} of them seen in 2 or more cameras"
         f" ({summary.frames} frames in {summary.total_seconds:.1f} s)"
     )
-    out = Path(config.output.dir)
+    if config.output.dir is None:
+        return
+    out = None if config.output.dir is None else config.output.folder
     for what in ("video/mosaic.mp4", "video", "tracks", "global", "identities.json", "report.html", "run.json"):
         if (out / what).exists():
             console.print(f"  {out / what}", soft_wrap=True, highlight=False, markup=False)
     for name, camera in summary.cameras.items():
         for words in filter(None, (camera.warning, camera.error)):
-            text = words if words.startswith("camera ") else f"camera {name}: {words}"
-            console.print(text, soft_wrap=True, highlight=False, markup=False)
+            console.print(f"camera {name}: {words}", soft_wrap=True, highlight=False, markup=False)

@@ -36,7 +36,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-seconds", type=float, metavar="S", help="end after S seconds of the run's clock")
     parser.add_argument("--fps", type=float, metavar="N", help="take at most N frames per second of each camera")
     parser.add_argument("--no-video", action="store_true", help="write no videos")
-    parser.add_argument("--blur", choices=("heads", "persons"), help="hide people in all pictures (output.blur)")
+    parser.add_argument(
+        "--anonymise",
+        "--blur",
+        choices=("heads", "persons"),
+        help="hide people in all pictures (output.anonymise)",
+    )
     parser.add_argument(
         "--live",
         action=argparse.BooleanOptionalAction,
@@ -60,7 +65,7 @@ def overrides_from(args: argparse.Namespace) -> dict[str, Any]:
         "output.dir": args.out,
         "output.overwrite": args.overwrite or None,
         "output.video": False if args.no_video else None,
-        "output.blur": args.blur,
+        "output.anonymise": args.anonymise,
         "run.device": args.device,
         "run.max_seconds": args.max_seconds,
         "run.fps": args.fps,
@@ -113,11 +118,6 @@ def run_pipeline(config: Any) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     print_summary(summary, config)
-    if not summary.frames and not received:
-        from relaytrack.pipeline.errors import SourceError
-
-        reasons = [camera.error for camera in summary.cameras.values() if camera.error]
-        raise SourceError("; ".join(reasons) or "no camera gave a picture in the time of the run")
     live = any(camera.is_live_url for camera in config.cameras) or bool(config.run.live)
     return 128 + received[0] if received and not live else 0
 

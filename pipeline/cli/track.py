@@ -13,6 +13,7 @@ from relaytrack.reid.paths import file_path, plain_path
 
 if TYPE_CHECKING:
     from relaytrack.pipeline.config.schema import Config
+    from relaytrack.pipeline.perception.detectors.base import Detector
     from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
     from relaytrack.trackers import DeepSort
 
@@ -73,14 +74,20 @@ def run(args: argparse.Namespace) -> int:
     if args.camera_motion and args.cache is not None:
         raise InputError("--camera-motion needs the pictures: give --video or --frames, with --detections if need be")
     config = load_single(args)
-    tracker = create_tracker(config, classic=args.classic, coasting=args.coasting)
+    early = args.backfill or args.refine
     if args.cache is None:
-        from relaytrack.pipeline.replay.observe import observe
+        from relaytrack.pipeline.build import score_scale
+        from relaytrack.pipeline.replay.observe import Observer
 
-        frames = counted(observe(config, embed=not args.motion_only, camera_moves=args.camera_motion))
+        with Observer(config, embed=not args.motion_only) as observer:
+            tracker = create_tracker(config, observer.detector, classic=args.classic, coasting=args.coasting)
+            scale = score_scale(config, observer.detector) or 1.0
+            frames = counted(observer.frames(camera_moves=args.camera_motion))
+            sequence = track(frames, tracker, score_scale=scale, backfill=early, mend=early)
     else:
+        tracker = create_tracker(config, None, classic=args.classic, coasting=args.coasting)
         frames = _cache_with_clock(args.cache, args.fps).seen(args.fps, embeddings=not args.motion_only)
-    sequence = track(frames, tracker, backfill=args.backfill or args.refine)
+        sequence = track(frames, tracker, backfill=early, mend=early)
     rows = fill_gaps(sequence.rows, sequence.clock)[0] if args.refine else sequence.rows
     write_mot(args.out, rows)
     spent = 1000 * float(np.median(sequence.seconds)) if len(sequence.seconds) else 0.0
@@ -134,14 +141,14 @@ def load_single(args: argparse.Namespace) -> Config:
     return load_config(data={}, overrides=overrides)
 
 
-def create_tracker(config: Config, *, classic: bool, coasting: bool) -> DeepSort:
+def create_tracker(config: Config, detector: Detector | None, *, classic: bool, coasting: bool) -> DeepSort:
     """The configured tracker, or the one of the paper."""
-    import dataclasses
+    from relaytrack.pipeline import build
+    from relaytrack.trackers import DeepSortParams
 
-    from relaytrack.trackers import DeepSort, DeepSortParams
-
-    params = DeepSortParams.classic() if classic else config.tracker
-    return DeepSort(dataclasses.replace(params, report_coasting=True) if coasting else params)
+    if classic:
+        config = config.model_copy(update={"tracker": DeepSortParams.classic()})
+    return build.create_tracker(config, detector, report_coasting=coasting)
 
 
 def _cache_with_clock(path: Path, fps: float | None) -> DetectionCache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.yamlvalues import LONGEST, parse_yaml
 from relaytrack.trackers import GroundPlane, InputError
@@ -17,19 +17,26 @@ def ground_planes(config: Config) -> dict[str, GroundPlane]:
     Raises:
         ConfigError: a calibration is missing or of no use; names the camera.
     """
-    planes = {}
-    for camera in config.cameras:
-        values = camera.ground
-        if values is None:
-            continue
-        try:
-            if isinstance(values, str):
-                values = parse_yaml(read_text(values, LONGEST))
-                values = values.get("ground", values) if isinstance(values, dict) else values
-            if not isinstance(values, dict):
-                raise InputError("no mapping of calibration keys")
-            planes[camera.name] = GroundPlane.from_mapping(values)
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = error if isinstance(error, InputError) else f"cannot read {camera.ground}"
-            raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None
-    return planes
+    planes = ((camera.name, ground_plane(camera)) for camera in config.cameras)
+    return {name: plane for name, plane in planes if plane is not None}
+
+
+def ground_plane(camera: CameraConfig) -> GroundPlane | None:
+    """Return the floor of a camera, None where it is not calibrated.
+
+    Raises:
+        ConfigError: the calibration is missing or of no use; names the camera.
+    """
+    values = camera.ground
+    if values is None:
+        return None
+    try:
+        if isinstance(values, str):
+            values = parse_yaml(read_text(values, LONGEST))
+            values = values.get("ground", values) if isinstance(values, dict) else values
+        if not isinstance(values, dict):
+            raise InputError("no mapping of calibration keys")
+        return GroundPlane.from_mapping(values)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = error if isinstance(error, InputError) else f"cannot read {camera.ground}"
+        raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None

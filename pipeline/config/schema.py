@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+from relaytrack.pipeline.config.renamed import with_new_names
 from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address, shown_key
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
 from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
 
@@ -47,7 +49,7 @@ class CameraConfig(Section):
 
     url: Annotated[str, AfterValidator(plain_address)] = Field(min_length=1, repr=False)
     name: str = ""
-    crop: tuple[int, int, int, int] | None = Field(
+    roi: tuple[int, int, int, int] | None = Field(
         default=None, description="region of interest: x, y, width, height in pixels of the source's picture"
     )
     max_fps: float | None = Field(default=None, gt=0, description="leave out frames above this rate")
@@ -106,11 +108,11 @@ class CameraConfig(Section):
             raise ValueError("moving: a camera that moves has no fixed floor; leave out ground")
         return self
 
-    @field_validator("crop")
+    @field_validator("roi")
     @classmethod
-    def _crop(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+    def _roi(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
         if value is not None and (min(value[:2]) < 0 or min(value[2:]) < 2):
-            raise ValueError("crop is x, y, width, height with x, y >= 0 and width, height >= 2")
+            raise ValueError("roi is x, y, width, height with x, y >= 0 and width, height >= 2")
         return value
 
     @property
@@ -158,8 +160,11 @@ class DetectorConfig(Section):
     )
     score_threshold: float = Field(default=0.2, ge=0, le=1, description="boxes below it never leave the detector")
     iou_threshold: float = Field(default=0.6, gt=0, le=1, description="non-maximum suppression")
-    image_size: int | None = Field(
-        default=None, ge=32, le=4096, description="longer side of the network's input; 896 finds small people in 1080p"
+    image_size: Annotated[
+        Annotated[int, Field(ge=32, le=4096)] | Literal["auto"],
+        BeforeValidator(lambda value: "auto" if value is None else value),
+    ] = Field(
+        default="auto", description="longer side of the network's input, pixels; auto: by each camera's resolution"
     )
     tiles: int = Field(default=1, ge=1, le=8, description="n: look at n x n overlapping tiles besides the whole")
     max_people: int = Field(default=300, ge=1, description="boxes kept per frame at the most, best first")
@@ -194,12 +199,11 @@ class EmbedderConfig(Section):
 class OutputConfig(Section):
     """What is written and how."""
 
-    dir: FileName = "out/run"
+    dir: FileName | None = Field(default="out/run", description="folder for the results; null leaves none")
     overwrite: bool = False
     video: bool = True
     mosaic: bool = True
     trail: float = Field(default=2.0, ge=0, description="seconds of path drawn behind a person")
-    zones: bool = Field(default=True, description="draw the zones and lines of the cameras")
     crf: int = Field(default=26, ge=0, le=51, description="H.264 quality, lower is better")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "ultrafast"
     mosaic_width: int = Field(default=1280, ge=64, le=7680)
@@ -210,8 +214,22 @@ class OutputConfig(Section):
     retain_hours: float | None = Field(
         default=72.0, gt=0, description="pictures and embeddings of a live run go after that; null keeps them"
     )
-    blur: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
+    anonymise: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
     report: bool = Field(default=True, description="report.html, a page to look at")
+    on_error: Literal["fail", "disable"] = Field(
+        default="fail", description="a result that cannot be written ends the run, or is left out while the run goes on"
+    )
+
+    @property
+    def folder(self) -> Path:
+        """`dir` as a path.
+
+        Raises:
+            ConfigError: the run leaves no files.
+        """
+        if self.dir is None:
+            raise ConfigError("output.dir is null: this run leaves no files")
+        return Path(self.dir)
 
 
 class EventsConfig(Section):
@@ -277,6 +295,11 @@ class Config(Section):
     events: EventsConfig = EventsConfig()
     run: RunConfig = RunConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _new_names(cls, value: object) -> object:
+        return with_new_names(value) if isinstance(value, Mapping) else value
+
     @model_validator(mode="after")
     def _name_cameras(self) -> Config:
         """Give every camera a unique name: its own, else the file's stem, else cam1, cam2, ..."""
@@ -288,7 +311,7 @@ class Config(Section):
         live = 0
         for camera in self.cameras:
             live += not _is_plain_file(camera.url)
-            name = camera.name or _default_name(camera, live, taken)
+            name = camera.name or default_name(camera, live, taken)
             taken.append(name)
             named.append(camera.model_copy(update={"name": name}))
         object.__setattr__(self, "cameras", tuple(named))
@@ -308,7 +331,8 @@ def _is_plain_file(address: str) -> bool:
     return scheme in ("file", address.lower()) and shown_address(address) == address
 
 
-def _default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
+def default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
+    """A name for a camera that has none: its file's stem, else `cam` and its number; unlike those `taken`."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(camera.url).stem).strip("_") if _is_plain_file(camera.url) else ""
     name = stem or f"cam{number}"
     if name not in taken:

@@ -13,7 +13,7 @@ import torch
 
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.person_crops import Cropper
-from relaytrack.pipeline.records import Detections, Floats, Frame
+from relaytrack.pipeline.records import Detections, Floats, Frame, Observation
 
 _CROPS_AT_ONCE = 256
 
@@ -31,15 +31,6 @@ class CropEmbedder(Protocol):
 
     def embed(self, crops: torch.Tensor) -> Floats:
         """Turn (N, 3, H, W) float RGB crops in 0..1 into (N, D) L2-normalised float32 embeddings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One frame with what the networks saw: detections (N) and embeddings (N, D), NaN rows where none was made."""
-
-    frame: Frame
-    detections: Detections
-    embeddings: Floats
 
 
 @dataclass(slots=True)
@@ -68,7 +59,7 @@ class Perception:
 
     Args:
         detector: finds people.
-        embedder: describes their looks.
+        embedder: describes their looks; None makes no embeddings, (N, 0).
         cropper: cuts all boxes of a batch at once, on the networks' device.
         min_height: boxes lower than this many pixels get no embedding.
         min_score: detections below this score get no embedding.
@@ -78,8 +69,8 @@ class Perception:
     def __init__(
         self,
         detector: Detector,
-        embedder: CropEmbedder,
-        cropper: Cropper,
+        embedder: CropEmbedder | None,
+        cropper: Cropper | None,
         *,
         min_height: float = 16,
         min_score: float = 0.0,
@@ -100,33 +91,51 @@ class Perception:
         start = time.perf_counter()
         found = self.detector.detect(frames)
         spent.detect = time.perf_counter() - start
-        wanted = [self._worth_embedding(detections) for detections in found]
-        boxes = [detections.xyxy[rows] for detections, rows in zip(found, wanted, strict=True)]
-        vectors = self._embed_boxes(frames, boxes, spent)
-        results, taken = [], 0
-        for frame, detections, rows in zip(frames, found, wanted, strict=True):
-            embeddings = np.full((len(detections), self.embedder.dim), np.nan, np.float32)
-            embeddings[rows] = vectors[taken : taken + len(rows)]
-            taken += len(rows)
-            results.append(Observation(frame, detections, embeddings))
+        vectors = self._embed(frames, found, spent)
+        results = [
+            Observation(frame.info, detections, embeddings, frame.image)
+            for frame, detections, embeddings in zip(frames, found, vectors, strict=True)
+        ]
         with self._counting:
             self.times.add(spent)
         return tuple(results)
+
+    def _embed(self, frames: Sequence[Frame], found: Sequence[Detections], spent: NetworkTimes) -> list[Floats]:
+        """Embeddings (N, D) of each frame's detections."""
+        if self.embedder is None or self.cropper is None:
+            return [np.zeros((len(detections), 0), np.float32) for detections in found]
+        wanted = [self._worth_embedding(detections) for detections in found]
+        boxes = [detections.xyxy[rows] for detections, rows in zip(found, wanted, strict=True)]
+        vectors = self._embed_boxes(self.embedder, self.cropper, frames, boxes, spent)
+        results, taken = [], 0
+        for detections, rows in zip(found, wanted, strict=True):
+            embeddings = np.full((len(detections), self.embedder.dim), np.nan, np.float32)
+            embeddings[rows] = vectors[taken : taken + len(rows)]
+            taken += len(rows)
+            results.append(embeddings)
+        return results
 
     def _worth_embedding(self, detections: Detections) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         height = detections.xyxy[:, 3] - detections.xyxy[:, 1]
         return np.flatnonzero((height >= self._min_height) & (detections.scores >= self._min_score))
 
-    def _embed_boxes(self, frames: Sequence[Frame], boxes: Sequence[Floats], spent: NetworkTimes) -> Floats:
+    @staticmethod
+    def _embed_boxes(
+        embedder: CropEmbedder,
+        cropper: Cropper,
+        frames: Sequence[Frame],
+        boxes: Sequence[Floats],
+        spent: NetworkTimes,
+    ) -> Floats:
         total = sum(len(of_frame) for of_frame in boxes)
-        vectors = np.empty((total, self.embedder.dim), np.float32)
+        vectors = np.empty((total, embedder.dim), np.float32)
         done = 0
         for group in _groups(boxes, _CROPS_AT_ONCE):
             start = time.perf_counter()
-            crops = self.cropper.crop([frames[i].image for i in group], [boxes[i] for i in group])
+            crops = cropper.crop([frames[i].image for i in group], [boxes[i] for i in group])
             middle = time.perf_counter()
             if len(crops):
-                vectors[done : done + len(crops)] = self.embedder.embed(crops)
+                vectors[done : done + len(crops)] = embedder.embed(crops)
             done += len(crops)
             spent.crop += middle - start
             spent.embed += time.perf_counter() - middle

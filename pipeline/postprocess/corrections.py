@@ -268,8 +268,8 @@ def _cover_lines(run: Run, camera: str, keys: set[TrackKey]) -> Floats:
     table = mot_table((run.folder / "tracks" / f"{camera}.txt").read_bytes())
     record = run.data.cameras[camera]
     rate = _frame_rate(record)
-    crop = next((found.crop for found in run.config.cameras if found.name == camera), None)
-    origin = np.array((*crop[:2], *crop[:2]) if crop else (0, 0, 0, 0), np.float64)
+    roi = next((found.roi for found in run.config.cameras if found.name == camera), None)
+    origin = np.array((*roi[:2], *roi[:2]) if roi else (0, 0, 0, 0), np.float64)
     covers = []
     for _, track in sorted(key for key in keys if key[0] == camera):
         rows = table[table[:, 1] == track]

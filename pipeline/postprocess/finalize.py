@@ -59,7 +59,7 @@ def finalize(
         SourceError: a source cannot be read again.
     """
     stop = stop or threading.Event()
-    folder = Path(config.output.dir)
+    folder = config.output.folder
     names = [camera.name for camera in config.cameras]
     texts = {name: _final_text(folder, name, final_ids, (earlier or {}).get(name)) for name in names}
     changed = [name for name in names if texts[name].identities != _read(folder / "global" / f"{name}.txt")]

@@ -16,20 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Ints
+from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Image, Ints, Step
 from relaytrack.pipeline.render.annotator import Annotator
-from relaytrack.pipeline.render.anonymise import Mode
+from relaytrack.pipeline.render.anonymise import Mode, hide
 from relaytrack.pipeline.render.encoder import Encoder, remux
-from relaytrack.pipeline.render.places import places_of
+from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenBoxes
 from relaytrack.pipeline.results.folder import PARTIAL, writing
 from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sinks.identities import read_identities, stored_colors
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
-from relaytrack.pipeline.sinks.privacy import FOLDER, HiddenBoxes, veiled
 from relaytrack.pipeline.sinks.video import VideoSink
 from relaytrack.pipeline.sources import create_source
 from relaytrack.pipeline.sources.base import LOG as SOURCES_LOG
-from relaytrack.pipeline.sources.synchroniser import Batcher
+from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
 Pairs = Mapping[str, tuple[bytes, bytes]]
 """Per camera, parallel MOT lines sorted by frame: with track ids and with identities."""
@@ -91,7 +90,7 @@ class _Book:
         first, end = np.searchsorted(self.frames, (frame.index, frame.index + 1))
         rows = slice(int(first), int(end))
         boxes = self.xyxy[rows] - np.array((*frame.origin, *frame.origin), np.float32)
-        return FrameTracks(frame, self.ids[rows], self.global_ids[rows], boxes, self.scores[rows])
+        return FrameTracks(frame.info, self.ids[rows], self.global_ids[rows], boxes, self.scores[rows])
 
 
 def mot_table(text: bytes) -> NDArray[np.float64]:
@@ -124,29 +123,32 @@ def redraw(
         SourceError: a source cannot be read again.
     """
     output = config.output
-    folder = Path(output.dir)
+    folder = output.folder
     cameras = [camera for camera in config.cameras if output.mosaic or camera.name in changed]
     books = {camera.name: _Book.of(*pairs[camera.name]) for camera in cameras}
     total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
-    annotator = Annotator(output.trail, colors=stored_colors(folder), places=places_of(config))
+    annotator = Annotator(output.trail, colors=stored_colors(folder))
     covers = _covers(config, books)
 
     def encoder(path: Path) -> Encoder:
         return Encoder(beside(path), crf=output.crf, preset=output.preset, fragmented=False)
 
     videos = folder / "video"
-    sinks: list[Sink] = [VideoSink(videos, changed, annotator, encoder)]
+    sinks: list[Sink] = [VideoSink(videos, encoder, only=changed)]
     paths = [videos / f"{name}.mp4" for name in changed]
     if output.mosaic:
         path = videos / "mosaic.mp4"
         names = [camera.name for camera in cameras]
-        sinks.append(MosaicSink(path, names, annotator, width=output.mosaic_width, encoder=encoder))
+        sinks.append(MosaicSink(path, names, trail=output.trail, width=output.mosaic_width, encoder=encoder))
         paths.append(path)
     done = 0
     try:
         with _silent_sources(), closing(_open(config, [camera.name for camera in cameras], stop)) as batcher:
             for frames in batcher:
-                step = tuple(_covered(books[frame.camera].page(frame), covers[frame.camera]) for frame in frames)
+                tracks = [books[frame.camera].page(frame) for frame in frames]
+                images = {frame.camera: _covered(frame, covers[frame.camera]) for frame in frames}
+                drawn = {one.frame.camera: annotator.draw(one, images[one.frame.camera]) for one in tracks}
+                step = Step.of(tracks, images=images, drawn=drawn)
                 for sink in sinks:
                     sink.write(step)
                 done += len(frames)
@@ -172,20 +174,21 @@ _Cover = tuple[HiddenBoxes, Mode]
 
 def _covers(config: Config, names: Iterable[str]) -> dict[str, list[_Cover]]:
     """What stays hidden in each camera: by the configuration, and people who were forgotten."""
-    folder = Path(config.output.dir)
+    folder = config.output.folder
     covers: dict[str, list[_Cover]] = {name: [] for name in names}
     for name, found in covers.items():
-        if config.output.blur is not None:
-            found.append((HiddenBoxes(folder / FOLDER / f"{name}.txt"), config.output.blur))
+        if config.output.anonymise is not None:
+            found.append((HiddenBoxes(folder / FOLDER / f"{name}.txt"), config.output.anonymise))
         if forgotten_path(folder, name).exists():
             found.append((HiddenBoxes(forgotten_path(folder, name)), "persons"))
     return covers
 
 
-def _covered(tracks: FrameTracks, covers: Sequence[_Cover]) -> FrameTracks:
+def _covered(frame: Frame, covers: Sequence[_Cover]) -> Image:
+    image = frame.image
     for boxes, mode in covers:
-        tracks = veiled(tracks, boxes.of(tracks.frame), mode)
-    return tracks
+        image = hide(image, boxes.of(frame), mode)
+    return image
 
 
 class _Stopped(Exception):
@@ -206,10 +209,10 @@ def _silent_sources() -> Iterator[None]:
         SOURCES_LOG.removeFilter(nothing)
 
 
-def _open(config: Config, names: Sequence[str], stop: threading.Event) -> Batcher:
+def _open(config: Config, names: Sequence[str], stop: threading.Event) -> FrameSynchronizer:
     started = time.monotonic()
     open_source = partial(create_source, options=config.input, run=config.run, started=started, stop=stop)
-    batcher = Batcher(
+    batcher = FrameSynchronizer(
         [open_source(camera) for camera in config.cameras if camera.name in names],
         window=config.batch.window,
         max_wait=config.batch.max_wait,

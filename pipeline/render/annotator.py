@@ -1,57 +1,41 @@
-"""The drawn pictures that the video sinks share, so that nothing is drawn twice."""
+"""The drawn pictures of a run: each frame is drawn once, for everybody who shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.records import FrameTracks, Image
 from relaytrack.pipeline.render.painter import Painter
 from relaytrack.pipeline.render.palette import IdentityColors
-from relaytrack.pipeline.render.places import Places
 
 
 class Annotator:
-    """Draws each frame once and hands the picture to whoever asks.
+    """Draws the frames of all cameras, in time order per camera.
 
     Args:
         trail: seconds of path behind a person.
-        clock: dates for live runs; None shows the run's own clock.
         colors: the identities' colours.
-        places: zones and lines to draw, by camera.
     """
 
-    def __init__(
-        self,
-        trail: float,
-        clock: WallClock | None = None,
-        colors: IdentityColors | None = None,
-        places: Mapping[str, Places] | None = None,
-    ) -> None:
-        self._places = places or {}
+    def __init__(self, trail: float, colors: IdentityColors | None = None) -> None:
         self._trail = trail
-        self._clock = clock
         self._colors = colors or IdentityColors()
         self._painters: dict[str, Painter] = {}
-        self._drawn: dict[str, tuple[FrameTracks, Image]] = {}
 
-    def painter(self, tracks: FrameTracks) -> Painter:
-        """A new painter for the frame's camera with this run's settings."""
-        zero = None
-        if self._clock is not None:
-            zero = self._clock.epoch(tracks.frame) - tracks.frame.time
-        camera = tracks.frame.camera
-        return Painter(camera, trail=self._trail, wall_clock=zero, colors=self._colors, places=self._places.get(camera))
+    def draw(self, tracks: FrameTracks, image: Image) -> Image:
+        """A copy of the frame's picture with everything on it."""
+        drawn = image.copy()
+        self._painter(tracks).draw(drawn, tracks)
+        return drawn
 
-    def drawn(self, tracks: FrameTracks) -> Image:
-        """The frame's picture with everything on it; the same array for the same `tracks`, not to be changed."""
+    def follow(self, tracks: FrameTracks) -> None:
+        """Note where people are in a frame that nobody wants to see drawn, so that trails have no gaps."""
+        self._painter(tracks).follow(tracks)
+
+    def forget(self, camera: str) -> None:
+        """A camera has left: its trails end."""
+        self._painters.pop(camera, None)
+
+    def _painter(self, tracks: FrameTracks) -> Painter:
         camera = tracks.frame.camera
-        known = self._drawn.get(camera)
-        if known is not None and known[0] is tracks:
-            return known[1]
         if camera not in self._painters:
-            self._painters[camera] = self.painter(tracks)
-        image = tracks.frame.image.copy()
-        self._painters[camera].draw(image, tracks)
-        self._drawn[camera] = (tracks, image)
-        return image
+            self._painters[camera] = Painter(camera, trail=self._trail, colors=self._colors)
+        return self._painters[camera]

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.palette import IdentityColors, ink_on
-from relaytrack.pipeline.render.places import Places
 
 _SHIFT = 3  # sub-pixel bits of cv2's coordinates
 _PLATE = (14, 17, 23)
@@ -39,25 +38,15 @@ class Painter:
     Args:
         name: what the corner says.
         trail: seconds of path drawn behind a person; 0 for none.
-        wall_clock: add this to a frame's time to get seconds since the epoch and show local date and time
-            (live runs); None shows the run's own clock.
         colors: the identities' colours.
-        places: zones and lines to draw under everything else.
+
+    A frame that knows its date (live runs) gets local date and time in its corner, another the run's own clock.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        trail: float = 2.0,
-        wall_clock: float | None = None,
-        colors: IdentityColors | None = None,
-        places: Places | None = None,
-    ) -> None:
+    def __init__(self, name: str, *, trail: float = 2.0, colors: IdentityColors | None = None) -> None:
         self.name = name
-        self._places = places
         self._trail_seconds = trail
-        self._wall_clock = wall_clock
+        self._zero: float | None = None  # seconds since 1970 at the run's time 0
         self._colors = colors or IdentityColors()
         self._trails: dict[int, _Trail] = {}
 
@@ -66,18 +55,15 @@ class Painter:
 
         Args:
             image: (H, W, 3) uint8 RGB, contiguous; the frame's picture, or that scaled and moved.
-            tracks: the frame's tracks, boxes in pixels of `tracks.frame.image`.
+            tracks: the frame's tracks, boxes in pixels of the frame's picture.
             scale: size of `image`'s content relative to the frame's picture.
             shift: (x, y) of the content's top left pixel in `image`.
         """
         height, width = image.shape[:2]
         size = text_size(width, height)
-        boxes = tracks.xyxy * np.float32(scale) + np.array((*shift, *shift), np.float32)
+        boxes = self.follow(tracks, scale, shift)
         time = tracks.frame.time
-        self._remember(time, tracks.ids, boxes)
         thickness = max(_THINNEST, round(size / 8))
-        if self._places is not None:
-            self._places.draw(image, tracks.frame.origin, scale, shift, size)
         colors = [self._colors.of(int(identity)) for identity in tracks.global_ids]
         for track, color in zip(tracks.ids, colors, strict=True):
             self._draw_trail(image, self._trails[int(track)], color, thickness)
@@ -86,6 +72,14 @@ class Painter:
             _draw_box(image, boxes[row], colors[row], thickness)
         self._draw_labels(image, tracks, boxes, colors, size)
         self._draw_corner(image, time, size)
+
+    def follow(self, tracks: FrameTracks, scale: float = 1.0, shift: tuple[int, int] = (0, 0)) -> Floats:
+        """Note where people are, without drawing; returns their boxes (N, 4) in pixels of the drawn picture."""
+        boxes: Floats = tracks.xyxy * np.float32(scale) + np.array((*shift, *shift), np.float32)
+        if tracks.frame.epoch is not None:
+            self._zero = tracks.frame.epoch - tracks.frame.time
+        self._remember(tracks.frame.time, tracks.ids, boxes)
+        return boxes
 
     def _remember(self, time: float, ids: NDArray[np.int64], boxes: Floats) -> None:
         """Add this frame's feet to the trails and forget what is older than the trail is long."""
@@ -161,8 +155,8 @@ class Painter:
 
     def clock(self, time: float) -> str:
         """The text of the clock: `m:ss.s` of the run, or local date and time in a live run."""
-        if self._wall_clock is not None:
-            return datetime.fromtimestamp(self._wall_clock + time).strftime("%Y-%m-%d %H:%M:%S")
+        if self._zero is not None:
+            return datetime.fromtimestamp(self._zero + time).strftime("%Y-%m-%d %H:%M:%S")
         return format_time(time)
 
 

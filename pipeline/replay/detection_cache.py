@@ -104,6 +104,7 @@ class SeenFrame:
         xyxy: (N, 4) float32 pixels; scores: (N,); embeddings: (N, D) or None.
         size: (width, height) of the picture, None where unknown.
         warp: (2, 3) affine map from the last frame's pixels to this one's, None where the camera stands.
+        roi_origin: (x, y) of the picture's top left pixel in the source's full picture.
     """
 
     index: int
@@ -113,6 +114,7 @@ class SeenFrame:
     embeddings: Floats | None
     size: tuple[int, int] | None = None
     warp: NDArray[np.float64] | None = None
+    roi_origin: tuple[int, int] = (0, 0)
 
 
 def read_cache(path: str | Path) -> DetectionCache:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
 from relaytrack.trackers import DeepSort
 from relaytrack.trackers.evaluation import MotRows, rows_from_arrays
+from relaytrack.trackers.heads import mend_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +35,50 @@ class TrackedSequence:
     rejected: int
 
 
-def track(frames: Iterable[SeenFrame], tracker: DeepSort, *, backfill: bool = False) -> TrackedSequence:
+def track(
+    frames: Iterable[SeenFrame],
+    tracker: DeepSort,
+    *,
+    score_scale: float = 1.0,
+    backfill: bool = False,
+    mend: bool = False,
+) -> TrackedSequence:
     """Run a fresh tracker over frames, keeping no more of them than boxes.
 
     Args:
         frames: one camera's, in order.
         tracker: a fresh tracker.
+        score_scale: detection scores are divided by it for the tracker, as `build.score_scale` says.
         backfill: also write the boxes that a track had before it was confirmed.
+        mend: set the ids of those boxes right by the later ones, as the final pass of a run does.
 
     Raises:
         TrackerError: from the tracker.
     """
     parts, seconds, detections = [np.zeros((0, 8))], list[float](), 0
+    early: list[NDArray[np.float64]] = []
     numbers, stamps = list[int](), list[float]()
     for seen in frames:
         begin = time.thread_time()
-        found = tracker.update(seen.xyxy, seen.scores, seen.embeddings, seen.time, frame_size=seen.size, warp=seen.warp)
+        scores = seen.scores / score_scale
+        found = tracker.update(seen.xyxy, scores, seen.embeddings, seen.time, frame_size=seen.size, warp=seen.warp)
         seconds.append(time.thread_time() - begin)
         numbers.append(seen.index)
         stamps.append(seen.time)
         detections += len(seen.scores)
-        number = np.full(len(found), seen.index)
-        parts.append(np.column_stack([number, found.ids, found.xyxy, found.scores, found.coasting]))
+        number, shift = np.full(len(found), seen.index), np.array([*seen.roi_origin, *seen.roi_origin], np.float32)
+        shown = found.scores * np.float32(score_scale)
+        shown[~found.coasting] = seen.scores[found.indices[~found.coasting]]
+        parts.append(np.column_stack([number, found.ids, found.xyxy + shift, shown, found.coasting]))
         late = tracker.pop_backfill()
         if backfill and len(late):
             number = np.array([numbers[call] for call in late.frames.tolist()])
-            sight = np.zeros(len(late))
-            parts.append(np.column_stack([number, late.ids, late.xyxy, late.scores, sight]))
-    table = np.concatenate(parts)
+            shown = late.scores * np.float32(score_scale)
+            early.append(np.column_stack([number, late.ids, late.xyxy + shift, shown, np.zeros(len(late))]))
+    table = np.concatenate([*parts, *early])
+    if mend:
+        first = np.arange(len(table)) >= sum(map(len, parts))
+        table[:, 1] = mend_heads(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:6], first)
     table = table[np.argsort(table[:, 0], kind="stable")]
     rows = rows_from_arrays(table[:, 0], table[:, 1], table[:, 2:6], table[:, 6])
     length = numbers[-1] if numbers else 0

@@ -21,7 +21,7 @@ def timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> list[Markup
     """One row per camera with a bar for each stay; overlapping stays stand below each other."""
     start, end = data.span
     rows = []
-    for camera in data.cameras:
+    for number, camera in enumerate(data.cameras):
         here = [visit for person in stays.values() for visit in person if visit.camera == camera]
         here = sorted(here, key=lambda visit: visit.first - visit.last)[:_MOST_BARS]  # the longest
         placed = lanes(here)
@@ -41,6 +41,8 @@ def timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> list[Markup
                     class_="bar" if wide else "bar narrow",
                     style=style,
                     data_id=visit.identity,
+                    data_ids=visit.identity,
+                    data_cams=number,
                     data_title=text,
                     aria_label=text,
                 )

@@ -29,7 +29,7 @@ def tag(name: str, /, *children: object, **attributes: object) -> Markup:
         elif value is not None and value is not False:
             written.append(f' {key}="{html.escape(str(value), quote=True)}"')
     inner = join(children)
-    if name in ("img", "meta", "path", "line", "circle", "polyline", "rect") and not inner:
+    if name in ("img", "input", "meta", "path", "line", "circle", "polyline", "rect") and not inner:
         return Markup(f"<{name}{''.join(written)}/>")
     return Markup(f"<{name}{''.join(written)}>{inner}</{name}>")
 

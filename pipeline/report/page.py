@@ -11,9 +11,11 @@ from pathlib import Path
 
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.report.charts import count_charts, matrix_table, time_axis, timeline
+from relaytrack.pipeline.report.evidence import Ways, evidence
 from relaytrack.pipeline.report.floor_map import Plane, floor_map
 from relaytrack.pipeline.report.links import chip, moment_link
 from relaytrack.pipeline.report.markup import Markup, join, tag
+from relaytrack.pipeline.report.still import stills
 from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.results.run_data import (
     Doubt,
@@ -29,6 +31,7 @@ from relaytrack.pipeline.results.run_data import (
 from relaytrack.pipeline.sinks.identities import TrackRecord
 
 NAME = "report.html"
+_LONGEST_ROUTE = 4  # cameras that a card names
 _MOST_PEOPLE = 300
 _MOST_CROPS = 14
 _ALL_CROPS = 1500
@@ -57,11 +60,13 @@ def render(data: RunData, planes: Mapping[str, Plane]) -> str:
     """The page as HTML; everything that comes from outside is escaped."""
     style, script = _asset("page.css"), _asset("page.js")
     stays = {identity: visits(identity, tracks) for identity, tracks in data.people.items()}
+    ways = transitions(list(stays.values()))
     sections = [
-        ("doubts", "Doubtful", _doubtful(data)),
+        ("cameras", "Cameras", _cameras(data, stays)),
+        ("doubts", "Doubtful", _doubtful(data, stays, ways)),
         ("people", "People", _people(data, stays)),
         ("timeline", "Time line", _timeline(data, stays)),
-        ("between", "Between cameras", _between(data, stays)),
+        ("between", "Between cameras", _between(data, ways)),
         ("counts", "Counts", _counts(data)),
         ("map", "Map", floor_map(data, planes)),
     ]
@@ -83,6 +88,7 @@ def render(data: RunData, planes: Mapping[str, Plane]) -> str:
         "body",
         _header(data),
         tag("nav", tag("div", [tag("a", title, href=f"#{name}") for name, title, _ in shown]), aria_label="Sections"),
+        _filter(data),
         tag("main", [tag("section", content, id=name) for name, _, content in shown]),
         tag("footer", _footer(data)),
         _player(),
@@ -132,24 +138,76 @@ def _header(data: RunData) -> Markup:
     )
 
 
-def _doubtful(data: RunData) -> Markup | None:
+def _cameras(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup:
+    """One card per camera: a still of its scene, how long it ran and whom it saw."""
+    shown = stills(data)
+    cards = []
+    for camera, record in data.cameras.items():
+        people = sum(any(stay.camera == camera for stay in person) for person in stays.values())
+        facts = f"{people} {'person' if people == 1 else 'people'}, {record.frames:,} frames"
+        if record.first is not None and record.last is not None:
+            facts += f", {data.moment(record.first)} \N{EN DASH} {data.moment(record.last)}"
+        picture = None
+        if camera in shown:
+            moment, still = shown[camera]
+            source = "data:image/jpeg;base64," + base64.b64encode(still).decode()
+            image = tag("img", src=source, alt=f"{camera} at {data.moment(moment)}", loading="lazy")
+            picture = moment_link(data, camera, moment, image, class_="still")
+        title = tag("h3", camera, title=camera)
+        cards.append(tag("article", picture, title, tag("div", facts, class_="quiet"), class_="card camera"))
+    note = "What each camera looks at, in the moment when it saw most people at once."
+    if not shown:
+        note = "Which cameras there were; without videos there are no pictures of their scenes."
+    return join([tag("h2", "Cameras"), tag("p", note, class_="note"), tag("div", cards, class_="cameras")])
+
+
+def _filter(data: RunData) -> Markup:
+    """Controls that leave only some people or cameras on the page; the script shows them and does it."""
+    field = tag("input", type="search", placeholder="numbers", aria_label="Show these people only", autocomplete="off")
+    buttons = [
+        tag("button", camera, type="button", data_cam=number, aria_pressed="false", title=camera)
+        for number, camera in enumerate(data.cameras)
+    ]
+    return tag(
+        "div",
+        tag("label", "Only people ", field),
+        tag("span", "in ", buttons, role="group", aria_label="Cameras") if len(buttons) > 1 else None,
+        tag("output", aria_live="polite", class_="quiet"),
+        class_="filter",
+        hidden=True,
+    )
+
+
+def _marks(data: RunData, people: Sequence[int]) -> dict[str, object]:
+    """What the filter goes by: whom an element is about, and the numbers of the cameras that saw them."""
+    numbers = {camera: number for number, camera in enumerate(data.cameras)}
+    seen = {numbers[track.camera] for person in people for track in data.people[person] if track.camera in numbers}
+    return {"data_ids": " ".join(map(str, people)), "data_cams": " ".join(map(str, sorted(seen)))}
+
+
+def _doubtful(data: RunData, stays: Mapping[int, Sequence[Visit]], ways: Ways) -> Markup | None:
     found = doubts(data)
     if not found:
         return None
-    note = "Decisions that rest on the least evidence, most doubtful first. Look at these before you trust the rest."
+    note = (
+        "Decisions that rest on the least evidence, most doubtful first. Look at these before you trust the rest. "
+        "Looks alone decide nothing: times and ways count as well, so that two people as alike as 0.97 may be kept "
+        "apart and tracks less alike may be one person."
+    )
     return join(
         [
             tag("h2", "Doubtful decisions"),
             tag("p", note, class_="note"),
-            tag("div", [_doubt(data, doubt) for doubt in found], class_="doubts"),
+            tag("div", [_doubt(data, doubt, evidence(data, doubt, stays, ways)) for doubt in found], class_="doubts"),
         ]
     )
 
 
-def _doubt(data: RunData, doubt: Doubt) -> Markup:
+def _doubt(data: RunData, doubt: Doubt, reasons: Sequence[str]) -> Markup:
     one, other = doubt.one[0], doubt.other[0]
     pictures = [_picture(data, doubt.one[1]), _picture(data, doubt.other[1])]
     measure = f"similarity {doubt.similarity:.2f}"
+    people = [one, other]
     if doubt.rival is not None:
         rival = doubt.rival[0]
         text = join(
@@ -157,6 +215,7 @@ def _doubt(data: RunData, doubt: Doubt) -> Markup:
         )
         pictures += [tag("span", "or", class_="quiet or"), _picture(data, doubt.rival[1])]
         measure += f", with {rival}: {doubt.rival_similarity:.2f}"
+        people = [one, rival]
     else:
         text = join(["Kept apart, ", chip(data, one), " and ", chip(data, other), ", though they look alike"])
     return tag(
@@ -164,7 +223,9 @@ def _doubt(data: RunData, doubt: Doubt) -> Markup:
         tag("p", text),
         tag("div", pictures, class_="pair"),
         tag("p", measure, class_="quiet"),
+        [tag("p", reason, class_="why") for reason in reasons],
         class_="card doubt",
+        **_marks(data, people),
     )
 
 
@@ -216,8 +277,9 @@ def _person(data: RunData, identity: int, stays: Sequence[Visit], pictures: int)
     for stay in stays:
         if not route or route[-1] != stay.camera:
             route.append(stay.camera)
-    if len(route) > 6:
-        route = [*route[:5], "…", route[-1]]
+    whole = " → ".join(route)
+    if len(route) > _LONGEST_ROUTE:
+        route = [*route[: _LONGEST_ROUTE - 2], f"… {len(route) - _LONGEST_ROUTE + 1} more …", route[-1]]
     crops = [(float(crop["time"]), track.camera, crop) for track in tracks for crop in track.crops]
     best = sorted(crops, key=lambda entry: -float(entry[2]["quality"]))[:pictures]
     figures = [
@@ -230,10 +292,12 @@ def _person(data: RunData, identity: int, stays: Sequence[Visit], pictures: int)
     title = tag(
         "h3",
         chip(data, identity, linked=False),
-        tag("span", " → ".join(route)),
+        tag("span", " → ".join(route), class_="route", title=whole),
         tag("span", f"{data.moment(first)} \N{EN DASH} {data.moment(last)}", class_="quiet"),
     )
-    return tag("article", title, tag("div", figures, class_="strip"), class_="card person", id=f"person-{identity}")
+    strip = tag("div", figures, class_="strip", tabindex="0", role="group", aria_label=f"Pictures of person {identity}")
+    marks = _marks(data, [identity])
+    return tag("article", title, strip, class_="card person", id=f"person-{identity}", **marks)
 
 
 def _timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup:
@@ -242,14 +306,14 @@ def _timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup:
     return join([tag("h2", "Time line"), tag("p", note, class_="note"), tag("div", inner, class_="card scroll")])
 
 
-def _between(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup | None:
+def _between(data: RunData, ways: Ways) -> Markup | None:
     if len(data.cameras) < 2:
         return None
     note = (
         "How often people went from one camera (row) to another (column), and the median time between. "
         "A negative time means that both saw the person at once; on the diagonal are returns."
     )
-    table = matrix_table(list(data.cameras), transitions(list(stays.values())))
+    table = matrix_table(list(data.cameras), ways)
     return join([tag("h2", "Between cameras"), tag("p", note, class_="note"), tag("div", table, class_="card scroll")])
 
 

@@ -58,7 +58,7 @@ def prepare_output(config: Config) -> Path:
         OutputError: the folder is not empty and `output.overwrite` is off, cannot be created or written, or a file
             that RelayTrack did not write stands where it would write one.
     """
-    path, overwrite = Path(config.output.dir), config.output.overwrite
+    path, overwrite = config.output.folder, config.output.overwrite
     cameras = [camera.name for camera in config.cameras]
     if path.exists() and not path.is_dir():
         raise OutputError(f"output folder {path}: there is a file of that name")
@@ -76,6 +76,17 @@ def prepare_output(config: Config) -> Path:
             raise OutputError(f"output file {foreign[0]} exists and was not written by RelayTrack")
     write_atomically(path / MARKER, json.dumps({"format": 1, "cameras": cameras}) + "\n")
     return path
+
+
+def mark_cameras(folder: Path, names: Sequence[str]) -> None:
+    """Note that cameras joined a run while it went on.
+
+    Raises:
+        OutputError: the marker cannot be written.
+    """
+    known = _marked_cameras(folder) or []
+    names = [*known, *(name for name in names if name not in known)]
+    write_atomically(folder / MARKER, json.dumps({"format": 1, "cameras": names}) + "\n")
 
 
 def _remove_results(folder: Path) -> None:

@@ -41,7 +41,7 @@ class RunInfo:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "final": False,
             "networks": {
-                "detector": {"device": config.run.device, "provider": perception.detector.provider},
+                "detector": {"device": config.run.device, "provider": getattr(perception.detector, "provider", None)},
                 "embedder": {
                     "device": config.run.device,
                     "provider": getattr(embedder, "provider", None),
@@ -76,10 +76,12 @@ class RunInfo:
                 warning=camera.warning,
                 first_time=camera.first_time,
                 last_time=camera.last_time,
-                tracks=len(camera.tracks),
+                tracks=camera.tracks,
+                input_side=camera.sight and camera.sight.side,
+                smallest_person=camera.sight and camera.sight.smallest,
             )
         self._data["identities"] = {
-            "count": len(summary.identities),
+            "count": summary.identity_count,
             "in_two_or_more_cameras": summary.shared_identities,
         }
         self._write()

@@ -1,26 +1,32 @@
-"""What a run saw and how long it took: the figures behind the summary table and run.json."""
+"""What a run saw and how long it took: the figures behind the summary table and run.json.
+
+The memory of a summary is bounded, however long a run goes on.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from relaytrack.pipeline.perception.detectors.sizes import Sight
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.runtime.sink_host import SinkStatus
 from relaytrack.pipeline.runtime.stage_thread import Worker
-from relaytrack.pipeline.sources import Source
+from relaytrack.pipeline.sources import SourceStats
 
 _AGES_KEPT = 20_000
+_IDENTITIES_KEPT = 20_000
 
 
 @dataclass(slots=True)
 class CameraSummary:
-    """One camera: frames seen, people in them (tracks), and what went wrong while reading."""
+    """One camera: frames seen, tracks confirmed, how closely it is looked at, what went wrong while reading."""
 
     frames: int = 0
     dropped: int = 0
@@ -30,59 +36,94 @@ class CameraSummary:
     warning: str | None = None
     first_time: float | None = None
     last_time: float | None = None
-    tracks: set[int] = field(default_factory=set)
+    tracks: int = 0
+    left: int = 0  # identities of this camera that are counted only
+    sight: Sight | None = None
 
 
 class Summary:
     """Figures of a run, filled in step by step.
+
+    Args:
+        cameras: the cameras' names at the start; others join with their first frame.
+        keep: identities that are remembered one by one; those seen longest ago are only counted beyond that.
 
     Attributes:
         cameras: figures per camera, in the configuration's order.
         seconds: wall time of following, from the opening of the cameras to the last frame written.
         total_seconds: the same with the final pass.
         stages: per stage, seconds and how many things it did.
-        identities: identity -> cameras that saw it.
+        identities: identity -> cameras that saw it, the latest ones.
+        sight: the detector's answer to how closely it looks at pictures of a width and height, where it has one.
     """
 
-    def __init__(self, cameras: Iterable[str]) -> None:
+    def __init__(self, cameras: Iterable[str], *, keep: int = _IDENTITIES_KEPT) -> None:
         self.cameras = {camera: CameraSummary() for camera in cameras}
         self.seconds = 0.0
         self.total_seconds = 0.0
         self.stages: dict[str, dict[str, float]] = {}
         self.identities: dict[int, set[str]] = {}
+        self._keep = keep
+        self._left = self._left_shared = 0
         self._started = time.monotonic()
+        self.sight: Callable[[int, int], Sight] | None = None
         self._ages: deque[float] = deque(maxlen=_AGES_KEPT)
 
-    def add(self, step: Sequence[FrameTracks]) -> None:
+    def add(self, step: Iterable[FrameTracks]) -> None:
         """Count one moment of all cameras."""
         now = time.monotonic()
         for seen in step:
-            camera = self.cameras[seen.frame.camera]
+            name = seen.frame.camera
+            camera = self.cameras.setdefault(name, CameraSummary())
             camera.frames += 1
-            camera.tracks.update(seen.ids.tolist())
             camera.last_time = seen.frame.time
             if camera.first_time is None:
                 camera.first_time = seen.frame.time
+                if self.sight is not None:
+                    camera.sight = self.sight(*seen.frame.size)
             for identity in seen.global_ids.tolist():
-                self.identities.setdefault(identity, set()).add(seen.frame.camera)
+                cameras = self.identities.pop(identity, set())
+                cameras.add(name)
+                self.identities[identity] = cameras
             if seen.frame.arrived:
                 self._ages.append(now - seen.frame.arrived)
+        while len(self.identities) > self._keep:
+            self._leave(self.identities.pop(next(iter(self.identities))))
+
+    def _leave(self, cameras: set[str]) -> None:
+        """Count an identity that is not remembered any longer."""
+        self._left += 1
+        self._left_shared += len(cameras) >= 2
+        for camera in cameras:
+            self.cameras[camera].left += 1
 
     def identify(self, final: Mapping[tuple[str, int], int]) -> None:
-        """Replace the provisional identities by the final ones."""
+        """Replace the provisional identities by the final ones; not in a run so long that some are only counted."""
+        if self._left:
+            return
         self.identities = {}
-        for (camera, track), identity in final.items():
-            if track in self.cameras[camera].tracks:
-                self.identities.setdefault(identity, set()).add(camera)
+        for (camera, _), identity in final.items():
+            self.identities.setdefault(identity, set()).add(camera)
 
     def finish(
         self,
         seconds: float,
-        sources: Sequence[Source],
+        sources: Mapping[str, SourceStats],
+        tracks: Mapping[str, int],
         perception: Perception,
         workers: Sequence[Worker[Any, Any]],
+        sinks: Mapping[str, SinkStatus],
     ) -> None:
-        """Take the figures of the sources, the networks and the stages after them when following has ended."""
+        """Take the figures of all stages when following has ended.
+
+        Args:
+            seconds: wall time so far.
+            sources: what happened to each camera's frames.
+            tracks: confirmed tracks of each camera.
+            perception: the networks.
+            workers: the stages after them.
+            sinks: the receivers.
+        """
         self.seconds = self.total_seconds = seconds
         times = perception.times
         self.stages = {
@@ -90,11 +131,14 @@ class Summary:
             "detect": {"seconds": times.detect, "count": times.frames},
             "crop": {"seconds": times.crop, "count": times.crops},
             "embed": {"seconds": times.embed, "count": times.crops},
+            **{f"sink {name}": {"seconds": sink.seconds, "count": sink.written} for name, sink in sinks.items()},
         }
-        for source in sources:
-            camera, stats = self.cameras[source.name], source.stats
+        for name, stats in sources.items():
+            camera = self.cameras.setdefault(name, CameraSummary())
             camera.dropped, camera.broken = stats.dropped, stats.broken
             camera.reconnects, camera.error, camera.warning = stats.reconnects, stats.error, stats.warning
+        for name, count in tracks.items():
+            self.cameras.setdefault(name, CameraSummary()).tracks = count
 
     @property
     def frames(self) -> int:
@@ -104,11 +148,16 @@ class Summary:
     @property
     def shared_identities(self) -> int:
         """Identities seen by two or more cameras."""
-        return sum(len(cameras) >= 2 for cameras in self.identities.values())
+        return self._left_shared + sum(len(cameras) >= 2 for cameras in self.identities.values())
+
+    @property
+    def identity_count(self) -> int:
+        """Identities seen."""
+        return self._left + len(self.identities)
 
     def people(self, camera: str) -> int:
         """Identities that one camera saw."""
-        return sum(camera in cameras for cameras in self.identities.values())
+        return self.cameras[camera].left + sum(camera in cameras for cameras in self.identities.values())
 
     def rate(self, camera: str) -> float:
         """Frames per second of one camera, by wall time."""

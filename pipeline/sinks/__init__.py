@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import SHORTENED
-from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.sinks.base import Sink, Step
-from relaytrack.pipeline.sinks.events import EventsSink, Revision
+from relaytrack.pipeline.sinks.events import EventsSink
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
 from relaytrack.pipeline.sinks.mot import MotSink
-from relaytrack.pipeline.sinks.privacy import FOLDER, PrivacySink
 from relaytrack.pipeline.sinks.segments import DiskLimit
 from relaytrack.pipeline.sinks.video import VideoSink
 
@@ -30,57 +25,38 @@ __all__ = ["Sink", "Step", "create_sinks"]
 
 
 def create_sinks(
-    config: Config,
-    cameras: Sequence[str],
-    *,
-    live: bool,
-    revisions: Callable[[], Sequence[Revision]] | None = None,
+    config: Config, cameras: Sequence[str], *, live: bool, colors: IdentityColors | None = None
 ) -> list[Sink]:
-    """Open the sinks of a run; `relaytrack.pipeline.results.folder.prepare_output` has made the output folder.
+    """Open the sinks of a run; the output folder is there already (`pipeline.results.folder.prepare_output`).
 
     Args:
         config: the whole configuration; `output` matters here.
-        cameras: the cameras' names, in the configuration's order.
-        live: cut the files into segments, show dates, keep the disk limit.
-        revisions: hands over the association's corrections since the last call, for the events.
+        cameras: the cameras' names at the start, in the configuration's order.
+        live: cut the files into segments and keep the disk limit.
+        colors: the identities' colours, told elsewhere who is seen (`render.pictures.Pictures`).
 
     Raises:
         OutputError: a file cannot be opened for writing.
     """
     output = config.output
-    folder = Path(output.dir)
-    clock = WallClock()
+    folder = output.folder
     segment = output.segment_minutes * 60.0 if live else None
-    dates = clock if live else None
-    sinks: list[Sink] = [MotSink(folder, cameras, segment=segment, clock=clock)]
+    sinks: list[Sink] = [MotSink(folder, cameras, segment=segment)]
     if config.events.enabled:
-        sinks.append(EventsSink(folder, config.cameras, config.events, revisions=revisions, clock=dates))
+        sinks.append(EventsSink(folder))
     retain = output.retain_hours * 3600.0 if live and output.retain_hours is not None else None
-    colors = IdentityColors()
-    pictures: list[Sink] = [
-        IdentitiesSink(folder, cameras, crops=output.crops, clock=dates, retain=retain, colors=colors)
-    ]
+    colors = colors or IdentityColors()
+    sinks.append(IdentitiesSink(folder, cameras, crops=output.crops, retain=retain, colors=colors))
     if output.video:
-        annotator = Annotator(output.trail, dates, colors, places_of(config))
         encoder = partial(Encoder, crf=output.crf, preset=output.preset, on_pause=_PauseSaid())
         videos = folder / "video"
-        pictures.append(VideoSink(videos, cameras, annotator, encoder, segment=segment, clock=clock))
+        sinks.append(VideoSink(videos, encoder, segment=segment))
         if output.mosaic:
-            pictures.append(
-                MosaicSink(
-                    videos / "mosaic.mp4",
-                    cameras,
-                    annotator,
-                    width=output.mosaic_width,
-                    encoder=encoder,
-                    segment=segment,
-                    clock=clock,
-                )
+            path, width = videos / "mosaic.mp4", output.mosaic_width
+            trail = output.trail
+            sinks.append(
+                MosaicSink(path, cameras, trail=trail, colors=colors, width=width, encoder=encoder, segment=segment)
             )
-    if output.blur is None:
-        sinks += pictures
-    else:
-        sinks.append(PrivacySink(pictures, output.blur, None if live else folder / FOLDER))
     if live:
         sinks.append(DiskLimit(folder, output.disk_limit_gb * 1e9))
     return sinks

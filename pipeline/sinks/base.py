@@ -1,20 +1,35 @@
-"""What a sink is: a consumer of time steps that leaves complete files behind."""
+"""What a sink is: a receiver of the run's steps, on a thread of its own."""
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.records import Step
 
-Step: TypeAlias = tuple[FrameTracks, ...]
-"""One moment of the run: at most one `FrameTracks` per camera."""
+__all__ = ["CameraSink", "OnError", "Sink", "Step", "WhenFull"]
+
+WhenFull: TypeAlias = Literal["block", "drop_oldest"]
+"""What happens to a step while a sink's queue is full: the run waits, or the oldest waiting step is dropped."""
+
+OnError: TypeAlias = Literal["fail", "disable", "retry"]
+"""What happens when a sink fails: the run ends, the sink is left out from then on, or it gets the step again."""
 
 
 class Sink(Protocol):
-    """Writes what a run finds.
+    """Receives what a run finds.
 
     Whatever happens between two calls, a killed process included, leaves readable files; after `close` they are
-    complete. All calls come from one thread.
+    complete. All calls come from one thread, the sink's own.
+
+    A sink may declare more, as attributes of its class or of the object; `pipeline.runtime.sink_host` looks for:
+
+    * `needs_pixels: bool` (False): steps come with `images`, people hidden in them where the run hides people;
+    * `needs_drawn: bool` (False): steps come with `drawn`. Both are asked anew before every step, so that a sink may
+      want pictures only while somebody looks;
+    * `name: str`: what messages and figures call it (the class's name);
+    * `when_full: WhenFull` and `on_error: OnError`: how it is treated (the run's defaults);
+    * the methods of `CameraSink`: it is told of cameras that come and go.
     """
 
     def write(self, step: Step) -> None:
@@ -30,3 +45,14 @@ class Sink(Protocol):
         Raises:
             OutputError: a file cannot be completed.
         """
+
+
+@runtime_checkable
+class CameraSink(Protocol):
+    """A sink that wants to know which cameras there are."""
+
+    def camera_added(self, camera: CameraConfig) -> None:
+        """A camera joins the run, or goes on with other settings; called before its first step."""
+
+    def camera_removed(self, name: str) -> None:
+        """A camera has left the run; none of its frames follow."""

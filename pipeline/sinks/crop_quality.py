@@ -30,7 +30,7 @@ def crop_quality(tracks: FrameTracks, unseen: Floats | None = None) -> Floats:
     boxes = tracks.xyxy
     if not len(boxes):
         return np.zeros(0, np.float32)
-    height, width = tracks.frame.image.shape[:2]
+    width, height = tracks.frame.size
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
     untracked = _untracked(boxes, tracks.detections.xyxy.reshape(-1, 4))
     others = np.concatenate((boxes, untracked, np.zeros((0, 4), np.float32) if unseen is None else unseen))

@@ -28,12 +28,11 @@ from typing import Any
 
 import numpy as np
 
-from relaytrack.pipeline.clock import WallClock
-from relaytrack.pipeline.records import Floats, FrameTracks
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb
 from relaytrack.pipeline.render.pauses import SHORTENED, is_long
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes
-from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import CropStrip
 from relaytrack.trackers.textfile import read_text
@@ -109,14 +108,15 @@ class IdentitiesSink:
         folder: the output folder.
         cameras: the cameras' names.
         crops: keep pictures.
-        clock: of a live run, to note what its times mean.
         keep: tracks that are remembered at the most; the ones seen longest ago go first, with their pictures.
         every: seconds (of real time) between two intermediate versions of identities.json.
         idle: seconds of the run's clock without a box after which a track's picture moves from memory to disk.
         retain: seconds of the run's clock after which pictures and embeddings of a person who has not been seen
             again are deleted; None keeps them.
-        colors: gives the identities their colours and is told who is seen.
+        colors: the identities' colours.
     """
+
+    name = "identities"
 
     def __init__(
         self,
@@ -124,7 +124,6 @@ class IdentitiesSink:
         cameras: Sequence[str],
         *,
         crops: bool = True,
-        clock: WallClock | None = None,
         keep: int = 20_000,
         every: float = 10.0,
         idle: float = 30.0,
@@ -135,7 +134,8 @@ class IdentitiesSink:
         self._cameras = {name: CameraRecord() for name in cameras}
         self._judges = {name: CropJudge() for name in cameras}
         self._crops = crops
-        self._clock = clock
+        self.needs_pixels = crops
+        self._zero: float | None = None  # seconds since 1970 at the run's time 0
         self._keep = keep
         self._every = every
         self._idle = idle
@@ -151,23 +151,23 @@ class IdentitiesSink:
         Raises:
             OutputError: a picture or the list cannot be written.
         """
-        if self._clock is not None:
-            self._clock.epoch(step[0].frame)
         for tracks in step:
-            self._take(tracks)
-        now = max(tracks.frame.time for tracks in step)
-        self._colors.see(now, [identity for tracks in step for identity in tracks.global_ids.tolist()])
+            frame = tracks.frame
+            if self._zero is None and frame.epoch is not None:
+                self._zero = frame.epoch - frame.time
+            self._take(tracks, step.images.get(frame.camera))
+        now = step.time
         if now - self._swept > self._idle / 3:
             self._swept = now
             self._sweep(now)
         if time_module.monotonic() > self._due:
             self._save(final=False)
 
-    def _take(self, tracks: FrameTracks) -> None:
+    def _take(self, tracks: FrameTracks, image: Image | None) -> None:
         frame = tracks.frame
         time = round(frame.time, 3)
-        self._cameras[frame.camera].seen(frame.index, time)
-        quality = self._judges[frame.camera].judge(tracks)
+        self._cameras.setdefault(frame.camera, CameraRecord()).seen(frame.index, time)
+        quality = self._judges.setdefault(frame.camera, CropJudge()).judge(tracks)
         embedded = np.isfinite(tracks.embeddings.sum(axis=1)) if tracks.embeddings.size else None
         for row, (track, identity) in enumerate(zip(tracks.ids.tolist(), tracks.global_ids.tolist(), strict=True)):
             key = (frame.camera, track)
@@ -178,10 +178,10 @@ class IdentitiesSink:
             live.identity = identity
             live.record.seen(time)
             self._tracks.move_to_end(key)
-            if self._crops:
+            if self._crops and image is not None:
                 live.strip = live.strip or CropStrip()
                 likeness = 1.0 if embedded is None else live.likeness(tracks.embeddings[row])
-                live.strip.offer(frame.image, tracks.xyxy[row], float(quality[row]) * likeness, time)
+                live.strip.offer(image, tracks.xyxy[row], float(quality[row]) * likeness, time)
             if embedded is not None and embedded[row]:
                 weighted = tracks.embeddings[row] * quality[row]
                 live.embedding = weighted if live.embedding is None else live.embedding + weighted
@@ -233,8 +233,8 @@ class IdentitiesSink:
                 self._store(live)
         records = [(live.record, live.identity) for live in self._tracks.values()]
         started = time_module.monotonic()
-        zero = self._clock.zero if self._clock else None
-        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero, colors=self._colors)
+        zero, colors = self._zero, self._colors
+        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero, colors=colors)
         if final:
             self._save_embeddings()
         ended = time_module.monotonic()
@@ -254,6 +254,13 @@ class IdentitiesSink:
             embedding=vectors.astype(np.float32),
         )
         write_bytes(self._folder / EMBEDDINGS, data.getvalue())
+
+    def camera_added(self, camera: CameraConfig) -> None:
+        """List the camera."""
+        self._cameras.setdefault(camera.name, CameraRecord())
+
+    def camera_removed(self, name: str) -> None:
+        """What it saw stays listed."""
 
     def close(self) -> None:
         """Write all pictures, the list and the embeddings."""

@@ -10,13 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from relaytrack.pipeline.clock import WallClock
-from relaytrack.pipeline.records import FrameTracks, Image
-from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.records import FrameTracks, Image, Step
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.painter import Painter, format_time
-from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.sinks.segments import Segments
 
 _GAP = 4
@@ -45,33 +44,41 @@ class MosaicSink:
 
     Args:
         path: `DIR/video/mosaic.mp4`.
-        cameras: all cameras, in the order of the grid.
-        annotator: draws pictures that need no scaling; others are drawn at their size in the mosaic, so that
-            text stays readable.
+        cameras: the cameras at the start, in the order of the grid; those that join later stand behind them.
+        trail: seconds of path behind a person, in pictures that are scaled: these are drawn at their size in the
+            mosaic, so that text stays readable. Others are taken as they were drawn for everybody.
+        colors: the identities' colours.
         width: pixels of the whole at the most.
         stale: seconds.
         encoder: opens an encoder for a path.
         segment: seconds per file of a live run; None for one file.
-        clock: names the segments.
+
+    A camera that joins or leaves changes the grid and begins a new file (`mosaic-2.mp4` of a run over recordings).
     """
+
+    name = "mosaic"
+    needs_pixels = True
+    needs_drawn = True
 
     def __init__(
         self,
         path: Path,
         cameras: Sequence[str],
-        annotator: Annotator,
         *,
+        trail: float = 2.0,
+        colors: IdentityColors | None = None,
         width: int = 1280,
         stale: float = 2.0,
         encoder: Callable[[Path], Encoder] = Encoder,
         segment: float | None = None,
-        clock: WallClock | None = None,
     ) -> None:
-        self._names = tuple(cameras)
-        self._annotator = annotator
+        self._names = list(cameras)
+        self._path, self._segment = path, segment
+        self._trail, self._colors = trail, colors
         self._width = width
         self._stale = stale
-        self._segments = Segments(path, segment, clock or WallClock())
+        self._segments = Segments(path, segment)
+        self._files = 1
         self._open = encoder
         self._encoder: Encoder | None = None
         self._cells: dict[str, _Cell] = {}
@@ -84,14 +91,14 @@ class MosaicSink:
         Raises:
             OutputError: the file cannot be written.
         """
-        shown = [tracks for tracks in step if tracks.frame.camera in self._names]
+        shown = [one for one in step if one.frame.camera in self._names and one.frame.camera in step.images]
         if not shown:
             return
         if not self._cells:
             self._lay_out(shown)
         newest = max(shown, key=lambda tracks: tracks.frame.time)
         for tracks in shown:
-            self._show(tracks)
+            self._show(tracks, step)
         for name, cell in self._cells.items():
             if not cell.stale and cell.last is not None and newest.frame.time - cell.last > self._stale:
                 self._grey(name, cell)
@@ -105,8 +112,8 @@ class MosaicSink:
 
     def _lay_out(self, shown: Sequence[FrameTracks]) -> None:
         """Fix the grid: the columns that bring the whole nearest to 16:9, cells no larger than the pictures."""
-        width = max(tracks.frame.image.shape[1] for tracks in shown)
-        height = max(tracks.frame.image.shape[0] for tracks in shown)
+        width = max(tracks.frame.size[0] for tracks in shown)
+        height = max(tracks.frame.size[1] for tracks in shown)
         count = len(self._names)
 
         def misfit(columns: int) -> float:
@@ -130,21 +137,22 @@ class MosaicSink:
     def _window(self, cell: _Cell) -> Image:
         return self._canvas[cell.y : cell.y + self._cell[1], cell.x : cell.x + self._cell[0]]
 
-    def _show(self, tracks: FrameTracks) -> None:
+    def _show(self, tracks: FrameTracks, step: Step) -> None:
         """Put a frame into its cell."""
         cell = self._cells[tracks.frame.camera]
         window = self._window(cell)
         cell.last, cell.stale = tracks.frame.time, False
-        height, width = tracks.frame.image.shape[:2]
+        image = step.images[tracks.frame.camera]
+        height, width = image.shape[:2]
         if (width, height) == self._cell:
-            window[:] = self._annotator.drawn(tracks)
+            window[:] = step.drawn[tracks.frame.camera]
             return
         scale = min(self._cell[0] / width, self._cell[1] / height)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        picture = np.asarray(cv2.resize(tracks.frame.image, size, interpolation=kind), np.uint8)
+        picture = np.asarray(cv2.resize(image, size, interpolation=kind), np.uint8)
         if cell.painter is None:
-            cell.painter = self._annotator.painter(tracks)
+            cell.painter = Painter(tracks.frame.camera, trail=self._trail, colors=self._colors)
         cell.painter.draw(picture, tracks, scale)
         left, top = (self._cell[0] - size[0]) // 2, (self._cell[1] - size[1]) // 2
         if size != self._cell:
@@ -166,6 +174,28 @@ class MosaicSink:
         window = self._window(cell)
         sprite = pill(text, text_size(*self._cell), _PLATE, _QUIET, 0.8)
         blend(window, sprite, (self._cell[0] - sprite.size[0]) // 2, (self._cell[1] - sprite.size[1]) // 2)
+
+    def _change(self) -> None:
+        """Begin anew with another grid, in another file."""
+        if self._encoder is not None:
+            self._encoder.close()
+            self._encoder = None
+            self._files += 1
+        path = self._path if self._segment is not None else self._path.with_stem(f"{self._path.stem}-{self._files}")
+        self._segments = Segments(path if self._files > 1 else self._path, self._segment)
+        self._cells = {}
+
+    def camera_added(self, camera: CameraConfig) -> None:
+        """Make room for the camera."""
+        if camera.name not in self._names:
+            self._names.append(camera.name)
+            self._change()
+
+    def camera_removed(self, name: str) -> None:
+        """Close the gap."""
+        if name in self._names:
+            self._names.remove(name)
+            self._change()
 
     def close(self) -> None:
         """Complete the file."""

@@ -8,18 +8,17 @@ top left corner and size in pixels of the source's full picture (a camera's regi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.pipeline.clock import WallClock
-from relaytrack.pipeline.records import Floats, FrameTracks
-from relaytrack.pipeline.results.folder import open_private, writing
-from relaytrack.pipeline.sinks.base import Step
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.records import Floats, FrameTracks, Step
+from relaytrack.pipeline.results.text_file import TextFile
 from relaytrack.pipeline.sinks.segments import Segments
+
+KINDS = ("tracks", "global")
 
 
 def mot_line(frame: int, identity: int, xyxy: Floats, score: float) -> bytes:
@@ -35,7 +34,7 @@ def mot_lines(tracks: FrameTracks, ids: NDArray[np.int64]) -> bytes:
         tracks: the frame's N tracks.
         ids: (N,) which ids to write: the camera's own or the global ones.
     """
-    boxes = tracks.xyxy + np.array([*tracks.frame.origin, *tracks.frame.origin], np.float32)
+    boxes = tracks.xyxy + np.array([*tracks.frame.roi_origin, *tracks.frame.roi_origin], np.float32)
     index = tracks.frame.index
     return b"".join(
         mot_line(index, identity, box, score)
@@ -43,70 +42,26 @@ def mot_lines(tracks: FrameTracks, ids: NDArray[np.int64]) -> bytes:
     )
 
 
-class TextFile:
-    """A text file that only ever holds whole lines: each write goes to the operating system in one call."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: IO[Any] = open_private(path, buffering=0)
-        self.size = 0
-
-    def write(self, lines: bytes) -> None:
-        """Append whole lines.
-
-        Raises:
-            OutputError: the disk is full; what did not fit as a whole is taken back.
-        """
-        with writing(self.path):
-            try:
-                done = 0
-                while done < len(lines):
-                    done += self._file.write(lines[done:])
-                self.size += done
-            except OSError:
-                with suppress(OSError):
-                    self._file.truncate(self.size)
-                raise
-
-    @property
-    def closed(self) -> bool:
-        """Whether it is closed."""
-        return bool(self._file.closed)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
 class MotSink:
     """Text files of every camera, one pair per camera, or per segment of a live run.
 
     Args:
         folder: the output folder; `tracks/` and `global/` lie in it.
-        cameras: the cameras' names; a camera that sees nobody gets empty files.
+        cameras: the cameras' names at the start; one that sees nobody gets empty files.
         segment: seconds per file of a live run; None for one file.
-        clock: names the segments.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        cameras: Sequence[str],
-        *,
-        segment: float | None = None,
-        clock: WallClock | None = None,
-    ) -> None:
-        clock = clock or WallClock()
-        self._segments = {
-            (kind, name): Segments(folder / kind / f"{name}.txt", segment, clock)
-            for kind in ("tracks", "global")
-            for name in cameras
-        }
+    name = "text"
+
+    def __init__(self, folder: Path, cameras: Sequence[str], *, segment: float | None = None) -> None:
+        self._folder = folder
+        self._segment = segment
+        self._segments: dict[tuple[str, str], Segments] = {}
         self._files: dict[tuple[str, str], TextFile] = {}
         if segment is None:  # the files are there from the start, also those of a camera that sees nobody
-            for kind, name in self._segments:
-                self._files[kind, name] = TextFile(folder / kind / f"{name}.txt")
-        self._cut = segment is not None
+            for name in cameras:
+                for kind in KINDS:
+                    self._files[kind, name] = TextFile(folder / kind / f"{name}.txt")
 
     def write(self, step: Step) -> None:
         """Append the step's tracks.
@@ -116,14 +71,35 @@ class MotSink:
         """
         for tracks in step:
             for kind, ids in (("tracks", tracks.ids), ("global", tracks.global_ids)):
-                key = (kind, tracks.frame.camera)
-                path = self._segments[key].next_path(tracks.frame) if self._cut else None
-                if path is not None:
-                    if key in self._files:
-                        self._files[key].close()
-                    self._files[key] = TextFile(path)
+                file = self._file(kind, tracks)
                 if len(ids):
-                    self._files[key].write(mot_lines(tracks, ids))
+                    file.write(mot_lines(tracks, ids))
+
+    def _file(self, kind: str, tracks: FrameTracks) -> TextFile:
+        """The file that a frame's lines go to."""
+        key = (kind, tracks.frame.camera)
+        single = self._folder / kind / f"{tracks.frame.camera}.txt"
+        if self._segment is None:
+            if key not in self._files:
+                self._files[key] = TextFile(single)
+            return self._files[key]
+        path = self._segments.setdefault(key, Segments(single, self._segment)).next_path(tracks.frame)
+        if path is not None:
+            if key in self._files:
+                self._files.pop(key).close()
+            self._files[key] = TextFile(path)
+        return self._files[key]
+
+    def camera_added(self, camera: CameraConfig) -> None:
+        """Its files begin with its first frame."""
+
+    def camera_removed(self, name: str) -> None:
+        """Close the camera's files."""
+        for kind in KINDS:
+            self._segments.pop((kind, name), None)
+            file = self._files.get((kind, name))
+            if file is not None and self._segment is not None:
+                self._files.pop((kind, name)).close()
 
     def close(self) -> None:
         """Close all files."""

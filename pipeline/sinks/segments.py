@@ -8,11 +8,11 @@ name is the UTC time of its first frame. A pause longer than a video stands stil
 from __future__ import annotations
 
 import math
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from relaytrack.pipeline.clock import WallClock
-from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.records import FrameInfo
 from relaytrack.pipeline.render.pauses import is_long
 from relaytrack.pipeline.results.folder import SEGMENT
 from relaytrack.pipeline.sinks.base import Step
@@ -27,17 +27,15 @@ class Segments:
         single: the file of a run that is not cut, such as `DIR/video/gate.mp4`; the segments of a live run lie
             in the folder of that name without its ending.
         seconds: length of a segment on the run's clock; None does not cut.
-        clock: turns frame times into dates.
     """
 
-    def __init__(self, single: Path, seconds: float | None, clock: WallClock) -> None:
+    def __init__(self, single: Path, seconds: float | None = None) -> None:
         self._single = single
         self._seconds = seconds
-        self._clock = clock
         self._number: int | None = None
         self._last = math.inf
 
-    def next_path(self, frame: Frame) -> Path | None:
+    def next_path(self, frame: FrameInfo) -> Path | None:
         """The path of a new file if `frame` is the first that belongs there, else None."""
         number = 0 if self._seconds is None else math.floor(frame.time / self._seconds)
         paused = self._seconds is not None and is_long(frame.time - self._last)
@@ -47,7 +45,8 @@ class Segments:
         self._number = number
         if self._seconds is None:
             return self._single
-        stamp = datetime.fromtimestamp(self._clock.epoch(frame), UTC).strftime("%Y%m%dT%H%M%S")
+        epoch = time.time() if frame.epoch is None else frame.epoch
+        stamp = datetime.fromtimestamp(epoch, UTC).strftime("%Y%m%dT%H%M%S")
         folder, suffix = self._single.with_suffix(""), self._single.suffix
         path, again = folder / f"{stamp}{suffix}", 1
         while path.exists():
@@ -75,9 +74,8 @@ class DiskLimit:
 
     def write(self, step: Step) -> None:
         """Look at the disk when it is time to."""
-        time = max(tracks.frame.time for tracks in step)
-        if time >= self._due:
-            self._due = time + self._every
+        if step.time >= self._due:
+            self._due = step.time + self._every
             self.enforce()
 
     def enforce(self) -> None:

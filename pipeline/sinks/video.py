@@ -8,8 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from relaytrack.pipeline.clock import WallClock
-from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.segments import Segments
@@ -22,42 +21,42 @@ class VideoSink:
 
     Args:
         folder: `DIR/video`.
-        cameras: whose videos to write; frames of others are passed over.
-        annotator: draws the pictures.
         encoder: opens an encoder for a path.
+        only: whose videos to write; None for every camera.
         segment: seconds per file of a live run; None for one file.
-        clock: names the segments.
     """
+
+    name = "video"
+    needs_drawn = True
 
     def __init__(
         self,
         folder: Path,
-        cameras: Sequence[str],
-        annotator: Annotator,
         encoder: OpenEncoder = Encoder,
         *,
+        only: Sequence[str] | None = None,
         segment: float | None = None,
-        clock: WallClock | None = None,
     ) -> None:
-        clock = clock or WallClock()
-        self._segments = {name: Segments(folder / f"{name}.mp4", segment, clock) for name in cameras}
-        self._annotator = annotator
+        self._folder = folder
+        self._only = only
+        self._segment = segment
         self._open = encoder
+        self._segments: dict[str, Segments] = {}
         self._encoders: dict[str, Encoder] = {}
 
     def write(self, step: Step) -> None:
-        """Draw and encode the step's frames.
+        """Encode the step's drawn pictures.
 
         Raises:
             OutputError: a file cannot be written.
         """
         for tracks in step:
             camera = tracks.frame.camera
-            segments = self._segments.get(camera)
-            if segments is None:
+            image = step.drawn.get(camera)
+            if image is None or (self._only is not None and camera not in self._only):
                 continue
-            image = self._annotator.drawn(tracks)
-            path = segments.next_path(tracks.frame)
+            single = self._folder / f"{camera}.mp4"
+            path = self._segments.setdefault(camera, Segments(single, self._segment)).next_path(tracks.frame)
             if path is not None:
                 if camera in self._encoders:
                     self._encoders.pop(camera).close()
@@ -67,6 +66,16 @@ class VideoSink:
                 # a camera that came back with another resolution: its file goes on in the old one
                 image = np.asarray(cv2.resize(image, encoder.size, interpolation=cv2.INTER_AREA), np.uint8)
             encoder.write(image, tracks.frame.time)
+
+    def camera_added(self, camera: CameraConfig) -> None:
+        """Its video begins with its first frame."""
+
+    def camera_removed(self, name: str) -> None:
+        """Complete the camera's video."""
+        if self._segment is not None:
+            self._segments.pop(name, None)
+            if name in self._encoders:
+                self._encoders.pop(name).close()
 
     def close(self) -> None:
         """Complete all files."""

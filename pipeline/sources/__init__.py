@@ -28,6 +28,7 @@ def create_source(
     *,
     started: float,
     stop: threading.Event,
+    zero: float | None = None,
 ) -> Source:
     """Build the source that a camera's address asks for; nothing is opened yet.
 
@@ -40,12 +41,13 @@ def create_source(
         run: the run's settings (`live`, `fps`, `max_seconds`).
         started: `time.monotonic()` at which the run's clock is 0.
         stop: set when the run is to end; every source then ends within 2 seconds.
+        zero: seconds since 1970 at the run's time 0, for the frames' dates; None in a run over recordings.
 
     Raises:
         ConfigError: an environment variable in the address is not set.
     """
     address = plain_address(expand_variables(camera.url, camera.name))
-    settings = Camera.of(camera, run, started=started, stop=stop, address=address)
+    settings = Camera.of(camera, run, started=started, stop=stop, address=address, zero=zero)
     live = is_live(camera, run)
     if _is_file(address):
         return RecordedSource(settings, _finder(address, camera, options), live=live)
@@ -80,7 +82,6 @@ def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> 
     except ReadError as error:
         raise settings.open_error(str(error)) from None
     settings.view_size(reader.size)
-    settings.check_places(reader.size, say=False)
     return reader.size
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +23,7 @@ class Camera:
         name: the camera's name.
         address: its address for messages: as configured, `${NAME}` not filled in, without credentials.
         hint: what to try where the address cannot be opened; "" for nothing.
-        crop: region of interest (x, y, width, height) in pixels of the full picture, None for all of it.
+        roi: region of interest (x, y, width, height) in pixels of the full picture, None for all of it.
         max_fps: upper rate of the frames handed out, None for all.
         offset: seconds added to the camera's clock.
         max_seconds: time on the run's clock at which the camera ends, None for never.
@@ -32,12 +31,12 @@ class Camera:
         stop: set when the run is to end.
         stats: counts.
         closed: set when this source is to end.
-        places: corners of zones and ends of lines in pixels of the full picture, by what messages call them.
+        zero: seconds since 1970 at the run's time 0; None in a run over recordings.
     """
 
     name: str
     address: str
-    crop: tuple[int, int, int, int] | None
+    roi: tuple[int, int, int, int] | None
     max_fps: float | None
     offset: float
     max_seconds: float | None
@@ -46,11 +45,17 @@ class Camera:
     stats: SourceStats = field(default_factory=SourceStats)
     closed: threading.Event = field(default_factory=threading.Event)
     hint: str = ""
-    places: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    zero: float | None = None
 
     @staticmethod
     def of(
-        config: CameraConfig, run: RunConfig, *, started: float, stop: threading.Event, address: str | None = None
+        config: CameraConfig,
+        run: RunConfig,
+        *,
+        started: float,
+        stop: threading.Event,
+        address: str | None = None,
+        zero: float | None = None,
     ) -> Camera:
         """Take the settings from the configuration; a camera's own `max_fps` goes before `run.fps`.
 
@@ -59,15 +64,14 @@ class Camera:
         return Camera(
             name=config.name or "camera",
             address=shown_address(config.url),
-            crop=config.crop,
+            roi=config.roi,
             max_fps=config.max_fps or run.fps,
             offset=config.offset,
             max_seconds=run.max_seconds,
             started=started,
             stop=stop,
-            places={f"zone {name!r}": corners for name, corners in config.zones.items()}
-            | {f"line {name!r}": ends for name, ends in config.lines.items()},
             hint=ENCODE_HINT if is_ambiguous(address or config.url) else "",
+            zero=zero,
         )
 
     @property
@@ -108,37 +112,21 @@ class Camera:
         Raises:
             SourceError: the region of interest reaches beyond the picture.
         """
-        if self.crop is None:
+        if self.roi is None:
             return full
-        x, y, width, height = self.crop
+        x, y, width, height = self.roi
         if x + width > full[0] or y + height > full[1]:
-            raise self.error(
-                f"crop {x},{y},{width},{height} reaches beyond the picture of {full[0]} x {full[1]} pixels"
-            )
+            raise self.error(f"roi {x},{y},{width},{height} reaches beyond the picture of {full[0]} x {full[1]} pixels")
         return width, height
-
-    def check_places(self, full: tuple[int, int], *, say: bool = True) -> None:
-        """Compare zones and lines with pictures of size `full`; where some corners are outside, that is a warning.
-
-        Raises:
-            SourceError: a zone or a line lies outside altogether, so that nobody can ever be in it.
-        """
-        x, y, width, height = self.crop or (0, 0, *full)
-        what = "picture" if self.crop is None else "region of interest"
-        for name, points in self.places.items():
-            xs, ys = [point[0] for point in points], [point[1] for point in points]
-            text = f"the {what} of {width} x {height} pixels"
-            if max(xs) < x or min(xs) > x + width or max(ys) < y or min(ys) > y + height:
-                raise self.error(f"{name} lies outside {text}")
-            if say and (min(xs) < x or max(xs) > x + width or min(ys) < y or max(ys) > y + height):
-                self.warn(f"{name} has corners outside {text}")
 
     def frame(self, index: int, seconds: float, image: Image, arrived: float | None = None) -> Frame:
         """Cut the region of interest and make the frame; `seconds` is on the run's clock, without offset."""
         origin = (0, 0)
-        if self.crop is not None:
-            x, y, width, height = self.crop
+        if self.roi is not None:
+            x, y, width, height = self.roi
             origin = (x, y)
             image = np.ascontiguousarray(image[y : y + height, x : x + width])
         arrived = time.monotonic() if arrived is None else arrived
-        return Frame(self.name, index, seconds + self.offset, image, origin, arrived)
+        moment = seconds + self.offset
+        epoch = None if self.zero is None else self.zero + moment
+        return Frame(self.name, index, moment, image, origin, arrived, epoch)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from relaytrack.pipeline.records import Floats, Frame, Ints
+from relaytrack.pipeline.records import Floats, Frame, FrameInfo, Ints
 from relaytrack.trackers import Backfill
 
 _REMEMBERED = 1000  # frames; a track is confirmed, or given up, within far fewer
@@ -24,12 +24,12 @@ class EarlierBoxes:
         self._rows: list[tuple[Ints, Ints, Floats, Floats]] = []
         self._indices: deque[int] = deque(maxlen=_REMEMBERED)
 
-    def saw(self, frame: Frame) -> None:
+    def saw(self, frame: Frame | FrameInfo) -> None:
         """Note the source's number of the frame that the tracker was just given."""
         self._indices.append(frame.index)
         self._calls += 1
 
-    def add(self, found: Backfill, origin: tuple[int, int], score_scale: float = 1.0) -> None:
+    def add(self, found: Backfill, origin: tuple[int, int], score_scale: float = 1.0, first_id: int = 0) -> None:
         """Take over what the tracker handed out for its last frame, its scores back on the detector's scale."""
         place = found.frames - (self._calls - len(self._indices))
         known = np.flatnonzero(place >= 0)
@@ -37,7 +37,7 @@ class EarlierBoxes:
             return
         indices = np.array([self._indices[int(at)] for at in place[known]], np.int64)
         boxes = found.xyxy[known] + np.array([*origin, *origin], np.float32)
-        self._rows.append((indices, found.ids[known], boxes, found.scores[known] * np.float32(score_scale)))
+        self._rows.append((indices, found.ids[known] + first_id, boxes, found.scores[known] * np.float32(score_scale)))
 
     def rows(self) -> tuple[Ints, Ints, Floats, Floats]:
         """Frames (M,), track ids (M,), boxes (M, 4) xyxy and scores (M,)."""

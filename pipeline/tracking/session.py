@@ -1,121 +1,110 @@
-"""From observations to tracks with identities: one tracker per camera, one association over all of them."""
+"""Everything that belongs to one camera while it is in the run."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from relaytrack.pipeline.perception.stage import Observation
-from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.identity.messages import TrackletMessage
+from relaytrack.pipeline.records import FrameTracks, Ints, Observation
+from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.tracking.backfill import EarlierBoxes
 from relaytrack.pipeline.tracking.camera_motion import CameraMotion
-from relaytrack.trackers import (
-    CameraTracks,
-    DeepSort,
-    DeepSortParams,
-    IdentityAssociator,
-    IdentityStore,
-    Revision,
-    TrackResult,
-)
+from relaytrack.pipeline.tracking.tracker import Tracker, run_tracker
 
 
-class Follower:
-    """Follows people through the frames of every camera and across cameras.
+@dataclass(slots=True)
+class SessionStats:
+    """What the tracker of a camera has seen.
 
-    Args:
-        cameras: the cameras' names.
-        tracker: the settings of each camera's tracker.
-        associator: joins the cameras' tracks into identities.
-        score_scale: detection scores are divided by it for the tracker's thresholds.
-        keep_earlier: collect the boxes from before a track's confirmation (of a run that ends).
-        store: the associator's store of identities, closed with the follower.
-        moving: cameras that move themselves.
+    Attributes:
+        frames: frames tracked.
+        tracks: confirmed tracks so far; highest: the highest track id so far.
     """
 
-    def __init__(
-        self,
-        cameras: Sequence[str],
-        tracker: DeepSortParams,
-        associator: IdentityAssociator,
-        *,
-        score_scale: float = 1.0,
-        keep_earlier: bool = False,
-        store: IdentityStore | None = None,
-        moving: Collection[str] = (),
-    ) -> None:
-        self._trackers = {camera: DeepSort(tracker, report_coasting=False) for camera in cameras}
-        self._associator = associator
-        self._score_scale = score_scale
-        self._store = store
-        self._motions = {camera: CameraMotion() for camera in moving}
-        self._revisions: deque[Revision] = deque(maxlen=100_000)
-        self.earlier = {camera: EarlierBoxes() for camera in cameras} if keep_earlier else {}
+    frames: int = 0
+    tracks: int = 0
+    highest: int = 0
 
-    def follow(self, observations: Sequence[Observation]) -> tuple[FrameTracks, ...]:
-        """Take one moment's observations and return each frame's confirmed tracks with their identities."""
-        tracked = [(seen, self._track(seen)) for seen in observations]
-        step = self._associator.update([_view(seen, result) for seen, result in tracked])
-        self._revisions.extend(step.revisions)
-        return tuple(
-            FrameTracks(
-                frame=seen.frame,
-                ids=tracks,
-                global_ids=ids,
-                xyxy=result.xyxy,
-                scores=seen.detections.scores[result.indices],
-                detections=seen.detections,
-                embeddings=seen.embeddings[result.indices],
-            )
-            for (seen, result), ids, tracks in zip(tracked, step.global_ids, step.track_ids, strict=True)
-        )
 
-    def _track(self, seen: Observation) -> TrackResult:
+@dataclass(slots=True)
+class CameraSession:
+    """One camera: its source, its tracker and what they need.
+
+    Attributes:
+        config: the camera's settings.
+        tracker: follows the people of this camera.
+        source: hands out its frames; None where frames come from elsewhere.
+        score_scale: detection scores are divided by it for the tracker's thresholds.
+        motion: estimates how the camera itself moves; None where it stands.
+        earlier: collects boxes from before a track's confirmation, in a run that ends; else None.
+        first_id: added to the tracker's ids, so that a camera that was there before makes new ones.
+        stats: counts.
+        paused: frames are not taken at present.
+    """
+
+    config: CameraConfig
+    tracker: Tracker
+    source: Source | None = None
+    score_scale: float = 1.0
+    motion: CameraMotion | None = None
+    earlier: EarlierBoxes | None = None
+    first_id: int = 0
+    stats: SessionStats = field(default_factory=SessionStats)
+    paused: bool = False
+
+    @property
+    def name(self) -> str:
+        """The camera's name."""
+        return self.config.name
+
+    def track(self, seen: Observation) -> tuple[TrackletMessage, FrameTracks]:
+        """Take in one observation.
+
+        Returns:
+            What the identity service is to be told, and the frame's tracks, identities still 0. Tracks that were not
+            seen in this frame are in neither.
+
+        Raises:
+            TrackerError: from the tracker.
+            InputError: a tracker of somebody else's returned what cannot be read.
+        """
         frame, found = seen.frame, seen.detections
-        height, width = frame.image.shape[:2]
-        tracker = self._trackers[frame.camera]
-        motion = self._motions.get(frame.camera)
-        result = tracker.update(
+        warp = None
+        if self.motion is not None and seen.image is not None:
+            warp = self.motion.follow(seen.image, found.xyxy)
+        result = run_tracker(
+            self.tracker,
             found.xyxy,
-            found.scores / self._score_scale,
+            found.scores / self.score_scale,
             seen.embeddings,
             frame.time,
-            frame_size=(width, height),
-            warp=None if motion is None else motion.follow(frame.image, found.xyxy),
+            frame_size=frame.size,
+            warp=warp,
         )
-        if frame.camera in self.earlier:
-            self.earlier[frame.camera].saw(frame)
-            self.earlier[frame.camera].add(tracker.pop_backfill(), frame.origin, self._score_scale)
-        return result
+        if self.earlier is not None:
+            self.earlier.saw(frame)
+            if result.earlier is not None:
+                self.earlier.add(result.earlier, frame.roi_origin, self.score_scale, self.first_id)
+        seen_now = result.indices >= 0
+        ids: Ints = result.ids[seen_now] + self.first_id
+        boxes, rows = result.xyxy[seen_now], result.indices[seen_now]
+        self._count(ids)
+        scores, embeddings = found.scores[rows], seen.embeddings[rows]
+        x, y = frame.roi_origin
+        shifted = boxes + np.array([x, y, x, y], np.float32)
+        message = TrackletMessage(frame, ids, shifted, scores, embeddings)
+        return message, FrameTracks(frame, ids, np.zeros(len(ids), np.int64), boxes, scores, found, embeddings)
 
-    def take_revisions(self) -> list[Revision]:
-        """Hand over the corrections since the last call, in order; safe from another thread."""
-        return [self._revisions.popleft() for _ in range(len(self._revisions))]
+    def _count(self, ids: Ints) -> None:
+        self.stats.frames += 1
+        if len(ids):
+            self.stats.tracks += int(np.count_nonzero(ids > self.stats.highest))
+            self.stats.highest = max(self.stats.highest, int(ids.max()))
 
     def close(self) -> None:
-        """Let go of the store."""
-        if self._store is not None:
-            self._store.close()
-
-    def final_identities(self) -> Mapping[tuple[str, int], int]:
-        """Return the identity of every (camera, track id), after all corrections."""
-        return self._associator.finalize()
-
-
-def _view(seen: Observation, result: TrackResult) -> CameraTracks:
-    """Tell the association what one camera's tracker found, in pixels of the source's full picture."""
-    frame = seen.frame
-    height, width = frame.image.shape[:2]
-    x, y = frame.origin
-    return CameraTracks(
-        camera=frame.camera,
-        time=frame.time,
-        ids=result.ids,
-        xyxy=result.xyxy + np.array([x, y, x, y], np.float32),
-        scores=seen.detections.scores[result.indices],
-        embeddings=seen.embeddings[result.indices],
-        image_size=(x + width, y + height),
-        origin=(x, y),
-    )
+        """Let go of the source."""
+        if self.source is not None:
+            self.source.close()

@@ -21,7 +21,7 @@ from relaytrack.pipeline.preflight import preflight
         ({"cameras": ["gone.mp4"]}, "camera 'gone': no such file"),
         ({"cameras": ["CLIP", "README"]}, "camera 'README': no video that can be read"),
         ({"cameras": ["rtsp://${NOT_SET_ANYWHERE}@h.x/1"]}, "environment variable NOT_SET_ANYWHERE"),
-        ({"cameras": [{"url": "CLIP", "crop": [0, 0, 5000, 50]}]}, "reaches beyond the picture"),
+        ({"cameras": [{"url": "CLIP", "roi": [0, 0, 5000, 50]}]}, "reaches beyond the picture"),
         ({"cameras": ["CLIP"], "embedder": {"weights": "gone.onnx"}}, "embedder.weights: weights not found: gone.onnx"),
         ({"cameras": ["CLIP"], "detector": {"weights": "gone.onnx"}}, "detector.weights: no such file: gone.onnx"),
         ({"cameras": [{"url": "CLIP", "ground": "gone.yaml"}]}, "ground: cannot read gone.yaml"),

@@ -422,7 +422,7 @@ def test_settings_are_checked() -> None:
         ("max_age", -1.0),
         ("max_age", float("nan")),
         ("kalman", "extended"),
-        ("birth_iou", 1.2),
+        ("new_track_iou", 1.2),
         ("adapt_scores", 1),
         ("velocity_noise", 0.0),
         ("appearance_weight", "much"),
@@ -431,8 +431,8 @@ def test_settings_are_checked() -> None:
             DeepSort(**{name: value})
     with pytest.raises(InputError, match="maximum_age"):
         DeepSort(maximum_age=3)
-    with pytest.raises(InputError, match="low_score"):
-        DeepSort(low_score=0.9)
+    with pytest.raises(InputError, match="track_low_thresh"):
+        DeepSort(track_low_thresh=0.9)
 
 
 def test_classic_is_the_paper() -> None:

@@ -28,7 +28,7 @@ class CascadeAssociation:
     def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
         p = self._params
-        clear = found.scores >= p.high_score
+        clear = found.scores >= p.track_high_thresh
         confirmed = tracks.ids > 0
         matches = Matches(len(tracks), len(found))
         if tracks.memory is not None and found.embedded.any():
@@ -47,7 +47,7 @@ class CascadeAssociation:
 
     def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float64]]:
         """Every free detection above the threshold; none is taken for granted."""
-        picks = where(free & (found.scores >= self._params.birth_score))
+        picks = where(free & (found.scores >= self._params.new_track_thresh))
         return picks, np.ones(len(picks))
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:

@@ -60,14 +60,14 @@ class JointAssociation:
         """Rows of tracks and, at the same place, the detections they are."""
         p = self._params
         self._likely = self._likelihood(found.scores)
-        clear = self._likely >= p.high_score
+        clear = self._likely >= p.track_high_thresh
         overlap = boxes.iou(tracks.xyxy, found.xyxy)
         cosines = self._cosines(tracks, found)
         looks = None if cosines is None else self._similarity(cosines, tracks, found)
         self._alike = looks
         matches = Matches(len(tracks), len(found))
 
-        gain = overlap - np.float32(p.match_gain)
+        gain = overlap - np.float32(p.match_score)
         if looks is not None:
             gain += looks if p.appearance_weight == 1.0 else np.float32(p.appearance_weight) * looks
         gain *= (overlap > p.match_iou) & clear
@@ -87,14 +87,14 @@ class JointAssociation:
         if looks is not None and len(rows) and len(columns):
             strayed = self._strayed(tracks, rows, found, columns, clock)
             alike = looks[rows[:, None], columns] + 0.5
-            matches.round(alike - p.refind_appearance - p.refind_distance * strayed, rows, columns)
+            matches.round(alike - p.recover_appearance - p.recover_distance * strayed, rows, columns)
 
         self._stride(matches, tracks, found, clear, clock)
         rows, picks = matches.pairs()
         self._learn_scales(tracks, found, cosines, rows, picks, clock)
         overlap[rows, picks] = 0.0
         self._crowding = overlap.max(axis=0, initial=0.0)
-        person = self._likely[picks] >= p.low_score
+        person = self._likely[picks] >= p.track_low_thresh
         return rows[person], picks[person]
 
     def _stride(self, matches: Matches, tracks: Tracks, found: Detections, clear: Mask, clock: float) -> None:
@@ -120,13 +120,15 @@ class JointAssociation:
 
         One beside a lost track may be that person, so that all of `n_init` hits are waited for.
         """
-        picks = where(free & (self._likely >= self._params.birth_score))
+        picks = where(free & (self._likely >= self._params.new_track_thresh))
         if len(picks) == 0:
             return picks, np.zeros(0)
         overlap = boxes.iou(tracks.xyxy, found.xyxy[picks])
         live = tracks.misses == 0
-        repeats = overlap if self._alike is None else overlap + self._params.birth_appearance * self._alike[:, picks]
-        new = repeats[live].max(axis=0, initial=0.0) <= self._params.birth_iou
+        repeats = (
+            overlap if self._alike is None else overlap + self._params.new_track_appearance * self._alike[:, picks]
+        )
+        new = repeats[live].max(axis=0, initial=0.0) <= self._params.new_track_iou
         picks = picks[new]
         doubt = self._doubt(found.scores[picks])
         lost = (tracks.ids > 0) & ~live
@@ -145,7 +147,7 @@ class JointAssociation:
         if tracks.memory is None or not some(found.embedded):
             return
         good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
-        good &= self._likely[picks] >= self._params.high_score
+        good &= self._likely[picks] >= self._params.track_high_thresh
         rows, picks = rows[good], picks[good]
         tracks.memory.learn(rows, found.embeddings[picks])
 
@@ -181,10 +183,10 @@ class JointAssociation:
         ahead, there = tracks.motion.position[rows][:, None], found.xyah[columns]
         gone = clock - tracks.seen[rows][:, None]
         height = np.maximum(ahead[..., 3], 1e-3)  # a box that shrank may be predicted to have none left
-        step = (ahead[..., :2] - there[:, :2]) / (height * (p.refind_radius + p.refind_speed * gone))[..., None]
+        step = (ahead[..., :2] - there[:, :2]) / (height * (p.recover_radius + p.recover_speed * gone))[..., None]
         strayed: NDArray[np.float64] = step[..., 0] ** 2 + step[..., 1] ** 2
         growth = np.abs(np.log(height / there[:, 3]))
-        strayed[(strayed > 1.0) | (growth > p.refind_growth)] = np.inf
+        strayed[(strayed > 1.0) | (growth > p.recover_growth)] = np.inf
         return strayed
 
     def _learn_scales(

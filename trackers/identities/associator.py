@@ -24,6 +24,7 @@ class IdentityAssociator:
         params: settings; the defaults are what is measured.
         calibrations: the ground plane of each calibrated camera, all in one world frame (metres).
         store: where identities outlive the process; None keeps them in memory.
+        max_late: seconds by which a camera may be behind the newest one.
         overrides: single fields of `params`.
 
     Raises:
@@ -36,6 +37,7 @@ class IdentityAssociator:
         *,
         calibrations: Mapping[str, GroundPlane] | None = None,
         store: IdentityStore | None = None,
+        max_late: float = 1.0,
         **overrides: Any,
     ) -> None:
         self.params = replace(params or IdentityParams(), **overrides)
@@ -46,24 +48,37 @@ class IdentityAssociator:
         else:
             self._backend = JointAssociator(self.params, self.calibrations, store)
         self._time = -np.inf
+        self._max_late = max_late
 
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
         """Decide one time step for all its cameras together.
 
         Args:
             views: each camera's confirmed tracks updated at this step, a camera at most once. Their times
-                may differ by the cameras' frame period; they must not run back by more than that.
+                may differ by the cameras' frame period; none may be more than `max_late` behind the newest so far.
 
         Raises:
             InputError: arrays of wrong shape.
-            TimeError: time went back by more than a second.
+            TimeError: time went back by more than `max_late`.
         """
         for view in views:
             view.check()
-            if view.time < self._time - 1.0:
+            if view.time < self._time - self._max_late:
                 raise TimeError(f"camera {view.camera}: time went back from {self._time:.3f} to {view.time:.3f} s")
             self._time = max(self._time, view.time)
         return self._backend.update(views)
+
+    def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
+        """Set the ground plane of a camera from now on, also while tracks are followed; None takes it away.
+
+        What was seen before stays as it was judged. "appearance" uses no ground planes.
+        """
+        if plane is None:
+            self.calibrations.pop(camera, None)
+        else:
+            self.calibrations[camera] = plane
+        if isinstance(self._backend, JointAssociator):
+            self._backend.calibrate(camera, plane)
 
     def remember(self, identities: Ints, features: Floats, time: float) -> None:
         """Take up people known from elsewhere; "appearance" knows nobody beforehand and ignores them.

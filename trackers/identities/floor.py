@@ -61,6 +61,14 @@ class Floor:
     def __bool__(self) -> bool:
         return len(self._planes) > 0
 
+    def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
+        """Take another ground plane for a camera from now on, or none."""
+        self._latest.pop(camera, None)
+        if plane is None:
+            self._planes.pop(camera, None)
+        else:
+            self._planes[camera] = plane
+
     def place(self, view: CameraTracks) -> Doubles:
         """Floor metres (N, 2) of a view's tracks; NaN where the camera or the feet are unknown."""
         plane = self._planes.get(view.camera)
@@ -194,6 +202,7 @@ class Floor:
             larger = np.full((size, *value.shape[1:]), np.nan)
             larger[:old] = value
             setattr(self, name, larger)
+        self.velocity[old:] = 0
         for name in ("_sum", "_count", "_good_sum", "_good_count"):
             value = getattr(self, name)
             square = np.zeros((size, size), value.dtype)

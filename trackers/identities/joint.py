@@ -111,6 +111,10 @@ class JointAssociator:
             self._gallery.add(identity, feature[None], time)
         self._next = max(self._next, int(identities.max(initial=0)) + 1)
 
+    def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
+        """Set a camera's ground plane; see `IdentityAssociator.calibrate`."""
+        self._pairs.floor.calibrate(camera, plane)
+
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
         self._budget = len(self._table)
@@ -124,7 +128,7 @@ class JointAssociator:
 
     def _part(self) -> None:
         """Let tracks that jumped from one person to another go on as new ones."""
-        if not self._pairs.floor or not self._params.part_tracks:
+        if not self._pairs.floor or not self._params.split_switched_tracks:
             return
         live = self._table.used & (self._table.last > self._now - 1.0)
         for slot in self._pairs.floor.jumped(live):

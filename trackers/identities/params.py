@@ -63,7 +63,8 @@ class IdentityParams:
         motion_weight: weight of taking up a lost track's motion in the same camera (or on the ground).
         motion_horizon: seconds for which a lost track's motion is carried on.
         ground_weight: weight of where people stand at the same moment on calibrated cameras' common floor.
-        part_tracks: where calibrated cameras tell that a track jumped to another person, let it go on as a new one.
+        split_switched_tracks: where calibrated cameras show that a track jumped to another person, go on as a new
+            track.
         feet_speed: metres per second that a person may walk, for the ground.
         duplicates: allow two tracks of one frame to be one person when their boxes coincide throughout.
     """
@@ -92,7 +93,7 @@ class IdentityParams:
     motion_weight: float = 0.5
     motion_horizon: float = 6.0
     ground_weight: float = 1.0
-    part_tracks: bool = True
+    split_switched_tracks: bool = True
     feet_speed: float = 2.0
     duplicates: bool = True
 

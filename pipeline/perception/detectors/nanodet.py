@@ -7,6 +7,7 @@ its expectation is the side's distance from the cell's centre (their equation 4)
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,11 +18,22 @@ from relaytrack.pipeline.config.schema import DetectorConfig
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.letterbox import Letterbox, Normaliser
 from relaytrack.pipeline.perception.detectors.nanodet_network import STRIDES, Network
+from relaytrack.pipeline.perception.detectors.sizes import (
+    MOST_CPU,
+    MOST_GPU,
+    OWN,
+    SMALLEST,
+    Sight,
+    auto_side,
+    most_in_time,
+    pixels,
+    scales,
+)
+from relaytrack.pipeline.perception.detectors.tiles import views_of
 from relaytrack.pipeline.perception.detectors.views import ViewDetector
 from relaytrack.pipeline.records import Detections, Floats, Image
 
 WEIGHTS = "nanodet_g_416_fp16.onnx"
-INPUT_SIDE = 416
 PERSON = 0
 MEAN_BGR = (103.53, 116.28, 123.675)
 STD_BGR = (57.375, 57.12, 58.395)
@@ -33,7 +45,10 @@ class NanoDetInput:
 
     Args:
         network: the weights, loaded on their device.
-        config: threshold and side of the input.
+        config: threshold, side of the input and tiles.
+
+    Attributes:
+        most_side: longest side that `detector.image_size: auto` chooses.
     """
 
     most = _NETWORK_BATCH
@@ -42,12 +57,38 @@ class NanoDetInput:
         self.provider = network.provider
         self._network = network
         self._threshold = config.score_threshold
-        self._side = config.image_size or INPUT_SIDE
+        self._side = config.image_size
+        self._tiles = config.tiles
+        self.most_side = MOST_CPU if network.provider.startswith("CPU") else MOST_GPU
         self._normaliser = Normaliser(MEAN_BGR, STD_BGR, bgr=True)
 
-    def fit(self, width: int, height: int) -> Letterbox:
-        """The longer side fills the input, the shorter is padded to a multiple of the coarsest stride."""
-        return Letterbox.fit(width, height, self._side)
+    def side(self, width: int, height: int) -> int:
+        """Longer side of the largest input for a view of this size."""
+        return auto_side(width, height, self.most_side) if self._side == "auto" else self._side
+
+    def fit(self, width: int, height: int, whole: bool) -> list[Letterbox]:
+        """The longer side fills the input, the shorter is padded to a multiple of the coarsest stride.
+
+        The whole picture is looked at in several scales (see the module `sizes`); a tile in one, since who fills it
+        is found in the whole picture.
+        """
+        side = self.side(width, height)
+        return [Letterbox.fit(width, height, one) for one in (scales(side) if whole else [side])]
+
+    def sight(self, width: int, height: int) -> Sight:
+        """Say how closely a camera's picture of this size, pixels, is looked at."""
+        inputs = [
+            box for view in views_of(width, height, self._tiles) for box in self.fit(view.width, view.height, False)
+        ]
+        return Sight(self.side(width, height), min(round(SMALLEST / box.scale[1]) for box in inputs))
+
+    def seconds_per_pixel(self) -> float:
+        """Measure how long the network takes for an input pixel, on a small input after a first one."""
+        blank = np.zeros((1, 3, 256, OWN), np.float32)
+        self._network(blank)
+        begin = time.perf_counter()
+        self._network(blank)
+        return (time.perf_counter() - begin) / (blank.shape[2] * blank.shape[3])
 
     def fill(self, out: Floats, image: Image, box: Letterbox) -> None:
         """Write the normalised BGR picture."""
@@ -81,7 +122,17 @@ class NanoDet(ViewDetector):
     at 0.3, 0.82 at 0.4, 0.94 at 0.5), and no track should start there."""
 
     def __init__(self, network: Network, config: DetectorConfig) -> None:
-        super().__init__(NanoDetInput(network, config), config)
+        self.input = NanoDetInput(network, config)
+        super().__init__(self.input, config)
+
+    def sight(self, width: int, height: int) -> Sight:
+        """Say how closely a camera's picture of this size, pixels, is looked at."""
+        return self.input.sight(width, height)
+
+    def keep_up(self, cameras: int, rate: float) -> None:
+        """Let `detector.image_size: auto` choose no more than live cameras leave time for."""
+        cost = self.input.seconds_per_pixel()
+        self.input.most_side = min(self.input.most_side, most_in_time(lambda side: cost * pixels(side), cameras, rate))
 
 
 @lru_cache(maxsize=64)

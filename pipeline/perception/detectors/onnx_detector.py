@@ -49,8 +49,9 @@ class OnnxInput:
         self.most = _BATCH if batch is None else 1
         if batch not in (None, 1):
             raise DetectorError(f"detector.weights: {path}: exported for {batch} pictures at once; export it for 1")
-        self._size = (width or config.image_size or _SIDE, height or config.image_size or _SIDE)
-        if config.image_size is not None and config.image_size != max(self._size):
+        wanted = None if config.image_size == "auto" else config.image_size
+        self._size = (width or wanted or _SIDE, height or wanted or _SIDE)
+        if wanted is not None and wanted != max(self._size):
             raise DetectorError(f"detector.image_size: {path} was exported for {width} x {height} pixels")
         self._session, self.provider = open_session(path, device, threads)
         try:
@@ -60,9 +61,9 @@ class OnnxInput:
         self.form = _as_configured(found, config)
         self._normaliser = _normaliser(self.form)
 
-    def fit(self, width: int, height: int) -> Letterbox:
+    def fit(self, width: int, height: int, whole: bool) -> list[Letterbox]:
         """All views go into the one input size."""
-        return Letterbox.into(width, height, self._size, self.form.placement)
+        return [Letterbox.into(width, height, self._size, self.form.placement)]
 
     def fill(self, out: Floats, image: Image, box: Letterbox) -> None:
         """Write the picture as the family wants it."""

@@ -14,7 +14,7 @@ OVERLAP = 0.25
 """Share of a tile's side that it has in common with its neighbour."""
 _BORDER = 0.01
 """A box that ends within this share of the tile's side of an inner border counts as cut by it."""
-_INSIDE = 0.7
+_INSIDE = 0.9
 """A box of which more than this lies inside a better one of another view is part of the same person."""
 
 

@@ -46,7 +46,7 @@ class TorchvisionDetector:
         settings: dict[str, Any] = {"box_score_thresh" if "rcnn" in name else "score_thresh": config.score_threshold}
         settings["box_nms_thresh" if "rcnn" in name else "nms_thresh"] = config.iou_threshold
         settings["box_detections_per_img" if "rcnn" in name else "detections_per_img"] = config.max_people
-        if config.image_size is not None and not name.startswith("ssd"):
+        if config.image_size != "auto" and not name.startswith("ssd"):
             settings |= {"min_size": config.image_size, "max_size": config.image_size}
         state = _state(config, name)
         classes = _count_classes(name, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -25,8 +26,14 @@ class InputNetwork(Protocol):
     provider: str
     most: int
 
-    def fit(self, width: int, height: int) -> Letterbox:
-        """Say how a view of this size, pixels, lies in the network's input."""
+    def fit(self, width: int, height: int, whole: bool) -> Sequence[Letterbox]:
+        """Say how a view of this size, pixels, lies in the network's input, or in several of different scale.
+
+        Args:
+            width: of the view.
+            height: of the view.
+            whole: the view is the whole picture, not a tile.
+        """
         ...
 
     def fill(self, out: Floats, image: Image, box: Letterbox) -> None:
@@ -36,6 +43,16 @@ class InputNetwork(Protocol):
     def people(self, batch: Floats) -> list[Detections]:
         """Find the people in (B, 3, H, W): for each input boxes in its pixels, in any order, duplicates too."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One input of the network: view number `place` of frame number `frame`, laid out as `box` says."""
+
+    frame: int
+    place: int
+    view: View
+    box: Letterbox
 
 
 class ViewDetector:
@@ -56,31 +73,41 @@ class ViewDetector:
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Find the people of each frame; see `Detector.detect`."""
-        views = [
-            (number, view)
+        looks = [
+            _Look(number, place, view, box)
             for number, frame in enumerate(frames)
-            for view in views_of(frame.image.shape[1], frame.image.shape[0], self._config.tiles)
+            for place, view in enumerate(self._views(frame))
+            for box in self._input.fit(view.width, view.height, place == 0)
         ]
-        boxes = [self._input.fit(view.width, view.height) for _, view in views]
-        groups: dict[tuple[int, int], list[int]] = {}
-        for entry, box in enumerate(boxes):
-            groups.setdefault((box.height, box.width), []).append(entry)
-        found: list[list[tuple[View, Detections]]] = [[] for _ in frames]
-        for (height, width), entries in groups.items():
-            for start in range(0, len(entries), self._input.most):
-                chunk = entries[start : start + self._input.most]
+        groups: dict[tuple[int, int], list[_Look]] = {}
+        for look in looks:
+            groups.setdefault((look.box.height, look.box.width), []).append(look)
+        found: dict[tuple[int, int], list[Detections]] = {}
+        for (height, width), members in groups.items():
+            for start in range(0, len(members), self._input.most):
+                chunk = members[start : start + self._input.most]
                 batch = np.empty((len(chunk), 3, height, width), np.float32)
-                for row, entry in zip(batch, chunk, strict=True):
-                    number, view = views[entry]
-                    self._input.fill(row, view.cut(frames[number].image), boxes[entry])
-                for entry, raw in zip(chunk, self._input.people(batch), strict=True):
-                    number, view = views[entry]
-                    mapped = Detections(boxes[entry].back(raw.xyxy), raw.scores)
-                    found[number].append((view, self._suppress(inside_picture(mapped, view.width, view.height))))
-        return [self._merge(parts) for parts in found]
+                for row, look in zip(batch, chunk, strict=True):
+                    self._input.fill(row, look.view.cut(frames[look.frame].image), look.box)
+                for look, raw in zip(chunk, self._input.people(batch), strict=True):
+                    mapped = Detections(look.box.back(raw.xyxy), raw.scores)
+                    inside = inside_picture(mapped, look.view.width, look.view.height)
+                    found.setdefault((look.frame, look.place), []).append(inside)
+        return [
+            self._merge([(view, self._suppress(found[number, place])) for place, view in enumerate(self._views(frame))])
+            for number, frame in enumerate(frames)
+        ]
 
-    def _suppress(self, found: Detections) -> Detections:
-        return suppress(found, self._config.iou_threshold, self._config.max_people)
+    def _views(self, frame: Frame) -> tuple[View, ...]:
+        return views_of(frame.image.shape[1], frame.image.shape[0], self._config.tiles)
+
+    def _suppress(self, scales: list[Detections]) -> Detections:
+        """Of boxes of one person, found at one scale or at several, the surest stays."""
+        together = scales[0]
+        if len(scales) > 1:
+            scores = np.concatenate([one.scores for one in scales])
+            together = Detections(np.concatenate([one.xyxy for one in scales]), scores)
+        return suppress(together, self._config.iou_threshold, self._config.max_people)
 
     def _merge(self, parts: list[tuple[View, Detections]]) -> Detections:
         """Put the views of one frame together; a frame looked at as a whole only needs nothing more."""

@@ -47,7 +47,7 @@ class Yolo:
         self._device = torch.device(device)
         self._single = False
         self._one_at_a_time = threading.Lock()
-        self._side: int | list[int] = config.image_size or _DEFAULT_SIDE
+        self._side: int | list[int] = _DEFAULT_SIDE if config.image_size == "auto" else config.image_size
         if path.suffix == ".onnx":
             self._read_onnx(path)
         _check_device(path, device)
@@ -114,7 +114,7 @@ class Yolo:
         self._single = batch is not None
         if height is None or width is None:
             return
-        if self._config.image_size not in (None, height, width):
+        if self._config.image_size not in ("auto", height, width):
             raise DetectorError(f"detector.image_size: {path} was exported for {height} x {width} pixels")
         self._side = [height, width]
 

@@ -57,7 +57,7 @@ def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
         ({"cameras": [{"url": "a.mp4", "nme": "x"}]}, "unknown key 'cameras.0.nme', did you mean 'name'?"),
         ({"cameras": [{"url": "a", "name": "x"}, {"url": "b", "name": "x"}]}, "two cameras are named 'x'"),
         ({"cameras": [{"url": "a", "name": "my cam"}]}, "cameras.0.name: 'my cam' is no camera name"),
-        ({"cameras": [{"url": "a", "crop": [0, 0, 0, 5]}]}, "cameras.0.crop: crop is x, y, width, height"),
+        ({"cameras": [{"url": "a", "roi": [0, 0, 0, 5]}]}, "cameras.0.roi: roi is x, y, width, height"),
         ({"cameras": "a.mp4"}, "cameras: "),
         ({"run": {"device": "gpu"}}, "run.device: .*gpu"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config, EventsConfig
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.events import EVENT_TYPES, LineWatch, ZoneWatch, event_schema, parse_event
+from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.events.zones import points_in_polygon
-from relaytrack.pipeline.records import Frame, FrameTracks
+from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
 from relaytrack.pipeline.sinks.events import EventsSink, append_revisions
+from relaytrack.trackers import Revision
 
 SQUARE = np.array([[10, 10], [20, 10], [20, 20], [10, 20]], float)
 
 
-@dataclass(frozen=True)
-class _Revision:
-    kind: str
-    old: int
-    new: int
-    camera: str
-    track: int
-    time: float
-
-
-def _seen(time: float, *people: tuple[int, int, float, float], camera: str = "a") -> FrameTracks:
+def _seen(
+    time: float, *people: tuple[int, int, float, float], camera: str = "a", epoch: float | None = None
+) -> FrameTracks:
     """A frame with (track, identity, feet x, feet y) each."""
     boxes = [[x - 5, y - 30, x + 5, y] for _, _, x, y in people]
     return FrameTracks(
-        Frame(camera, 1, time, np.zeros((8, 8, 3), np.uint8)),
+        FrameInfo(camera, 1, time, (8, 8), epoch=epoch),
         np.array([track for track, *_ in people], np.int64),
         np.array([identity for _, identity, *_ in people], np.int64),
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -49,9 +41,12 @@ def _seen(time: float, *people: tuple[int, int, float, float], camera: str = "a"
 def _run(folder: Path, frames: list[FrameTracks], **options: Any) -> list[dict[str, Any]]:
     camera = options.pop("camera", CameraConfig(url="a.mp4", name="a"))
     chosen = options.pop("settings", EventsConfig())
-    sink = EventsSink(folder, [camera, CameraConfig(url="b.mp4", name="b")], chosen, **options)
-    for frame in frames:
-        sink.write((frame,))
+    watch = EventWatch([camera, CameraConfig(url="b.mp4", name="b")], chosen)
+    sink, revisions = EventsSink(folder), options.pop("revisions", {})
+    for number, frame in enumerate(frames):
+        found = watch.update(frame.frame.time, [frame], revisions.get(number, ()))
+        sink.write(Step(frame.frame.time, events=tuple(found)))
+    sink.write(Step(frames[-1].frame.time if frames else 0.0, events=tuple(watch.finish())))
     sink.close()
     sink.close()
     lines = (folder / "events.jsonl").read_text().splitlines()
@@ -111,30 +106,22 @@ def test_enter_leave_and_first_sight(tmp_path: Path) -> None:
 
 
 def test_lines_are_there_at_once(tmp_path: Path) -> None:
-    sink = EventsSink(tmp_path, [CameraConfig(url="a.mp4", name="a")], EventsConfig())
-    sink.write((_seen(0.0, (1, 1, 50, 50)),))
+    sink, watch = EventsSink(tmp_path), EventWatch([CameraConfig(url="a.mp4", name="a")], EventsConfig())
+    sink.write(Step(0.0, events=tuple(watch.update(0.0, [_seen(0.0, (1, 1, 50, 50))]))))
     assert (tmp_path / "events.jsonl").read_text().count("\n") == 2
     sink.close()
 
 
 def test_live_events_carry_dates(tmp_path: Path) -> None:
-    clock = WallClock()
-    clock.zero = 1_795_176_000.0
-    events = _run(tmp_path, [_seen(1.5, (1, 1, 50, 50))], clock=clock)
+    events = _run(tmp_path, [_seen(1.5, (1, 1, 50, 50), epoch=1_795_176_001.5)])
     assert events[0]["date"] == "2026-11-20T12:00:01.500+00:00"
 
 
 def test_corrections_come_at_their_time_and_once(tmp_path: Path) -> None:
-    waiting = [_Revision("merge", 2, 1, "a", 9, 0.3), _Revision("split", 1, 5, "a", 3, 0.4)]
-
-    def take() -> list[_Revision]:
-        taken = list(waiting)  # all at once, as a tracker that is ahead of the sinks hands them over
-        waiting.clear()
-        return taken
-
     frames = [_seen(0.1 * k, (9, 2 if k < 3 else 1, 50, 50)) for k in range(6)]
     frames.insert(0, _seen(0.0, (3, 1, 80, 50)))
-    events = _run(tmp_path, frames, revisions=take)
+    ahead = {2: [Revision("merge", 2, 1, "a", 9, 0.3), Revision("split", 1, 5, "a", 3, 0.4)]}  # before their time
+    events = _run(tmp_path, frames, revisions=ahead)
     revised = [event for event in events if event["event"] == "revised"]
     assert [(event["time"], event["track"], event["old"], event["identity"], event["kind"]) for event in revised] == [
         (0.3, 9, 2, 1, "merge"),
@@ -166,13 +153,14 @@ def test_final_corrections_are_added(tmp_path: Path) -> None:
 
 
 def test_the_file_is_turned_over_and_memory_is_bounded(tmp_path: Path) -> None:
-    sink = EventsSink(tmp_path, [CameraConfig(url="a.mp4", name="a")], EventsConfig(), rotate=5000, keep=20)
+    sink = EventsSink(tmp_path, rotate=5000)
+    watch = EventWatch([CameraConfig(url="a.mp4", name="a")], EventsConfig(), keep=20)
     for k in range(300):
-        sink.write((_seen(float(k), (k, k, 50, 50)),))
+        sink.write(Step(float(k), events=tuple(watch.update(float(k), [_seen(float(k), (k, k, 50, 50))]))))
     sink.close()
     assert {path.name for path in tmp_path.iterdir()} == {"events.jsonl", "events-old.jsonl"}
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2 * 5600
-    assert max(len(sink._ids), len(sink._known)) <= 20
+    assert max(len(watch._ids), len(watch._known)) <= 20
     for path in tmp_path.iterdir():
         assert all(parse_event(line) for line in path.read_text().splitlines())
 

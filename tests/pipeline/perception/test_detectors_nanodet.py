@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import relaytrack.pipeline.perception.detectors.nanodet_onnx as nanodet_onnx
 from relaytrack.pipeline.config.schema import Config, DetectorConfig
@@ -24,6 +27,7 @@ from relaytrack.pipeline.perception.detectors.nanodet import (
 )
 from relaytrack.pipeline.perception.detectors.nanodet_onnx import OnnxNetwork
 from relaytrack.pipeline.perception.detectors.nanodet_torch import TorchNetwork
+from relaytrack.pipeline.perception.detectors.sizes import OWN, pixels, scales
 from relaytrack.pipeline.records import Detections, Floats, Frame, Image
 
 
@@ -95,6 +99,80 @@ def test_a_view_of_every_tile_goes_through_the_network() -> None:
     detector = NanoDet(OnePerson(4, 3, 1), DetectorConfig(tiles=2, max_people=50))
     found = detector.detect([frame(np.zeros((800, 800, 3), np.uint8))])[0]
     assert len(found) == 5  # the whole picture's and one of each tile, none overlapping
+
+
+class OnlyIn(OnePerson):
+    """Sees the person only in inputs of some widths."""
+
+    def __init__(self, *widths: int) -> None:
+        super().__init__(4, 3, 2)
+        self.widths = widths
+        self.seen: list[int] = []
+
+    def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
+        self.seen.append(images.shape[3])
+        levels = super().__call__(images)
+        if images.shape[3] not in self.widths:
+            for scores, _ in levels:
+                scores[:] = 0
+        return levels
+
+
+def test_more_pixels_lose_nobody_whom_fewer_find() -> None:
+    image = np.zeros((896, 896, 3), np.uint8)
+    network = OnlyIn(416)
+    found = NanoDet(network, DetectorConfig(image_size=896)).detect([frame(image)])[0]
+    np.testing.assert_allclose(found.xyxy, np.array([[48, 80, 176, 208]]) * 896 / 416, rtol=1e-5)
+    assert sorted(network.seen) == [416, 896]
+    assert len(NanoDet(OnlyIn(416), DetectorConfig(image_size=1792, tiles=2)).detect([frame(image)])[0]) == 1
+
+
+def test_somebody_found_at_two_scales_is_one_person() -> None:
+    class Twice(OnePerson):
+        def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
+            """The same place in the picture at both scales: 224 pixels of 896, the middle cell of 416's seventh row."""
+            side = images.shape[3]
+            cells = (side // 32) // 2
+            self.cell = cells, cells
+            self.away = 2 if side == 416 else 4
+            return super().__call__(images)
+
+    detector = NanoDet(Twice(0, 0, 0), DetectorConfig(image_size=896))
+    assert len(detector.detect([frame(np.zeros((896, 896, 3), np.uint8))])[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "smallest"),
+    [((640, 480), 416, 49), ((1280, 720), 640, 64), ((1920, 1080), 896, 68), ((1080, 1920), 896, 69)],
+)
+def test_auto_chooses_by_resolution_and_says_what_is_found(size: tuple[int, int], side: int, smallest: int) -> None:
+    network = OnePerson(4, 3, 2)
+    sight = NanoDet(network, DetectorConfig()).sight(*size)
+    assert (sight.side, sight.smallest) == (side, pytest.approx(smallest, abs=1))
+    fixed = NanoDet(network, DetectorConfig(image_size=416)).sight(1920, 1080)
+    assert (fixed.side, fixed.smallest) == (416, 148)
+    assert NanoDet(network, DetectorConfig(image_size=416, tiles=2)).sight(1920, 1080).smallest == 85
+
+
+def test_live_cameras_get_what_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = NanoDet(OnePerson(4, 3, 2), DetectorConfig())
+    monkeypatch.setattr(detector.input, "seconds_per_pixel", lambda: 0.020 / pixels(416))
+    detector.keep_up(1, 10.0)  # 50 ms: 640 costs 48 ms together with 416
+    assert detector.sight(3840, 2160).side == 416
+    detector = NanoDet(OnePerson(4, 3, 2), DetectorConfig())
+    monkeypatch.setattr(detector.input, "seconds_per_pixel", lambda: 0.010 / pixels(416))
+    detector.keep_up(1, 10.0)
+    assert detector.sight(3840, 2160).side == 640
+    assert detector.sight(640, 480).side == 416
+    assert NanoDet(OnePerson(4, 3, 2), DetectorConfig()).input.seconds_per_pixel() > 0
+
+
+@given(st.integers(32, 4096))
+def test_scales_go_down_to_the_networks_own_in_small_steps(side: int) -> None:
+    sides = scales(side)
+    assert sides[-1] == side
+    assert sides[0] == min(side, OWN)
+    assert all(small < large <= 2.4 * small for small, large in itertools.pairwise(sides))
 
 
 def test_the_shipped_weights_are_the_ones_of_the_provenance_note() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from support.steps import Feed, Shot
 
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.schema import Config
@@ -15,7 +16,7 @@ from relaytrack.pipeline.errors import InputError, SourceError
 from relaytrack.pipeline.events import parse_event
 from relaytrack.pipeline.postprocess.corrections import Run, forget, merge, open_run, split, split_at
 from relaytrack.pipeline.postprocess.finalize import finalize
-from relaytrack.pipeline.records import Frame, FrameTracks, Image
+from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report import write_report
@@ -44,7 +45,7 @@ def _in_view(camera: str, index: int) -> tuple[int, ...]:
     return (1,) if index >= 18 else ()
 
 
-def _tracks(camera: str, index: int) -> FrameTracks:
+def _tracks(camera: str, index: int) -> Shot:
     people = _in_view(camera, index)
     lost = camera == "a" and index in (5, 6)  # the tracker misses person 1 in between
     seen = [person for person in people if not (lost and person == 1)]
@@ -52,7 +53,7 @@ def _tracks(camera: str, index: int) -> FrameTracks:
     ids = [number[camera, person] for person in seen]
     boxes = [[PLACES[p] + index, 40, PLACES[p] + index + 40, 140] for p in seen]
     embeddings = np.array([[0.6, 0.8] if p == 1 else [0.8, -0.6] for p in seen], np.float32).reshape(-1, 2)
-    return FrameTracks(
+    return Shot.of(
         Frame(camera, index + 1, index / 10, _image(index, people)),
         np.array([track for track, _ in ids], np.int64),
         np.array([identity for _, identity in ids], np.int64),
@@ -72,15 +73,15 @@ def folder(tmp_path: Path) -> Path:
         }
     )
     folder = prepare_output(config)
-    sinks = create_sinks(config, ["a", "b"], live=False)
+    sinks, feed = create_sinks(config, ["a", "b"], live=False), Feed(config)
     clips = {name: Encoder(tmp_path / f"{name}.mp4", crf=5) for name in ("a", "b")}
     for index in range(FRAMES):
-        step = tuple(_tracks(name, index) for name in ("a", "b"))
+        step = feed.step(*(_tracks(name, index) for name in ("a", "b")))
         for sink in sinks:
             sink.write(step)
         for name, clip in clips.items():
             clip.write(_image(index, _in_view(name, index)), index / 10)
-    for closing in (*sinks, *clips.values()):
+    for closing in (*sinks, *clips.values(), feed):
         closing.close()
     finalize(config, {})
     (folder / "run.json").write_text(json.dumps({"final": True, "config": config.public()}))

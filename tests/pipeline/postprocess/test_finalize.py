@@ -9,12 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from support.steps import Feed, Shot
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.postprocess import finalize as finalize_module
 from relaytrack.pipeline.postprocess.finalize import finalize
-from relaytrack.pipeline.records import Frame, FrameTracks, Image
+from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.results.folder import prepare_output
@@ -46,17 +47,19 @@ def config(tmp_path: Path) -> Config:
         }
     )
     prepare_output(config)
-    sinks = create_sinks(config, ["a", "b"], live=False)
+    sinks, feed = create_sinks(config, ["a", "b"], live=False), Feed(config)
     for index in range(FRAMES):
-        step = tuple(
-            FrameTracks(
-                Frame(name, index + 1, index / 7, _image(index)),
-                np.array([4], np.int64),
-                np.array([identity], np.int64),
-                np.array([[30, 40, 60, 90]], np.float32),
-                np.array([0.9], np.float32),
+        step = feed.step(
+            *(
+                Shot.of(
+                    Frame(name, index + 1, index / 7, _image(index)),
+                    np.array([4], np.int64),
+                    np.array([identity], np.int64),
+                    np.array([[30, 40, 60, 90]], np.float32),
+                    np.array([0.9], np.float32),
+                )
+                for name, identity in (("a", 1), ("b", 2))
             )
-            for name, identity in (("a", 1), ("b", 2))
         )
         for sink in sinks:
             sink.write(step)

@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.steps import Shot, step_of
 
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.search import as_table, contact_sheet, read_picture, search, write_sheet
-from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Image
+from relaytrack.pipeline.records import Floats, Frame, Image
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 
 COLORS = {1: (200, 40, 40), 2: (40, 200, 40), 3: (190, 60, 40)}
@@ -41,7 +42,7 @@ def run(tmp_path: Path) -> Path:
         ids = np.array(people, np.int64)
         xyxy = np.array(boxes, np.float32)
         frame = Frame(camera, 1, 3.0, image)
-        sink.write((FrameTracks(frame, ids, ids, xyxy, np.full(2, 0.9, np.float32), embeddings=embeddings),))
+        sink.write(step_of(Shot.of(frame, ids, ids, xyxy, np.full(2, 0.9, np.float32), embeddings=embeddings)))
     sink.close()
     return folder
 

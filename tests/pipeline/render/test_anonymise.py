@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -13,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.steps import Feed, Shot
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.postprocess.finalize import finalize
-from relaytrack.pipeline.records import Detections, Frame, FrameTracks, Image
+from relaytrack.pipeline.records import Detections, Frame, Image
 from relaytrack.pipeline.render.anonymise import Veil, hidden_regions, hide
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.palette import identity_color
@@ -52,11 +52,11 @@ def _tracks(
     *,
     camera: str = "a",
     index: int = 1,
-) -> FrameTracks:
+) -> Shot:
     boxes = np.array(tracked, np.float32).reshape(-1, 4)
     found = np.array(tracked if detected is None else detected, np.float32).reshape(-1, 4)
     ids = np.arange(1, len(boxes) + 1, dtype=np.int64)
-    return FrameTracks(
+    return Shot.of(
         Frame(camera, index, time, image),
         ids,
         ids + 10,
@@ -114,7 +114,7 @@ def _covers(boxes: np.ndarray, box: list[float]) -> bool:
 
 
 def test_unsure_detections_are_hidden_too() -> None:
-    boxes = Veil().update(_tracks(0.0, BLANK, [[10, 10, 30, 60]], [[10, 10, 30, 60], [100, 10, 120, 60]]))
+    boxes = Veil().update(_tracks(0.0, BLANK, [[10, 10, 30, 60]], [[10, 10, 30, 60], [100, 10, 120, 60]]).tracks)
     assert _covers(boxes, [10, 10, 30, 60])
     assert _covers(boxes, [100, 10, 120, 60])
 
@@ -122,11 +122,11 @@ def test_unsure_detections_are_hidden_too() -> None:
 def test_a_missed_detection_uncovers_nobody() -> None:
     veil = Veil(hold=1.5)
     for step in range(10):  # walks 30 pixels a second
-        veil.update(_tracks(step * 0.1, BLANK, [[10 + 3 * step, 10, 40 + 3 * step, 100]]))
+        veil.update(_tracks(step * 0.1, BLANK, [[10 + 3 * step, 10, 40 + 3 * step, 100]]).tracks)
     for step in range(10, 24):
-        boxes = veil.update(_tracks(step * 0.1, BLANK, []))
+        boxes = veil.update(_tracks(step * 0.1, BLANK, []).tracks)
         assert _covers(boxes, [10 + 3 * step, 10, 40 + 3 * step, 100]), step
-    assert len(veil.update(_tracks(2.6, BLANK, []))) == 0
+    assert len(veil.update(_tracks(2.6, BLANK, []).tracks)) == 0
 
 
 def test_memory_is_bounded() -> None:
@@ -134,7 +134,7 @@ def test_memory_is_bounded() -> None:
     rng = np.random.default_rng(0)
     for step in range(400):
         x, y = rng.uniform(0, 1000, 2)
-        boxes = veil.update(_tracks(step * 0.1, BLANK, [[x, y, x + 20, y + 50]]))
+        boxes = veil.update(_tracks(step * 0.1, BLANK, [[x, y, x + 20, y + 50]]).tracks)
         assert len(boxes) <= 40
 
 
@@ -142,7 +142,7 @@ def _config(tmp_path: Path, blur: str | None) -> Config:
     return Config.model_validate(
         {
             "cameras": [{"url": str(tmp_path / f"{name}.mp4"), "name": name} for name in ("a", "b")],
-            "output": {"dir": str(tmp_path / "out"), "crf": 12, "blur": blur, "trail": 0},
+            "output": {"dir": str(tmp_path / "out"), "crf": 12, "anonymise": blur, "trail": 0},
         }
     )
 
@@ -150,7 +150,7 @@ def _config(tmp_path: Path, blur: str | None) -> Config:
 def _first_pass(tmp_path: Path, config: Config) -> None:
     """Two cameras with somebody who walks; the detector misses some frames, and only sees them unsurely in others."""
     prepare_output(config)
-    sinks = create_sinks(config, ["a", "b"], live=False)
+    sinks, feed = create_sinks(config, ["a", "b"], live=False), Feed(config)
     encoders = {name: Encoder(tmp_path / f"{name}.mp4", crf=8) for name in ("a", "b")}
     for index in range(20):
         step = []
@@ -163,9 +163,10 @@ def _first_pass(tmp_path: Path, config: Config) -> None:
             tracked = [] if index % 5 in (2, 3) else box
             detected = [] if index % 5 == 3 else box
             step.append(_tracks(index / 10, image, tracked, detected, camera=name, index=index + 1))
+        made = feed.step(*step)
         for sink in sinks:
-            sink.write(tuple(step))
-    for closing in (*sinks, *encoders.values()):
+            sink.write(made)
+    for closing in (*sinks, *encoders.values(), feed):
         closing.close()
 
 
@@ -195,7 +196,7 @@ def test_no_face_in_any_output_of_either_pass(tmp_path: Path, mode: str) -> None
     config = _config(tmp_path, mode)
     _first_pass(tmp_path, config)
     provisional = _most_faces(tmp_path / "out")
-    assert len(provisional) == 3 + 3 + 2  # videos, crops, and those in the report
+    assert len(provisional) == 3 + 3 + 2 + 2  # videos, crops, and in the report people and scenes
     assert max(provisional.values()) == 0, provisional
     assert finalize(config, {("a", 1): 40, ("b", 1): 40})
     final = _most_faces(tmp_path / "out")
@@ -223,12 +224,14 @@ def test_the_second_pass_shows_nobody_when_the_record_is_lost(tmp_path: Path) ->
 
 
 def test_live_runs_leave_no_record(tmp_path: Path) -> None:
-    sinks = create_sinks(_config(tmp_path, "heads"), ["a"], live=True)
+    config = _config(tmp_path, "heads")
+    sinks, feed = create_sinks(config, ["a"], live=True), Feed(config, live=True)
     image = np.full((200, 240, 3), 128, np.uint8)
     _person(image, 50, 50)
     seen = _tracks(0.0, image, [[50, 50, 90, 170]])
+    step = feed.step(seen.at(arrived=1.0))
     for sink in sinks:
-        sink.write((replace(seen, frame=replace(seen.frame, arrived=1.0)),))
+        sink.write(step)
         sink.close()
     assert not (tmp_path / "out/hidden").exists()
     [video] = (tmp_path / "out/video/a").iterdir()

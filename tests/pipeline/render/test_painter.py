@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.steps import Shot
 
-from relaytrack.pipeline.records import Frame, FrameTracks
+from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.painter import Painter, _overlap, _places, _smooth, format_time
 from relaytrack.pipeline.render.palette import color_distance, identity_color, ink_on, to_lab
 
 
-def _tracks(boxes: list[list[float]], ids: list[int], *, time: float = 0.0, size: int = 200) -> FrameTracks:
+def _tracks(boxes: list[list[float]], ids: list[int], *, time: float = 0.0, size: int = 200) -> Shot:
     frame = Frame("gate", 1, time, np.full((size, size, 3), 90, np.uint8))
     xyxy = np.array(boxes, np.float32).reshape(-1, 4)
     numbers = np.array(ids, np.int64)
-    return FrameTracks(frame, numbers, numbers + 100, xyxy, np.ones(len(ids), np.float32))
+    return Shot.of(frame, numbers, numbers + 100, xyxy, np.ones(len(ids), np.float32))
 
 
-def _paint(painter: Painter, tracks: FrameTracks) -> np.ndarray:
-    image = tracks.frame.image.copy()
-    painter.draw(image, tracks)
+def _paint(painter: Painter, tracks: Shot) -> np.ndarray:
+    image = tracks.image.copy()
+    painter.draw(image, tracks.tracks)
     return image
 
 
@@ -91,7 +92,7 @@ def test_box_is_drawn_where_it_is_in_the_colour_of_the_global_id() -> None:
 def test_the_frame_itself_is_not_changed_outside_of_marks() -> None:
     tracks = _tracks([[60, 80, 100, 160]], [3])
     image = _paint(Painter("gate"), tracks)
-    assert (tracks.frame.image == 90).all()
+    assert (tracks.image == 90).all()
     assert (image[170:, :, :] == 90).all()
 
 
@@ -113,7 +114,7 @@ def test_boxes_keep_their_colour_in_a_video(tmp_path: Path, width: int, height: 
         frame = Frame("gate", 1, 0.0, np.full((height, width, 3), 110, np.uint8))
         found = np.array([box], np.float32)
         ids = np.array([identity])
-        tracks = FrameTracks(frame, ids, ids, found, np.ones(1, np.float32))
+        tracks = Shot.of(frame, ids, ids, found, np.ones(1, np.float32))
         encoder = Encoder(tmp_path / f"{identity}.mp4", crf=26)
         encoder.write(_paint(Painter("gate", trail=0), tracks), 0.0)
         encoder.close()
@@ -149,7 +150,7 @@ def test_trail_does_not_bridge_a_long_absence() -> None:
 def test_memory_of_a_painter_is_bounded_by_time() -> None:
     painter = Painter("gate", trail=1.0)
     for step in range(300):
-        painter.draw(np.zeros((50, 50, 3), np.uint8), _tracks([[5, 5, 15, 30]], [step], time=step * 0.5))
+        painter.draw(np.zeros((50, 50, 3), np.uint8), _tracks([[5, 5, 15, 30]], [step], time=step * 0.5).tracks)
     assert len(painter._trails) <= 4
 
 
@@ -200,5 +201,8 @@ def test_clock(time: float, text: str) -> None:
 
 
 def test_wall_clock_shows_date_and_time() -> None:
-    assert Painter("gate", wall_clock=1_700_000_000.0).clock(30.0).endswith(":50")
-    assert Painter("gate", wall_clock=1_700_000_000.0).clock(30.0).startswith("2023-11-1")
+    painter = Painter("gate")
+    assert painter.clock(30.0) == "0:30.0"
+    painter.follow(_tracks([], []).at(epoch=1_700_000_000.0).tracks)
+    assert painter.clock(30.0).endswith(":50")
+    assert painter.clock(30.0).startswith("2023-11-1")

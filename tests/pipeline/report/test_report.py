@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import shutil
 import subprocess
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from support.steps import Shot, step_of
 
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.records import Frame, FrameTracks
-from relaytrack.pipeline.render.annotator import Annotator
+from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.report.charts import time_axis
+from relaytrack.pipeline.report.evidence import evidence
 from relaytrack.pipeline.report.markup import Markup, join, link, tag
-from relaytrack.pipeline.results.run_data import RunData, Visit, counts, doubts, lanes, load_run, transitions, visits
+from relaytrack.pipeline.results.run_data import (
+    Doubt,
+    RunData,
+    Visit,
+    counts,
+    doubts,
+    lanes,
+    load_run,
+    transitions,
+    visits,
+)
 from relaytrack.pipeline.sinks.identities import CameraRecord, IdentitiesSink, TrackRecord, write_identities
 from relaytrack.pipeline.sinks.mot import MotSink
 from relaytrack.pipeline.sinks.video import VideoSink
@@ -35,14 +49,14 @@ def _write_run(folder: Path, cameras: tuple[str, ...] = ("a", "b"), *, video: bo
     folder.mkdir(exist_ok=True)
     sinks = [IdentitiesSink(folder, cameras), MotSink(folder, cameras)]
     if video:
-        sinks.append(VideoSink(folder / "video", cameras, Annotator(1.0)))
+        sinks.append(VideoSink(folder / "video"))
     looks = {1: [1.0, 0.0, 0.0], 2: [0.96, 0.28, 0.0], 3: [0.0, 0.0, 1.0]}
 
-    def seen(camera: str, index: int, people: list[int]) -> FrameTracks:
+    def seen(camera: str, index: int, people: list[int]) -> Shot:
         image = np.full((240, 320, 3), 120, np.uint8)
         image[40:200] = np.random.default_rng(index).integers(0, 255, (160, 320, 3), np.uint8)
         boxes = np.array([[20 + 60 * person, 40, 60 + 60 * person, 150] for person in people], np.float32)
-        return FrameTracks(
+        return Shot.of(
             Frame(camera, index + 1, index / 4, image),
             np.array(people, np.int64),
             np.array(people, np.int64),
@@ -53,7 +67,7 @@ def _write_run(folder: Path, cameras: tuple[str, ...] = ("a", "b"), *, video: bo
 
     for index in range(80):
         first = ([1] if index < 20 else []) + ([2] if 40 <= index < 60 else []) + ([3] if index < 70 else [])
-        step = (seen(cameras[0], index, first), seen(cameras[1], index, [1] if 30 <= index < 50 else []))
+        step = step_of(seen(cameras[0], index, first), seen(cameras[1], index, [1] if 30 <= index < 50 else []))
         for sink in sinks:
             sink.write(step)
     for sink in sinks:
@@ -330,6 +344,126 @@ def test_it_fits_a_phone_and_plays_in_the_page(run: Path, tmp_path: Path) -> Non
     assert found["wide"] <= 500
     assert found["open"] is True
     assert found["source"].startswith("video/")
+
+
+_USE = """<script>addEventListener("load", () => setTimeout(() => {
+  const seen = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.offsetParent !== null);
+  const field = document.querySelector(".filter input");
+  const type = (text) => { field.value = text; field.dispatchEvent(new Event("input")); };
+  const out = { all: seen(".person").length, strips: document.querySelectorAll(".strip.more-right").length };
+  const strip = document.querySelector(".strip.more-right");
+  if (strip) {
+    strip.scrollLeft = 1e6;
+    strip.dispatchEvent(new Event("scroll"));
+    out.end = [strip.classList.contains("more-left"), strip.classList.contains("more-right")];
+  }
+  type("2, 3");
+  out.typed = seen(".person").map((one) => one.id);
+  out.bars = seen(".bar").length;
+  out.said = document.querySelector(".filter output").textContent;
+  type("");
+  document.querySelector('.filter button[data-cam="1"]').click();
+  out.camera = seen(".person").map((one) => one.id);
+  document.querySelector('.filter button[data-cam="1"]').click();
+  out.back = seen(".person").length;
+  const links = [...document.querySelectorAll("nav a")].map((one) => one.getBoundingClientRect());
+  out.cut = links.filter((box) => box.left < 0 || box.right > innerWidth).length;
+  document.title = JSON.stringify(out);
+}, 200));</script></body>"""
+
+
+def _used(page: Path, tmp_path: Path, width: int) -> dict[str, Any]:
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())
+    page.with_name("used.html").write_text(text.replace("</body>", _USE))
+    arguments = (f"--window-size={width},900", "--virtual-time-budget=3000", "--dump-dom")
+    done = _chromium(tmp_path, page.with_name("used.html"), *arguments)
+    assert not _complaints(done.stderr)
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    found: dict[str, Any] = json.loads(title[1].replace("&quot;", '"'))
+    return found
+
+
+@pytest.mark.needs("chromium")
+def test_a_filter_leaves_some_people_or_cameras_and_strips_show_that_they_scroll(run: Path, tmp_path: Path) -> None:
+    content = json.loads((run / "identities.json").read_text())
+    people = {f"person-{one['id']}": one for one in content["identities"]}
+    first = next(iter(people.values()))["tracks"][0]
+    first["crops"] = [dict(first["crops"][0], time=0.1 * k) for k in range(14)]
+    folder = tmp_path / "long"
+    shutil.copytree(run, folder)
+    (folder / "identities.json").write_text(json.dumps(content))
+    found = _used(write_report(folder), tmp_path, 600)
+    assert found["all"] == found["back"] == len(people)
+    assert found["strips"] >= 1
+    assert found["end"] == [True, False]
+    assert sorted(found["typed"]) == ["person-2", "person-3"]
+    assert found["said"] == f"2 of {len(people)} people"
+    second = list(content["cameras"])[1]
+    assert sorted(found["camera"]) == sorted(name for name, one in people.items() if second in one["cameras"])
+    assert found["cut"] == 0, "no link of the navigation is cut off"
+    assert 0 < found["bars"] < sum(len(one["tracks"]) for one in people.values()) + 1
+
+
+def test_each_camera_has_a_still_of_its_busiest_moment(run: Path, tmp_path: Path) -> None:
+    page = (run / "report.html").read_text()
+    section = page[page.index('<section id="cameras">') : page.index("</section>")]
+    pictures = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)"', section)
+    assert len(pictures) == 2
+    for data in pictures:
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.std() > 5
+    folder = tmp_path / "damaged"
+    shutil.copytree(run, folder)
+    for video in (folder / "video").glob("*.mp4"):
+        video.write_bytes(video.read_bytes()[:100])
+    assert "there are no pictures of their scenes" in write_report(folder).read_text()
+
+
+def test_a_long_route_is_shortened(tmp_path: Path) -> None:
+    cameras = {f"camera_{number}": CameraRecord(100, 0.0, 100.0, 100) for number in range(3)}
+    tracks = [
+        TrackRecord(f"camera_{k % 3}", k, 10.0 * k, 10.0 * k + 5, 50, [[10.0 * k, 10.0 * k + 5]]) for k in range(40)
+    ]
+    write_identities(tmp_path, cameras, [(track, 7) for track in tracks])
+    page = write_report(tmp_path).read_text()
+    shown = re.search(r'<span class="route" title="([^"]+)">([^<]+)</span>', page)
+    assert shown is not None
+    assert shown[1].count("→") == 39
+    assert shown[2] == "camera_0 → camera_1 → … 37 more … → camera_0"
+
+
+def test_doubtful_decisions_tell_their_evidence(tmp_path: Path) -> None:
+    def track(camera: str, number: int, first: float, last: float) -> TrackRecord:
+        return TrackRecord(camera, number, first, last, 50, [[first, last]])
+
+    people = {
+        1: [track("a", 1, 0, 10), track("b", 1, 13, 20)],
+        2: [track("a", 2, 5, 15), track("b", 2, 18.5, 30)],
+        3: [track("a", 3, 40, 50)],
+        4: [track("b", 4, 57, 70)],
+    }
+    data = RunData(tmp_path, {"a": CameraRecord(9, 0, 99, 9), "b": CameraRecord(9, 0, 99, 9)}, people)
+    stays = {person: visits(person, tracks) for person, tracks in people.items()}
+    ways = transitions(list(stays.values()))
+
+    def told(doubt: Doubt) -> list[str]:
+        return evidence(data, doubt, stays, ways)
+
+    apart = Doubt(False, (3, people[3][0]), (4, people[4][0]), 0.97, 0.1)
+    assert told(apart) == ["3 left a 7.0 s before 4 came into b: the median of 2 such ways is 3.2 s."]
+    joined = Doubt(True, (1, people[1][1]), (1, people[1][0]), 0.87, 0.1, (2, people[2][1]), 0.9)
+    assert told(joined) == [
+        "3.0 s from a to b: the median of 2 such ways is 3.2 s.",
+        "1 and 2 were in b at the same time (from 0:18.5 on, 1.5 s): two people.",
+    ]
+    back = Doubt(False, (4, people[4][0]), (3, people[3][0]), 0.97, 0.1)
+    assert told(back) == told(apart)
+    nobody = Doubt(False, (2, people[2][0]), (3, people[3][0]), 0.97, 0.1)
+    assert told(nobody) == ["2 left b 10.0 s before 3 came into a: a way that nobody took."]
+    elsewhere = Doubt(False, (1, people[1][0]), (2, people[2][1]), 0.97, 0.1)
+    assert told(elsewhere)[0].startswith("1 and 2 were in a at the same time (from 0:05.0 on, 5.0 s)")
 
 
 @pytest.mark.needs("chromium")

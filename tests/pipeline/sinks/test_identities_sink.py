@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from support.steps import Shot, step_of
 
-from relaytrack.pipeline.records import Detections, Frame, FrameTracks, Image
+from relaytrack.pipeline.records import Detections, Frame, Image
 from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality, cut
 from relaytrack.pipeline.sinks.identities import IdentitiesSink, read_identities, write_identities
 
 
-def _seen(
-    camera: str, seconds: float, people: list[tuple[int, int, list[float]]], image: Image | None = None
-) -> FrameTracks:
+def _seen(camera: str, seconds: float, people: list[tuple[int, int, list[float]]], image: Image | None = None) -> Shot:
     """A frame with (track, identity, box) each."""
     picture = np.full((300, 200, 3), 90, np.uint8) if image is None else image
-    return FrameTracks(
+    return Shot.of(
         Frame(camera, 1 + round(seconds * 10), seconds, picture),
         np.array([track for track, _, _ in people], np.int64),
         np.array([identity for _, identity, _ in people], np.int64),
@@ -30,10 +28,10 @@ def _seen(
     )
 
 
-def _run(folder: Path, steps: list[tuple[FrameTracks, ...]], **options: Any) -> dict[str, Any]:
+def _run(folder: Path, steps: list[tuple[Shot, ...]], **options: Any) -> dict[str, Any]:
     sink = IdentitiesSink(folder, ["a", "b"], **options)
     for step in steps:
-        sink.write(step)
+        sink.write(step_of(*step))
     sink.close()
     content: dict[str, Any] = json.loads((folder / "identities.json").read_text())
     return content
@@ -78,28 +76,28 @@ def test_the_picture_is_the_largest_whole_and_unhidden_one(tmp_path: Path) -> No
 
 def test_quality_counts_hidden_parts_and_edges() -> None:
     seen = _seen("a", 0.0, [(1, 1, BOX), (2, 2, [70.0, 60.0, 110.0, 170.0]), (3, 3, [150.0, 50.0, 200.0, 150.0])])
-    hidden, nearer, edge = crop_quality(seen)
+    hidden, nearer, edge = crop_quality(seen.tracks)
     assert nearer > hidden
     assert edge == pytest.approx(0.9 * 100 * 0.4)
-    assert crop_quality(_seen("a", 0.0, [])).shape == (0,)
+    assert crop_quality(_seen("a", 0.0, []).tracks).shape == (0,)
 
 
 def test_quality_counts_people_who_are_only_detected() -> None:
     seen = _seen("a", 0.0, [(1, 1, BOX)])
-    alone = replace(seen, detections=Detections(np.array([[51, 49, 91, 151]], np.float32), np.ones(1, np.float32)))
+    alone = seen.having(detections=Detections(np.array([[51, 49, 91, 151]], np.float32), np.ones(1, np.float32)))
     other = np.array([[51, 49, 91, 151], [60, 70, 100, 180]], np.float32)
-    together = replace(seen, detections=Detections(other, np.ones(2, np.float32)))
-    assert crop_quality(alone)[0] == crop_quality(seen)[0] == pytest.approx(90.0)
-    assert crop_quality(together)[0] < 50.0
+    together = seen.having(detections=Detections(other, np.ones(2, np.float32)))
+    assert crop_quality(alone.tracks)[0] == crop_quality(seen.tracks)[0] == pytest.approx(90.0)
+    assert crop_quality(together.tracks)[0] < 50.0
 
 
-def _best(tmp_path: Path, steps: list[tuple[FrameTracks, ...]]) -> float:
+def _best(tmp_path: Path, steps: list[tuple[Shot, ...]]) -> float:
     """The time of person 1's best picture."""
     [track, *_] = [t for i in _run(tmp_path, steps)["identities"] if i["id"] == 1 for t in i["tracks"]]
     return float(max(track["crops"], key=lambda crop: float(crop["quality"]))["time"])
 
 
-def _walk(count: int, box: list[float], **changes: Any) -> list[FrameTracks]:
+def _walk(count: int, box: list[float], **changes: Any) -> list[Shot]:
     return [_seen("a", round(0.1 * k, 1), [(1, 1, box)], **changes) for k in range(count)]
 
 
@@ -123,15 +121,15 @@ def test_a_picture_that_looks_like_somebody_else_is_not_the_best_one(tmp_path: P
     for k, step in enumerate(_walk(20, [50, 100, 90, 200])):
         vector = np.array([[0.6, 0.8]] if 8 <= k < 12 else [[1.0, 0.0]], np.float32)
         scores = np.full(1, 1.0 if 8 <= k < 12 else 0.8, np.float32)
-        steps.append((replace(step, embeddings=vector, scores=scores),))
+        steps.append((step.having(embeddings=vector, scores=scores),))
     assert not 0.75 < _best(tmp_path, steps) < 1.15
 
 
 def test_of_two_tracked_people_in_nearly_one_box_none_has_a_good_picture() -> None:
     boxes = [[50.0, 50.0, 90.0, 150.0], [53.0, 53.0, 93.0, 153.0]]
     found = Detections(np.array(boxes, np.float32), np.ones(2, np.float32))
-    seen = replace(_seen("a", 0.0, [(1, 1, boxes[0]), (2, 2, boxes[1])]), detections=found)
-    hidden, nearer = crop_quality(seen)
+    seen = _seen("a", 0.0, [(1, 1, boxes[0]), (2, 2, boxes[1])]).having(detections=found)
+    hidden, nearer = crop_quality(seen.tracks)
     assert hidden < 0.2 * 90
     assert nearer < 0.85 * 90
 
@@ -185,9 +183,9 @@ def test_pictures_of_a_track_that_comes_back_are_added_up_to_a_limit(tmp_path: P
 
 
 def test_embeddings_are_weighted_means_of_unit_length(tmp_path: Path) -> None:
-    def step(seconds: float, vector: list[float], box: list[float]) -> tuple[FrameTracks, ...]:
+    def step(seconds: float, vector: list[float], box: list[float]) -> tuple[Shot, ...]:
         seen = _seen("a", seconds, [(1, 1, box), (2, 2, [150, 50, 180, 150])])
-        return (replace(seen, embeddings=np.array([vector, [np.nan, np.nan]], np.float32)),)
+        return (seen.having(embeddings=np.array([vector, [np.nan, np.nan]], np.float32)),)
 
     _run(tmp_path, [step(0.0, [1, 0], [50, 50, 90, 150]), step(0.1, [0, 1], [50, 50, 90, 100])])
     with np.load(tmp_path / "embeddings.npz") as data:
@@ -200,7 +198,7 @@ def test_memory_is_bounded_and_forgotten_tracks_take_their_pictures_along(tmp_pa
     steps = [(_seen("a", float(k), [(k, k, BOX)]),) for k in range(60)]
     sink = IdentitiesSink(tmp_path, ["a", "b"], keep=10, idle=3.0)
     for step in steps:
-        sink.write(step)
+        sink.write(step_of(*step))
         assert len(sink._tracks) <= 12
         assert sum(live.strip is not None for live in sink._tracks.values()) <= 6
     sink.close()
@@ -211,13 +209,13 @@ def test_memory_is_bounded_and_forgotten_tracks_take_their_pictures_along(tmp_pa
 
 
 def test_pictures_and_embeddings_go_after_their_time(tmp_path: Path) -> None:
-    def step(seconds: float, track: int) -> tuple[FrameTracks, ...]:
+    def step(seconds: float, track: int) -> tuple[Shot, ...]:
         seen = _seen("a", seconds, [(track, track, BOX)])
-        return (replace(seen, embeddings=np.eye(8, dtype=np.float32)[[track]]),)
+        return (seen.having(embeddings=np.eye(8, dtype=np.float32)[[track]]),)
 
     sink = IdentitiesSink(tmp_path, ["a", "b"], idle=3.0, retain=20.0, every=0.0)
     for k in range(60):
-        sink.write(step(float(k), 1 if k < 5 else 2 if k < 10 or k > 50 else 3))
+        sink.write(step_of(*step(float(k), 1 if k < 5 else 2 if k < 10 or k > 50 else 3)))
     sink.close()
     with np.load(tmp_path / "embeddings.npz") as data:
         assert data["track"].tolist() == [3, 2]
@@ -235,7 +233,7 @@ def test_pictures_and_embeddings_go_after_their_time(tmp_path: Path) -> None:
 
 def test_intermediate_versions_are_written(tmp_path: Path) -> None:
     sink = IdentitiesSink(tmp_path, ["a", "b"], every=0.0)
-    sink.write((_seen("a", 0.0, [(1, 1, BOX)]),))
+    sink.write(step_of(_seen("a", 0.0, [(1, 1, BOX)])))
     assert json.loads((tmp_path / "identities.json").read_text())["identities"][0]["id"] == 1
 
 

@@ -16,12 +16,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from support.steps import Feed, Shot, step_of, steps_of
 
-from relaytrack.pipeline.clock import WallClock
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Frame, FrameTracks, Image
-from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
@@ -32,18 +31,19 @@ from relaytrack.pipeline.sinks.video import VideoSink
 
 def _tracks(
     camera: str, index: int, seconds: float, *, size: tuple[int, int] = (64, 96), people: int = 1, shade: int = 90
-) -> FrameTracks:
+) -> Shot:
     """One frame (width, height) with `people` who stand side by side."""
     image = np.full((size[1], size[0], 3), shade, np.uint8)
     left = 10.0 * np.arange(people, dtype=np.float32)[:, None]
     xyxy = (np.array([[4.25, 30.5, 12.5, 60]], np.float32) + np.hstack((left, 0 * left, left, 0 * left))).astype("f4")
     ids = np.arange(1, people + 1, dtype=np.int64)
-    return FrameTracks(Frame(camera, index, seconds, image), ids, ids + 40, xyxy, np.full(people, 0.875, np.float32))
+    return Shot.of(Frame(camera, index, seconds, image), ids, ids + 40, xyxy, np.full(people, 0.875, np.float32))
 
 
 def _steps(count: int, *cameras: str, rate: float = 7.0) -> Iterator[Step]:
+    feed = Feed(Config.model_validate({"output": {"dir": None}}))
     for index in range(count):
-        yield tuple(_tracks(camera, index + 1, index / rate) for camera in cameras)
+        yield feed.step(*(_tracks(camera, index + 1, index / rate) for camera in cameras))
 
 
 def _decode(path: Path) -> list[Image]:
@@ -57,7 +57,11 @@ def _decode(path: Path) -> list[Image]:
 def test_mot_lines_are_in_the_full_pictures_pixels() -> None:
     seen = _tracks("gate", 12, 0.0, people=2)
     moved = FrameTracks(
-        Frame("gate", 12, 0.0, seen.frame.image, origin=(100, 50)), seen.ids, seen.global_ids, seen.xyxy, seen.scores
+        Frame("gate", 12, 0.0, seen.image, origin=(100, 50)).info,
+        seen.tracks.ids,
+        seen.tracks.global_ids,
+        seen.tracks.xyxy,
+        seen.tracks.scores,
     )
     assert mot_lines(moved, moved.global_ids) == (
         b"12,41,104.25,80.50,8.25,29.50,0.875,-1,-1,-1\n12,42,114.25,80.50,8.25,29.50,0.875,-1,-1,-1\n"
@@ -111,10 +115,10 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path: Path) -> None:
 
 
 def test_videos_have_every_frame_and_start_at_the_cameras_own(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path, ["gate", "yard"], Annotator(2.0))
+    sink = VideoSink(tmp_path)
     for index in range(6):
         late = (_tracks("yard", index, index / 7),) if index >= 2 else ()
-        sink.write((_tracks("gate", index + 1, index / 7), *late))
+        sink.write(step_of(_tracks("gate", index + 1, index / 7), *late))
     sink.close()
     assert len(_decode(tmp_path / "gate.mp4")) == 6
     assert len(_decode(tmp_path / "yard.mp4")) == 4
@@ -123,39 +127,32 @@ def test_videos_have_every_frame_and_start_at_the_cameras_own(tmp_path: Path) ->
 
 
 def test_a_new_resolution_goes_on_in_the_same_file(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path, ["gate"], Annotator(2.0))
-    sink.write((_tracks("gate", 1, 0.0),))
-    sink.write((_tracks("gate", 2, 0.1, size=(128, 192)),))
+    sink = VideoSink(tmp_path)
+    sink.write(step_of(_tracks("gate", 1, 0.0)))
+    sink.write(step_of(_tracks("gate", 2, 0.1, size=(128, 192))))
     sink.close()
     assert [image.shape for image in _decode(tmp_path / "gate.mp4")] == [(96, 64, 3)] * 2
 
 
 def test_one_failing_video_does_not_leave_the_others_open(tmp_path: Path) -> None:
     (tmp_path / "gate.mp4").symlink_to("/dev/full")
-    sink = VideoSink(tmp_path, ["gate", "yard"], Annotator(2.0))
+    sink = VideoSink(tmp_path)
     with pytest.raises(OutputError, match=r"gate\.mp4"):
         sink.write(next(_steps(1, "yard", "gate")))
     sink.close()
     assert _decode(tmp_path / "yard.mp4")
 
 
-def test_annotator_draws_once() -> None:
-    annotator = Annotator(2.0)
-    seen = _tracks("gate", 1, 0.0)
-    assert annotator.drawn(seen) is annotator.drawn(seen)
-    assert annotator.drawn(_tracks("gate", 2, 0.1)) is not annotator.drawn(seen)
-
-
-def _mosaic(tmp_path: Path, steps: list[Step], cameras: list[str], width: int = 1280) -> list[Image]:
-    sink = MosaicSink(tmp_path / "mosaic.mp4", cameras, Annotator(2.0), width=width)
-    for step in steps:
+def _mosaic(tmp_path: Path, moments: list[tuple[Shot, ...]], cameras: list[str], width: int = 1280) -> list[Image]:
+    sink = MosaicSink(tmp_path / "mosaic.mp4", cameras, width=width)
+    for step in steps_of(moments):
         sink.write(step)
     sink.close()
     return _decode(tmp_path / "mosaic.mp4")
 
 
 def test_mosaic_shows_the_latest_picture_of_each_camera(tmp_path: Path) -> None:
-    steps: list[Step] = [
+    steps: list[tuple[Shot, ...]] = [
         (_tracks("a", 1, 0.0, shade=40), _tracks("b", 1, 0.0, shade=200)),
         (_tracks("a", 2, 0.1, shade=120),),
         (_tracks("b", 2, 0.2, shade=80),),
@@ -168,11 +165,11 @@ def test_mosaic_shows_the_latest_picture_of_each_camera(tmp_path: Path) -> None:
 
 def test_mosaic_greys_a_camera_that_went_silent_and_brings_it_back(tmp_path: Path) -> None:
     color = _tracks("b", 1, 0.0)
-    color.frame.image[:] = (200, 60, 60)
-    steps: list[Step] = [(_tracks("a", 1, 0.0), color)]
+    color.image[:] = (200, 60, 60)
+    steps: list[tuple[Shot, ...]] = [(_tracks("a", 1, 0.0), color)]
     steps += [(_tracks("a", 2 + k, (k + 1) * 0.5),) for k in range(6)]
     again = _tracks("b", 2, 3.5)
-    again.frame.image[:] = (200, 60, 60)
+    again.image[:] = (200, 60, 60)
     steps.append((again,))
     images = _mosaic(tmp_path, steps, ["a", "b"])
     spread = [int(np.ptp(image[90, 120].astype(int))) for image in images]
@@ -190,7 +187,7 @@ def test_mosaic_before_the_first_picture_and_without_a_square_grid(tmp_path: Pat
 
 
 def test_mosaic_is_no_wider_than_asked_and_fits_other_shapes(tmp_path: Path) -> None:
-    step: Step = (_tracks("a", 1, 0.0, size=(400, 300), shade=250), _tracks("b", 1, 0.0, size=(100, 300), shade=250))
+    step = (_tracks("a", 1, 0.0, size=(400, 300), shade=250), _tracks("b", 1, 0.0, size=(100, 300), shade=250))
     [image] = _mosaic(tmp_path, [step], ["a", "b"], width=300)
     assert image.shape[1] <= 300
     right = image[image.shape[0] // 2, image.shape[1] // 2 + 4 :, 0]
@@ -202,7 +199,8 @@ def test_live_runs_are_cut_into_segments_with_dates(tmp_path: Path) -> None:
     config = Config.model_validate({"output": {"dir": str(tmp_path), "segment_minutes": 1 / 60, "mosaic": False}})
     sinks = create_sinks(config, ["gate"], live=True)
     before = time.time()
-    for step in _steps(21, "gate"):
+    for shots in [_tracks("gate", k + 1, k / 7).at(epoch=before + k / 7) for k in range(21)]:
+        step = step_of(shots)
         for sink in sinks:
             sink.write(step)
     for sink in sinks:
@@ -218,9 +216,9 @@ def test_live_runs_are_cut_into_segments_with_dates(tmp_path: Path) -> None:
 
 
 def test_a_long_pause_of_a_live_camera_begins_a_new_segment(tmp_path: Path) -> None:
-    segments = Segments(tmp_path / "gate.mp4", 600.0, WallClock())
+    segments = Segments(tmp_path / "gate.mp4", 600.0)
     times = [0.0, 1.0, 100.0, 221.0, 222.0, 599.0, 600.0]
-    new = [segments.next_path(_tracks("gate", n, moment).frame) is not None for n, moment in enumerate(times, 1)]
+    new = [segments.next_path(_tracks("gate", n, moment).tracks.frame) is not None for n, moment in enumerate(times, 1)]
     assert new == [True, False, False, True, False, True, True]
 
 
@@ -229,7 +227,7 @@ def test_a_pause_of_hours_ends_no_run_and_is_said_once(tmp_path: Path, caplog: p
     sinks = create_sinks(config, ["gate", "yard"], live=False)
     for index, moment in enumerate([0.0, 1.0, 30_000.0, 30_001.0, 90_000.0], 1):
         for sink in sinks:
-            sink.write((_tracks("gate", index, moment), _tracks("yard", index, moment)))
+            sink.write(step_of(_tracks("gate", index, moment), _tracks("yard", index, moment)))
     for sink in sinks:
         sink.close()
     for name in ("gate", "yard", "mosaic"):
@@ -252,12 +250,12 @@ def test_disk_limit_removes_the_oldest_segments_of_any_kind(tmp_path: Path) -> N
     current = [make("video/gate/20261120T100020.bin", 500), make("tracks/gate/20261120T100020.bin", 100)]
     foreign = [make("video/gate/a-film.bin", 9000), make("video/film.bin", 9000)]
     limit = DiskLimit(tmp_path, 800)
-    limit.write((_tracks("gate", 1, 0.0),))
+    limit.write(step_of(_tracks("gate", 1, 0.0)))
     assert [path.exists() for path in old] == [False, False, True, True]
     make("video/gate/20261120T100030.bin", 800)
-    limit.write((_tracks("gate", 1, 5.0),))
+    limit.write(step_of(_tracks("gate", 1, 5.0)))
     assert old[2].exists()  # not yet time to look again
-    limit.write((_tracks("gate", 1, 10.0),))
+    limit.write(step_of(_tracks("gate", 1, 10.0)))
     assert not any(path.exists() for path in [*old, current[0]])
     assert current[1].exists()  # the newest of each camera is being written
     assert all(path.exists() for path in foreign)
@@ -285,7 +283,7 @@ def test_the_configuration_chooses_the_sinks(tmp_path: Path) -> None:
 
 _ENDLESS = """
 import sys
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = [sys.argv[2], sys.argv[3]]
 from pathlib import Path
 from test_sinks import _steps
 from relaytrack.pipeline.config.schema import Config
@@ -301,7 +299,7 @@ for number, step in enumerate(_steps(1_000_000, "gate", "yard")):
 
 def test_after_a_kill_text_is_whole_and_videos_play(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", _ENDLESS, str(tmp_path), str(Path(__file__).parent)],
+        [sys.executable, "-c", _ENDLESS, str(tmp_path), str(Path(__file__).parent), str(Path(__file__).parents[2])],
         stdout=subprocess.PIPE,
         text=True,
     )

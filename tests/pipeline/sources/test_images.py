@@ -69,7 +69,7 @@ def test_a_broken_image_is_skipped_counted_and_keeps_its_number(tmp_path: Path, 
 def test_images_of_other_sizes_are_scaled_to_the_first(tmp_path: Path, make_source: MakeSource) -> None:
     write(tmp_path, ["1.png", "2.png"])
     write(tmp_path, ["3.png"], size=(80, 60))
-    source = make_source(tmp_path, crop=(10, 10, 20, 10))
+    source = make_source(tmp_path, roi=(10, 10, 20, 10))
     source.open()
     frames = list(source.frames())
     assert [frame.image.shape for frame in frames] == [(10, 20, 3)] * 3

@@ -14,7 +14,7 @@ from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConf
 from relaytrack.pipeline.sources import Source, create_source
 from relaytrack.pipeline.sources.live import LiveSource
 from relaytrack.pipeline.sources.recorded import RecordedSource
-from relaytrack.pipeline.sources.synchroniser import Batcher
+from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
 MakeVideo = Callable[..., Path]
 MakeSource = Callable[..., Source]
@@ -78,7 +78,7 @@ def test_stop_ends_opening_a_server_that_never_answers(
     for live in (True, False):
         stop.clear()
         source = make_source(f"rtsp://127.0.0.1:{silent_server}/x", options=patient, live=live)
-        batches = Batcher([source], window=None, max_wait=0.1, queue=4, stop=stop)
+        batches = FrameSynchronizer([source], window=None, max_wait=0.1, queue=4, stop=stop)
         threading.Timer(0.3, stop.set).start()
         begin = time.monotonic()
         batches.start()
@@ -97,7 +97,7 @@ def test_retry_lets_a_live_camera_wait_and_the_others_run(
         run = RunConfig(max_seconds=2.0)
         absent = make_source(url, name="absent", options=options, run=run)
         file = make_source(make_video(frames=8, rate=10), name="file", run=run)
-        batches = Batcher([absent, file], window=None, max_wait=0.1, queue=4, stop=stop)
+        batches = FrameSynchronizer([absent, file], window=None, max_wait=0.1, queue=4, stop=stop)
         begin = time.monotonic()
         batches.start()
         frames = [frame for step in batches for frame in step]

@@ -18,7 +18,7 @@ import pytest
 from relaytrack.pipeline.config.schema import InputConfig, RunConfig
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.sources import Source
-from relaytrack.pipeline.sources.synchroniser import Batcher
+from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
 pytestmark = pytest.mark.needs("rtsp")
 MakeSource = Callable[..., Source]
@@ -65,9 +65,9 @@ def test_two_cameras_at_once_with_a_region_and_a_rate(
     rtsp_server: Any, make_source: MakeSource, stop: threading.Event
 ) -> None:
     run = RunConfig(max_seconds=12)
-    red = make_source(rtsp_server.url("red"), name="red", options=QUICK, run=run, crop=(20, 10, 64, 48))
+    red = make_source(rtsp_server.url("red"), name="red", options=QUICK, run=run, roi=(20, 10, 64, 48))
     blue = make_source(rtsp_server.url("blue"), name="blue", options=QUICK, run=run, max_fps=5)
-    batches = Batcher([red, blue], window=None, max_wait=0.1, queue=4, stop=stop)
+    batches = FrameSynchronizer([red, blue], window=None, max_wait=0.1, queue=4, stop=stop)
     batches.start()
     seen: dict[str, list[Any]] = {"red": [], "blue": []}
     for step in batches:
@@ -95,7 +95,7 @@ def test_a_server_killed_and_started_again_is_found_again(
         )
         for mount in ("red", "blue")
     ]
-    batches = Batcher(sources, window=None, max_wait=0.1, queue=4, stop=stop)
+    batches = FrameSynchronizer(sources, window=None, max_wait=0.1, queue=4, stop=stop)
     batches.start()
     frames: dict[str, list[int]] = {"red": [], "blue": []}
     killed_at: dict[str, int] = {}
@@ -198,7 +198,7 @@ def test_stop_ends_a_reading_camera_within_two_seconds(
     sources = [
         make_source(rtsp_server.url("red"), name=f"c{live}", options=patient, live=live) for live in (True, False)
     ]
-    batches = Batcher(sources, window=None, max_wait=0.1, queue=4, stop=stop)
+    batches = FrameSynchronizer(sources, window=None, max_wait=0.1, queue=4, stop=stop)
     batches.start()
     steps = iter(batches)
     next(steps)

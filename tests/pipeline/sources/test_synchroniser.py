@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.sources import Source, SourceStats
-from relaytrack.pipeline.sources.synchroniser import Batcher
+from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 Moments = list[tuple[tuple[str, int], ...]]
@@ -72,9 +72,9 @@ def stop() -> Iterator[threading.Event]:
     event.set()
 
 
-def batcher(sources: Sequence[Any], stop: threading.Event, **options: Any) -> Batcher:
+def batcher(sources: Sequence[Any], stop: threading.Event, **options: Any) -> FrameSynchronizer:
     settings = {"window": None, "max_wait": 0.1, "queue": 4, "stop": stop, **options}
-    return Batcher(sources, **settings)
+    return FrameSynchronizer(sources, **settings)
 
 
 def moments(sources: Sequence[Any], **options: Any) -> Moments:

@@ -103,10 +103,10 @@ def test_max_fps_leaves_frames_out_and_keeps_their_numbers(make_video: MakeVideo
     assert len(own) == 15, "a camera's own limit goes before the run's"
 
 
-def test_crop_cuts_the_region_and_says_where_it_was(make_video: MakeVideo, make_source: MakeSource) -> None:
+def test_roi_cuts_the_region_and_says_where_it_was(make_video: MakeVideo, make_source: MakeSource) -> None:
     path = make_video()
     whole = read(make_source(path))
-    source = make_source(path, crop=(15, 3, 101, 57))
+    source = make_source(path, roi=(15, 3, 101, 57))
     frames = read(source)
     assert source.size == (101, 57)
     for full, cut in zip(whole, frames, strict=True):
@@ -115,12 +115,12 @@ def test_crop_cuts_the_region_and_says_where_it_was(make_video: MakeVideo, make_
         assert cut.image.flags.c_contiguous
 
 
-@pytest.mark.parametrize("crop", [(100, 0, 61, 20), (0, 90, 20, 7), (500, 500, 20, 20)])
-def test_crop_beyond_the_picture_is_an_error(
-    make_video: MakeVideo, make_source: MakeSource, crop: tuple[int, int, int, int]
+@pytest.mark.parametrize("roi", [(100, 0, 61, 20), (0, 90, 20, 7), (500, 500, 20, 20)])
+def test_roi_beyond_the_picture_is_an_error(
+    make_video: MakeVideo, make_source: MakeSource, roi: tuple[int, int, int, int]
 ) -> None:
-    with pytest.raises(SourceError, match=r"camera 'door': crop .* beyond the picture of 160 x 96 pixels"):
-        make_source(make_video(), crop=crop).open()
+    with pytest.raises(SourceError, match=r"camera 'door': roi .* beyond the picture of 160 x 96 pixels"):
+        make_source(make_video(), roi=roi).open()
 
 
 def test_colours_are_rgb(tmp_path: Path, make_source: MakeSource) -> None:
@@ -188,7 +188,7 @@ def test_pixels_that_are_not_square_are_looked_at_in_their_true_shape(
 def test_the_configured_pixel_aspect_goes_before_the_videos_own(tmp_path: Path, make_source: MakeSource) -> None:
     path = _squeezed(tmp_path / "a.mp4", Fraction(2))
     assert read(make_source(path, pixel_aspect=1.0))[0].image.shape == (96, 80, 3)
-    assert read(make_source(path, crop=(80, 0, 80, 96)))[0].image.shape == (96, 80, 3)
+    assert read(make_source(path, roi=(80, 0, 80, 96)))[0].image.shape == (96, 80, 3)
     assert read(make_source(_squeezed(tmp_path / "b.mp4", Fraction(1)), pixel_aspect=2.0))[0].image.shape[1] == 320
 
 

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import ConfigError
-from relaytrack.pipeline.perception.stage import Observation
-from relaytrack.pipeline.records import Detections, Frame
+from relaytrack.pipeline.identity.service import LocalIdentityService
+from relaytrack.pipeline.records import Detections, Frame, Observation
 from relaytrack.pipeline.tracking.camera_motion import CameraMotion
-from relaytrack.pipeline.tracking.session import Follower
-from relaytrack.trackers import DeepSortParams, IdentityAssociator
+from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
+from relaytrack.pipeline.tracking.session import CameraSession
+from relaytrack.trackers import DeepSort, IdentityAssociator
 from relaytrack.trackers.evaluation import read_mot
 
 WIDTH, HEIGHT, FRAMES, PEOPLE = 480, 360, 24, 5
@@ -107,13 +109,16 @@ def test_a_shaken_sequence_is_tracked_as_well_as_a_steady_one(tmp_path: Path) ->
 def test_a_run_takes_the_motion_of_a_moving_camera_out() -> None:
     ids = {}
     for moving in ((), ("a",)):
-        follower = Follower(["a"], DeepSortParams(adapt_scores=False), IdentityAssociator(), moving=moving)
+        camera = CameraConfig(url="a.mp4", name="a", moving=bool(moving))
+        session = CameraSession(camera, DeepSort(adapt_scores=False), motion=CameraMotion() if moving else None)
+        tracker = MultiCameraTracker([session], LocalIdentityService(IdentityAssociator()))
         seen: set[int] = set()
         for k in range(FRAMES):
             image, boxes = shot(k)
             found = Detections(boxes.astype(np.float32), np.full(PEOPLE, 0.9, np.float32))
             unknown = np.full((PEOPLE, 2), np.nan, np.float32)
-            (tracks,) = follower.follow([Observation(Frame("a", k + 1, k / 10, image, (0, 0)), found, unknown)])
+            frame = Frame("a", k + 1, k / 10, image)
+            (tracks,) = tracker.follow([Observation(frame.info, found, unknown, image)]).step
             seen |= set(tracks.ids.tolist())
         ids[moving] = len(seen)
     assert ids["a",] == PEOPLE

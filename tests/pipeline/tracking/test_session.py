@@ -1,16 +1,24 @@
-"""Follower and perception: what reaches the tracker, and what comes back."""
+"""Sessions and perception: what reaches the tracker, and what comes back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 
-from relaytrack.pipeline.perception.stage import Observation, Perception
-from relaytrack.pipeline.records import Detections, Floats, Frame
-from relaytrack.pipeline.tracking.session import Follower
-from relaytrack.trackers import CameraTracks, DeepSortParams, IdentityAssociator
+from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
+from relaytrack.pipeline.errors import ConfigError, InputError
+from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.identity.service import LocalIdentityService
+from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.records import Detections, Floats, Frame, Observation
+from relaytrack.pipeline.tracking.backfill import EarlierBoxes
+from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
+from relaytrack.pipeline.tracking.session import CameraSession
+from relaytrack.pipeline.tracking.tracker import Tracker
+from relaytrack.trackers import CameraTracks, DeepSort, IdentityAssociator
 from relaytrack.trackers.identities import IdentityStep
 
 
@@ -65,34 +73,48 @@ def test_boxes_too_small_get_no_embedding() -> None:
     assert perception.times.crops == 2
 
 
-def follow(steps: int, scale: float, origin: tuple[int, int] = (0, 0)) -> tuple[Follower, list[int]]:
-    follower = Follower(
-        ["a"], DeepSortParams(adapt_scores=False), IdentityAssociator(), score_scale=scale, keep_earlier=True
-    )
-    counts = []
-    for index in range(1, steps + 1):
-        boxes = np.array([[10, 10, 30, 70]], np.float32) + index
-        found = Detections(boxes, np.array([0.7], np.float32))
-        vectors = np.array([[1.0, 0.0]], np.float32)
-        (tracks,) = follower.follow([Observation(frame("a", 5 * index, origin), found, vectors)])
-        counts.append(len(tracks.ids))
-        assert tracks.scores.tolist() == [np.float32(0.7)] * len(tracks.ids)
-    return follower, counts
+def session(name: str, *, scale: float = 1.0, tracker: Tracker | None = None) -> CameraSession:
+    chosen = DeepSort(adapt_scores=False) if tracker is None else tracker
+    return CameraSession(CameraConfig(url="x", name=name), chosen, score_scale=scale, earlier=EarlierBoxes())
+
+
+def seen(camera: str, index: int, origin: tuple[int, int] = (0, 0), time: float | None = None) -> Observation:
+    """Somebody who walks."""
+    boxes = np.array([[10, 10, 30, 70]], np.float32) + index % 40
+    shown = frame(camera, 5 * index, origin)
+    moment = shown.time if time is None else time
+    picture = Frame(camera, shown.index, moment, shown.image, origin)
+    found = Detections(boxes, np.array([0.7], np.float32))
+    return Observation(picture.info, found, np.array([[1.0, 0.0]], np.float32))
+
+
+def multi(*sessions: CameraSession, events: EventWatch | None = None) -> MultiCameraTracker:
+    names = [session.name for session in sessions]
+    service = LocalIdentityService(IdentityAssociator(max_late=4.0), cameras=names)
+    return MultiCameraTracker(sessions, service, events)
 
 
 def test_a_person_is_confirmed_and_the_frames_before_are_filled_in() -> None:
-    follower, counts = follow(6, 1.0, origin=(100, 0))
+    one = session("a")
+    tracker, counts = multi(one), []
+    for index in range(1, 7):
+        (tracks,) = tracker.follow([seen("a", index, (100, 0))]).step
+        counts.append(len(tracks.ids))
+        assert tracks.scores.tolist() == [np.float32(0.7)] * len(tracks.ids)
     assert counts == [0, 0, 1, 1, 1, 1]
-    frames, ids, boxes, scores = follower.earlier["a"].rows()
+    assert one.earlier is not None
+    frames, ids, boxes, scores = one.earlier.rows()
     assert frames.tolist() == [5, 10]
     assert len(set(ids.tolist())) == 1
     assert boxes[0, 0] > 100
     assert np.allclose(scores, 0.7)
-    assert set(follower.final_identities()) == {("a", int(ids[0]))}
+    assert set(tracker.identities.final_identities()) == {("a", int(ids[0]))}
+    assert (one.stats.frames, one.stats.tracks) == (6, 1)
 
 
 def test_scores_are_put_on_the_trackers_scale() -> None:
-    assert follow(6, 2.0)[1] == [0] * 6, "0.7 on a scale of 2 starts no track"
+    tracker = multi(session("a", scale=2.0))
+    assert all(len(tracker.follow([seen("a", index)]).step.tracks[0]) == 0 for index in range(1, 7))
 
 
 def test_the_association_knows_the_edges_of_a_cameras_region() -> None:
@@ -104,10 +126,98 @@ def test_the_association_knows_the_edges_of_a_cameras_region() -> None:
             ids = tuple(view.ids for view in views)
             return IdentityStep(tuple(np.ones(len(view), np.int64) for view in views), track_ids=ids)
 
-    follower = Follower(["a"], DeepSortParams(adapt_scores=False), Listener())  # type: ignore[arg-type]
+    service = LocalIdentityService(Listener())  # type: ignore[arg-type]
+    tracker = MultiCameraTracker([session("a")], service)
     for index in range(1, 4):
         found = Detections(np.array([[10, 10, 30, 70]], np.float32), np.array([0.9], np.float32))
-        follower.follow([Observation(frame("a", index, (100, 40)), found, np.array([[1.0, 0.0]], np.float32))])
-    seen = heard[-1]
-    assert (seen.origin, seen.image_size) == ((100, 40), (228, 136))
-    assert seen.xyxy.round().tolist() == [[110, 50, 130, 110]]
+        tracker.follow([Observation(frame("a", index, (100, 40)).info, found, np.array([[1.0, 0.0]], np.float32))])
+    last = heard[-1]
+    assert (last.origin, last.image_size) == ((100, 40), (228, 136))
+    assert last.xyxy.round().tolist() == [[110, 50, 130, 110]]
+
+
+def test_cameras_come_and_go_and_a_name_that_returns_makes_new_track_ids() -> None:
+    tracker = multi(session("a"), session("b"))
+    for index in range(1, 6):
+        tracker.follow([seen("a", index), seen("b", index)])
+    assert tracker.sessions["a"].stats.highest == 1
+    tracker.remove("a")
+    step = tracker.follow([seen("a", 6), seen("b", 6)]).step
+    assert [tracks.frame.camera for tracks in step] == ["b"], "frames on their way when a camera left"
+    assert step.tracks[0].ids.tolist() == [1]
+    tracker.add(session("a"))
+    for index in range(7, 12):
+        step = tracker.follow([seen("b", index), seen("a", index)]).step
+    assert [tracks.ids.tolist() for tracks in step] == [[1], [2]]
+    again = tracker.sessions["a"]
+    assert (again.stats.tracks, again.stats.highest) == (1, 2)
+    assert again.earlier is not None
+    assert set(again.earlier.rows()[1].tolist()) == {2}
+    with pytest.raises(ConfigError, match="'a' already"):
+        tracker.add(session("a"))
+    with pytest.raises(ConfigError, match="no camera 'c'"):
+        tracker.remove("c")
+
+
+def test_a_camera_far_behind_the_others_is_counted_and_troubles_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    tracker = multi(session("now"), session("late"))
+    for index in range(1, 40):
+        step = tracker.follow([seen("now", index, time=100 + index / 10), seen("late", index, time=index / 10)]).step
+        assert len(step.tracks[1]) == 0
+    assert step.tracks[0].global_ids.tolist() == [1]
+    assert tracker.identities.status().late == {"late": 39}
+    assert caplog.text.count("camera 'late'") == 1
+
+
+@pytest.mark.parametrize("offset", [3.0, -3.0])
+def test_cameras_with_another_offset_are_joined_all_the_same(offset: float) -> None:
+    tracker = multi(session("a"), session("b"))
+    for index in range(1, 40):
+        moment = index / 10
+        step = tracker.follow([seen("a", index, time=moment), seen("b", index, time=moment + offset)]).step
+    assert [len(tracks) for tracks in step] == [1, 1]
+    assert tracker.identities.status().late == {}
+
+
+def test_every_step_holds_its_events() -> None:
+    tracker = multi(session("a"), events=EventWatch([], EventsConfig()))
+    steps = [tracker.follow([seen("a", index)]).step for index in range(1, 7)]
+    assert [[event.event for event in step.events] for step in steps] == [[], [], ["identity", "enter"], [], [], []]
+    last = tracker.finish()
+    assert last is not None
+    assert [event.event for event in last.step.events] == ["leave"]
+    assert last.step.time == pytest.approx(3.0)
+
+
+class Boxes:
+    """Somebody else's tracker: an array of boxes with ids, nothing more."""
+
+    def update(self, xyxy: Floats, scores: Floats, embeddings: Floats | None, time: float) -> Floats:
+        ids = np.arange(1, len(xyxy) + 1)[:, None]
+        return np.hstack([xyxy + 1, ids, scores[:, None]]).astype(np.float32)
+
+
+def test_a_tracker_of_somebody_elses_is_enough() -> None:
+    one = session("a", tracker=Boxes())
+    step = multi(one).follow([seen("a", 1)]).step
+    assert step.tracks[0].ids.tolist() == [1]
+    assert step.tracks[0].scores.tolist() == [np.float32(0.7)]
+    assert step.tracks[0].embeddings.tolist() == [[1.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (np.array([[0, 0, 9, 9, 0.0]]), "above 0"),
+        (np.array([[0, 0, 9, 9, 1.0], [0, 0, 9, 9, 1.0]]), "each occur once"),
+        ("nonsense", "cannot be read"),
+        (np.zeros((1, 3)), "cannot be read"),
+    ],
+)
+def test_a_trackers_wrong_answer_is_named(answer: object, words: str) -> None:
+    class Wrong:
+        def update(self, xyxy: Floats, scores: Floats, embeddings: Floats | None, time: float) -> object:
+            return answer
+
+    with pytest.raises(InputError, match=f"tracker Wrong.*{words}"):
+        multi(session("a", tracker=Wrong())).follow([seen("a", 1)])

@@ -319,5 +319,5 @@ def test_tracks_that_do_not_jump_are_left_alone():
     steps, final = parted(1000)
     assert all((ids == [1, 2]).all() for step in steps for ids in step.track_ids)
     assert len(set(final.values())) == 2
-    whole, _ = parted(30, part_tracks=False)
+    whole, _ = parted(30, split_switched_tracks=False)
     assert set(np.concatenate([step.track_ids[1] for step in whole])) == {1, 2}

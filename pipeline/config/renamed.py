@@ -1,0 +1,62 @@
+"""Keys that have been renamed: the old name still works in this release, with a warning that names the new one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "cameras": {"crop": "roi"},
+    "tracker": {
+        "high_score": "track_high_thresh",
+        "low_score": "track_low_thresh",
+        "birth_score": "new_track_thresh",
+        "match_gain": "match_score",
+        "birth_iou": "new_track_iou",
+        "birth_appearance": "new_track_appearance",
+        "refind_appearance": "recover_appearance",
+        "refind_distance": "recover_distance",
+        "refind_radius": "recover_radius",
+        "refind_speed": "recover_speed",
+        "refind_growth": "recover_growth",
+    },
+    "identities": {"part_tracks": "split_switched_tracks"},
+    "output": {"blur": "anonymise"},
+}
+"""Section -> old key -> new key; `cameras` is a list of sections."""
+
+
+class RenamedKeyWarning(FutureWarning):
+    """A configuration uses a key by its old name."""
+
+
+def with_new_names(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with the present names of its keys; the one given stays as it is.
+
+    Args:
+        raw: a configuration as it was read; values of wrong types stay as they are.
+
+    Raises:
+        ValueError: a key is given under both names.
+    """
+    renamed = dict(raw)
+    for section, names in RENAMED.items():
+        value = renamed.get(section)
+        if isinstance(value, Mapping):
+            renamed[section] = _section(section, value, names)
+        elif isinstance(value, list | tuple):
+            renamed[section] = [
+                _section(f"{section}.{place}", entry, names) if isinstance(entry, Mapping) else entry
+                for place, entry in enumerate(value)
+            ]
+    return renamed
+
+
+def _section(where: str, value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    for old in names.keys() & value.keys():
+        if names[old] in value:
+            raise ValueError(f"{where}.{old} is the old name of {where}.{names[old]}: give only the new one")
+        text = f"{where}.{old} is now called {where}.{names[old]}; the old name ends with the next release"
+        warnings.warn(text, RenamedKeyWarning, stacklevel=2)
+    return {names.get(key, key): entry for key, entry in value.items()}

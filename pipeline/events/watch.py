@@ -1,0 +1,230 @@
+"""What happens, told as events while the run goes on; see `pipeline.events.schema`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
+from relaytrack.pipeline.events.schema import (
+    DwellEvent,
+    EnterEvent,
+    Event,
+    IdentityEvent,
+    LeaveEvent,
+    LineCrossEvent,
+    RevisedEvent,
+    ZoneEnterEvent,
+    ZoneLeaveEvent,
+)
+from relaytrack.pipeline.events.zones import LineWatch, ZoneWatch
+from relaytrack.pipeline.records import FrameTracks
+from relaytrack.trackers import Revision
+
+
+@dataclass(slots=True)
+class _Presence:
+    """A track that is in view."""
+
+    identity: int
+    entered: float
+    last: float
+    frames: int = 1
+
+
+class EventWatch:
+    """Turns tracks and corrections into events.
+
+    Args:
+        cameras: the cameras with their zones and lines.
+        settings: what is an event.
+        keep: identities and tracks that are remembered at the most.
+    """
+
+    def __init__(self, cameras: Sequence[CameraConfig], settings: EventsConfig, *, keep: int = 100_000) -> None:
+        self._settings = settings
+        self._leave_after = settings.leave_after
+        self._keep = keep
+        self._pending: deque[Revision] = deque()
+        self._present: dict[tuple[str, int], _Presence] = {}
+        self._ids: dict[tuple[str, int], int] = {}  # of tracks of before, too
+        self._known: dict[int, None] = {}
+        self._tracks: dict[tuple[str, int], int] = {}  # the latest track of a person in a camera
+        self._cameras: dict[str, CameraConfig] = {}
+        self._zones: dict[str, dict[str, ZoneWatch]] = {}
+        self._lines: dict[str, dict[str, LineWatch]] = {}
+        self._zero: float | None = None  # seconds since 1970 at the run's time 0
+        self._last = 0.0
+        for camera in cameras:
+            self.set_camera(camera)
+
+    def set_camera(self, camera: CameraConfig) -> None:
+        """Take up a camera's zones and lines; those that stay as they are keep their counts."""
+        before = self._cameras.get(camera.name)
+        zones, lines = self._zones.get(camera.name, {}), self._lines.get(camera.name, {})
+        settle, dwell = self._settings.settle, self._settings.dwell
+        self._zones[camera.name] = {
+            name: zones[name]
+            if before is not None and before.zones.get(name) == corners
+            else ZoneWatch(np.array(corners), settle=settle, dwell=dwell)
+            for name, corners in camera.zones.items()
+        }
+        self._lines[camera.name] = {
+            name: lines[name] if before is not None and before.lines.get(name) == ends else LineWatch(np.array(ends))
+            for name, ends in camera.lines.items()
+        }
+        self._cameras[camera.name] = camera
+
+    def remove_camera(self, name: str) -> None:
+        """Watch the camera's zones and lines no longer; people who were in view there leave in their time."""
+        for known in (self._cameras, self._zones, self._lines):
+            known.pop(name, None)
+
+    def update(self, time: float, step: Sequence[FrameTracks], revisions: Sequence[Revision] = ()) -> list[Event]:
+        """Take one moment and return what it changes.
+
+        Args:
+            time: seconds on the run's clock.
+            step: each camera's frame.
+            revisions: the association's corrections that came with it.
+        """
+        self._last = max(self._last, time)
+        for tracks in step:
+            if self._zero is None and tracks.frame.epoch is not None:
+                self._zero = tracks.frame.epoch - tracks.frame.time
+        events = self._revise(time, revisions)
+        for tracks in step:
+            events += self._presence(tracks)
+            events += self._watch(tracks)
+        events += self._departures(time)
+        return events
+
+    def finish(self) -> list[Event]:
+        """The end of the run: everybody leaves."""
+        events = self._revise(self._last)
+        for camera, zones in self._zones.items():
+            for name, zone in zones.items():
+                for change, identity, moment, seconds in zone.finish():
+                    events.append(self._zone_event(camera, name, zone, change, identity, moment, seconds))
+        return events + [self._leave(key) for key in list(self._present)]
+
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Per camera the counts of its zones (inside, total) and lines (forward, backward), by their names."""
+        return {
+            camera: {
+                **{name: {"inside": zone.inside, "total": zone.total} for name, zone in self._zones[camera].items()},
+                **{n: {"forward": line.forward, "backward": line.backward} for n, line in self._lines[camera].items()},
+            }
+            for camera in self._cameras
+        }
+
+    def _date(self, time: float) -> str | None:
+        if self._zero is None:
+            return None
+        return datetime.fromtimestamp(self._zero + time, UTC).isoformat(timespec="milliseconds")
+
+    def _common(self, camera: str, track: int, time: float, identity: int | None = None) -> dict[str, Any]:
+        known = self._ids.get((camera, track), 0) if identity is None else identity
+        rounded = round(time, 3)
+        return {"time": rounded, "date": self._date(rounded), "camera": camera, "track": track, "identity": known}
+
+    def _revise(self, now: float, revisions: Sequence[Revision] = ()) -> list[Event]:
+        """The corrections up to this step's time."""
+        self._pending.extend(revisions)
+        found: list[Event] = []
+        while self._pending and self._pending[0].time <= now:
+            change = self._pending.popleft()
+            key = (change.camera, change.track)
+            if self._ids.get(key, change.old) == change.new:
+                continue
+            self._ids[key] = change.new
+            if key in self._present:
+                self._present[key].identity = change.new
+            self._rename(change.camera, change.old, change.new)
+            common = self._common(change.camera, change.track, change.time, change.new)
+            found.append(RevisedEvent(**common, old=change.old, kind=change.kind))
+        return found
+
+    def _rename(self, camera: str, old: int, new: int) -> None:
+        """A person in a zone or before a line has another number now."""
+        for zone in self._zones.get(camera, {}).values():
+            zone.rename(old, new)
+        for line in self._lines.get(camera, {}).values():
+            line.rename(old, new)
+
+    def _presence(self, tracks: FrameTracks) -> list[Event]:
+        """Who came into view, and whose number is another one now."""
+        camera, time = tracks.frame.camera, tracks.frame.time
+        found: list[Event] = []
+        for track, identity in zip(tracks.ids.tolist(), tracks.global_ids.tolist(), strict=True):
+            key = (camera, track)
+            presence = self._present.get(key)
+            before = self._ids.get(key)
+            self._ids[key] = identity
+            common = self._common(camera, track, time)
+            if identity not in self._known:
+                self._known[identity] = None
+                found.append(IdentityEvent(**common))
+            if before is not None and before != identity:
+                found.append(RevisedEvent(**common, old=before, kind="merge" if identity < before else "split"))
+                self._rename(camera, before, identity)
+            if presence is None:
+                self._present[key] = _Presence(identity, time, time)
+                found.append(EnterEvent(**common))
+            else:
+                presence.identity, presence.last, presence.frames = identity, time, presence.frames + 1
+        for memory in (self._ids, self._known, self._tracks):
+            while len(memory) > self._keep:
+                del memory[next(iter(memory))]  # type: ignore[arg-type]
+        return found
+
+    def _departures(self, now: float) -> list[Event]:
+        """Who has been out of view for long enough."""
+        gone = [key for key, presence in self._present.items() if now - presence.last > self._leave_after]
+        return [self._leave(key) for key in gone]
+
+    def _leave(self, key: tuple[str, int]) -> Event:
+        presence = self._present.pop(key)
+        common = self._common(*key, presence.last, presence.identity)
+        return LeaveEvent(**common, entered=round(presence.entered, 3), frames=presence.frames)
+
+    def _watch(self, tracks: FrameTracks) -> list[Event]:
+        """Zones and lines, by the feet in the source's full picture."""
+        camera, time = tracks.frame.camera, tracks.frame.time
+        zones, lines = self._zones.get(camera, {}), self._lines.get(camera, {})
+        if not zones and not lines:
+            return []
+        boxes = tracks.xyxy.astype(np.float64)
+        feet = np.column_stack(((boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3])) + tracks.frame.roi_origin
+        ids, rows = np.unique(tracks.global_ids, return_index=True)
+        feet = feet[rows]
+        for identity, row in zip(ids.tolist(), rows.tolist(), strict=True):
+            self._tracks[camera, identity] = int(tracks.ids[row])
+        found: list[Event] = []
+        for name, zone in zones.items():
+            for change, identity, moment, seconds in zone.update(time, ids, feet):
+                found.append(self._zone_event(camera, name, zone, change, identity, moment, seconds))
+        for name, line in lines.items():
+            for direction, identity in line.update(time, ids, feet):
+                common = self._common(camera, self._tracks[camera, identity], time, identity)
+                found.append(
+                    LineCrossEvent(
+                        **common, line=name, direction=direction, forward=line.forward, backward=line.backward
+                    )
+                )
+        return found
+
+    def _zone_event(
+        self, camera: str, name: str, zone: ZoneWatch, change: str, identity: int, moment: float, seconds: float
+    ) -> Event:
+        common = self._common(camera, self._tracks.get((camera, identity), 0), moment, identity)
+        if change == "enter":
+            return ZoneEnterEvent(**common, zone=name, inside=zone.inside, total=zone.total)
+        if change == "dwell":
+            return DwellEvent(**common, zone=name, seconds=round(seconds, 3))
+        return ZoneLeaveEvent(**common, zone=name, inside=zone.inside, total=zone.total, seconds=round(seconds, 3))

@@ -1,0 +1,168 @@
+"""The identity service: tracklet messages in, identities and corrections out."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
+from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
+
+LOG = logging.getLogger("relaytrack.identities")
+MAX_LATE = 4.0
+"""Seconds by which a camera may be behind the others: the association takes a track for live for 5 s."""
+_REMEMBERED = 100_000  # tracks whose last identity is kept for late messages
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityStatus:
+    """How the service is doing.
+
+    Attributes:
+        watermark: the newest time seen, seconds on the run's clock; None before the first message.
+        messages: messages used; late: by camera, messages that came too late and were left out.
+        revisions: corrections made.
+    """
+
+    watermark: float | None
+    messages: int
+    late: Mapping[str, int]
+    revisions: int
+
+
+class IdentityService(Protocol):
+    """Gives the tracks of all cameras identities. It may live in another process."""
+
+    def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
+        """Decide one moment, at most one message per camera.
+
+        A message that lies more than a fixed time behind the newest, or not after the last of its camera, is left
+        out and counted; its tracks keep the identities that they had.
+        """
+
+    def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
+        """Set a camera's ground plane from now on; None takes it away."""
+
+    def final_identities(self) -> Mapping[tuple[str, int], int]:
+        """The identity of every (camera, track id), after all corrections."""
+
+    def status(self) -> IdentityStatus:
+        """How the service is doing; may be called from any thread."""
+
+    def close(self) -> None:
+        """Let go of the store."""
+
+
+class LocalIdentityService:
+    """The service in this process.
+
+    Args:
+        associator: decides; made with `max_late` at least as large as the one here.
+        store: the associator's store, closed with the service.
+        cameras: the order in which the cameras of one moment are decided; others follow by name. The result then
+            does not depend on the order in which messages arrive.
+        max_late: seconds by which a message may be behind the newest one.
+    """
+
+    def __init__(
+        self,
+        associator: IdentityAssociator,
+        *,
+        store: IdentityStore | None = None,
+        cameras: Sequence[str] = (),
+        max_late: float = MAX_LATE,
+    ) -> None:
+        self._associator = associator
+        self._store = store
+        self._order = {name: place for place, name in enumerate(cameras)}
+        self._max_late = max_late
+        self._busy = threading.Lock()
+        self._watermark = -math.inf
+        self._newest: dict[str, float] = {}
+        self._last: dict[tuple[str, int], int] = {}
+        self._late: Counter[str] = Counter()
+        self._messages = self._revisions = 0
+
+    def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
+        """See `IdentityService.update`.
+
+        Raises:
+            TrackerError: a message's arrays do not fit together.
+        """
+        with self._busy:
+            return self._update(messages)
+
+    def _update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
+        in_order = sorted(range(len(messages)), key=lambda place: self._place(messages[place]))
+        used: list[int] = []
+        for place in in_order:
+            frame = messages[place].frame
+            if self._in_time(frame.camera, frame.time):
+                used.append(place)
+            else:
+                self._leave_out(frame.camera, frame.time)
+        step = self._associator.update([messages[place].view() for place in used])
+        self._messages += len(used)
+        self._revisions += len(step.revisions)
+        ids = [np.array([self._last.get((m.frame.camera, i), 0) for i in m.ids.tolist()], np.int64) for m in messages]
+        tracks = [message.ids for message in messages]
+        for place, global_ids, track_ids in zip(used, step.global_ids, step.track_ids, strict=True):
+            ids[place], tracks[place] = global_ids, track_ids
+            camera = messages[place].frame.camera
+            for track, identity in zip(messages[place].ids.tolist(), global_ids.tolist(), strict=True):
+                self._last.pop((camera, track), None)
+                self._last[camera, track] = identity
+        for change in step.revisions:
+            if (change.camera, change.track) in self._last:
+                self._last[change.camera, change.track] = change.new
+        while len(self._last) > _REMEMBERED:
+            del self._last[next(iter(self._last))]
+        return IdentityAnswer(tuple(ids), tuple(tracks), step.revisions)
+
+    def _place(self, message: TrackletMessage) -> tuple[int, str, float]:
+        camera = message.frame.camera
+        return self._order.get(camera, len(self._order)), camera, -message.frame.time
+
+    def _in_time(self, camera: str, time: float) -> bool:
+        """Whether a message may still count; takes note of it if so."""
+        if not time >= self._watermark - self._max_late or time <= self._newest.get(camera, -math.inf):
+            return False
+        self._watermark = max(self._watermark, time)
+        self._newest[camera] = time
+        return True
+
+    def _leave_out(self, camera: str, time: float) -> None:
+        self._late[camera] += 1
+        if self._late[camera] == 1:
+            LOG.warning(
+                "camera %r: a frame is %.1f s behind the newest and gets no new identities; is its offset right?",
+                camera,
+                self._watermark - time,
+            )
+
+    def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
+        """See `IdentityService.calibrate`."""
+        with self._busy:
+            self._associator.calibrate(camera, plane)
+
+    def final_identities(self) -> Mapping[tuple[str, int], int]:
+        """See `IdentityService.final_identities`."""
+        with self._busy:
+            return self._associator.finalize()
+
+    def status(self) -> IdentityStatus:
+        """See `IdentityService.status`."""
+        watermark = None if self._watermark == -math.inf else self._watermark
+        return IdentityStatus(watermark, self._messages, dict(self._late), self._revisions)
+
+    def close(self) -> None:
+        """See `IdentityService.close`."""
+        if self._store is not None:
+            self._store.close()

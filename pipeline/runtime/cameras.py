@@ -1,0 +1,257 @@
+"""The desk where cameras join a run, change, pause and leave, while the others go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from relaytrack.pipeline import build
+from relaytrack.pipeline.clock import RunClock
+from relaytrack.pipeline.config.ground import ground_plane
+from relaytrack.pipeline.config.schema import CameraConfig, Config, default_name
+from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.sources import create_source, is_live
+from relaytrack.pipeline.sources.base import Source, SourceStats
+from relaytrack.pipeline.sources.synchroniser import CameraState, FrameSynchronizer
+from relaytrack.pipeline.tracking.backfill import EarlierBoxes
+from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
+from relaytrack.pipeline.tracking.session import CameraSession
+from relaytrack.pipeline.tracking.tracker import Tracker
+
+News = Callable[[Literal["added", "removed"], CameraConfig], None]
+
+_SETTINGS = {"zones", "lines", "ground"}
+"""What changes without another source."""
+_READING = {"max_fps", "offset", "fps", "transport", "live"}
+"""What asks for another source, but leaves the pictures as they are: tracks go on."""
+
+
+class CameraDesk:
+    """Knows the cameras of a run, and lets them come and go.
+
+    Args:
+        config: the run's configuration.
+        detector: where detections come from.
+        multi: tracks the cameras' people.
+        clock: the run's clock.
+        stop: set when the run is to end.
+        live: whether the run is live: its frames carry dates, and nothing waits for its end.
+        tracker: makes each camera's tracker; None takes the configured one.
+        given: sources of one's own, by camera name.
+
+    Attributes:
+        synchronizer: reads the cameras; set before anything but `begin` is called.
+        changed: whether cameras came, went or were given another source since the start.
+        on_change: told of every camera that comes or goes.
+    """
+
+    synchronizer: FrameSynchronizer
+
+    def __init__(
+        self,
+        config: Config,
+        detector: Detector,
+        multi: MultiCameraTracker,
+        *,
+        clock: RunClock,
+        stop: threading.Event,
+        live: bool,
+        tracker: Callable[[CameraConfig], Tracker] | None = None,
+        given: Mapping[str, Source] | None = None,
+    ) -> None:
+        self._config = config
+        self._detector = detector
+        self._multi = multi
+        self._clock, self._stop, self._live = clock, stop, live
+        self._tracker = tracker
+        self._given = dict(given or {})
+        self._busy = threading.RLock()
+        self._before: dict[str, SourceStats] = {}  # of sources that a camera had before, and of cameras that left
+        self._tracks_before: dict[str, int] = {}
+        self.changed = False
+        self.on_change: News = lambda kind, camera: None
+
+    # the start
+
+    def begin(self, camera: CameraConfig) -> None:
+        """Make a camera of the start ready, without opening it.
+
+        Raises:
+            ConfigError: its address cannot be used.
+        """
+        source = self._given.get(camera.name) or self._source(camera)
+        self._multi.add(self._session(camera, source))
+
+    def sources(self) -> list[Source]:
+        """The present cameras' sources, in order."""
+        return [session.source for session in self._multi.sessions.values() if session.source is not None]
+
+    # while the run goes on
+
+    def add(self, camera: CameraConfig, source: Source | None = None) -> str:
+        """Take up a camera; see `Pipeline.add_camera`."""
+        with self._busy:
+            taken = list(self._multi.sessions)
+            if not camera.name:
+                camera = camera.model_copy(update={"name": default_name(camera, len(taken) + 1, taken)})
+            if camera.name in taken:
+                raise ConfigError(f"there is a camera {camera.name!r} already")
+            plane = ground_plane(camera)
+            session = self._session(camera, source or self._source(camera, joins=True))
+            self.changed = True
+            self._multi.add(session)
+            if plane is not None:
+                self._multi.identities.calibrate(camera.name, plane)
+            self.on_change("added", camera)
+            assert session.source is not None, "it was made above"
+            self.synchronizer.add(session.source)
+            return camera.name
+
+    def remove(self, name: str) -> None:
+        """Let a camera go; see `Pipeline.remove_camera`."""
+        with self._busy:
+            session = self._find(name)
+            self.changed = True
+            self.synchronizer.remove(name)
+            self._retire(session)
+            self._multi.remove(name)
+            if session.config.ground is not None:
+                self._multi.identities.calibrate(name, None)
+            self._tracks_before[name] = self._tracks_before.get(name, 0) + session.stats.tracks
+            self.on_change("removed", session.config)
+
+    def pause(self, name: str) -> None:
+        """Take no frames of a camera for now."""
+        with self._busy:
+            session = self._find(name)
+            if not session.paused:
+                session.paused = self.changed = True
+                self.synchronizer.pause(name)
+
+    def resume(self, name: str) -> None:
+        """Take its frames again."""
+        with self._busy:
+            session = self._find(name)
+            if not session.paused:
+                return
+            session.paused = False
+            if session.source is not None and session.source.live and name not in self._given:
+                self._exchange(session, self._source(session.config, joins=True))
+            else:
+                self.synchronizer.resume(name)
+
+    def change(self, camera: CameraConfig) -> None:
+        """Give a camera other settings; see `Pipeline.change_camera`."""
+        with self._busy:
+            session = self._find(camera.name)
+            before = session.config
+            names = type(camera).model_fields
+            changed = {key for key in names if getattr(camera, key) != getattr(before, key)}
+            if not changed:
+                return
+            plane = ground_plane(camera)
+            if changed - _SETTINGS - _READING:
+                source = self._source(camera, joins=True)  # fails before anything has changed
+                self.remove(camera.name)
+                self.add(camera, source)
+                return
+            if changed & _READING and not session.paused:
+                source = self._source(camera, joins=True)
+                self._multi.change(camera)
+                self.changed = True
+                self._exchange(session, source)
+            else:
+                self._multi.change(camera)
+            if "ground" in changed:
+                self._multi.identities.calibrate(camera.name, plane)
+            self.on_change("added", camera)
+
+    # what is known
+
+    def names(self) -> list[str]:
+        """The present cameras."""
+        return list(self._multi.sessions)
+
+    def settings(self) -> list[CameraConfig]:
+        """The present cameras' settings."""
+        return [session.config for session in self._multi.sessions.values()]
+
+    def status(self, name: str) -> tuple[bool, CameraState, tuple[int, int] | None, SourceStats, int]:
+        """Whether a camera is live, what it does, its pictures' size, its counts, and how many frames wait."""
+        session = self._multi.sessions.get(name)
+        source = None if session is None else session.source
+        state = self.synchronizer.states().get(name, "ended")
+        waiting = self.synchronizer.depth().get(name, 0)
+        if session is None or source is None:
+            return False, state, None, SourceStats(), waiting
+        return source.live, state, source.size, self._stats(name, source), waiting
+
+    def counts(self) -> tuple[dict[str, SourceStats], dict[str, int]]:
+        """Per camera, those that left included: what happened to its frames, and its confirmed tracks."""
+        sessions = self._multi.sessions
+        stats = {name: self._stats(name, session.source) for name, session in sessions.items()}
+        tracks = {name: self._tracks_before.get(name, 0) + one.stats.tracks for name, one in sessions.items()}
+        return {**self._before, **stats}, {**self._tracks_before, **tracks}
+
+    def earlier(self) -> dict[str, EarlierBoxes]:
+        """Boxes of before tracks were confirmed, by camera, where they were kept."""
+        sessions = self._multi.sessions.items()
+        return {name: session.earlier for name, session in sessions if session.earlier is not None}
+
+    def close(self) -> None:
+        """Close all cameras."""
+        self.synchronizer.close()
+
+    # helpers
+
+    def _find(self, name: str) -> CameraSession:
+        session = self._multi.sessions.get(name)
+        if session is None:
+            raise ConfigError(f"there is no camera {name!r}")
+        return session
+
+    def _source(self, camera: CameraConfig, *, joins: bool = False) -> Source:
+        """The source of a camera; one that joins a run is sought until found, and a recording begins now."""
+        options = self._config.input
+        if joins:
+            options = options.model_copy(update={"on_start_failure": "retry"})
+            newest = self.synchronizer.newest
+            if newest is not None and not is_live(camera, self._config.run):
+                camera = camera.model_copy(update={"offset": camera.offset + newest})
+        zero = self._clock.zero if self._live else None
+        return create_source(camera, options, self._config.run, started=self._clock.started, stop=self._stop, zero=zero)
+
+    def _session(self, camera: CameraConfig, source: Source) -> CameraSession:
+        tracker = None if self._tracker is None else self._tracker(camera)
+        return build.create_session(
+            self._config, camera, self._detector, source=source, tracker=tracker, keep_earlier=not self._live
+        )
+
+    def _exchange(self, session: CameraSession, source: Source) -> None:
+        """Read a camera from another source from now on."""
+        self._retire(session)
+        session.source = source
+        self.synchronizer.replace(session.name, source)
+
+    def _retire(self, session: CameraSession) -> None:
+        """Keep the counts of a source that is no longer read."""
+        if session.source is not None:
+            self._before[session.name] = self._stats(session.name, session.source)
+
+    def _stats(self, name: str, source: Source | None) -> SourceStats:
+        """A camera's counts with those of the sources that it had before."""
+        before = self._before.get(name)
+        now = SourceStats() if source is None else source.stats
+        if before is None:
+            return now
+        return replace(
+            now,
+            frames=before.frames + now.frames,
+            dropped=before.dropped + now.dropped,
+            broken=before.broken + now.broken,
+            reconnects=before.reconnects + now.reconnects,
+            warning=now.warning or before.warning,
+        )

@@ -1,0 +1,141 @@
+"""From observations to steps: the cameras' trackers, the identity service and the events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.identity.service import IdentityService
+from relaytrack.pipeline.records import NO_IMAGES, FrameTracks, Images, Ints, Observation, Step
+from relaytrack.pipeline.tracking.session import CameraSession
+
+_GONE = 10_000  # names of cameras that left, whose highest track id is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A step on its way to the receivers: the facts, and the raw pictures that nobody has been hidden in yet."""
+
+    step: Step
+    raw: Images = field(default_factory=lambda: NO_IMAGES)
+
+
+class MultiCameraTracker:
+    """Tracks the people of all cameras and gives them identities.
+
+    Cameras come, change and go while it works; all methods may be called from any thread.
+
+    Args:
+        sessions: the cameras at the start.
+        identities: joins the cameras' tracks.
+        events: tells what happens; None tells nothing.
+    """
+
+    def __init__(
+        self,
+        sessions: Iterable[CameraSession],
+        identities: IdentityService,
+        events: EventWatch | None = None,
+    ) -> None:
+        self._busy = threading.Lock()
+        self._sessions: dict[str, CameraSession] = {session.name: session for session in sessions}
+        self._highest: dict[str, int] = {}
+        self._time = 0.0
+        self.identities = identities
+        self.events = events
+
+    @property
+    def sessions(self) -> Mapping[str, CameraSession]:
+        """The cameras by name, in the order in which they came."""
+        return dict(self._sessions)
+
+    def add(self, session: CameraSession) -> None:
+        """Take up a camera. One that was there before by this name gets new track ids.
+
+        Raises:
+            ConfigError: there is a camera of that name.
+        """
+        with self._busy:
+            if session.name in self._sessions:
+                raise ConfigError(f"there is a camera {session.name!r} already")
+            session.first_id = self._highest.pop(session.name, session.first_id)
+            session.stats.highest = session.first_id
+            self._sessions = {**self._sessions, session.name: session}
+            if self.events is not None:
+                self.events.set_camera(session.config)
+
+    def remove(self, name: str) -> CameraSession:
+        """Let a camera go; frames of it that are still on their way are passed over.
+
+        Raises:
+            ConfigError: there is no such camera.
+        """
+        with self._busy:
+            sessions = dict(self._sessions)
+            session = sessions.pop(name, None)
+            if session is None:
+                raise ConfigError(f"there is no camera {name!r}")
+            self._sessions = sessions
+            self._highest[name] = session.stats.highest
+            while len(self._highest) > _GONE:
+                del self._highest[next(iter(self._highest))]
+            if self.events is not None:
+                self.events.remove_camera(name)
+            return session
+
+    def change(self, config: CameraConfig) -> None:
+        """Give a camera other settings that need no other source: zones, lines.
+
+        Raises:
+            ConfigError: there is no such camera.
+        """
+        with self._busy:
+            if config.name not in self._sessions:
+                raise ConfigError(f"there is no camera {config.name!r}")
+            self._sessions[config.name].config = config
+            if self.events is not None:
+                self.events.set_camera(config)
+
+    def follow(self, observations: Sequence[Observation]) -> Moment:
+        """Take one moment's observations, at most one per camera."""
+        with self._busy:
+            seen = [(self._sessions[one.frame.camera], one) for one in observations if self._knows(one)]
+            tracked = [session.track(one) for session, one in seen]
+            answer = self.identities.update([message for message, _ in tracked])
+            tracks = tuple(
+                _named(found, ids, own)
+                for (_, found), ids, own in zip(tracked, answer.global_ids, answer.track_ids, strict=True)
+            )
+            time = max((one.frame.time for _, one in seen), default=self._time)
+            self._time = max(self._time, time)
+            events = () if self.events is None else tuple(self.events.update(time, tracks, answer.revisions))
+        raw = {one.frame.camera: one.image for _, one in seen if one.image is not None}
+        return Moment(Step(time, tracks, answer.revisions, events), raw)
+
+    def finish(self) -> Moment | None:
+        """What the end of the run makes known: everybody leaves. None where that is nothing."""
+        with self._busy:
+            events = () if self.events is None else tuple(self.events.finish())
+        return Moment(Step(self._time, events=events)) if events else None
+
+    def _knows(self, seen: Observation) -> bool:
+        return seen.frame.camera in self._sessions
+
+
+def _named(tracks: FrameTracks, global_ids: Ints, track_ids: Ints) -> FrameTracks:
+    """Tracks with identities; those of which none is known (they came too late) are left out."""
+    known = global_ids > 0
+    if known.all():
+        return replace(tracks, ids=track_ids, global_ids=global_ids)
+    return replace(
+        tracks,
+        ids=track_ids[known],
+        global_ids=global_ids[known],
+        xyxy=tracks.xyxy[known],
+        scores=tracks.scores[known],
+        embeddings=tracks.embeddings[known],
+    )

@@ -1,0 +1,116 @@
+"""What a tracker is to the pipeline, and how one of somebody else's is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.records import Floats, Ints
+from relaytrack.trackers import Backfill, DeepSort
+
+_SAME = 0.3  # intersection over union from which a track's box and a detection are one person's
+
+
+class Tracker(Protocol):
+    """Follows the people of one camera.
+
+    `trackers.DeepSort` is one. A tracker of somebody else's needs nothing but this method.
+    """
+
+    def update(self, xyxy: Floats, scores: Floats, embeddings: Floats | None, time: float) -> Any:
+        """Take in the next frame's detections.
+
+        Args:
+            xyxy: (N, 4) float32 boxes in pixels of the frame.
+            scores: (N,) float32.
+            embeddings: (N, D) float32, a row of NaN where there is none.
+            time: seconds, ascending.
+
+        Returns:
+            The tracks to show: an object with `ids` (M,) whole numbers above 0, each once, and `xyxy` (M, 4), and
+            where it knows them `indices` (M,), which detection each comes from (-1: none). Or an array (M, 5) or wider
+            of x1, y1, x2, y2, id; further columns are not read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A tracker's answer for one frame.
+
+    Attributes:
+        ids: (M,) int64; xyxy: (M, 4) float32.
+        indices: (M,) int64, the detection that each track was updated with; -1 where none is known.
+        earlier: boxes of before a track was confirmed, known only now; None where a tracker has none.
+    """
+
+    ids: Ints
+    xyxy: Floats
+    indices: Ints
+    earlier: Backfill | None = None
+
+
+def run_tracker(
+    tracker: Tracker,
+    xyxy: Floats,
+    scores: Floats,
+    embeddings: Floats,
+    time: float,
+    *,
+    frame_size: tuple[int, int],
+    warp: NDArray[np.float64] | None,
+) -> Tracked:
+    """Give a frame to a tracker of any kind.
+
+    Raises:
+        TrackerError: from `DeepSort`.
+        InputError: what another tracker returned cannot be read.
+    """
+    vectors = embeddings if embeddings.shape[1] else None
+    if isinstance(tracker, DeepSort):
+        found = tracker.update(xyxy, scores, vectors, time, frame_size=frame_size, warp=warp)
+        shown = ~found.coasting
+        return Tracked(found.ids[shown], found.xyxy[shown], found.indices[shown], tracker.pop_backfill())
+    return _read(tracker.update(xyxy, scores, vectors, time), xyxy, type(tracker).__name__)
+
+
+def _read(answer: Any, xyxy: Floats, name: str) -> Tracked:
+    """Make one shape of what trackers return."""
+    try:
+        if hasattr(answer, "ids"):
+            ids = np.asarray(answer.ids, np.int64).reshape(-1)
+            boxes = np.asarray(answer.xyxy, np.float32).reshape(-1, 4)
+            indices = getattr(answer, "indices", None)
+        else:
+            table = np.asarray(answer, np.float64)
+            table = table.reshape(0, 5) if table.size == 0 else table
+            ids, boxes, indices = table[:, 4].astype(np.int64), table[:, :4].astype(np.float32), None
+        if indices is None:
+            indices = _nearest(boxes, xyxy)
+        indices = np.asarray(indices, np.int64).reshape(-1)
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"tracker {name}: its answer cannot be read ({error})") from None
+    if not len(ids) == len(boxes) == len(indices):
+        raise InputError(f"tracker {name}: {len(ids)} ids, {len(boxes)} boxes and {len(indices)} indices")
+    if len(ids) and (ids.min() < 1 or len(np.unique(ids)) != len(ids)):
+        raise InputError(f"tracker {name}: ids must be above 0 and each occur once in a frame")
+    if len(indices) and (indices.min() < -1 or indices.max() >= len(xyxy)):
+        raise InputError(f"tracker {name}: an index names no detection")
+    order = np.argsort(ids, kind="stable")
+    return Tracked(ids[order], boxes[order], indices[order])
+
+
+def _nearest(boxes: Floats, detections: Floats) -> Ints:
+    """The detection that each box (M, 4) overlaps most, -1 where none overlaps enough."""
+    if not len(boxes) or not len(detections):
+        return np.full(len(boxes), -1, np.int64)
+    low = np.maximum(boxes[:, None, :2], detections[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], detections[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    area, other = (np.prod(some[:, 2:] - some[:, :2], axis=1) for some in (boxes, detections))
+    overlap = shared / np.maximum(area[:, None] + other - shared, 1e-9)
+    best = overlap.argmax(axis=1)
+    return np.where(overlap.max(axis=1) >= _SAME, best, -1).astype(np.int64)

@@ -1,0 +1,252 @@
+"""Sinks on threads of their own: nobody waits for another, and nobody's failure ends the run with a traceback."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.errors import OutputError, SinkError
+from relaytrack.pipeline.records import Images, Step
+from relaytrack.pipeline.runtime.sink_host import SinkHost
+
+PICTURE = np.zeros((4, 4, 3), np.uint8)
+
+
+class Keep:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.news: list[str] = []
+        self.closed = 0
+
+    def write(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def camera_added(self, camera: CameraConfig) -> None:
+        self.news.append(f"+{camera.name} after {len(self.steps)}")
+
+    def camera_removed(self, name: str) -> None:
+        self.news.append(f"-{name} after {len(self.steps)}")
+
+
+class Failing(Keep):
+    """A sink that fails at some of its calls."""
+
+    def __init__(self, error: Exception, times: int = 1_000_000) -> None:
+        super().__init__()
+        self.error, self.left = error, times
+
+    def write(self, step: Step) -> None:
+        if self.left > 0:
+            self.left -= 1
+            raise self.error
+        super().write(step)
+
+
+class Stuck(Keep):
+    """A sink that hangs until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+
+    def write(self, step: Step) -> None:
+        self.free.wait(60)
+        super().write(step)
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    sink = Stuck()
+    yield sink
+    sink.free.set()
+
+
+def steps(count: int) -> list[Step]:
+    return [Step(float(k), images={"a": PICTURE}, drawn={"a": PICTURE}) for k in range(count)]
+
+
+def test_one_of_ten_sinks_that_hangs_for_good_costs_the_others_nothing(stuck: Stuck) -> None:
+    host, others = SinkHost(), [Keep() for _ in range(9)]
+    host.add(stuck, when_full="drop_oldest", queue=4)
+    for sink in others:
+        host.add(sink)
+    begin = time.monotonic()
+    for step in steps(500):
+        host.put(step)
+    assert time.monotonic() - begin < 2
+    while any(status.waiting for name, status in host.status().items() if name != "Stuck"):
+        time.sleep(0.01)
+    status = host.status()
+    assert [len(sink.steps) for sink in others] == [500] * 9
+    assert status["Stuck"].dropped >= 500 - 5
+    assert status["Stuck"].waiting == 4
+    assert sum(one.dropped for name, one in status.items() if name != "Stuck") == 0
+    host.close(timeout=0.2)
+
+
+def test_a_sink_that_blocks_gets_every_step_in_order() -> None:
+    class Slow(Keep):
+        def write(self, step: Step) -> None:
+            time.sleep(0.002)
+            super().write(step)
+
+    host, slow = SinkHost(), Slow()
+    host.add(slow, when_full="block", queue=2)
+    for step in steps(50):
+        host.put(step)
+        assert host.status()["Slow"].waiting <= 2
+    host.close()
+    assert [step.time for step in slow.steps] == [float(k) for k in range(50)]
+    assert slow.closed == 1
+    assert host.status()["Slow"].state == "closed"
+
+
+def test_a_sink_that_is_disabled_is_told_once_and_closed(caplog: pytest.LogCaptureFixture) -> None:
+    host, bad, good = SinkHost(), Failing(ConnectionError("no route to rtsp://bob:s3cret@door/1")), Keep()
+    host.add(bad, name="mqtt", on_error="disable")
+    host.add(good)
+    for step in steps(20):
+        host.put(step)
+    host.close()
+    assert len(good.steps) == 20
+    assert caplog.text.count("sink mqtt: ConnectionError: no route") == 1
+    assert "s3cret" not in caplog.text
+    assert host.status()["mqtt"].state == "disabled"
+    assert bad.closed == 1
+
+
+def test_a_failure_that_counts_ends_the_run_as_one_line() -> None:
+    host = SinkHost()
+    host.add(Failing(ConnectionError("gone")), name="far", on_error="fail")
+
+    def run() -> None:
+        for step in steps(1000):
+            host.put(step)
+            time.sleep(0.001)
+
+    with pytest.raises(SinkError, match=r"^sink far: ConnectionError: gone$"):
+        run()
+    with pytest.raises(SinkError):
+        host.close()
+
+
+def test_an_error_of_ours_keeps_its_words() -> None:
+    host = SinkHost(on_error="fail")
+    host.add(Failing(OutputError("out/a.txt: disk full")))
+    host.put(steps(1)[0])
+    with pytest.raises(OutputError, match=r"^out/a.txt: disk full$"):
+        host.close()
+
+
+def test_a_failing_close_is_a_failure_too() -> None:
+    class Unclosable(Keep):
+        def close(self) -> None:
+            raise OutputError("disk full at the end")
+
+    host = SinkHost(on_error="fail")
+    host.add(Unclosable())
+    with pytest.raises(OutputError, match="at the end"):
+        host.close()
+
+
+def test_a_sink_that_is_tried_again_loses_no_step_and_is_reported_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relaytrack.pipeline.runtime.sink_host._FIRST_PAUSE", 0.005)
+    host, shaky = SinkHost(), Failing(ConnectionError("away"), times=4)
+    host.add(shaky, name="shaky", on_error="retry")
+    for step in steps(10):
+        host.put(step)
+    limit = time.monotonic() + 10
+    while len(shaky.steps) < 10 and time.monotonic() < limit:
+        time.sleep(0.01)
+    host.close()
+    assert [step.time for step in shaky.steps] == [float(k) for k in range(10)]
+    assert caplog.text.count("away") == 1
+    assert caplog.text.count("works again") == 1
+
+
+def test_the_end_does_not_wait_for_a_sink_that_is_tried_again() -> None:
+    host = SinkHost()
+    host.add(Failing(ConnectionError("away")), on_error="retry")
+    host.put(steps(1)[0])
+    begin = time.monotonic()
+    host.close()
+    assert time.monotonic() - begin < 5
+
+
+def test_pictures_go_only_to_sinks_that_declare_them() -> None:
+    class Pixels(Keep):
+        needs_pixels = True
+
+    class Drawn(Keep):
+        needs_drawn = True
+
+    asked: list[tuple[bool, bool]] = []
+
+    def prepare(step: Step, raw: Images, *, pixels: bool, drawn: bool) -> Step:
+        asked.append((pixels, drawn))
+        return step
+
+    host, plain, seen, painted = SinkHost(prepare), Keep(), Pixels(), Drawn()
+    for sink in (plain, seen, painted):
+        host.add(sink)
+    host.put(steps(1)[0])
+    host.close()
+    assert asked == [(True, True)]
+    assert [bool(sink.steps[0].images) for sink in (plain, seen, painted)] == [False, True, False]
+    assert [bool(sink.steps[0].drawn) for sink in (plain, seen, painted)] == [False, False, True]
+
+
+def test_a_sink_may_want_pictures_only_now_and_then() -> None:
+    class Page(Keep):
+        needs_drawn = False
+
+    asked: list[bool] = []
+
+    def prepare(step: Step, raw: Images, *, pixels: bool, drawn: bool) -> Step:
+        asked.append(drawn)
+        return step
+
+    host, page = SinkHost(prepare), Page()
+    host.add(page)
+    for wanted in (False, True, False):
+        page.needs_drawn = wanted
+        host.put(steps(1)[0])
+    host.close()
+    assert asked == [False, True, False]
+    assert [bool(step.drawn) for step in page.steps] == [False, True, False]
+
+
+def test_news_of_cameras_come_in_order_with_the_steps() -> None:
+    host, sink = SinkHost(), Keep()
+    host.add(sink)
+    host.put(steps(1)[0])
+    host.camera_added(CameraConfig(url="x", name="gate"))
+    host.put(steps(1)[0])
+    host.camera_removed("gate")
+    host.close()
+    assert sink.news == ["+gate after 1", "-gate after 2"]
+
+
+def test_sinks_come_and_go_while_the_run_goes_on() -> None:
+    host, first, second = SinkHost(), Keep(), Keep()
+    assert host.add(first, name="one") == "one"
+    host.put(steps(1)[0])
+    assert host.add(second, name="one") == "one-2"
+    host.put(steps(1)[0])
+    host.remove("one")
+    host.put(steps(1)[0])
+    host.close()
+    assert (len(first.steps), len(second.steps)) == (2, 2)
+    assert first.closed == second.closed == 1
