@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.dates import shown
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.palette import IdentityColors, ink_on
@@ -40,7 +40,8 @@ class Painter:
         trail: seconds of path drawn behind a person; 0 for none.
         colors: the identities' colours.
 
-    A frame that knows its date (live runs) gets local date and time in its corner, another the run's own clock.
+    A frame that knows its date (live runs) gets date, time and zone of the place in its corner, another the run's own
+    clock.
     """
 
     def __init__(self, name: str, *, trail: float = 2.0, colors: IdentityColors | None = None) -> None:
@@ -154,9 +155,9 @@ class Painter:
         blend(image, clock, image.shape[1] - clock.size[0] - margin, margin)
 
     def clock(self, time: float) -> str:
-        """The text of the clock: `m:ss.s` of the run, or local date and time in a live run."""
+        """The text of the clock: `m:ss.s` of the run, or date, time and zone of the place in a live run."""
         if self._zero is not None:
-            return datetime.fromtimestamp(self._zero + time).strftime("%Y-%m-%d %H:%M:%S")
+            return shown(self._zero + time)
         return format_time(time)
 
 

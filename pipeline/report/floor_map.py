@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from relaytrack.pipeline.dates import by_start
 from relaytrack.pipeline.report.markup import Markup, join, tag
 from relaytrack.pipeline.results.run_data import RunData
 
@@ -65,7 +66,8 @@ def floor_map(data: RunData, planes: Mapping[str, Plane]) -> Markup | None:
 def _trails(data: RunData, camera: str, plane: Plane) -> list[tuple[int, NDArray[np.float64]]]:
     """The pieces of walks that one camera saw: (identity, (N, 2) metres)."""
     single = data.folder / "global" / f"{camera}.txt"
-    paths = [single] if single.exists() else sorted((data.folder / "global" / camera).glob("*.txt"))
+    pieces = by_start((data.folder / "global" / camera).glob("*.txt"))
+    paths = [single] if single.exists() else [path for _, path in pieces]
     tables = [
         np.loadtxt(path, delimiter=",", usecols=range(6), ndmin=2, max_rows=10 * _MOST_POINTS)
         for path in paths[-_MOST_FILES:]

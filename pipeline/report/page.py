@@ -9,6 +9,7 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
+from relaytrack.pipeline.dates import zone
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.report.charts import count_charts, matrix_table, time_axis, timeline
 from relaytrack.pipeline.report.evidence import Ways, evidence
@@ -114,6 +115,8 @@ def _header(data: RunData) -> Markup:
             facts.insert(0, datetime.fromisoformat(started).astimezone().strftime("%d %B %Y, %H:%M"))
         except ValueError:
             facts.insert(0, started)
+    if data.clock_zero is not None:
+        facts.append(f"times of the place ({zone(data.clock_zero)})")
     tiles = [
         (len(data.people), "people"),
         (people_in_several(data), "seen by two or more cameras"),

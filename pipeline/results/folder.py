@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
+from relaytrack.pipeline.dates import stamped
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.trackers.textfile import read_text
 
 MARKER = ".relaytrack.json"
 PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
-SEGMENT = re.compile(r"[0-9]{8}T[0-9]{6}(-[0-9]+)?")  # the stem of a live run's files: UTC time of their first frame
 
 _TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
 _CROP = re.compile(r"[0-9]+-[0-9]+")
@@ -137,7 +137,7 @@ def _results(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
             elif found.name in single and found.is_dir() and not found.is_symlink():
                 for inner in _children(found):
                     stem = _stem(inner, suffix)
-                    if stem is not None and (SEGMENT.fullmatch(stem) or (kind == "crops" and _CROP.fullmatch(stem))):
+                    if stem is not None and (stamped(stem) is not None or (kind == "crops" and _CROP.fullmatch(stem))):
                         yield inner
 
 

@@ -7,18 +7,18 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.dates import by_start
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import shown_at
-from relaytrack.pipeline.results.folder import SEGMENT
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.trackers.textfile import read_text
 
@@ -94,18 +94,10 @@ class RunData:
         if self.clock_zero is None:
             return None
         moment, found = self.clock_zero + time, None
-        for path in sorted((self.folder / "video" / camera).glob("*.mp4")):
-            start = segment_start(path)
-            if start is not None and start <= moment + 1.0:
+        for start, path in by_start((self.folder / "video" / camera).glob("*.mp4")):
+            if start <= moment + 1.0:
                 found = (f"video/{camera}/{path.name}", max(0.0, moment - lead - start))
         return found
-
-
-def segment_start(path: Path) -> float | None:
-    """Seconds since the epoch at which a live run's file begins, from its name."""
-    if not SEGMENT.fullmatch(path.stem):
-        return None
-    return datetime.strptime(path.stem[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()
 
 
 def load_run(folder: Path) -> RunData:

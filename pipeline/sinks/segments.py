@@ -1,20 +1,19 @@
 """Files of live runs: cut into segments by time, the oldest removed beyond a disk limit.
 
-A segment of camera `gate` is `video/gate/20261120T123000.mp4`, `tracks/gate/20261120T123000.txt` and so on; its
-name is the UTC time of its first frame. A pause longer than a video stands still
-(`relaytrack.pipeline.render.pauses`) begins a new segment too.
+A segment of camera `gate` is `video/gate/20261120T133000+0100.mp4`, `tracks/gate/20261120T133000+0100.txt` and so
+on; its name is the time of its first frame, as the clock in its pictures shows it (`relaytrack.pipeline.dates`). A
+pause longer than a video stands still (`relaytrack.pipeline.render.pauses`) begins a new segment too.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
+from relaytrack.pipeline.dates import by_start, stamp
 from relaytrack.pipeline.records import FrameInfo
 from relaytrack.pipeline.render.pauses import is_long
-from relaytrack.pipeline.results.folder import SEGMENT
 from relaytrack.pipeline.sinks.base import Step
 
 KINDS = ("video", "tracks", "global")
@@ -46,12 +45,12 @@ class Segments:
         if self._seconds is None:
             return self._single
         epoch = time.time() if frame.epoch is None else frame.epoch
-        stamp = datetime.fromtimestamp(epoch, UTC).strftime("%Y%m%dT%H%M%S")
+        name = stamp(epoch)
         folder, suffix = self._single.with_suffix(""), self._single.suffix
-        path, again = folder / f"{stamp}{suffix}", 1
+        path, again = folder / f"{name}{suffix}", 1
         while path.exists():
             again += 1
-            path = folder / f"{stamp}-{again}{suffix}"
+            path = folder / f"{name}-{again}{suffix}"
         return path
 
 
@@ -80,13 +79,13 @@ class DiskLimit:
 
     def enforce(self) -> None:
         """Remove the oldest segments, whatever their kind, until the rest is within the limit."""
-        old: list[tuple[str, Path, int]] = []
+        old: list[tuple[float, Path, int]] = []
         total = 0
         for camera in (child for kind in KINDS for child in self._folder.glob(f"{kind}/*") if child.is_dir()):
-            files = sorted(path for path in camera.iterdir() if SEGMENT.fullmatch(path.stem))
-            sizes = [path.stat().st_size for path in files]
+            files = by_start(camera.iterdir())
+            sizes = [path.stat().st_size for _, path in files]
             total += sum(sizes)
-            old.extend((path.stem, path, size) for path, size in zip(files[:-1], sizes[:-1], strict=True))
+            old.extend((*file, size) for file, size in zip(files[:-1], sizes[:-1], strict=True))
         for _, path, size in sorted(old):
             if total <= self._limit:
                 break

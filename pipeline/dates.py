@@ -1,0 +1,56 @@
+"""How a live run's moments are written: in file names, and by the clock in the pictures.
+
+Both show the same time, that of the place, with its distance from UTC behind it (`20261120T133000+0100`,
+`2026-11-20 13:30:00 +01:00`); without one it is UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+STAMP = re.compile(r"([0-9]{8}T[0-9]{6})([+-][0-9]{4})?(?:-[0-9]{1,3})?")
+"""The stem of a live run's files: `stamp`, and a number where several began in one second."""
+
+
+def shown(epoch: float) -> str:
+    """A moment, seconds since the epoch, for people: date, time and, outside of UTC, the distance from it."""
+    local = datetime.fromtimestamp(epoch).astimezone()
+    away = local.strftime("%z")
+    return f"{local:%Y-%m-%d %H:%M:%S}" + (f" {away[:3]}:{away[3:5]}" if local.utcoffset() else "")
+
+
+def stamp(epoch: float) -> str:
+    """The same moment for the name of a file."""
+    local = datetime.fromtimestamp(epoch).astimezone()
+    return f"{local:%Y%m%dT%H%M%S}" + (local.strftime("%z")[:5] if local.utcoffset() else "")
+
+
+def stamped(stem: str) -> float | None:
+    """Seconds since the epoch that a file's stem tells, None where it is none of a live run's."""
+    match = STAMP.fullmatch(stem)
+    if match is None:
+        return None
+    try:
+        date = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:  # digits that are no date
+        return None
+    away = timedelta()
+    if match[2]:
+        away = timedelta(hours=int(match[2][1:3]), minutes=int(match[2][3:])) * (-1 if match[2][0] == "-" else 1)
+    return (date - away).timestamp()
+
+
+def by_start(paths: Iterable[Path]) -> list[tuple[float, Path]]:
+    """A live run's files with the times at which they begin, in that order; other files are left out."""
+    known = [(start, path) for path in paths if (start := stamped(path.stem)) is not None]
+    return sorted(known, key=lambda entry: (entry[0], len(entry[1].stem), entry[1]))
+
+
+def zone(epoch: float) -> str:
+    """The distance from UTC of the place's time at a moment: `UTC+01:00`, or `UTC`."""
+    local = datetime.fromtimestamp(epoch).astimezone()
+    away = local.strftime("%z")
+    return f"UTC{away[:3]}:{away[3:5]}" if local.utcoffset() else "UTC"

@@ -1,0 +1,86 @@
+"""Dates of live runs: file names and the pictures' clock tell one time, whatever the zone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relaytrack.pipeline.dates import by_start, shown, stamp, stamped, zone
+from relaytrack.pipeline.records import Frame, FrameTracks
+from relaytrack.pipeline.render.painter import Painter
+from relaytrack.pipeline.sinks.segments import Segments
+
+NOON = 1795176000.0  # 2026-11-20 12:00:00 UTC
+AUTUMN = 1792889400.0  # 2026-10-25 00:50:00 UTC: in Berlin 02:50 for the first time
+
+
+@pytest.fixture
+def live_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Moves this process to another time zone."""
+
+    def move(place: str) -> None:
+        monkeypatch.setenv("TZ", place)
+        time.tzset()
+
+    yield move
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "text"),
+    [
+        ("UTC", "20261120T120000", "2026-11-20 12:00:00"),
+        ("Europe/Berlin", "20261120T130000+0100", "2026-11-20 13:00:00 +01:00"),
+        ("America/New_York", "20261120T070000-0500", "2026-11-20 07:00:00 -05:00"),
+        ("Asia/Kolkata", "20261120T173000+0530", "2026-11-20 17:30:00 +05:30"),
+    ],
+)
+def test_names_and_pictures_tell_one_time(
+    live_in: Callable[[str], None], tmp_path: Path, place: str, name: str, text: str
+) -> None:
+    live_in(place)
+    frame = Frame("gate", 1, 50.0, np.zeros((96, 160, 3), np.uint8), epoch=NOON)
+    path = Segments(tmp_path / "video" / "gate.mp4", 600.0).next_path(frame.info)
+    assert path == tmp_path / "video" / "gate" / f"{name}.mp4"
+    painter, none = Painter("gate"), np.zeros(0, np.int64)
+    painter.draw(
+        frame.image, FrameTracks(frame.info, none, none, np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+    )
+    assert painter.clock(50.0) == shown(NOON) == text
+    assert stamped(name) == stamped(f"{name}-2") == NOON
+    assert zone(NOON) == f"UTC{text[20:]}"
+
+
+def test_the_hour_that_comes_twice_is_told_apart(live_in: Callable[[str], None], tmp_path: Path) -> None:
+    live_in("Europe/Berlin")
+    moments = [AUTUMN + 600 * step for step in range(9)]
+    names = [stamp(moment) for moment in moments]
+    assert names[0] == "20261025T025000+0200"
+    assert names[6] == "20261025T025000+0100"
+    assert len(set(names)) == 9
+    assert names != sorted(names), "by name they would be out of order"
+    paths = [tmp_path / f"{name}.mp4" for name in names]
+    assert by_start([*reversed(paths), tmp_path / "film.mp4"]) == list(zip(moments, paths, strict=True))
+
+
+def test_files_of_one_second_stay_in_order(tmp_path: Path) -> None:
+    names = ["20261120T120000", *(f"20261120T120000-{number}" for number in range(2, 13)), "20261120T120001"]
+    paths = [tmp_path / f"{name}.txt" for name in names]
+    assert [path for _, path in by_start(reversed(paths))] == paths
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_every_second_comes_back(epoch: int) -> None:
+    assert stamped(stamp(float(epoch))) == epoch
+
+
+@pytest.mark.parametrize("stem", ["film", "20261120", "20261320T120000", "20261120T120000+01", "20261120T120000x"])
+def test_other_names_are_none(stem: str) -> None:
+    assert stamped(stem) is None
