@@ -1,4 +1,4 @@
-"""Where the network runs: torch on a GPU, onnxruntime on a CPU, or torch on a CPU."""
+"""The engines that run a network: torch on a GPU, onnxruntime on a CPU, or torch on a CPU."""
 
 from __future__ import annotations
 

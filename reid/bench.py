@@ -149,7 +149,7 @@ def bench(
     device: str = "cpu",
     memory: bool = False,
 ) -> list[BenchRow]:
-    """Measure networks with random weights, all of them in turn in each round, so that load hits all alike.
+    """Measure networks with random weights, all in turn in each round, so that other load slows all equally.
 
     Args:
         specs: the networks; ratios are against the first.

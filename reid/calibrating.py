@@ -80,6 +80,6 @@ def embeddings_of(weights: Path, split: Split) -> NDArray[np.float32]:
 
 
 def _without_old(info: WeightsInfo) -> WeightsInfo:
-    """Earlier measurements would stand beside those of other people."""
+    """Forget earlier measurements, which were made on other people."""
     kept = {key: value for key, value in info.results.items() if not key.startswith(("validation/", "calibration/"))}
     return dataclasses.replace(info, results=kept)

@@ -1,4 +1,4 @@
-"""Weight files: safetensors that say in their header which network they belong to and where they come from."""
+"""Weight files: safetensors whose header names the network and where the weights come from."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 def speaking(action: Callable[[], int]) -> int:
     """Run a command with steady streams.
 
-    Once whoever reads the output has gone (`relaytrack ... | head -1`, a log shipper that dies beside a recording),
+    Once the reader of the output has gone (`relaytrack ... | head -1`, a log shipper that dies beside a recording),
     the rest of it is thrown away and the command goes on; its exit code is its own. Letters that the stream's
     encoding lacks are written as `\\xe9` or `\\u4e2d`.
 

@@ -1,4 +1,4 @@
-"""The detections of one frame as the tracker wants them: checked, degenerate ones out, in a fixed order."""
+"""The detections of one frame, checked: degenerate boxes removed, in a fixed order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first boxes of tracks set right with hindsight, for the final output of files.
+"""The first boxes of tracks corrected with what came later, for the final output of files.
 
 A track's first boxes are joined before its speed is known; where people walk further from one frame to the next
 than they are wide, neighbours are mixed up then. Once a few later boxes show how each of them walks, their

@@ -42,7 +42,7 @@ class ScoreCalibration:
         self._middle = (np.arange(bins) + 0.5) / bins
 
     def expect(self, scores: Floats) -> None:
-        """Take note of a frame's scores (N,) before it is matched."""
+        """Record a frame's scores (N,) before it is matched."""
         fourth = (scores * scores) ** 2
         self._moments *= self._keep(len(scores))
         self._moments += (float(np.add.reduce(fourth)), float(np.add.reduce(fourth * scores)))

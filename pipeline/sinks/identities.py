@@ -40,7 +40,7 @@ from relaytrack.trackers.textfile import read_text
 NAME = "identities.json"
 EMBEDDINGS = "embeddings.npz"
 _GAP = 2.0
-_UNKNOWN = 0.7  # `_Live.likeness` where there is nothing to compare
+_UNKNOWN = 0.7  # `_Live.similarity` where there is nothing to compare
 _MOST_CUTS = 10_000
 _MOST_CROPS = 8  # of a track that comes back after its pictures moved to the disk
 
@@ -93,7 +93,7 @@ class _Live:
     strip: CropStrip | None = None
     embedding: Floats | None = None  # weighted sum
 
-    def likeness(self, embedding: Floats) -> float:
+    def similarity(self, embedding: Floats) -> float:
         """A factor for the quality of a picture, 0.01..1: less where it looks unlike the track's pictures so far."""
         if self.embedding is None or not np.isfinite(embedding).all():
             return _UNKNOWN
@@ -180,8 +180,8 @@ class IdentitiesSink:
             self._tracks.move_to_end(key)
             if self._crops and image is not None:
                 live.strip = live.strip or CropStrip()
-                likeness = 1.0 if embedded is None else live.likeness(tracks.embeddings[row])
-                live.strip.offer(image, tracks.xyxy[row], float(quality[row]) * likeness, time)
+                similarity = 1.0 if embedded is None else live.similarity(tracks.embeddings[row])
+                live.strip.offer(image, tracks.xyxy[row], float(quality[row]) * similarity, time)
             if embedded is not None and embedded[row]:
                 weighted = tracks.embeddings[row] * quality[row]
                 live.embedding = weighted if live.embedding is None else live.embedding + weighted

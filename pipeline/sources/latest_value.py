@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Mailbox(Generic[T]):
+class LatestValue(Generic[T]):
     """Holds the newest item, and how the writer ended.
 
     The writer may hang in a system call for as long as it likes: the reader never waits for it longer than it

@@ -17,13 +17,13 @@ from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.sources.base import LOG, ReadError, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
-from relaytrack.pipeline.sources.latest_value import Mailbox
+from relaytrack.pipeline.sources.latest_value import LatestValue
 from relaytrack.pipeline.sources.limits import RateLimit
 from relaytrack.pipeline.sources.video import ImageConverter, VideoReader, true_size
 
 _POLL = 0.1  # seconds; how soon a stop event is seen
 _EXIT = 0.7  # seconds that the end of the process waits for connections to close
-_CONNECTIONS: dict[threading.Thread, Mailbox[Any]] = {}  # those whose threads run
+_CONNECTIONS: dict[threading.Thread, LatestValue[Any]] = {}  # those whose threads run
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Backoff:
 class LiveSource:
     """A live camera.
 
-    Each connection has a thread of its own that decodes into a `Mailbox`; conversion happens only for frames
+    Each connection has a thread of its own that decodes into a `LatestValue`; conversion happens only for frames
     that are taken out. A connection that fails, ends or falls silent is left behind, whatever its thread hangs
     in (FFmpeg's time limits end it later), and a new one is made after a pause. Time is that of arrival.
     """
@@ -79,7 +79,7 @@ class LiveSource:
         self._limit = RateLimit(camera.max_fps)
         self._backoff = Backoff(options.reconnect_initial, options.reconnect_max)
         self._converter: ImageConverter | None = None
-        self._box: Mailbox[Arrival] | None = None
+        self._box: LatestValue[Arrival] | None = None
         self._pending: Arrival | None = None
         self._seen = self._index = self._broken = 0
         self._connected_before = False
@@ -131,7 +131,7 @@ class LiveSource:
 
     def _connect(self, timeout: float) -> str | None:
         """Make a connection and wait for its first picture; returns why there is none."""
-        box: Mailbox[Arrival] = Mailbox()
+        box: LatestValue[Arrival] = LatestValue()
         self._box = box
         thread = threading.Thread(target=self._work, args=(box,), name=f"camera-{self.name}", daemon=True)
         _CONNECTIONS[thread] = box
@@ -200,7 +200,7 @@ class LiveSource:
         if box is not None:
             box.abandon()
 
-    def _work(self, box: Mailbox[Arrival]) -> None:
+    def _work(self, box: LatestValue[Arrival]) -> None:
         """One connection, in its own thread; at most one box that is not abandoned exists at a time."""
         reader: VideoReader | None = None
         try:

@@ -1,4 +1,4 @@
-"""Activations that training computes twice instead of keeping them: same values and gradients, less memory."""
+"""Activations that training computes again in the backward pass instead of keeping them: less memory, same values."""
 
 from __future__ import annotations
 

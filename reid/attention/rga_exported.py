@@ -1,4 +1,4 @@
-"""RGA as ONNX runtimes like it: no transposed copy of a map, the usual fusions left possible."""
+"""RGA in a form that ONNX runtimes run fast: no transposed copy of a map, and the usual fusions stay possible."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def exported_attention(x: Tensor, spatial: Branch | None, channel: Branch | None
 def _attention(branch: Branch, nodes: Tensor, *, together: bool) -> Tensor:
     """Attention (B, P, 1) in 0..1 of nodes (B, I, h, w), P = h w.
 
-    `together` embeds with one convolution: `nodes` then has one reader and its transpose goes into the blocking;
-    apart, less has to be copied out of theta, phi and g.
+    With `together` one convolution embeds all three, so that the transpose of `nodes` merges into the blocking.
+    Otherwise two convolutions do, which copies less out of theta, phi and g.
     """
     size, places = branch.size, int(nodes.shape[2] * nodes.shape[3])
     weight, bias = branch.embed[:, :, None, None], branch.embed_bias

@@ -1,4 +1,4 @@
-"""Normalisation that takes a camera's look away: half instance norm, half batch norm."""
+"""Normalisation that removes a camera's style: half instance norm, half batch norm."""
 
 from __future__ import annotations
 

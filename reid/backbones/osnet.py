@@ -1,4 +1,4 @@
-"""OSNet: features of all scales from cheap convolutions.
+"""OSNet: omni-scale features from light convolutions.
 
 Zhou, Yang, Cavallaro, Xiang: *Omni-Scale Feature Learning for Person Re-Identification*, ICCV 2019. Written
 from the paper; parameter names as in the authors' release, so that its weights can be loaded.

@@ -43,14 +43,14 @@ def why_not_scored(split: Split) -> str | None:
     across = asked[:, 0][:, None] == rest.ids[None]
     across &= asked[:, 1][:, None] != rest.cameras[None]
     if not across.any():
-        return "nobody among them is seen by two cameras, with two images in one of them"
+        return "none of them is seen by two cameras with two images in one of them"
     return None
 
 
 def usable(split: Split | None, *, workers: int = 2) -> Split | None:
     """The readable part of the held-out people, or None where the run cannot be validated on it.
 
-    A warning says what is left out and why, so that whoever needs a threshold can mend the data before the training.
+    A warning says what is left out and why, so that the data can be mended before the training starts.
     """
     if split is None:
         return None

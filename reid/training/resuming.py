@@ -1,4 +1,4 @@
-"""Does a checkpoint belong to this run? Asked before its tensors are loaded, so that the answer is a sentence."""
+"""Checks whether a checkpoint belongs to this run, before its tensors are loaded, so that the message is clear."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Optimal one-to-one matching, fast because most of it needs no solver.
 
-After gating, the matrix of gains falls apart into small connected components. Where the best columns of all
+After gating, the matrix of scores falls apart into small connected components. Where the best columns of all
 rows of a component are distinct they are its answer: no matching can gain more than the sum of the row
 maxima. Only components in which two rows want one column go to the Jonker-Volgenant solver (`lap`).
 """
@@ -18,44 +18,44 @@ from relaytrack.trackers.rows import some, where
 Index = NDArray[np.int64]
 
 
-def assign(gain: NDArray[Any]) -> tuple[Index, Index]:
-    """Choose pairs of rows and columns, each used at most once, of greatest total gain.
+def assign(score: NDArray[Any]) -> tuple[Index, Index]:
+    """Choose pairs of rows and columns, each used at most once, of greatest total score.
 
     Args:
-        gain: (N, M); a pair of gain <= 0 is never chosen.
+        score: (N, M); a pair of score <= 0 is never chosen.
 
     Returns:
         rows and columns of the pairs, both (K,).
     """
-    if gain.size == 0:
+    if score.size == 0:
         return _none()
-    favourite = gain.argmax(axis=1)
-    rows = where(gain[np.arange(len(gain)), favourite] > 0)
+    favourite = score.argmax(axis=1)
+    rows = where(score[np.arange(len(score)), favourite] > 0)
     columns = favourite[rows]
-    contested = np.bincount(columns, minlength=gain.shape[1]) > 1
+    contested = np.bincount(columns, minlength=score.shape[1]) > 1
     if not some(contested):
         return rows, columns
-    hard_rows, hard_columns = _components_with(contested, gain > 0)
+    hard_rows, hard_columns = _components_with(contested, score > 0)
     easy = ~hard_rows[rows]
     row_index, column_index = where(hard_rows), where(hard_columns)
-    some_rows, some_columns = solve(gain[row_index[:, None], column_index])
+    some_rows, some_columns = solve(score[row_index[:, None], column_index])
     return (
         np.concatenate([rows[easy], row_index[some_rows]]),
         np.concatenate([columns[easy], column_index[some_columns]]),
     )
 
 
-def solve(gain: NDArray[Any]) -> tuple[Index, Index]:
+def solve(score: NDArray[Any]) -> tuple[Index, Index]:
     """`assign` by one call of the solver on the whole matrix."""
-    if gain.size == 0:
+    if score.size == 0:
         return _none()
-    n, m = gain.shape
+    n, m = score.shape
     cost = np.zeros((max(n, m),) * 2)
-    np.minimum(-gain, 0.0, out=cost[:n, :m])
+    np.minimum(-score, 0.0, out=cost[:n, :m])
     _, column_of, _ = lap.lapjv(cost)
     columns = np.asarray(column_of[:n], dtype=np.int64)
     rows = where(columns < m)
-    rows = rows[gain[rows, columns[rows]] > 0]
+    rows = rows[score[rows, columns[rows]] > 0]
     return rows, columns[rows]
 
 

@@ -46,7 +46,7 @@ class CascadeAssociation:
         return matches.pairs()
 
     def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float64]]:
-        """Every free detection above the threshold; none is taken for granted."""
+        """Every free detection above the threshold starts a track; each has to be confirmed by all its hits."""
         picks = where(free & (found.scores >= self._params.new_track_thresh))
         return picks, np.ones(len(picks))
 

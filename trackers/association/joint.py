@@ -53,7 +53,7 @@ class JointAssociation:
         self._scores = ScoreCalibration()
         self._looks = AppearanceScale()
         self._likely: NDArray[np.float64] = np.zeros(0)
-        self._alike: NDArray[np.float32] | None = None
+        self._appearance: NDArray[np.float32] | None = None
         self._crowding: Overlaps = np.zeros(0, np.float32)
 
     def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
@@ -64,17 +64,17 @@ class JointAssociation:
         overlap = boxes.iou(tracks.xyxy, found.xyxy)
         cosines = self._cosines(tracks, found)
         looks = None if cosines is None else self._similarity(cosines, tracks, found)
-        self._alike = looks
+        self._appearance = looks
         matches = Matches(len(tracks), len(found))
 
-        gain = overlap - np.float32(p.match_score)
+        score = overlap - np.float32(p.match_score)
         if looks is not None:
-            gain += looks if p.appearance_weight == 1.0 else np.float32(p.appearance_weight) * looks
-        gain *= (overlap > p.match_iou) & clear
+            score += looks if p.appearance_weight == 1.0 else np.float32(p.appearance_weight) * looks
+        score *= (overlap > p.match_iou) & clear
         tentative = where(tracks.ids == 0)
-        theirs = gain[tentative]
-        gain[tentative] = 0.0
-        matches.round(gain, np.arange(len(tracks)), np.arange(len(found)))
+        theirs = score[tentative]
+        score[tentative] = 0.0
+        matches.round(score, np.arange(len(tracks)), np.arange(len(found)))
         columns = matches.free_detections(clear)
         matches.round(theirs[:, columns], tentative, columns)
 
@@ -86,8 +86,8 @@ class JointAssociation:
         rows, columns = matches.free_tracks(tracks.ids > 0), matches.free_detections(clear)
         if looks is not None and len(rows) and len(columns):
             strayed = self._strayed(tracks, rows, found, columns, clock)
-            alike = looks[rows[:, None], columns] + 0.5
-            matches.round(alike - p.recover_appearance - p.recover_distance * strayed, rows, columns)
+            similarity = looks[rows[:, None], columns] + 0.5
+            matches.round(similarity - p.recover_appearance - p.recover_distance * strayed, rows, columns)
 
         self._stride(matches, tracks, found, clear, clock)
         rows, picks = matches.pairs()
@@ -111,8 +111,8 @@ class JointAssociation:
         step = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=2) / height[:, None]
         near = 1.0 - step / (0.3 + passed)[:, None]  # a height, about 1.7 m, per second
         near[np.abs(np.log(height[:, None] / there[None, :, 3])) > 0.35] = 0.0
-        if self._alike is not None:
-            near = np.where(near > 0, near + self._alike[rows[:, None], columns], 0.0)
+        if self._appearance is not None:
+            near = np.where(near > 0, near + self._appearance[rows[:, None], columns], 0.0)
         matches.round(near, rows, columns)
 
     def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats]:
@@ -126,7 +126,9 @@ class JointAssociation:
         overlap = boxes.iou(tracks.xyxy, found.xyxy[picks])
         live = tracks.misses == 0
         repeats = (
-            overlap if self._alike is None else overlap + self._params.new_track_appearance * self._alike[:, picks]
+            overlap
+            if self._appearance is None
+            else overlap + self._params.new_track_appearance * self._appearance[:, picks]
         )
         new = repeats[live].max(axis=0, initial=0.0) <= self._params.new_track_iou
         picks = picks[new]

@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 
 class Matches:
-    """Pairs found round after round; who is matched takes no part in the next.
+    """Pairs found in several rounds. What is matched takes no part in the next round.
 
     Args:
         tracks, detections: how many there are of each.
@@ -24,17 +24,17 @@ class Matches:
         self._pick = np.full(tracks, -1)
         self._free = np.ones(detections, bool)
 
-    def round(self, gain: NDArray[Any], rows: Rows, columns: Rows) -> None:
-        """Match some of those still free for the greatest total gain.
+    def round(self, score: NDArray[Any], rows: Rows, columns: Rows) -> None:
+        """Match some of those still free for the greatest total score.
 
         Args:
-            gain: (n, m) gains of the tracks `rows` (n,) and the detections `columns` (m,), all still free;
-                pairs of gain <= 0 are never matched.
-            rows, columns: who takes part.
+            score: (n, m) scores of the tracks `rows` (n,) and the detections `columns` (m,), all still free;
+                pairs of score <= 0 are never matched.
+            rows, columns: the tracks and detections that take part.
         """
-        if gain.size == 0:
+        if score.size == 0:
             return
-        i, j = assign(gain)
+        i, j = assign(score)
         self._pick[rows[i]] = columns[j]
         self._free[columns[j]] = False
 

@@ -1,4 +1,7 @@
-"""Is there anything to score, and does the result cover it? Else a bad file would look like a bad tracker."""
+"""Checks before scoring: there are boxes to score, and the result covers them.
+
+Without them a bad file would look like a bad tracker.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A picture of who was called what, when: one line per person (and camera), switches marked. Needs matplotlib."""
+"""A picture of the ids that each annotated person had over time; switches are marked.
+
+One line per person and camera. Needs matplotlib.
+"""
 
 from __future__ import annotations
 

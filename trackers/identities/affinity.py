@@ -1,4 +1,4 @@
-"""Likeness of tracks across cameras, normalised so that one margin fits all cameras and networks.
+"""Similarity of tracks across cameras, normalised so that one margin fits all cameras and networks.
 
 Cameras differ in light and colour, so each camera's mean embedding is taken off first. Then a similarity is
 compared with those of the same track to its most alike strangers in the other camera (adaptive symmetric
@@ -43,8 +43,8 @@ class Cohort:
     deviation: Floats
 
 
-class Appearance:
-    """Keeps the cameras' means and turns similarities into points above those of strangers."""
+class AffinityModel:
+    """Keeps the cameras' means and turns similarities into scores above those of strangers."""
 
     def __init__(self, params: IdentityParams) -> None:
         self._params = params
@@ -66,7 +66,7 @@ class Appearance:
 
     @property
     def margin(self) -> float:
-        """Points that a likeness must reach: more among many, since the best of many strangers is more alike."""
+        """The score that a pair must reach: higher among many, since the best of many strangers is more alike."""
         grown = self._params.crowd_margin * np.log(max(self.tracks, FEW) / FEW)
         return float(self._params.margin + grown)
 
@@ -107,14 +107,14 @@ class Appearance:
             pairs = len(features) * (len(features) - 1)
             self._base = float((whole @ whole - (features**2).sum()) / pairs)
 
-    def calibrate(self, likeness: Floats, apart: NDArray[np.bool_]) -> None:
+    def calibrate(self, similarity: Floats, strangers: NDArray[np.bool_]) -> None:
         """Learn how much strangers resemble each other from pairs that one frame shows, strangers for certain.
 
         Args:
-            likeness: (N, N) similarities of centred features.
-            apart: (N, N) the pairs.
+            similarity: (N, N) similarities of centred features.
+            strangers: (N, N) pairs that are two people for certain.
         """
-        values = likeness[apart]
+        values = similarity[strangers]
         if len(values):
             self._strangers = (max(float(np.sqrt((values**2).mean())), 0.05), len(values) / 2)
 
@@ -141,25 +141,25 @@ class Appearance:
         spread = float(np.clip(spread, *SPREADS))
         return COHORT_MEAN * spread, COHORT_DEVIATION * spread
 
-    def cohort(self, likeness: Floats, cameras: Ints, count: int, itself: Ints | None = None) -> Cohort:
+    def cohort(self, similarity: Floats, cameras: Ints, count: int, itself: Ints | None = None) -> Cohort:
         """Statistics of each row's most alike strangers.
 
         The very most alike are left out: they may be the same person.
 
         Args:
-            likeness: (N, M) similarities of N tracks to M tracks of the window.
+            similarity: (N, M) similarities of N tracks to M tracks of the window.
             cameras: (M,) their cameras.
             count: number of cameras.
             itself: (N,) column of the row's own track, -1 where it is none.
         """
         mean0, deviation0 = self.prior()
         kept = self._params.prior_weight
-        rows = len(likeness)
+        rows = len(similarity)
         mean = np.full((rows, count), mean0, np.float32)
         deviation = np.full((rows, count), deviation0, np.float32)
-        values = likeness
+        values = similarity
         if itself is not None:
-            values = likeness.copy()
+            values = similarity.copy()
             own = np.flatnonzero(itself >= 0)
             values[own, itself[own]] = 2.0  # comes first and is left out
         for camera in range(count):
@@ -181,14 +181,16 @@ class Appearance:
             deviation[:, camera] = np.sqrt((square + kept * deviation0**2) / (number + kept))
         return Cohort(mean, deviation)
 
-    def points(self, likeness: Floats, row: Cohort, row_cameras: Ints, column: Cohort, column_cameras: Ints) -> Floats:
+    def scores(
+        self, similarity: Floats, row: Cohort, row_cameras: Ints, column: Cohort, column_cameras: Ints
+    ) -> Floats:
         """(N, M) normalised similarity less the margin: above 0 speaks for one person."""
         if self._params.normalise == "none":
             threshold = 0.5 if self._params.threshold is None else self._params.threshold
-            return np.asarray((likeness - threshold) / 0.05, np.float32)
+            return np.asarray((similarity - threshold) / 0.05, np.float32)
         if self._params.normalise == "centre":
             mean, deviation = self.prior()
-            return np.asarray((likeness - mean) / deviation - self.margin, np.float32)
-        forward = (likeness - row.mean[:, column_cameras]) / row.deviation[:, column_cameras]
-        back = (likeness - column.mean[:, row_cameras].T) / column.deviation[:, row_cameras].T
+            return np.asarray((similarity - mean) / deviation - self.margin, np.float32)
+        forward = (similarity - row.mean[:, column_cameras]) / row.deviation[:, column_cameras]
+        back = (similarity - column.mean[:, row_cameras].T) / column.deviation[:, row_cameras].T
         return np.asarray(0.5 * (forward + back) - self.margin, np.float32)

@@ -1,4 +1,4 @@
-"""The seam between the pipeline and the association of identities."""
+"""The interface of the association of identities: what a pipeline calls."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class IdentityAssociator:
             self._backend.calibrate(camera, plane)
 
     def remember(self, identities: Ints, features: Floats, time: float) -> None:
-        """Take up people known from elsewhere; "appearance" knows nobody beforehand and ignores them.
+        """Add people that are known already. The method "appearance" ignores them: it starts without known people.
 
         Args:
             identities: (N,) their numbers; new people get higher ones.

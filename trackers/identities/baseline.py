@@ -57,9 +57,9 @@ class GreedyAppearance:
         if not names:
             return None
         means = np.stack([self._sums[identity] for identity in names])
-        likeness = means @ feature / np.maximum(np.linalg.norm(means, axis=1), 1e-12)
-        best = int(likeness.argmax())
-        return names[best] if likeness[best] >= self._threshold else None
+        similarity = means @ feature / np.maximum(np.linalg.norm(means, axis=1), 1e-12)
+        best = int(similarity.argmax())
+        return names[best] if similarity[best] >= self._threshold else None
 
     def _forget(self) -> None:
         surplus = len(self._sums) - self._params.max_identities

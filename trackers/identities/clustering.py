@@ -13,8 +13,8 @@ from relaytrack.trackers.identities.types import Ints
 Doubles = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-_APART = np.float32(-1e12)
-"""Stands for `apart` among the sums, which no evidence can make up for."""
+_CANNOT_LINK = np.float32(-1e12)
+"""Stands for `cannot_link` among the sums, which no evidence can make up for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,11 +22,11 @@ class Evidence:
     """What speaks for and against each pair of N nodes being one person; all matrices (N, N), symmetric.
 
     Attributes:
-        mean: points that are averaged over the pairs of two groups, times their `weight`.
+        mean: scores that are averaged over the pairs of two groups, times their `weight`.
         weight: how much a pair counts in that average.
-        extra: points that add up over the pairs of two groups (motion, ground), bounded by `limits`.
-        link: points of which the greatest over the pairs of two groups counts (time between sightings).
-        apart: pairs that are two people for certain.
+        extra: scores that add up over the pairs of two groups (motion, ground), bounded by `limits`.
+        link: scores of which the greatest over the pairs of two groups counts (time between sightings).
+        cannot_link: pairs that are two people for certain.
         limits: least and greatest that `extra` may count for between two groups.
     """
 
@@ -34,7 +34,7 @@ class Evidence:
     weight: Matrix
     extra: Matrix
     link: Matrix
-    apart: Bools
+    cannot_link: Bools
     limits: tuple[float, float] = (-12.0, 10.0)
 
     def part(self, index: Ints) -> Evidence:
@@ -45,7 +45,7 @@ class Evidence:
             self.weight[grid],
             self.extra[grid],
             self.link[grid],
-            self.apart[grid],
+            self.cannot_link[grid],
             self.limits,
         )
 
@@ -64,26 +64,26 @@ class Evidence:
             fold(np.add, self.weight),
             fold(np.add, self.extra),
             fold(np.maximum, self.link),
-            fold(np.logical_or, self.apart),
+            fold(np.logical_or, self.cannot_link),
             self.limits,
         )
 
     def score(self) -> Matrix:
-        """(N, N) points of each pair; -inf where it must not be joined."""
+        """(N, N) scores of each pair; -inf where it must not be joined."""
         low, high = self.limits
-        points = self.mean / np.maximum(self.weight, 1e-6) + np.clip(self.extra, low, high) + self.link
-        points[self.apart] = -np.inf
-        np.fill_diagonal(points, -np.inf)
-        return np.asarray(points, np.float32)
+        scores = self.mean / np.maximum(self.weight, 1e-6) + np.clip(self.extra, low, high) + self.link
+        scores[self.cannot_link] = -np.inf
+        np.fill_diagonal(scores, -np.inf)
+        return np.asarray(scores, np.float32)
 
 
 def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
     """Join the most alike two groups again and again while their score is above 0.
 
-    Average linkage (UPGMA) over `Evidence.mean` plus the bounded sum of `Evidence.extra` plus the greatest
-    `Evidence.link`, which is meant to say that two groups' nearest sightings follow each other; the constraint
-    `apart` passes to a group from its members, so that no group ever holds two nodes that are apart, unless
-    `start` puts them together. Ties go to the lower indices: the result depends on nothing but the input.
+    The score of two groups is the average linkage (UPGMA) over `Evidence.mean`, plus the bounded sum of
+    `Evidence.extra`, plus the greatest `Evidence.link` (whether their nearest sightings follow each other). A group
+    inherits `cannot_link` from its members: it never holds two nodes that cannot be linked, unless `start` puts them
+    together. Ties go to the lower indices, so that the result depends on the input alone.
 
     Args:
         evidence: between N nodes.
@@ -92,7 +92,7 @@ def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
     Returns:
         (N,) int64 labels 0, 1, ... in order of each group's first node.
     """
-    count = len(evidence.apart)
+    count = len(evidence.cannot_link)
     if count == 0:
         return np.zeros(0, np.int64)
     labels = np.arange(count) if start is None else np.unique(start, return_inverse=True)[1].reshape(-1)
@@ -106,7 +106,7 @@ def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
 
 def _join(evidence: Evidence) -> Ints:
     low, high = evidence.limits
-    sums = np.stack([evidence.mean, evidence.weight, np.where(evidence.apart, _APART, evidence.extra)])
+    sums = np.stack([evidence.mean, evidence.weight, np.where(evidence.cannot_link, _CANNOT_LINK, evidence.extra)])
     link, score = evidence.link.copy(), evidence.score()
     count = len(score)
     parent, rows = np.arange(count), np.arange(count)
@@ -128,7 +128,7 @@ def _join(evidence: Evidence) -> Ints:
         link[:, a] = link[a]
         mean, weight, extra = merged
         row = mean / np.maximum(weight, 1e-6) + np.minimum(np.maximum(extra, low), high) + link[a]
-        row[(extra < _APART / 2) | ~alive] = -np.inf
+        row[(extra < _CANNOT_LINK / 2) | ~alive] = -np.inf
         row[a] = -np.inf
         score[a] = score[:, a] = row
         score[b] = score[:, b] = -np.inf

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.params import IdentityParams
-from relaytrack.trackers.identities.switch_detector import Parting
+from relaytrack.trackers.identities.switch_detector import SwitchDetector
 from relaytrack.trackers.identities.tracklets import TrackletTable
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
 
@@ -55,7 +55,7 @@ class Floor:
         self.velocity = np.zeros((0, 2))
         self.first_spread, self.last_spread = np.zeros(0), np.zeros(0)
         self._seen = np.zeros(0)
-        self.parting = Parting()
+        self.switches = SwitchDetector()
         self._met: dict[tuple[str, str], float] = {}
 
     def __bool__(self) -> bool:
@@ -88,7 +88,7 @@ class Floor:
         self._sum[new] = self._sum[:, new] = 0
         self._count[new] = self._count[:, new] = 0
         self._good_count[new] = self._good_count[:, new] = 0
-        self.parting.begin(new, table.size)
+        self.switches.begin(new, table.size)
         plane = self._planes.get(view.camera)
         if plane is None or len(slots) == 0:
             return
@@ -112,12 +112,12 @@ class Floor:
         self._latest[view.camera] = now
 
     def jumped(self, live: NDArray[np.bool_]) -> list[int]:
-        """Slots of tracks that jumped to another person, as of `Parting.jumped`.
+        """Slots of tracks that jumped to another person, as of `SwitchDetector.jumped`.
 
         What speaks against them since they last agreed with another track is taken back: it was about the person
         they jumped to.
         """
-        found = self.parting.jumped(live)
+        found = self.switches.jumped(live)
         for slot in found:
             others = np.flatnonzero(self._good_count[slot] > 0)
             for row, column in ((slot, others), (others, slot)):
@@ -184,12 +184,12 @@ class Floor:
         nats = np.log(AREA / (2 * np.pi * np.sqrt(np.maximum(determinant, 1e-9)))) - 0.5 * squared
         nats = np.clip(nats, FAR, 5.0)
         both = nats[np.ix_(now.whole, other.whole)]
-        self.parting.compare(now.slots[now.whole], other.slots[other.whole], both, since)
+        self.switches.compare(now.slots[now.whole], other.slots[other.whole], both, since)
         for a, b, value in ((now.slots, other.slots, nats), (other.slots, now.slots, nats.T)):
             grid = (a[:, None], b)
             self._sum[grid] += value
             self._count[grid] += 1
-            good = self.parting.agreeing(a, b)
+            good = self.switches.agreeing(a, b)
             self._good_sum[grid] = np.where(good, self._sum[grid], self._good_sum[grid])
             self._good_count[grid] = np.where(good, self._count[grid], self._good_count[grid])
 

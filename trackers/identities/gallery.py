@@ -18,16 +18,16 @@ class Candidates:
     Attributes:
         query: (K,) row of the query.
         identity: (K,) the identity.
-        likeness: (K,) mean cosine similarity of the query to the identity's kept tracks.
+        similarity: (K,) mean cosine similarity of the query to the identity's kept tracks.
     """
 
     query: Ints
     identity: Ints
-    likeness: Floats
+    similarity: Floats
 
 
 class Gallery:
-    """A few centred embeddings per identity; their normalised mean is what a query meets first.
+    """A few centred embeddings per identity. A query is compared with their normalised mean first.
 
     Attributes:
         count: number of identities.
@@ -51,7 +51,7 @@ class Gallery:
 
     @property
     def identities(self) -> Ints:
-        """(count,) the identities known, in no particular but a reproducible order."""
+        """(count,) the known identities. Their order has no meaning but is reproducible."""
         return self._identity[: self.count].copy()
 
     def seen(self, identity: int) -> float:
@@ -68,7 +68,7 @@ class Gallery:
         return self._held[[self._row[identity] for identity in identities.tolist()]]
 
     def add(self, identity: int, features: Floats, time: float) -> None:
-        """Add tracks to an identity; beyond the limit the kept one most like another makes room.
+        """Add tracks to an identity. Beyond the limit the kept track that is most like another one is dropped.
 
         Args:
             identity: old or new.
@@ -109,7 +109,7 @@ class Gallery:
         self.count = last
 
     def age(self, before: float) -> list[int]:
-        """Forget identities not seen since `before`, and the longest unseen beyond the limit; say which."""
+        """Forget identities not seen since `before`, and the longest unseen beyond the limit; returns them."""
         seen, names = self._seen[: self.count], self._identity[: self.count]
         old = [int(name) for name in names[seen < before]]
         surplus = self.count - len(old) - self._most

@@ -16,7 +16,7 @@ from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.pairs import PairEvidence
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
-from relaytrack.trackers.identities.switch_detector import Parts
+from relaytrack.trackers.identities.switch_detector import TrackParts
 from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
 
 Array = NDArray[Any]
@@ -61,7 +61,7 @@ class JointAssociator:
         self._revised = -np.inf
         self._fresh = 0
         self._budget = QUERIES
-        self._parts = Parts()
+        self._parts = TrackParts()
         self._nodes = 0  # of the last correction
         self._store = store
         self._kept: dict[int, tuple[float, int]] = {}
@@ -101,11 +101,11 @@ class JointAssociator:
         if self._store is not None and self._store.due():
             self._save(self._store, self._table.slots())
         ids = tuple(self._table.identity[slots].copy() for slots in seen)
-        self._part()
+        self._split_switched_tracks()
         return IdentityStep(ids, tuple(revisions), tuple(view.ids for view in views))
 
     def remember(self, identities: Ints, features: Floats, time: float) -> None:
-        """Take up known people; see `IdentityAssociator.remember`."""
+        """Add known people; see `IdentityAssociator.remember`."""
         self._gallery.reserve(len(identities))
         for identity, feature in zip(identities.tolist(), features, strict=True):
             self._gallery.add(identity, feature[None], time)
@@ -126,7 +126,7 @@ class JointAssociator:
             out[self._table.key(slot)] = int(self._table.identity[slot])
         return out
 
-    def _part(self) -> None:
+    def _split_switched_tracks(self) -> None:
         """Let tracks that jumped from one person to another go on as new ones."""
         if not self._pairs.floor or not self._params.split_switched_tracks:
             return
@@ -145,24 +145,24 @@ class JointAssociator:
         """Give new tracks identities, all cameras together."""
         table = self._table
         window = table.slots()
-        likeness = self._pairs.prepare(new, window)
+        similarity = self._pairs.prepare(new, window)
         place = np.full(table.size, -1)
         place[window] = np.arange(len(window))
         old = table.identity[window] > 0
         old[place[new]] = False
         others = window[old]
-        evidence = self._pairs.between(new, others, likeness=likeness[:, old])
+        evidence = self._pairs.between(new, others, similarity=similarity[:, old])
         names, column = np.unique(table.identity[others], return_inverse=True)
-        names, gain = self._gains(new, evidence, names, column.reshape(-1))
+        names, score = self._identity_scores(new, evidence, names, column.reshape(-1))
         chosen = np.zeros(len(new), np.int64)
-        points = np.zeros(len(new), np.float32)
+        scores = np.zeros(len(new), np.float32)
         for camera in np.unique(table.camera[new]).tolist():
             rows = np.flatnonzero(table.camera[new] == camera)
-            picked, columns = assign(gain[rows])
+            picked, columns = assign(score[rows])
             chosen[rows[picked]] = names[columns]
-            points[rows[picked]] = gain[rows[picked], columns]
-        own = self._pairs.between(new, new, likeness=likeness[:, place[new]])
-        self._untangle(chosen, points, own.score())
+            scores[rows[picked]] = score[rows[picked], columns]
+        own = self._pairs.between(new, new, similarity=similarity[:, place[new]])
+        self._untangle(chosen, scores, own.score())
         left = np.flatnonzero(chosen == 0)
         if len(left):
             labels = agglomerate(own.part(left))
@@ -170,53 +170,53 @@ class JointAssociator:
             self._next += int(labels.max()) + 1
         table.identity[new] = chosen
 
-    def _gains(self, new: Ints, evidence: Evidence, names: Ints, column: Ints) -> tuple[Ints, Floats]:
-        """(N, I) points of new tracks for identities, of the window and of the gallery."""
+    def _identity_scores(self, new: Ints, evidence: Evidence, names: Ints, column: Ints) -> tuple[Ints, Floats]:
+        """(N, I) scores of new tracks for identities, of the window and of the gallery."""
         known = self._gallery.query(self._pairs.centred[new], SHORTLIST) if len(self._gallery) else None
         extra = np.setdiff1d(known.identity, names) if known is not None else np.zeros(0, np.int64)
         everyone = np.concatenate([names, extra])
-        mean, weight, more, link, apart = (
+        mean, weight, more, link, cannot_link = (
             _wider(_by_group(join, part, column, len(names)), len(extra))
             for join, part in (
                 (np.add, evidence.mean),
                 (np.add, evidence.weight),
                 (np.add, evidence.extra),
                 (np.maximum, evidence.link),
-                (np.logical_or, evidence.apart),
+                (np.logical_or, evidence.cannot_link),
             )
         )
         if known is not None and len(known.query):
             place = np.searchsorted(everyone, known.identity, sorter=np.argsort(everyone, kind="stable"))
             place = np.argsort(everyone, kind="stable")[place]
-            points = self._pairs.to_known(new[known.query], known.likeness[:, None])[:, 0]
-            close = points > -0.5
+            scores = self._pairs.to_known(new[known.query], known.similarity[:, None])[:, 0]
+            close = scores > -0.5
             cuts = np.searchsorted(known.query[close], np.arange(len(new) + 1)).tolist()
             named = known.identity[close].tolist()
             for row, slot in enumerate(new.tolist()):
                 self._asked[slot] = (float(self._table.weight[slot]), tuple(named[cuts[row] : cuts[row + 1]]))
             held = self._gallery.held(known.identity).astype(np.float32)
-            np.add.at(mean, (known.query, place), points * held)
+            np.add.at(mean, (known.query, place), scores * held)
             np.add.at(weight, (known.query, place), held)
         for row, slot in enumerate(new.tolist()):
             for identity in self._barred.get(slot, ()):
-                apart[row, everyone == identity] = True
+                cannot_link[row, everyone == identity] = True
         low, high = evidence.limits
-        gain = mean / np.maximum(weight, 1e-6) + np.clip(more, low, high) + link
-        gain[apart | (weight == 0)] = -1e6
-        return everyone, np.asarray(gain, np.float32)
+        score = mean / np.maximum(weight, 1e-6) + np.clip(more, low, high) + link
+        score[cannot_link | (weight == 0)] = -1e6
+        return everyone, np.asarray(score, np.float32)
 
     @staticmethod
-    def _untangle(chosen: Ints, points: Floats, score: Floats) -> None:
-        """Where two new tracks chose one identity but cannot be one person, the weaker lets go."""
-        clash = (chosen[:, None] == chosen[None, :]) & (chosen > 0) & (score < -3.0)
+    def _untangle(chosen: Ints, scores: Floats, between: Floats) -> None:
+        """Of two new tracks with one identity that cannot be one person, the weaker one loses the identity."""
+        clash = (chosen[:, None] == chosen[None, :]) & (chosen > 0) & (between < -3.0)
         np.fill_diagonal(clash, val=False)
         if not clash.any():
             return
-        for row in np.argsort(-points, kind="stable").tolist():
+        for row in np.argsort(-scores, kind="stable").tolist():
             if chosen[row] == 0:
                 continue
-            rivals = np.flatnonzero((chosen == chosen[row]) & (score[row] < -3.0))
-            weaker = rivals[points[rivals] <= points[row]]
+            rivals = np.flatnonzero((chosen == chosen[row]) & (between[row] < -3.0))
+            weaker = rivals[scores[rivals] <= scores[row]]
             chosen[weaker[weaker != row]] = 0
 
     def _due_now(self) -> Ints:
@@ -273,10 +273,10 @@ class JointAssociator:
         slots = table.slots()
         if len(slots) == 0:
             return []
-        points = pairs.learn(slots)
+        scores = pairs.learn(slots)
         if self._params.time_weight > 0:
-            pairs.learn_times(slots, points)
-        evidence = pairs.between(slots, slots, points)
+            pairs.learn_times(slots, scores)
+        evidence = pairs.between(slots, slots, scores)
         same = table.identity[slots][:, None] == table.identity[slots][None, :]
         evidence.mean[same] += self._params.stability * evidence.weight[same]
         evidence, fixed = self._with_known(slots, evidence)
@@ -303,9 +303,9 @@ class JointAssociator:
         kept = [self._gallery.kept(name) for name in sorted(names)]
         fixed = np.repeat(np.array(sorted(names), np.int64), [len(part) for part in kept])
         old, size = len(slots), len(slots) + len(fixed)
-        likeness = pairs.centred[slots] @ np.concatenate(kept).T
+        similarity = pairs.centred[slots] @ np.concatenate(kept).T
         known = self._table.weight[slots] > 0
-        cross = np.where(known[:, None], pairs.to_known(slots, likeness), -1.0)
+        cross = np.where(known[:, None], pairs.to_known(slots, similarity), -1.0)
         weight = np.repeat(np.where(known, 1.0, 0.1)[:, None], len(fixed), axis=1)
         own = self._table.identity[slots][:, None] == fixed[None]
 
@@ -319,14 +319,14 @@ class JointAssociator:
         share = grown(evidence.weight, weight)
         extra = grown(evidence.extra, np.zeros_like(cross))
         link = grown(evidence.link, np.zeros_like(cross))
-        apart = np.zeros((size, size), bool)
-        apart[:old, :old] = evidence.apart
-        apart[old:, old:] = fixed[:, None] != fixed[None]
+        cannot_link = np.zeros((size, size), bool)
+        cannot_link[:old, :old] = evidence.cannot_link
+        cannot_link[old:, old:] = fixed[:, None] != fixed[None]
         for row, slot in enumerate(slots.tolist()):
             for identity in self._barred.get(slot, ()):
-                apart[row, old:] |= fixed == identity
-        apart[old:, :old] = apart[:old, old:].T
-        return Evidence(mean, share, extra, link, apart, evidence.limits), fixed
+                cannot_link[row, old:] |= fixed == identity
+        cannot_link[old:, :old] = cannot_link[:old, old:].T
+        return Evidence(mean, share, extra, link, cannot_link, evidence.limits), fixed
 
     def _resembled(self, slots: Ints) -> set[int]:
         """Known identities that these tracks resemble; only tracks that look otherwise than before query."""
@@ -339,8 +339,8 @@ class JointAssociator:
         self._budget -= len(asking)
         if len(asking):
             found = self._gallery.query(self._pairs.centred[asking], SHORTLIST, most=4)
-            points = self._pairs.to_known(asking[found.query], found.likeness[:, None])[:, 0]
-            close = points > -0.5
+            scores = self._pairs.to_known(asking[found.query], found.similarity[:, None])[:, 0]
+            close = scores > -0.5
             for row, slot in enumerate(asking.tolist()):
                 named = found.identity[close & (found.query == row)].tolist()
                 self._asked[slot] = (float(table.weight[slot]), tuple(named))
@@ -393,8 +393,8 @@ class JointAssociator:
             self._save(self._store, leaving)
             for slot in leaving.tolist():
                 self._kept.pop(slot, None)
-        apart, _ = table.conflicts(staying, leaving, duplicates=self._params.duplicates)
-        for row, column in np.argwhere(apart).tolist():
+        cannot_link, _ = table.conflicts(staying, leaving, duplicates=self._params.duplicates)
+        for row, column in np.argwhere(cannot_link).tolist():
             identity = int(table.identity[leaving[column]])
             self._barred.setdefault(int(staying[row]), set()).add(identity)
         known = table.weight[leaving] > 0

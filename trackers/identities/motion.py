@@ -1,4 +1,4 @@
-"""Taking up the motion of a lost track, in one camera's picture or on the floor of calibrated cameras."""
+"""Whether a new track continues the motion of a lost one, in one camera's picture or on the common floor."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.identities.affinity import Appearance, Cohort
+from relaytrack.trackers.identities.affinity import AffinityModel, Cohort
 from relaytrack.trackers.identities.clustering import Evidence
 from relaytrack.trackers.identities.floor import Floor
 from relaytrack.trackers.identities.ground_plane import GroundPlane
@@ -38,7 +38,7 @@ class PairEvidence:
     def __init__(self, params: IdentityParams, calibrations: Mapping[str, GroundPlane]) -> None:
         self._params = params
         self.table = TrackletTable(params.bank, params.min_quality)
-        self.appearance = Appearance(params)
+        self.appearance = AffinityModel(params)
         self.travel = TravelTimes(params.return_ratio)
         self.floor = Floor(calibrations, params)
         self.centred: Floats = np.zeros((0, 0), np.float32)
@@ -62,26 +62,26 @@ class PairEvidence:
                 self.travel.given[index[first], index[second]] = (least, most)
 
     def learn(self, slots: Ints) -> Floats:
-        """Learn means, cohorts and travel times anew from these tracks; their (N, N) points of appearance."""
+        """Learn means, cohorts and travel times anew from these tracks; their (N, N) scores of appearance."""
         self._fit()
         table = self.table
         cameras = table.camera[slots]
         known = table.weight[slots] > 0
         count = len(table.cameras)
-        points = np.zeros((len(slots), len(slots)), np.float32)
+        scores = np.zeros((len(slots), len(slots)), np.float32)
         some, where = slots[known], cameras[known]
         if len(some) == 0:
-            return points
+            return scores
         self.appearance.learn(table.feature[some], where, count)
         self.centred[some] = self.appearance.centre(table.feature[some], where)
-        likeness = self.centred[some] @ self.centred[some].T
-        self.appearance.calibrate(likeness, table.apart[some[:, None], some])
-        cohort = self.appearance.cohort(likeness, where, count, np.arange(len(some)))
+        similarity = self.centred[some] @ self.centred[some].T
+        self.appearance.calibrate(similarity, table.cannot_link[some[:, None], some])
+        cohort = self.appearance.cohort(similarity, where, count, np.arange(len(some)))
         self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
-        points[np.ix_(known, known)] = self.appearance.points(likeness, cohort, where, cohort, where)
-        return points
+        scores[np.ix_(known, known)] = self.appearance.scores(similarity, cohort, where, cohort, where)
+        return scores
 
-    def learn_times(self, slots: Ints, points: Floats) -> None:
+    def learn_times(self, slots: Ints, scores: Floats) -> None:
         """Learn the travel times from pairs that appearance alone is sure of."""
         table = self.table
         known = table.weight[slots] > 0
@@ -89,27 +89,27 @@ class PairEvidence:
         gap = gaps(start, last, start, last)
         later = _later(start, start, slots, slots)
         usable = ~table.conflicts(slots, slots, duplicates=False)[0] & known[:, None] & known[None, :]
-        sure = usable & (points > CONFIDENT)
+        sure = usable & (scores > CONFIDENT)
         kind = self._kinds(later, slots, slots)
         self.travel.learn(gap, later, table.camera[slots], kind, sure, usable, len(table.cameras))
 
     def between(
-        self, slots: Ints, others: Ints, points: Floats | None = None, likeness: Floats | None = None
+        self, slots: Ints, others: Ints, scores: Floats | None = None, similarity: Floats | None = None
     ) -> Evidence:
         """Evidence between tracks (N,) and (M,); matrices are (N, M).
 
         Args:
             slots: rows.
             others: columns.
-            points: of appearance; None to compute them for rows that are new.
-            likeness: (N, M) similarities as of `prepare`, where there are no points.
+            scores: of appearance; None to compute them for rows that are new.
+            similarity: (N, M) similarities as of `prepare`, where there are no scores.
         """
         table, params = self.table, self._params
-        if points is None:
-            points = self._points(slots, others, likeness)
+        if scores is None:
+            scores = self._scores(slots, others, similarity)
         known = (table.weight[slots] > 0)[:, None] & (table.weight[others] > 0)[None, :]
         weight = np.where(known, np.float32(1), np.float32(UNKNOWN_WEIGHT))
-        mean = np.where(known, points, np.float32(UNKNOWN))
+        mean = np.where(known, scores, np.float32(UNKNOWN))
         mean *= weight
         extra = np.zeros(mean.shape, np.float32)
         link = np.zeros(mean.shape, np.float32)
@@ -128,16 +128,16 @@ class PairEvidence:
         if self.floor and params.ground_weight > 0:
             walk = self.floor.continuation(table, slots, others, params.motion_horizon)
             extra += params.ground_weight * (self.floor.together(slots, others) + walk)
-        apart, twins = table.conflicts(slots, others, duplicates=params.duplicates)
+        cannot_link, twins = table.conflicts(slots, others, duplicates=params.duplicates)
         extra[twins] = DUPLICATE
-        return Evidence(mean, weight, extra, link, apart)
+        return Evidence(mean, weight, extra, link, cannot_link)
 
-    def to_known(self, slots: Ints, likeness: Floats) -> Floats:
-        """(N, M) points of tracks against known embeddings, by the tracks' own cohorts."""
+    def to_known(self, slots: Ints, similarity: Floats) -> Floats:
+        """(N, M) scores of tracks against known embeddings, by the tracks' own cohorts."""
         count = len(self.table.cameras)
         mean = self._mean[slots, :count].mean(axis=1, keepdims=True)
         deviation = self._deviation[slots, :count].mean(axis=1, keepdims=True)
-        return np.asarray((likeness - mean) / np.maximum(deviation, 1e-3) - self.appearance.margin, np.float32)
+        return np.asarray((similarity - mean) / np.maximum(deviation, 1e-3) - self.appearance.margin, np.float32)
 
     def prepare(self, new: Ints, window: Ints) -> Floats:
         """Make the centred embeddings and cohorts of new tracks (N,); their (N, M) similarities to the window."""
@@ -151,16 +151,16 @@ class PairEvidence:
         some = new[looks]
         if len(some):
             self.centred[some] = self.appearance.centre(table.feature[some], table.camera[some])
-        likeness = self._alike(new, window)
+        similarity = self._alike(new, window)
         if len(some):
             count = len(table.cameras)
             known = table.weight[window] > 0
             place = np.empty(table.size, np.int64)
             place[window[known]] = np.arange(np.count_nonzero(known))
-            values = likeness if known.all() and looks.all() else likeness[np.ix_(looks, known)]
+            values = similarity if known.all() and looks.all() else similarity[np.ix_(looks, known)]
             cohort = self.appearance.cohort(values, table.camera[window[known]], count, place[some])
             self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
-        return likeness
+        return similarity
 
     def _alike(self, slots: Ints, others: Ints) -> Floats:
         """(N, M) similarities; what lies close together in the table is multiplied in place."""
@@ -174,13 +174,13 @@ class PairEvidence:
         same = table.camera[slots][:, None] == table.camera[others][None, :]
         return kinds(later, same, table.zones(slots), table.zones(others))
 
-    def _points(self, slots: Ints, others: Ints, likeness: Floats | None = None) -> Floats:
+    def _scores(self, slots: Ints, others: Ints, similarity: Floats | None = None) -> Floats:
         table, count = self.table, len(self.table.cameras)
-        if likeness is None:
-            likeness = self.centred[slots] @ self.centred[others].T
+        if similarity is None:
+            similarity = self.centred[slots] @ self.centred[others].T
         row = Cohort(self._mean[slots, :count], self._deviation[slots, :count])
         column = Cohort(self._mean[others, :count], self._deviation[others, :count])
-        return self.appearance.points(likeness, row, table.camera[slots], column, table.camera[others])
+        return self.appearance.scores(similarity, row, table.camera[slots], column, table.camera[others])
 
     def _fit(self) -> None:
         size, width = self.table.feature.shape

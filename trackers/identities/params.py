@@ -28,7 +28,7 @@ _NOT_NEGATIVE = (
 class IdentityParams:
     """How tracks of all cameras become identities. The defaults are what is measured.
 
-    Evidence is counted in standard deviations of the normalised similarity of strangers ("points").
+    Evidence adds up to a score, counted in standard deviations of the normalised similarity of strangers.
 
     Attributes:
         method: "joint" (all evidence, joint assignment, corrections) or "appearance" (the baseline: each new
@@ -37,8 +37,8 @@ class IdentityParams:
             the threshold that was calibrated with the weights (given by the caller). "joint" takes from it
             how widely strangers' similarities spread, until it has seen enough of them; "appearance" takes it
             as it is (0.5 without one).
-        margin: points by which two groups must be more alike than strangers to be one identity.
-        crowd_margin: points more for every factor e by which the tracks of the window are more than 50.
+        margin: score above strangers from which two groups of tracks become one identity.
+        crowd_margin: how much higher that score must be for every factor e of the window's tracks above 50.
         gallery: tracks kept per identity that is older than the horizon.
         bank: diverse embeddings kept per track.
         max_identities: identities remembered; the longest unseen are forgotten first.
@@ -47,7 +47,7 @@ class IdentityParams:
         horizon: seconds for which the identity of a track that has ended may still be corrected.
         window: tracks that may be corrected at the same time, the most recent ones.
         revise_every: seconds between two corrections; longer with many tracks (cost grows as their square).
-        stability: points in favour of leaving two tracks in the identity they share.
+        stability: score added for two tracks that share an identity already, so that it changes rarely.
         refine: keep every track open to correction to the end of the run (files; memory grows).
         min_quality: crops below it do not enter a track's embeddings once it has better ones.
         normalise: "cohort" (camera means removed, similarity against the most alike strangers of the other
@@ -56,10 +56,10 @@ class IdentityParams:
         centre_weight: tracks that the mean over all cameras counts for beside a camera's own.
         time_weight: weight of the times between sightings, assumed and learned; 0 to ignore them.
         return_ratio: how likely, against chance, it is assumed that somebody who walked out of the pictures
-            comes back long after; near 0 who comes back is a new identity unless very much alike, 1 makes no
-            difference. It gives way to what is learned from the run.
-        travel_times: known ways, rows of (from camera, to camera, least seconds, most seconds): who is next seen
-            there sooner or later than that is somebody else. Other pairs of cameras are learned.
+            comes back long after; near 0, such a person gets a new identity unless the looks are very
+            similar; 1 makes no difference. What is learned from the run replaces it.
+        travel_times: known ways, rows of (from camera, to camera, least seconds, most seconds): tracks
+            further apart or closer in time are different people. Other pairs of cameras are learned.
         motion_weight: weight of taking up a lost track's motion in the same camera (or on the ground).
         motion_horizon: seconds for which a lost track's motion is carried on.
         ground_weight: weight of where people stand at the same moment on calibrated cameras' common floor.

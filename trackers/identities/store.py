@@ -115,7 +115,7 @@ class IdentityStore:
         self.run = int(row[0])
 
     def due(self) -> bool:
-        """Whether the last write lies long enough back."""
+        """Whether the last write is long enough ago."""
         return time.monotonic() - self._written >= self._every
 
     def write(
@@ -246,6 +246,6 @@ class _Errors:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raise what went wrong under its own name."""
+        """Close the file; an exception passes through."""
         if isinstance(error, sqlite3.Error):
             raise StoreError(f"{self._path}: {error}") from error

@@ -1,4 +1,4 @@
-"""Tracks that jumped from one person to another, found out by the floor.
+"""Tracks that jumped from one person to another, found by their positions on the floor.
 
 Where people hide each other, a camera's tracker may carry on a track with somebody else. If the track stood where
 a track of another camera stood for a while, and then for a while stands far from it, one of the two jumped: the
@@ -22,7 +22,7 @@ MOMENTS = 6
 """Comparisons before two tracks can agree."""
 
 
-class Parting:
+class SwitchDetector:
     """How well pairs of tracks agree on the floor lately, by slot of the table; symmetric."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Parting:
         return sorted(out)
 
 
-class Parts:
+class TrackParts:
     """The ids under which tracks go on after they jumped."""
 
     def __init__(self) -> None:

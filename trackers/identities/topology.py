@@ -37,7 +37,7 @@ POOL, OWN = 300.0, 50.0
 FIRM, WALK, SOON = 30.0, 5, 6
 """Where it is known how people left, both count this much more, but for the first `SOON` gaps of kind `WALK`.
 
-A few people who look alike must not unlearn that who left is gone."""
+So a few people who look alike do not undo the assumption that people who left do not come back."""
 VAGUE = 1 / 3
 """Weight of the time alone, where it is not known how people left."""
 CLOCKS = 3.0
@@ -152,7 +152,7 @@ class TravelTimes:
         index = CLASSES * kind
         index += classes
         if self._count == 0:
-            points = np.log(self._assumed).astype(np.float32).take(index)
+            scores = np.log(self._assumed).astype(np.float32).take(index)
         else:
             last = self._count - 1
             row, column = np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]
@@ -160,17 +160,17 @@ class TravelTimes:
             index += np.where(
                 later, whole * self._count * row + whole * column, whole * self._count * column + whole * row
             )
-            points = self._table.take(index)
+            scores = self._table.take(index)
         vague = kind < 2
         if vague.any():
-            points = np.where(vague, np.float32(VAGUE), np.float32(1)) * points
+            scores = np.where(vague, np.float32(VAGUE), np.float32(1)) * scores
         for (first, second), (least, greatest) in self.given.items():
             forth = later & (cameras == first)[:, None] & (others == second)[None, :]
             back = ~later & (cameras == second)[:, None] & (others == first)[None, :]
             way = forth | back
-            points[way] = np.where((gap[way] >= least) & (gap[way] <= greatest), np.log(_SOON), -LIMIT)
-        points[gap <= -CLOCKS] = -np.inf
-        return np.asarray(points, np.float32)
+            scores[way] = np.where((gap[way] >= least) & (gap[way] <= greatest), np.log(_SOON), -LIMIT)
+        scores[gap <= -CLOCKS] = -np.inf
+        return np.asarray(scores, np.float32)
 
     def at_once(self, gap: Doubles, cameras: Ints, others: Ints) -> Floats:
         """(N, M) nats for one person being seen by two cameras at once; 0 where there is no overlap in time."""

@@ -37,7 +37,7 @@ class TrackletTable:
         feature: (C, D) the track's mean embedding, L2-normalised.
         identity: (C,) the identity shown; 0: none yet.
         corner, extent: (cameras, 2) edges of what each camera looks at, pixels: left and upper, right and lower.
-        apart: (C, C) whether two tracks were updated in the same frame of one camera (symmetric).
+        cannot_link: (C, C) whether two tracks were updated in the same frame of one camera (symmetric).
         together: (C, C) frames in which two tracks of one camera were both updated (duplicates only).
         overlap: (C, C) sum of their boxes' intersection over union over those frames.
     """
@@ -63,7 +63,7 @@ class TrackletTable:
         self.bank = np.zeros((0, bank, 0), np.float32)
         self.bank_weight = np.zeros((0, bank), np.float32)
         self.identity = np.zeros(0, np.int64)
-        self.apart = np.zeros((0, 0), bool)
+        self.cannot_link = np.zeros((0, 0), bool)
         self.together = np.zeros((0, 0), np.int32)
         self.overlap = np.zeros((0, 0), np.float32)
 
@@ -129,7 +129,7 @@ class TrackletTable:
             del self._slot[self.key(slot)]
             self.used[slot] = False
             self._free.append(slot)
-        for pairs in (self.apart, self.together, self.overlap):
+        for pairs in (self.cannot_link, self.together, self.overlap):
             pairs[slots] = 0
             pairs[:, slots] = 0
         self._free.sort(reverse=True)
@@ -149,12 +149,12 @@ class TrackletTable:
         Returns:
             the pairs, (len(slots), len(others)), and the rows and columns of those left out.
         """
-        apart = np.asarray(self.apart[slots[:, None], others[None, :]], bool)
-        row, column = np.nonzero(apart) if duplicates else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        cannot_link = np.asarray(self.cannot_link[slots[:, None], others[None, :]], bool)
+        row, column = np.nonzero(cannot_link) if duplicates else (np.zeros(0, np.int64), np.zeros(0, np.int64))
         twins = self._coincide(slots[row], others[column])
         row, column = row[twins], column[twins]
-        apart[row, column] = False
-        return apart, (row, column)
+        cannot_link[row, column] = False
+        return cannot_link, (row, column)
 
     def zones(self, slots: Ints) -> tuple[Ints, Ints]:
         """Where tracks (N,) began and ended: UNKNOWN, INSIDE or at the BORDER of the picture, two (N,)."""
@@ -217,8 +217,8 @@ class TrackletTable:
     def _meet(self, view: CameraTracks, slots: Ints) -> None:
         before = self._before.get(view.camera)
         if before is None or len(before) != len(slots) or not np.array_equal(before, slots):
-            self.apart[slots[:, None], slots] = True
-            self.apart[slots, slots] = False
+            self.cannot_link[slots[:, None], slots] = True
+            self.cannot_link[slots, slots] = False
             self._before[view.camera] = slots.copy()
         boxes = np.asarray(view.xyxy, np.float32)
         size = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
@@ -285,7 +285,7 @@ class TrackletTable:
             larger = np.zeros((new, *value.shape[1:]), value.dtype)
             larger[:old] = value
             setattr(self, name, larger)
-        for name in ("apart", "together", "overlap"):
+        for name in ("cannot_link", "together", "overlap"):
             value = getattr(self, name)
             larger = np.zeros((new, new), value.dtype)
             larger[:old, :old] = value

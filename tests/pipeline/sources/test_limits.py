@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relaytrack.pipeline.sources.latest_value import Mailbox
+from relaytrack.pipeline.sources.latest_value import LatestValue
 from relaytrack.pipeline.sources.limits import RateLimit
 from relaytrack.pipeline.sources.live import Backoff
 
@@ -52,8 +52,8 @@ def test_backoff_differs_from_camera_to_camera() -> None:
     assert len({Backoff(1, 1).pause() for _ in range(20)}) > 10
 
 
-def test_a_mailbox_keeps_the_newest_and_counts_the_rest() -> None:
-    box: Mailbox[int] = Mailbox()
+def test_a_latest_value_keeps_the_newest_and_counts_the_rest() -> None:
+    box: LatestValue[int] = LatestValue()
     for number in range(5):
         box.put(number)
     assert box.take(0) == (4, 4)
@@ -67,8 +67,8 @@ def test_a_mailbox_keeps_the_newest_and_counts_the_rest() -> None:
     assert box.failure == "over"
 
 
-def test_a_mailbox_wakes_who_waits() -> None:
-    box: Mailbox[str] = Mailbox()
+def test_a_latest_value_wakes_who_waits() -> None:
+    box: LatestValue[str] = LatestValue()
     threading.Timer(0.05, box.put, ["hello"]).start()
     assert box.take(10) == ("hello", 0)
     threading.Timer(0.05, box.abandon).start()

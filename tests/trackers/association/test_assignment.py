@@ -11,12 +11,12 @@ from scipy.optimize import linear_sum_assignment
 from relaytrack.trackers.association.assignment import assign, solve
 
 
-def total(gain: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> float:
+def total(score: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> float:
     rows, columns = pairs
     assert len(set(rows.tolist())) == len(rows)
     assert len(set(columns.tolist())) == len(columns)
-    assert (gain[rows, columns] > 0).all()
-    return float(gain[rows, columns].sum())
+    assert (score[rows, columns] > 0).all()
+    return float(score[rows, columns].sum())
 
 
 @settings(max_examples=150, deadline=None)
@@ -29,12 +29,14 @@ def total(gain: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> float:
 )
 def test_components_equal_the_full_solve(seed: int, n: int, m: int, density: float, dtype: type) -> None:
     rng = np.random.default_rng(seed)
-    gain = (np.where(rng.random((n, m)) < density, rng.uniform(0, 1, (n, m)), rng.uniform(-1, 0, (n, m)))).astype(dtype)
-    best = np.maximum(gain, 0)
+    score = (np.where(rng.random((n, m)) < density, rng.uniform(0, 1, (n, m)), rng.uniform(-1, 0, (n, m)))).astype(
+        dtype
+    )
+    best = np.maximum(score, 0)
     rows, columns = linear_sum_assignment(-best)
     optimum = float(best[rows, columns].sum())
-    assert total(gain, assign(gain)) == pytest.approx(optimum, rel=1e-5)
-    assert total(gain, solve(gain)) == pytest.approx(optimum, rel=1e-5)
+    assert total(score, assign(score)) == pytest.approx(optimum, rel=1e-5)
+    assert total(score, solve(score)) == pytest.approx(optimum, rel=1e-5)
 
 
 def test_the_solver_sees_only_contested_components(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,12 +44,12 @@ def test_the_solver_sees_only_contested_components(monkeypatch: pytest.MonkeyPat
 
     sizes = []
     inner = module.solve
-    monkeypatch.setattr(module, "solve", lambda gain: sizes.append(gain.shape) or inner(gain))
-    gain = np.diag(np.full(50, 0.9))
-    assign(gain)
+    monkeypatch.setattr(module, "solve", lambda score: sizes.append(score.shape) or inner(score))
+    score = np.diag(np.full(50, 0.9))
+    assign(score)
     assert sizes == []
-    gain[3, 4] = 0.95  # rows 3 and 4 both want column 4
-    rows, columns = assign(gain)
+    score[3, 4] = 0.95  # rows 3 and 4 both want column 4
+    rows, columns = assign(score)
     assert sizes == [(2, 2)]
     assert sorted(zip(rows, columns, strict=True)) == [(i, i) for i in range(50)]
 
@@ -56,5 +58,5 @@ def test_a_large_crowd_equals_the_full_solve() -> None:
     rng = np.random.default_rng(1)
     at = rng.uniform(0, 1, (200, 2))
     seen = at[:190] + rng.normal(0, 0.01, (190, 2))
-    gain = 0.08 - np.linalg.norm(at[:, None] - seen[None], axis=2)
-    assert total(gain, assign(gain)) == pytest.approx(total(gain, solve(gain)))
+    score = 0.08 - np.linalg.norm(at[:, None] - seen[None], axis=2)
+    assert total(score, assign(score)) == pytest.approx(total(score, solve(score)))

@@ -17,8 +17,8 @@ def random_evidence(seed, count, share=0.2):
     mean = symmetric(rng.normal(0, 2, (count, count))).astype(np.float32)
     extra = symmetric(rng.normal(0, 1, (count, count)) * (rng.random((count, count)) < 0.1)).astype(np.float32)
     link = symmetric(rng.normal(0, 1, (count, count))).astype(np.float32)
-    apart = symmetric(rng.random((count, count)) < share).astype(bool)
-    return Evidence(mean, np.ones((count, count), np.float32), extra, link, apart)
+    cannot_link = symmetric(rng.random((count, count)) < share).astype(bool)
+    return Evidence(mean, np.ones((count, count), np.float32), extra, link, cannot_link)
 
 
 @settings(max_examples=60, deadline=None)
@@ -27,7 +27,7 @@ def test_no_group_ever_holds_two_nodes_that_are_apart(seed, count, share):
     evidence = random_evidence(seed, count, share)
     labels = agglomerate(evidence)
     together = labels[:, None] == labels[None, :]
-    assert not (together & evidence.apart).any()
+    assert not (together & evidence.cannot_link).any()
 
 
 @settings(max_examples=40, deadline=None)
@@ -39,7 +39,7 @@ def test_given_groups_stay_together_and_pass_their_constraints_on(seed, count, g
     labels = agglomerate(evidence, start)
     for group in range(groups):
         assert len(set(labels[start == group].tolist())) <= 1
-    between = evidence.apart & (start[:, None] != start[None, :])
+    between = evidence.cannot_link & (start[:, None] != start[None, :])
     assert not ((labels[:, None] == labels[None, :]) & between).any()
 
 
@@ -61,7 +61,7 @@ def test_equals_a_plain_loop():
             for i in range(len(groups)):
                 for j in range(i + 1, len(groups)):
                     rows = np.ix_(groups[i], groups[j])
-                    if evidence.apart[rows].any():
+                    if evidence.cannot_link[rows].any():
                         continue
                     score = evidence.mean[rows].mean() + np.clip(evidence.extra[rows].sum(), -12, 10)
                     score += evidence.link[rows].max()

@@ -19,7 +19,7 @@ def test_a_query_finds_whom_it_resembles():
     found = gallery.query(looks[[10, 150]], least=0.9)
     assert found.query.tolist() == [0, 1]
     assert found.identity.tolist() == [11, 151]
-    np.testing.assert_allclose(found.likeness, 1, atol=1e-5)
+    np.testing.assert_allclose(found.similarity, 1, atol=1e-5)
     assert len(gallery.query(-looks[:1], least=0.99).query) == 0
 
 

@@ -1,4 +1,4 @@
-"""Which people were confused: the identities of a finished run laid beside the annotated ones."""
+"""Which people were confused: the identities of a finished run compared with the annotated ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Frames in which one camera showed a person under one identity (0: found by nobody)."""
+    """Frames in which one camera showed a person under one identity (0: no track had the person)."""
 
     camera: str
     first: int
@@ -48,7 +48,7 @@ class Person:
 
 
 def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
-    """Lay a run's identities beside the truth.
+    """Compare a run's identities with the annotated people.
 
     Args:
         cameras: name -> annotated and found rows (N, >= 6): frame, id, x, y, width, height (MOT text).
@@ -57,7 +57,7 @@ def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
         one entry per person, those with most boxes under a wrong identity first.
 
     Raises:
-        InputError: tables without these columns, or nobody annotated.
+        InputError: tables without these columns, or annotations without a person.
     """
     rows: list[tuple[int, str, int, int]] = []
     for name, (truth, found) in cameras.items():
@@ -77,7 +77,7 @@ def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
                 for person, identity in zip(here[:, 1], match, strict=True)
             ]
     if not rows:
-        raise InputError("nobody is annotated")
+        raise InputError("the annotations hold no person")
     people = sorted({row[2] for row in rows})
     names = sorted({row[3] for row in rows} - {0})
     table = np.zeros((len(people), len(names)))
