@@ -21,6 +21,7 @@ from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenRecord
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pictures import Pictures
+from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.sources import is_live
 from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.tracking.backfill import EarlierBoxes
@@ -178,13 +179,19 @@ def create_identity_service(
     return LocalIdentityService(associator, store=store, cameras=names)
 
 
-def create_pictures(config: Config, *, live: bool, colors: IdentityColors | None = None) -> Pictures:
-    """What hides people and draws, as configured."""
+def create_pictures(
+    config: Config,
+    *,
+    live: bool,
+    colors: IdentityColors | None = None,
+    places: Mapping[str, Places] | None = None,
+) -> Pictures:
+    """What hides people and draws, as configured; `places` are the zones and lines to draw, by camera."""
     output = config.output
     record = None
     if output.anonymise is not None and output.dir is not None and not live:
         record = HiddenRecord(output.folder / FOLDER)
-    return Pictures(output.anonymise, record, trail=output.trail, colors=colors)
+    return Pictures(output.anonymise, record, trail=output.trail, colors=colors, places=places)
 
 
 def _threads(config: Config) -> int:

@@ -30,6 +30,7 @@ from relaytrack.pipeline.postprocess.finalize import finalize, regroup
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.records import Observation, Step
 from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import mark_cameras, prepare_output
 from relaytrack.pipeline.results.run_info import RunInfo
@@ -405,11 +406,13 @@ class Pipeline:
         self._out: Path | None = None if config.output.dir is None else prepare_output(config)
         self._info = None if self._out is None else RunInfo(config, self._out, perception, desk.sources())
         colors = IdentityColors()
-        self._pictures = pictures = build.create_pictures(config, live=live, colors=colors)
+        self._places = places_of(config)
+        self._pictures = pictures = build.create_pictures(config, live=live, colors=colors, places=self._places)
         self._closing.callback(pictures.close)
         self._host.prepare = pictures.add
         names = [camera.name for camera in config.cameras]
-        for sink in create_sinks(config, names, live=live, colors=colors) if self._out is not None else ():
+        sinks = create_sinks(config, names, live=live, colors=colors, places=self._places) if self._out else ()
+        for sink in sinks:
             self._host.add(sink, on_error=config.output.on_error)
         for sink in self._extra_sinks:
             self._host.add(sink)
@@ -515,8 +518,11 @@ class Pipeline:
             if kind == "added":
                 if self._out is not None:
                     mark_cameras(self._out, [camera.name])
+                self._places.pop(camera.name, None)
+                self._places |= places_of(self.config, [camera])
                 self._host.camera_added(camera)
             else:
+                self._places.pop(camera.name, None)
                 self._present.forget(camera.name)
                 self._pictures.forget(camera.name)
                 self._host.camera_removed(camera.name)

@@ -159,4 +159,5 @@ def print_summary(summary: Summary, config: Config) -> None:
             console.print(f"  {out / what}", soft_wrap=True, highlight=False, markup=False)
     for name, camera in summary.cameras.items():
         for words in filter(None, (camera.warning, camera.error)):
-            console.print(f"camera {name}: {words}", soft_wrap=True, highlight=False, markup=False)
+            text = words if words.startswith("camera ") else f"camera {name}: {words}"
+            console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -118,6 +118,11 @@ def run_pipeline(config: Any) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     print_summary(summary, config)
+    if not summary.frames and not received:
+        from relaytrack.pipeline.errors import SourceError
+
+        reasons = [camera.error for camera in summary.cameras.values() if camera.error]
+        raise SourceError("; ".join(reasons) or "no camera gave a picture in the time of the run")
     live = any(camera.is_live_url for camera in config.cameras) or bool(config.run.live)
     return 128 + received[0] if received and not live else 0
 

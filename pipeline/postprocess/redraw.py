@@ -21,6 +21,7 @@ from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.anonymise import Mode, hide
 from relaytrack.pipeline.render.encoder import Encoder, remux
 from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenBoxes
+from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.results.folder import PARTIAL, writing
 from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sinks.identities import read_identities, stored_colors
@@ -127,7 +128,8 @@ def redraw(
     cameras = [camera for camera in config.cameras if output.mosaic or camera.name in changed]
     books = {camera.name: _Book.of(*pairs[camera.name]) for camera in cameras}
     total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
-    annotator = Annotator(output.trail, colors=stored_colors(folder))
+    places = places_of(config)
+    annotator = Annotator(output.trail, colors=stored_colors(folder), places=places)
     covers = _covers(config, books)
 
     def encoder(path: Path) -> Encoder:
@@ -139,7 +141,9 @@ def redraw(
     if output.mosaic:
         path = videos / "mosaic.mp4"
         names = [camera.name for camera in cameras]
-        sinks.append(MosaicSink(path, names, trail=output.trail, width=output.mosaic_width, encoder=encoder))
+        sinks.append(
+            MosaicSink(path, names, trail=output.trail, places=places, width=output.mosaic_width, encoder=encoder)
+        )
         paths.append(path)
     done = 0
     try:

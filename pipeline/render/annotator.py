@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from relaytrack.pipeline.records import FrameTracks, Image
 from relaytrack.pipeline.render.painter import Painter
 from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.render.places import Places
 
 
 class Annotator:
@@ -13,9 +16,13 @@ class Annotator:
     Args:
         trail: seconds of path behind a person.
         colors: the identities' colours.
+        places: zones and lines to draw, by camera.
     """
 
-    def __init__(self, trail: float, colors: IdentityColors | None = None) -> None:
+    def __init__(
+        self, trail: float, colors: IdentityColors | None = None, places: Mapping[str, Places] | None = None
+    ) -> None:
+        self._places = places
         self._trail = trail
         self._colors = colors or IdentityColors()
         self._painters: dict[str, Painter] = {}
@@ -37,5 +44,5 @@ class Annotator:
     def _painter(self, tracks: FrameTracks) -> Painter:
         camera = tracks.frame.camera
         if camera not in self._painters:
-            self._painters[camera] = Painter(camera, trail=self._trail, colors=self._colors)
+            self._painters[camera] = Painter(camera, trail=self._trail, colors=self._colors, places=self._places)
         return self._painters[camera]

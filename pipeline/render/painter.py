@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -13,6 +14,7 @@ from relaytrack.pipeline.dates import shown
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.palette import IdentityColors, ink_on
+from relaytrack.pipeline.render.places import Places
 
 _SHIFT = 3  # sub-pixel bits of cv2's coordinates
 _PLATE = (14, 17, 23)
@@ -39,13 +41,22 @@ class Painter:
         name: what the corner says.
         trail: seconds of path drawn behind a person; 0 for none.
         colors: the identities' colours.
+        places: zones and lines by camera; those of `name` are drawn under everything else.
 
     A frame that knows its date (live runs) gets date, time and zone of the place in its corner, another the run's own
     clock.
     """
 
-    def __init__(self, name: str, *, trail: float = 2.0, colors: IdentityColors | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        trail: float = 2.0,
+        colors: IdentityColors | None = None,
+        places: Mapping[str, Places] | None = None,
+    ) -> None:
         self.name = name
+        self._places: Mapping[str, Places] = {} if places is None else places
         self._trail_seconds = trail
         self._zero: float | None = None  # seconds since 1970 at the run's time 0
         self._colors = colors or IdentityColors()
@@ -65,6 +76,8 @@ class Painter:
         boxes = self.follow(tracks, scale, shift)
         time = tracks.frame.time
         thickness = max(_THINNEST, round(size / 8))
+        if self.name in self._places:
+            self._places[self.name].draw(image, tracks.frame.roi_origin, scale, shift, size)
         colors = [self._colors.of(int(identity)) for identity in tracks.global_ids]
         for track, color in zip(tracks.ids, colors, strict=True):
             self._draw_trail(image, self._trails[int(track)], color, thickness)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from relaytrack.pipeline.records import Image, Images, Step
@@ -9,6 +10,7 @@ from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.anonymise import Mode, Veil, hide
 from relaytrack.pipeline.render.hidden_boxes import HiddenRecord
 from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.render.places import Places
 
 
 class Pictures:
@@ -19,6 +21,7 @@ class Pictures:
         record: notes what was hidden, for a second pass over the files; None notes nothing.
         trail: seconds of path drawn behind a person.
         colors: the identities' colours; told who is seen.
+        places: zones and lines to draw, by camera; looked up at every frame.
     """
 
     def __init__(
@@ -28,11 +31,12 @@ class Pictures:
         *,
         trail: float = 2.0,
         colors: IdentityColors | None = None,
+        places: Mapping[str, Places] | None = None,
     ) -> None:
         self._mode: Mode | None = mode
         self._record = record
         self._colors = colors or IdentityColors()
-        self._annotator = Annotator(trail, self._colors)
+        self._annotator = Annotator(trail, self._colors, places)
         self._veils: dict[str, Veil] = {}
 
     def add(self, step: Step, raw: Images, *, pixels: bool, drawn: bool) -> Step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from relaytrack.pipeline.config.schema import Config
@@ -11,6 +11,7 @@ from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import SHORTENED
+from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.sinks.base import Sink, Step
 from relaytrack.pipeline.sinks.events import EventsSink
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
@@ -25,7 +26,12 @@ __all__ = ["Sink", "Step", "create_sinks"]
 
 
 def create_sinks(
-    config: Config, cameras: Sequence[str], *, live: bool, colors: IdentityColors | None = None
+    config: Config,
+    cameras: Sequence[str],
+    *,
+    live: bool,
+    colors: IdentityColors | None = None,
+    places: Mapping[str, Places] | None = None,
 ) -> list[Sink]:
     """Open the sinks of a run; the output folder is there already (`pipeline.results.folder.prepare_output`).
 
@@ -33,6 +39,7 @@ def create_sinks(
         config: the whole configuration; `output` matters here.
         cameras: the cameras' names at the start, in the configuration's order.
         live: cut the files into segments and keep the disk limit.
+        places: zones and lines for the mosaic, by camera; looked up at every frame.
         colors: the identities' colours, told elsewhere who is seen (`render.pictures.Pictures`).
 
     Raises:
@@ -55,7 +62,16 @@ def create_sinks(
             path, width = videos / "mosaic.mp4", output.mosaic_width
             trail = output.trail
             sinks.append(
-                MosaicSink(path, cameras, trail=trail, colors=colors, width=width, encoder=encoder, segment=segment)
+                MosaicSink(
+                    path,
+                    cameras,
+                    trail=trail,
+                    colors=colors,
+                    places=places,
+                    width=width,
+                    encoder=encoder,
+                    segment=segment,
+                )
             )
     if live:
         sinks.append(DiskLimit(folder, output.disk_limit_gb * 1e9))

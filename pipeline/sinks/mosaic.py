@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.painter import Painter, format_time
 from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.sinks.segments import Segments
 
 _GAP = 4
@@ -67,6 +68,7 @@ class MosaicSink:
         *,
         trail: float = 2.0,
         colors: IdentityColors | None = None,
+        places: Mapping[str, Places] | None = None,
         width: int = 1280,
         stale: float = 2.0,
         encoder: Callable[[Path], Encoder] = Encoder,
@@ -74,7 +76,7 @@ class MosaicSink:
     ) -> None:
         self._names = list(cameras)
         self._path, self._segment = path, segment
-        self._trail, self._colors = trail, colors
+        self._trail, self._colors, self._places = trail, colors, places
         self._width = width
         self._stale = stale
         self._segments = Segments(path, segment)
@@ -152,7 +154,7 @@ class MosaicSink:
         kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         picture = np.asarray(cv2.resize(image, size, interpolation=kind), np.uint8)
         if cell.painter is None:
-            cell.painter = Painter(tracks.frame.camera, trail=self._trail, colors=self._colors)
+            cell.painter = Painter(tracks.frame.camera, trail=self._trail, colors=self._colors, places=self._places)
         cell.painter.draw(picture, tracks, scale)
         left, top = (self._cell[0] - size[0]) // 2, (self._cell[1] - size[1]) // 2
         if size != self._cell:

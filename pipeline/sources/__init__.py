@@ -82,6 +82,7 @@ def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> 
     except ReadError as error:
         raise settings.open_error(str(error)) from None
     settings.view_size(reader.size)
+    settings.check_places(reader.size, say=False)
     return reader.size
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,7 @@ class Camera:
         stats: counts.
         closed: set when this source is to end.
         zero: seconds since 1970 at the run's time 0; None in a run over recordings.
+        places: corners of zones and ends of lines in pixels of the full picture, by what messages call them.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Camera:
     closed: threading.Event = field(default_factory=threading.Event)
     hint: str = ""
     zero: float | None = None
+    places: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -70,6 +73,8 @@ class Camera:
             max_seconds=run.max_seconds,
             started=started,
             stop=stop,
+            places={f"zone {name!r}": corners for name, corners in config.zones.items()}
+            | {f"line {name!r}": ends for name, ends in config.lines.items()},
             hint=ENCODE_HINT if is_ambiguous(address or config.url) else "",
             zero=zero,
         )
@@ -118,6 +123,22 @@ class Camera:
         if x + width > full[0] or y + height > full[1]:
             raise self.error(f"roi {x},{y},{width},{height} reaches beyond the picture of {full[0]} x {full[1]} pixels")
         return width, height
+
+    def check_places(self, full: tuple[int, int], *, say: bool = True) -> None:
+        """Compare zones and lines with pictures of size `full`; where some corners are outside, that is a warning.
+
+        Raises:
+            SourceError: a zone or a line lies outside altogether, so that nobody can ever be in it.
+        """
+        x, y, width, height = self.roi or (0, 0, *full)
+        what = "picture" if self.roi is None else "region of interest"
+        for name, points in self.places.items():
+            xs, ys = [point[0] for point in points], [point[1] for point in points]
+            text = f"the {what} of {width} x {height} pixels"
+            if max(xs) < x or min(xs) > x + width or max(ys) < y or min(ys) > y + height:
+                raise self.error(f"{name} lies outside {text}")
+            if say and (min(xs) < x or max(xs) > x + width or min(ys) < y or max(ys) > y + height):
+                self.warn(f"{name} has corners outside {text}")
 
     def frame(self, index: int, seconds: float, image: Image, arrived: float | None = None) -> Frame:
         """Cut the region of interest and make the frame; `seconds` is on the run's clock, without offset."""

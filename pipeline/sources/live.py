@@ -92,6 +92,8 @@ class LiveSource:
             self._disconnect()
             raise
         if failure is None or self._camera.ended:
+            if not self._connected_before and not self._camera.ended:
+                LOG.error("%s", self._camera.open_error("no picture before the run ended"))
             return
         error = self._camera.open_error(failure)
         if self._options.on_start_failure == "fail":
@@ -153,6 +155,7 @@ class LiveSource:
         if self._converter is None:
             full = true_size(arrival.raw, arrival.aspect)
             self.size = self._camera.view_size(full)
+            self._camera.check_places(full)
             self._converter = ImageConverter(full)
             self.fps = self._camera.rate(arrival.fps)
         self._count(arrival, dropped)

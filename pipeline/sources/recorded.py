@@ -62,6 +62,7 @@ class RecordedSource:
         self._reader = reader
         self.fps = self._camera.rate(reader.fps)
         self.size = self._camera.view_size(reader.size)
+        self._camera.check_places(reader.size)
         if warning:
             self._camera.warn(warning)
 

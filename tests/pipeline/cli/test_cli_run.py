@@ -141,3 +141,13 @@ def test_help_names_every_command_and_the_licence_of_the_weights(capsys: pytest.
     for command in ("run", "demo", "track", "eval", "bench", "reid"):
         assert re.search(rf"^\s+{command}\b", shown, re.M), command
     assert "research use" in shown
+
+
+@pytest.mark.parametrize("on_failure", ["fail", "retry"])
+def test_a_camera_that_never_opens_is_an_error_at_the_end_of_the_run(
+    on_failure: str, silent_server: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["--max-seconds", "1.5", "--set", f"input.on_start_failure={on_failure}", "--out", str(tmp_path / "out")]
+    line = refused(capsys, "run", "--source", f"rtsp://u:s3cret@127.0.0.1:{silent_server}/1", *words)
+    assert "camera 'cam1': no picture" in line
+    assert "s3cret" not in line

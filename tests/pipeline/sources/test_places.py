@@ -1,0 +1,52 @@
+"""Zones and lines that lie outside the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.preflight import preflight
+from relaytrack.pipeline.sources import Source
+
+Make = Callable[..., Source]
+INSIDE = [(0, 0), (160, 0), (160, 96)]
+
+
+def opened(make_source: Make, path: Path, **camera: Any) -> Source:
+    source = make_source(path, **camera)
+    source.open()
+    source.close()
+    return source
+
+
+@pytest.mark.parametrize("roi", [None, (0, 0, 80, 48)])
+def test_a_zone_or_line_outside_is_an_error(roi: object, make_source: Make, make_video: Callable[..., Path]) -> None:
+    path = make_video()
+    for corners in ([(161, 0), (170, 0), (170, 50)], [(0, -9), (50, -9), (9, -1)], [(1e9, 0), (1e9, 1), (1e8, 0)]):
+        with pytest.raises(SourceError, match="camera 'door': zone 'z' lies outside the"):
+            opened(make_source, path, zones={"z": corners}, roi=roi)
+    with pytest.raises(SourceError, match="line 'l' lies outside the"):
+        opened(make_source, path, lines={"l": [(200, 0), (200, 50)]}, roi=roi)
+
+
+def test_corners_outside_are_a_warning(make_source: Make, make_video: Callable[..., Path]) -> None:
+    path = make_video()
+    source = opened(make_source, path, zones={"z": [*INSIDE, (200, 0)]})
+    assert source.stats.warning == "camera 'door': zone 'z' has corners outside the picture of 160 x 96 pixels"
+    source = opened(make_source, path, lines={"l": [(-5, 0), (9, 9)]})
+    assert source.stats.warning is not None
+    source = opened(make_source, path, zones={"z": INSIDE}, lines={"l": INSIDE[:2]})
+    assert source.stats.warning is None
+    roiped = opened(make_source, path, zones={"z": INSIDE}, roi=(80, 0, 80, 96))
+    assert "region of interest of 80 x 96" in (roiped.stats.warning or "")
+
+
+def test_it_is_found_before_the_networks_load(make_video: Callable[..., Path], tmp_path: Path) -> None:
+    camera = {"url": str(make_video()), "zones": {"z": [[900, 0], [990, 0], [990, 50]]}}
+    with pytest.raises(SourceError, match="zone 'z' lies outside the picture of 160 x 96 pixels"):
+        preflight(load_config(data={"cameras": [camera], "output": {"dir": str(tmp_path / "o")}}))
