@@ -62,7 +62,8 @@ class BNNeckHead(nn.Module):
         num_classes: identities in training; 0 leaves the classifier out.
         pooling: "gap" or "gem".
         neck: batch norm after the pooling.
-        feature: which one is the embedding at test time, "post" or "pre" the batch norm.
+        feature: which one is the embedding at test time, "post" or "pre" the batch norm, or "relu", its positive part
+            after the batch norm (as torchreid's OSNet has it).
     """
 
     def __init__(
@@ -94,7 +95,10 @@ class BNNeckHead(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """The test-time feature (B, D) of the final map (B, C, H, W), not normalised."""
         pooled: Tensor = self.project(self.pool(x))
-        return self.neck(pooled) if self.feature == "post" else pooled
+        if self.feature == "pre":
+            return pooled
+        after: Tensor = self.neck(pooled)
+        return after.relu() if self.feature == "relu" else after
 
     def fold(self) -> None:
         """Make the head fit for inference only, in place: no classifier, and the neck folded or dropped."""

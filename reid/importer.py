@@ -1,8 +1,9 @@
 """Checkpoints of the papers' released code -> our safetensors.
 
-Two are understood: relation-aware global attention on ResNet-50 (tensors `backbone.*`, `backbone.rga_att1..4.*`,
-`feat_bn.*`, `cls.weight`) and the parameter-free spatial attention network (`base.*`, `local_conv*`,
-`instance*`).
+Three are understood: relation-aware global attention on ResNet-50 (tensors `backbone.*`, `backbone.rga_att1..4.*`,
+`feat_bn.*`, `cls.weight`), the parameter-free spatial attention network (`base.*`, `local_conv*`, `instance*`) and
+torchreid's OSNet without instance norm (`conv1..5.*`, `fc.0.*`, `fc.1.*`). Whole networks come as ONNX files or in
+OpenVINO's form (`relaytrack.reid.openvino`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +22,7 @@ from relaytrack.reid.checkpoint import WeightsInfo, load_into, save_model
 from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.model import ModelSpec, build_model
 from relaytrack.reid.onnx_weights import onnx_info, read_onnx, size_of, store_half, write_onnx
+from relaytrack.reid.openvino.to_onnx import Colours, ir_to_onnx
 from relaytrack.reid.tensorfile import read_tensors
 
 _UNUSED = ("base.fc.", "backbone.fc.", "fusion_conv.")  # in the files, without a part in the networks
@@ -70,25 +73,35 @@ class NetworkReport:
         )
 
 
-def import_network(source: Path, target: Path, *, info: WeightsInfo | None = None, half: bool = False) -> NetworkReport:
+def import_network(
+    source: Path,
+    target: Path,
+    *,
+    info: WeightsInfo | None = None,
+    half: bool = False,
+    colours: Colours = "bgr255",
+) -> NetworkReport:
     """Take over a network that is not one of ours as an ONNX file that says what it is.
 
     Args:
-        source: ONNX file: images (B, 3, H, W), RGB, ImageNet-normalised, to embeddings (B, D).
+        source: ONNX file: images (B, 3, H, W), RGB, ImageNet-normalised, to embeddings (B, D); or the .xml of an
+            OpenVINO network whose .bin lies beside it.
         target: ONNX file to write.
         info: what to say about the weights; what the source says stays where this is empty.
         half: store matrices as float16 (the network computes in float32 all the same).
+        colours: what an OpenVINO network wants, see `relaytrack.reid.openvino.to_onnx`.
 
     Raises:
         WeightsError: the file is missing or unreadable, or maps something else to something else.
         OutputError: the target cannot be written.
     """
-    proto = read_onnx(source)
+    proto = ir_to_onnx(source, colours=colours) if source.suffix == ".xml" else read_onnx(source)
     before = OnnxBackend(proto.SerializeToString(), torch.device("cpu"), name=str(source))
     known = onnx_info(proto)
     if half:
         store_half(proto)
     after = OnnxBackend(proto.SerializeToString(), torch.device("cpu"), name=str(target))
+    _check_batches(before, source)
     images = torch.randn(2, 3, *before.input_size, generator=torch.Generator().manual_seed(0))
     vectors = [torch.nn.functional.normalize(torch.from_numpy(one.run(images))) for one in (before, after)]
     given = {name: value for name, value in dataclasses.asdict(info or WeightsInfo()).items() if value}
@@ -96,6 +109,24 @@ def import_network(source: Path, target: Path, *, info: WeightsInfo | None = Non
     write_onnx(target, proto, dataclasses.replace(known, **given))
     difference = float((vectors[0] - vectors[1]).abs().max())
     return NetworkReport(target, before.input_size, before.dim, parameters, multiplications, difference)
+
+
+def _check_batches(network: OnnxBackend, source: Path) -> None:
+    """Refuse a network that gives an image other numbers beside others (a reshape with a fixed batch, say).
+
+    Raises:
+        WeightsError: it does, or it cannot run at all.
+    """
+    images = torch.randn(3, 3, *network.input_size, generator=torch.Generator().manual_seed(1))
+    try:
+        together = network.run(images)
+        alone = np.concatenate([network.run(images[i : i + 1]) for i in range(3)])
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise WeightsError(f"{source}: the network does not run: {' '.join(str(error).split())}") from error
+    if together.shape != alone.shape or not np.isfinite(alone).all():
+        raise WeightsError(f"{source}: three images give {together.shape} numbers, or none that are finite")
+    if np.abs(together - alone).max() > 1e-3 * max(np.abs(alone).max(), 1e-12):
+        raise WeightsError(f"{source}: the network mixes the images of a batch")
 
 
 def import_checkpoint(
@@ -116,6 +147,9 @@ def import_checkpoint(
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_UNUSED)}
     if any(name.startswith("backbone.") for name in tensors):
         spec, renamed, classifier = _rga(source, tensors)
+    elif "conv2.0.conv2a.conv1.weight" in tensors:
+        spec, renamed = _osnet(source, tensors)
+        classifier = ""
     elif "local_conv.weight" in tensors:
         spec, renamed, classifier = _stripes(tensors)
     else:
@@ -127,6 +161,38 @@ def import_checkpoint(
             renamed.setdefault(name, tensor)
     load_into(model, renamed, source)
     return ImportReport(save_model(target, model, info, half=half, classifier=classes > 0), spec, classes)
+
+
+_OSNETS = {64: "osnet_x1_0", 48: "osnet_x0_75", 32: "osnet_x0_5", 16: "osnet_x0_25"}
+
+
+def _osnet(source: Path | str, tensors: Mapping[str, Tensor]) -> tuple[ModelSpec, dict[str, Tensor]]:
+    """torchreid's OSNet; its classifier has a bias, which ours has not, and is left aside.
+
+    Raises:
+        WeightsError: a variant with instance norm, of another width, or without the projection.
+    """
+    width = len(tensors.get("conv1.conv.weight", ()))
+    if width not in _OSNETS:
+        raise WeightsError(f"{source}: an OSNet whose first convolution has {width} channels, not {list(_OSNETS)}")
+    if "conv1.bn.running_mean" not in tensors or any(".IN." in name for name in tensors):
+        raise WeightsError(f"{source}: an OSNet with instance norm (osnet_ibn, osnet_ain); only plain ones are read")
+    needed = ("fc.0.weight", "fc.0.bias", "fc.1.running_mean")
+    missing = next((name for name in needed if name not in tensors), None)
+    if missing is not None:
+        raise WeightsError(f"{source}: an OSNet without {missing}, of which its embedding is made")
+    renamed = {}
+    for name, tensor in tensors.items():
+        if name.startswith("conv"):
+            renamed[f"backbone.{name}"] = tensor
+        elif name.startswith("fc.1."):
+            renamed[f"head.neck.{name.removeprefix('fc.1.')}"] = tensor
+        elif name == "fc.0.weight":
+            renamed["head.project.weight"] = tensor
+    # The projection's bias goes through the batch norm after it: a smaller mean does the same.
+    renamed["head.neck.running_mean"] = tensors["fc.1.running_mean"] - tensors["fc.0.bias"]
+    dim = len(tensors["fc.0.weight"])
+    return ModelSpec(backbone=_OSNETS[width], embedding_dim=dim, feature="relu"), renamed
 
 
 def _rga(source: Path | str, tensors: Mapping[str, Tensor]) -> tuple[ModelSpec, dict[str, Tensor], str]:

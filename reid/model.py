@@ -38,7 +38,7 @@ class ModelSpec:
         embedding_dim: length of the embedding; None: the backbone's own width.
         pooling: "gap" (mean) or "gem" (generalised mean, exponent learned).
         neck: batch norm between the embedding and the classifier.
-        feature: the test-time embedding, "post" or "pre" that batch norm.
+        feature: the test-time embedding, "post" or "pre" that batch norm, or "relu" (positive part, after it).
         head: "bnneck", or "stripes" (six stripes with deep supervision, see `relaytrack.reid.stripes`; embedding_dim,
             pooling, neck and feature have no meaning there).
     """
@@ -59,8 +59,8 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.pooling not in ("gap", "gem"):
             raise ReidError(f"unknown pooling {self.pooling!r}: choose one of gap, gem")
-        if self.feature not in ("pre", "post"):
-            raise ReidError(f"unknown feature {self.feature!r}: choose one of pre, post")
+        if self.feature not in ("pre", "post", "relu"):
+            raise ReidError(f"unknown feature {self.feature!r}: choose one of pre, post, relu")
         if self.head not in ("bnneck", "stripes"):
             raise ReidError(f"unknown head {self.head!r}: choose one of bnneck, stripes")
         if self.height < 32 or self.width < 32:

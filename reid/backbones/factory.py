@@ -14,6 +14,8 @@ _MAKERS: dict[str, Callable[[int], Backbone]] = {
     "resnet50": lambda stride: ResNet(last_stride=stride),
     "resnet50_ibn_a": lambda stride: ResNet(last_stride=stride, ibn=True),
     "osnet_x1_0": lambda stride: OSNet(1.0),
+    "osnet_x0_75": lambda stride: OSNet(0.75),
+    "osnet_x0_5": lambda stride: OSNet(0.5),
     "osnet_x0_25": lambda stride: OSNet(0.25),
     "mobilenet_v2": lambda stride: MobileNetV2(last_stride=stride),
     "mobilenet_v2_ibn": lambda stride: MobileNetV2(last_stride=stride, ibn=True),

@@ -83,7 +83,7 @@ class ModelConfig(_Section):
     embedding_dim: int | None = None
     pooling: Literal["gap", "gem"] = "gap"
     neck: bool = True
-    feature: Literal["pre", "post"] = "post"
+    feature: Literal["pre", "post", "relu"] = "post"
     head: Literal["bnneck", "stripes"] = "bnneck"
     init: Annotated[str, BeforeValidator(_expanded)] = "imagenet"
 
