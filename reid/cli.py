@@ -43,8 +43,8 @@ train on your own people in three commands:
 
 `relaytrack reid COMMAND --help` shows each command's options and examples.
 
-The default weights were trained on Market-1501 and are for research use only; `relaytrack reid weights` lists the
-others that are installed."""
+The default weights were trained on Market-1501 and CUHK03 and are for research use only; `relaytrack reid weights`
+lists the others that are installed."""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

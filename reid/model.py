@@ -17,6 +17,7 @@ from relaytrack.reid.attention.factory import create_attention
 from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
 from relaytrack.reid.attention.rga_deployed import DeployedRelationAwareGlobalAttention
 from relaytrack.reid.backbones.factory import create_backbone
+from relaytrack.reid.depthwise_head import GlobalDepthwiseHead
 from relaytrack.reid.errors import ReidError
 from relaytrack.reid.folding import fold_batch_norms
 from relaytrack.reid.heads import BNNeckHead, HeadOutput
@@ -39,8 +40,10 @@ class ModelSpec:
         pooling: "gap" (mean) or "gem" (generalised mean, exponent learned).
         neck: batch norm between the embedding and the classifier.
         feature: the test-time embedding, "post" or "pre" that batch norm, or "relu" (positive part, after it).
-        head: "bnneck", or "stripes" (six stripes with deep supervision, see `relaytrack.reid.stripes`; embedding_dim,
-            pooling, neck and feature have no meaning there).
+        head: "bnneck"; "depthwise" (a weight per channel and place, see `relaytrack.reid.depthwise_head`; pooling,
+            neck and feature have no meaning there); or "stripes" (six stripes with deep supervision, see
+            `relaytrack.reid.stripes`; embedding_dim has no meaning there either).
+        parts: parts of the embedding with the depthwise head, each of length 1.
     """
 
     backbone: str = "mobilenet_v2"
@@ -55,14 +58,17 @@ class ModelSpec:
     neck: bool = True
     feature: str = "post"
     head: str = "bnneck"
+    parts: int = 1
 
     def __post_init__(self) -> None:
         if self.pooling not in ("gap", "gem"):
             raise ReidError(f"unknown pooling {self.pooling!r}: choose one of gap, gem")
         if self.feature not in ("pre", "post", "relu"):
             raise ReidError(f"unknown feature {self.feature!r}: choose one of pre, post, relu")
-        if self.head not in ("bnneck", "stripes"):
-            raise ReidError(f"unknown head {self.head!r}: choose one of bnneck, stripes")
+        if self.head not in ("bnneck", "depthwise", "stripes"):
+            raise ReidError(f"unknown head {self.head!r}: choose one of bnneck, depthwise, stripes")
+        if self.head == "depthwise" and (self.parts < 1 or (self.embedding_dim or 0) % self.parts):
+            raise ReidError(f"embedding_dim {self.embedding_dim} is no multiple of parts {self.parts}")
         if self.height < 32 or self.width < 32:
             raise ReidError(f"input of {self.height} x {self.width} pixels is too small: at least 32 x 32")
 
@@ -90,6 +96,16 @@ class ModelSpec:
 
 PRESETS: dict[str, ModelSpec] = {
     "default": ModelSpec(
+        backbone="osnet_in_x0_75",
+        attention="rga_sc",
+        attention_stages=(3, 4),
+        height=192,
+        width=96,
+        embedding_dim=512,
+        head="depthwise",
+        parts=2,
+    ),
+    "light": ModelSpec(
         backbone="mobilenet_v2_ibn",
         attention="rga_sc",
         attention_stages=(3, 4),
@@ -103,7 +119,7 @@ PRESETS: dict[str, ModelSpec] = {
     "resnet50": ModelSpec(backbone="resnet50"),
     "pfsa_resnet50": ModelSpec(backbone="resnet50", head="stripes", height=384),
 }
-"""Ready-made networks; "default" is the light one whose weights are shipped."""
+"""Ready-made networks; the shipped weights belong to "default". "light" is trained by the recipes light, light_fine."""
 
 
 class ReidModel(nn.Module):
@@ -134,10 +150,19 @@ class ReidModel(nn.Module):
                 -(-spec.width // stage.stride),
                 ratios=spec.attention_ratios,
             )
-        self.head: BNNeckHead | StripesHead
+        self.head: BNNeckHead | GlobalDepthwiseHead | StripesHead
         if spec.head == "stripes":
             supervised = [stage.channels for stage in stages[:3]]
             self.head = StripesHead(self.backbone.channels, supervised, num_classes=num_classes)
+        elif spec.head == "depthwise":
+            self.head = GlobalDepthwiseHead(
+                self.backbone.channels,
+                spec.height // stages[-1].stride,
+                spec.width // stages[-1].stride,
+                embedding_dim=spec.embedding_dim or self.backbone.channels,
+                parts=spec.parts,
+                num_classes=num_classes,
+            )
         else:
             self.head = BNNeckHead(
                 self.backbone.channels,
@@ -182,7 +207,7 @@ class ReidModel(nn.Module):
         """
         if not self.training:
             return self.head.embed(self.feature_map(images))
-        if isinstance(self.head, BNNeckHead):
+        if not isinstance(self.head, StripesHead):
             return self.head(self.feature_map(images))  # type: ignore[no-any-return]
         maps = self.stage_maps(images)
         return self.head(self.backbone.tail()(maps[-1]), maps)  # type: ignore[no-any-return]

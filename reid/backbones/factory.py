@@ -7,6 +7,7 @@ from collections.abc import Callable
 from relaytrack.reid.backbones.base import Backbone
 from relaytrack.reid.backbones.mobilenet import MobileNetV2
 from relaytrack.reid.backbones.osnet import OSNet
+from relaytrack.reid.backbones.osnet_in import OSNetIN
 from relaytrack.reid.backbones.resnet import ResNet
 from relaytrack.reid.errors import ReidError
 
@@ -17,6 +18,10 @@ _MAKERS: dict[str, Callable[[int], Backbone]] = {
     "osnet_x0_75": lambda stride: OSNet(0.75),
     "osnet_x0_5": lambda stride: OSNet(0.5),
     "osnet_x0_25": lambda stride: OSNet(0.25),
+    "osnet_in_x1_0": lambda stride: OSNetIN(1.0),
+    "osnet_in_x0_75": lambda stride: OSNetIN(0.75),
+    "osnet_in_x0_5": lambda stride: OSNetIN(0.5),
+    "osnet_in_x0_25": lambda stride: OSNetIN(0.25),
     "mobilenet_v2": lambda stride: MobileNetV2(last_stride=stride),
     "mobilenet_v2_ibn": lambda stride: MobileNetV2(last_stride=stride, ibn=True),
 }

@@ -26,7 +26,18 @@ and draws speed against it.
 --embedders measures weights instead, as the pipeline uses them: milliseconds per crop by the clock, resizing
 included."""
 
-BACKBONES = ("resnet50", "resnet50_ibn_a", "osnet_x1_0", "osnet_x0_25", "mobilenet_v2", "mobilenet_v2_ibn")
+BACKBONES = (
+    "resnet50",
+    "resnet50_ibn_a",
+    "osnet_x1_0",
+    "osnet_x0_25",
+    "osnet_in_x1_0",
+    "osnet_in_x0_75",
+    "osnet_in_x0_5",
+    "osnet_in_x0_25",
+    "mobilenet_v2",
+    "mobilenet_v2_ibn",
+)
 ATTENTIONS = ("none", "rga_s", "rga_c", "rga_sc", "pfsa", "pfsa_softmax")
 ENGINES = "eager,channels_last,deployed,onnxruntime"
 

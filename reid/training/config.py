@@ -70,7 +70,8 @@ class ModelConfig(_Section):
     """The network (see `relaytrack.reid.model.ModelSpec`) and what its backbone starts from.
 
     `init`: "imagenet" takes torchvision's weights over the network, "scratch" random ones; anything else is a file
-    with ImageNet weights of the backbone, or weights of the same network to go on from.
+    with ImageNet weights of the backbone, weights of the same network to go on from, or (for the osnet_in backbones)
+    the ONNX file of a person-reidentification-retail network, whose tensors are inherited.
     """
 
     backbone: str = "mobilenet_v2"
@@ -84,7 +85,8 @@ class ModelConfig(_Section):
     pooling: Literal["gap", "gem"] = "gap"
     neck: bool = True
     feature: Literal["pre", "post", "relu"] = "post"
-    head: Literal["bnneck", "stripes"] = "bnneck"
+    head: Literal["bnneck", "depthwise", "stripes"] = "bnneck"
+    parts: int = Field(default=1, ge=1)
     init: Annotated[str, BeforeValidator(_expanded)] = "imagenet"
 
 

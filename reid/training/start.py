@@ -15,7 +15,9 @@ from relaytrack.reid.checkpoint import SPEC_KEY, load_into, load_model, only_for
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.factory import hold_out, join, load_dataset
 from relaytrack.reid.datasets.images import ImageCache
+from relaytrack.reid.depthwise_head import GlobalDepthwiseHead, resized_pool
 from relaytrack.reid.errors import ConfigError, DatasetError, WeightsError
+from relaytrack.reid.inherit import inherit
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.precision import usable_precision
 from relaytrack.reid.tensorfile import read_tensors
@@ -105,8 +107,9 @@ def initialise(model: ReidModel, init: str) -> None:
     Args:
         model: the network.
         init: "imagenet", "scratch", a file with ImageNet weights of the backbone
-            (`relaytrack.reid.backbones.pretrained.load_imagenet`), or weights of the whole network
-            (`relaytrack.reid.checkpoint`) to go on from with other people or at another input size.
+            (`relaytrack.reid.backbones.pretrained.load_imagenet`), weights of the whole network
+            (`relaytrack.reid.checkpoint`) to go on from with other people or at another input size, or the ONNX
+            file of a retail network to inherit from (`relaytrack.reid.inherit`).
 
     Raises:
         ConfigError: there are no such weights, or they cannot be fetched.
@@ -114,11 +117,17 @@ def initialise(model: ReidModel, init: str) -> None:
     """
     if init == "scratch":
         return
+    if init.endswith(".onnx"):
+        inherit(model, init)
+        return
     if init.endswith(".safetensors") and SPEC_KEY in read_tensors(init)[1]:
         trained = load_model(init)
         if _at_any_size(trained.spec) != _at_any_size(model.spec):
             raise WeightsError(f"{init} belongs to another network than the configuration's")
         given = resized_state(trained.state_dict(), trained, model)
+        if isinstance(model.head, GlobalDepthwiseHead):
+            pool = model.head.pool.weight
+            given["head.pool.weight"] = resized_pool(given["head.pool.weight"], pool.shape[2], pool.shape[3])
         fresh = {name: tensor for name, tensor in model.state_dict().items() if only_for_training(model.spec, name)}
         load_into(model, {name: t for name, t in given.items() if name not in fresh} | fresh, init)
         return

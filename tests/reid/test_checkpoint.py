@@ -147,8 +147,8 @@ def test_the_shipped_weights_are_those_of_the_default_network() -> None:
 
     model = load_model(default_weights())
     assert model.spec == PRESETS["default"]
-    assert spec_of(load_config("light_fine")) == PRESETS["default"]
-    first = dataclasses.replace(PRESETS["default"], height=192, width=96, attention_ratios=(4, 4, 4))
+    assert spec_of(load_config("light_fine")) == PRESETS["light"]
+    first = dataclasses.replace(PRESETS["light"], height=192, width=96, attention_ratios=(4, 4, 4))
     assert spec_of(load_config("light")) == first
 
 
