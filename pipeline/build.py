@@ -7,9 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from relaytrack.pipeline import plugins
 from relaytrack.pipeline.config.device import resolve_device
 from relaytrack.pipeline.config.ground import ground_planes
-from relaytrack.pipeline.config.schema import CameraConfig, Config
+from relaytrack.pipeline.config.schema import DETECTORS, CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
 from relaytrack.pipeline.perception.detectors import create_detector
@@ -76,7 +77,9 @@ def create_perception(
     if lanes > 1:  # each lane is a thread itself
         run = config.run.model_copy(update={"threads": max(1, _threads(config) - lanes + 1)})
         config = config.model_copy(update={"run": run})
-    if embedder is None and embed:
+    if embedder is None and embed and config.embedder.name != "reid":
+        embedder = plugins.create_embedder(config.embedder.name, config.embedder.options, device=device)
+    elif embedder is None and embed:
         embedder = Embedder(
             config.embedder.weights,
             device=device,
@@ -85,7 +88,10 @@ def create_perception(
             threads=config.run.threads,
         )
     if detector is None:
-        detector = create_detector(config, device)
+        if config.detector.backend in DETECTORS:
+            detector = create_detector(config, device)
+        else:
+            detector = plugins.create_detector(config.detector.backend, config.detector.options, device=device)
     live = [camera for camera in config.cameras if is_live(camera, config.run)]
     if live and isinstance(detector, NanoDet):
         detector.keep_up(len(live), max(camera.max_fps or config.run.fps or LIVE_RATE for camera in live))
@@ -143,6 +149,8 @@ def create_session(
     Raises:
         TrackerError: a setting that makes no sense.
     """
+    if tracker is None and not config.tracker.is_ours:
+        tracker = plugins.create_tracker(config.tracker.name, config.tracker.options, camera=camera)
     scale = 1.0 if tracker is not None else score_scale(config, detector) or 1.0
     return CameraSession(
         camera,

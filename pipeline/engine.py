@@ -16,10 +16,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from relaytrack.pipeline import build
+from relaytrack.pipeline import build, plugins
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.ground import ground_planes
-from relaytrack.pipeline.config.schema import CameraConfig, Config, as_camera
+from relaytrack.pipeline.config.schema import DETECTORS, CameraConfig, Config, as_camera
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.events.watch import EventWatch
@@ -368,6 +368,7 @@ class Pipeline:
         preflight(config, output=config.output.dir is not None, cameras=files)
         planes = ground_planes(config)
         own = self._detector is not None or self._embedder is not None
+        own |= config.detector.backend not in DETECTORS or config.embedder.name != "reid"  # perhaps for one thread only
         lanes = 1 if own and config.run.lanes is None else build.lanes_of(config, live=live)
         perception = build.create_perception(config, lanes, detector=self._detector, embedder=self._embedder)
         self._perception = perception
@@ -414,6 +415,9 @@ class Pipeline:
         sinks = create_sinks(config, names, live=live, colors=colors, places=self._places) if self._out else ()
         for sink in sinks:
             self._host.add(sink, on_error=config.output.on_error)
+        for wanted in config.sinks:
+            sink = plugins.create_sink(wanted.name, wanted.options, folder=self._out)
+            self._host.add(sink, name=wanted.name, when_full=wanted.when_full, on_error=wanted.on_error)
         for sink in self._extra_sinks:
             self._host.add(sink)
         for camera in config.cameras:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from relaytrack.pipeline import plugins
 from relaytrack.pipeline.config.ground import ground_planes
-from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.sources import check_source
@@ -35,6 +36,7 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
     if output and config.output.dir is not None:
         check_output(config.output.dir, overwrite=config.output.overwrite)
     _check_files(config)
+    _check_plugins(config)
     ground_planes(config)
     names = {camera.name for camera in config.cameras}
     for first, second, *_ in config.identities.travel_times if names else ():
@@ -44,6 +46,22 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
         if cameras is not None and camera.name not in cameras:
             continue
         check_source(camera, config.input, config.run)
+
+
+def _check_plugins(config: Config) -> None:
+    """Miss the parts of other packages, and refuse their wrong options.
+
+    Raises:
+        ConfigError: one is not there or its options are wrong.
+    """
+    if config.detector.backend not in DETECTORS:
+        plugins.check("detectors", "detector", config.detector.backend, config.detector.options)
+    if config.embedder.name != "reid":
+        plugins.check("embedders", "embedder", config.embedder.name, config.embedder.options)
+    if not config.tracker.is_ours:
+        plugins.check("trackers", "tracker", config.tracker.name, config.tracker.options)
+    for sink in config.sinks:
+        plugins.check("sinks", "sink", sink.name, sink.options)
 
 
 def _check_files(config: Config) -> None:

@@ -103,7 +103,7 @@ class DeepSortParams:
         Raises:
             InputError: naming the setting.
         """
-        for field in fields(self):
+        for field in fields(DeepSortParams):
             _check(field.name, getattr(self, field.name))
         if self.track_low_thresh > self.track_high_thresh:
             low, high = self.track_low_thresh, self.track_high_thresh

@@ -144,10 +144,13 @@ def load_single(args: argparse.Namespace) -> Config:
 def create_tracker(config: Config, detector: Detector | None, *, classic: bool, coasting: bool) -> DeepSort:
     """The configured tracker, or the one of the paper."""
     from relaytrack.pipeline import build
-    from relaytrack.trackers import DeepSortParams
+    from relaytrack.pipeline.config.loading import load_config
+    from relaytrack.pipeline.errors import ConfigError
 
+    if not config.tracker.is_ours:
+        raise ConfigError(f"tracker.name: `relaytrack track` runs DeepSort, not {config.tracker.name!r}")
     if classic:
-        config = config.model_copy(update={"tracker": DeepSortParams.classic()})
+        config = config.model_copy(update={"tracker": load_config(data={"tracker": {"name": "classic"}}).tracker})
     return build.create_tracker(config, detector, report_coasting=coasting)
 
 

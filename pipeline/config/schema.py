@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +31,8 @@ from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
 
 Point = tuple[float, float]
 FileName = Annotated[str, AfterValidator(plain_path)]
+DETECTORS = ("nanodet", "onnx", "torchvision", "ultralytics", "file")
+TRACKERS = ("deepsort", "classic")
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
 
@@ -153,7 +156,10 @@ class BatchConfig(Section):
 class DetectorConfig(Section):
     """The person detector."""
 
-    backend: Literal["nanodet", "onnx", "torchvision", "ultralytics", "file"] = "nanodet"
+    backend: str = Field(
+        default="nanodet", description="nanodet, onnx, torchvision, ultralytics, file, or an installed package's"
+    )
+    options: dict[str, Any] = Field(default={}, description="settings of another package's detector")
     weights: FileName | None = Field(default=None, description="a model file or, for ultralytics, a name")
     model: str | None = Field(
         default=None, description="torchvision's name of the network; default: fasterrcnn_mobilenet_v3_large_fpn"
@@ -180,10 +186,17 @@ class DetectorConfig(Section):
         default=None, ge=0, description="onnx, torchvision: number of the class person; default: by the family"
     )
 
+    @field_validator("backend")
+    @classmethod
+    def _backend(cls, value: str) -> str:
+        return _known_name("backend", value, DETECTORS, "relaytrack.detectors")
+
 
 class EmbedderConfig(Section):
     """The re-identification network."""
 
+    name: str = Field(default="reid", description="reid, or an installed package's embedder")
+    options: dict[str, Any] = Field(default={}, description="settings of another package's embedder")
     weights: FileName | None = Field(default=None, description="safetensors, .onnx or the name of installed weights")
     batch_size: int = Field(default=16, ge=1, le=4096)
     flip: bool = Field(default=False, description="average with the mirrored crop")
@@ -194,6 +207,29 @@ class EmbedderConfig(Section):
         le=1,
         description="boxes below it get no embedding; default: those that the tracker does not compare by looks",
     )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return _known_name("name", value, ("reid",), "relaytrack.embedders")
+
+
+class SinkConfig(Section):
+    """A receiver of results that another package brings."""
+
+    name: str = Field(min_length=1)
+    options: dict[str, Any] = Field(default={}, description="its settings")
+    when_full: Literal["block", "drop_oldest"] | None = Field(
+        default=None, description="while its queue is full; default: recordings wait, live cameras drop"
+    )
+    on_error: Literal["fail", "disable", "retry"] | None = Field(
+        default=None, description="when it fails; default: as it declares, else disable"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return _known_name("name", value, (), "relaytrack.sinks")
 
 
 class OutputConfig(Section):
@@ -264,6 +300,55 @@ def unknown_key(shown: str, key: str, known: Sequence[str]) -> str:
     return f"unknown key {shown_key(shown)!r}" + (f", did you mean {near[0]!r}?" if near else "")
 
 
+def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
+    """Say that a part is unknown, with the nearest known one, or with all."""
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}" if known else "none is installed"
+    return f"{what} {name!r}; {hint}"
+
+
+def _known_name(key: str, name: str, ours: Sequence[str], group: str) -> str:
+    """Refuse a name that is neither one of ours nor an installed package's."""
+    if name in ours:
+        return name
+    installed = sorted(entry_points(group=group).names)
+    if name not in installed:
+        kind = group.removeprefix("relaytrack.").removesuffix("s")
+        raise ValueError(unknown_name(f"no {kind} is called", name, [*ours, *installed]))
+    return name
+
+
+@dataclasses.dataclass(frozen=True)
+class TrackerSettings(DeepSortParams):
+    """The settings of `DeepSort`, and which tracker it is.
+
+    Attributes:
+        name: "deepsort"; "classic", the same with the paper's settings as defaults; or an installed package's tracker.
+        options: settings of another package's tracker.
+    """
+
+    name: str = "deepsort"
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is `DeepSort`."""
+        return self.name in TRACKERS
+
+
+def _tracker(value: object) -> object:
+    """Give a tracker's defaults by its name."""
+    if not isinstance(value, Mapping):
+        return value
+    name = value.get("name", "deepsort")
+    if not isinstance(name, str):
+        raise ValueError("name: not a name")
+    if name == "classic":
+        return {**dataclasses.asdict(DeepSortParams.classic()), **value}
+    _known_name("name", name, TRACKERS, "relaytrack.trackers")
+    return value
+
+
 def _strictly(record: type[Any]) -> BeforeValidator:
     """Refuse unknown keys of a section that is a plain dataclass of `trackers`."""
     known = [field.name for field in dataclasses.fields(record)]
@@ -290,9 +375,10 @@ class Config(Section):
     batch: BatchConfig = BatchConfig()
     detector: DetectorConfig = DetectorConfig()
     embedder: EmbedderConfig = EmbedderConfig()
-    tracker: Annotated[DeepSortParams, _strictly(DeepSortParams)] = DeepSortParams()
+    tracker: Annotated[TrackerSettings, BeforeValidator(_tracker), _strictly(TrackerSettings)] = TrackerSettings()
     identities: Annotated[IdentityParams, _strictly(IdentityParams)] = IdentityParams()
     output: OutputConfig = OutputConfig()
+    sinks: tuple[SinkConfig, ...] = Field(default=(), description="receivers that other packages bring")
     events: EventsConfig = EventsConfig()
     run: RunConfig = RunConfig()
 

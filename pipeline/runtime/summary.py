@@ -57,7 +57,13 @@ class Summary:
         sight: the detector's answer to how closely it looks at pictures of a width and height, where it has one.
     """
 
-    def __init__(self, cameras: Iterable[str], *, keep: int = _IDENTITIES_KEPT) -> None:
+    def __init__(
+        self,
+        cameras: Iterable[str],
+        sight: Callable[[int, int], Sight] | None = None,
+        *,
+        keep: int = _IDENTITIES_KEPT,
+    ) -> None:
         self.cameras = {camera: CameraSummary() for camera in cameras}
         self.seconds = 0.0
         self.total_seconds = 0.0
@@ -66,7 +72,7 @@ class Summary:
         self._keep = keep
         self._left = self._left_shared = 0
         self._started = time.monotonic()
-        self.sight: Callable[[int, int], Sight] | None = None
+        self.sight = sight
         self._ages: deque[float] = deque(maxlen=_AGES_KEPT)
 
     def add(self, step: Iterable[FrameTracks]) -> None:

@@ -126,7 +126,7 @@ def write_mot(path: str | Path, rows: MotRows) -> None:
         InputError: the file cannot be written.
     """
     lines = [
-        f"{frame},{track},{box[0]:.2f},{box[1]:.2f},{box[2]:.2f},{box[3]:.2f},{score:.4f},-1,-1,-1\n"
+        f"{frame},{track},{box[0]:.2f},{box[1]:.2f},{box[2]:.2f},{box[3]:.2f},{score:.3f},-1,-1,-1\n"
         for frame, track, box, score in zip(
             rows.frames.tolist(), rows.ids.tolist(), rows.xywh.tolist(), rows.scores.tolist(), strict=True
         )

@@ -8,14 +8,14 @@ import numpy as np
 
 from relaytrack.pipeline.cli.progress import PlainProgress
 from relaytrack.pipeline.perception.detectors.sizes import Sight
-from relaytrack.pipeline.records import Detections, Frame, FrameTracks
+from relaytrack.pipeline.records import Detections, FrameInfo, FrameTracks
 from relaytrack.pipeline.runtime.summary import Summary
 
 
 def nobody(camera: str, width: int, height: int) -> FrameTracks:
     none = np.zeros(0, np.int64)
     boxes = np.zeros((0, 4), np.float32)
-    frame = Frame(camera, 1, 0.0, np.zeros((height, width, 3), np.uint8))
+    frame = FrameInfo(camera, 1, 0.0, (width, height))
     return FrameTracks(frame, none, none, boxes, boxes[:, 0], Detections.empty(), boxes)
 
 
