@@ -167,7 +167,7 @@ _OSNETS = {64: "osnet_x1_0", 48: "osnet_x0_75", 32: "osnet_x0_5", 16: "osnet_x0_
 
 
 def _osnet(source: Path | str, tensors: Mapping[str, Tensor]) -> tuple[ModelSpec, dict[str, Tensor]]:
-    """torchreid's OSNet; its classifier has a bias, which ours has not, and is left aside.
+    """Torchreid's OSNet; its classifier has a bias, which ours has not, and is left aside.
 
     Raises:
         WeightsError: a variant with instance norm, of another width, or without the projection.

@@ -18,6 +18,6 @@ def cpu_has_bfloat16() -> bool:
 
 
 def usable_precision(precision: str, device: torch.device) -> str:
-    """ "fp32" in place of "bf16" on a CPU without bfloat16 arithmetic, where it is hundreds of times slower."""
+    """Replace "bf16" by "fp32" on a CPU without bfloat16 arithmetic, where it is hundreds of times slower."""
     slow = precision == "bf16" and device.type == "cpu" and not cpu_has_bfloat16()
     return "fp32" if slow else precision

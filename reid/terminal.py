@@ -10,11 +10,11 @@ from typing import Any
 
 
 def speaking(action: Callable[[], int]) -> int:
-    """Run a command with steady streams.
+    r"""Run a command with steady streams.
 
     Once the reader of the output has gone (`relaytrack ... | head -1`, a log shipper that dies beside a recording),
     the rest of it is thrown away and the command goes on; its exit code is its own. Letters that the stream's
-    encoding lacks are written as `\\xe9` or `\\u4e2d`.
+    encoding lacks are written as `\xe9` or `\u4e2d`.
 
     Args:
         action: the command; it returns its exit code.

@@ -13,7 +13,7 @@ _MARKS = (
 
 
 def read_text(path: str | Path, limit: int | None = None) -> str:
-    """Read a whole text file: UTF-8, or UTF-16 with its mark; line ends become `\\n`.
+    r"""Read a whole text file: UTF-8, or UTF-16 with its mark; line ends become `\n`.
 
     Args:
         path: the file.

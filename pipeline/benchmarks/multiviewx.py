@@ -1,5 +1,6 @@
-"""MultiviewX (Hou et al., "Multiview detection with feature perspective transformation", ECCV 2020): six calibrated
-overlapping views of one square, with identities and places on the floor.
+"""MultiviewX: six calibrated overlapping views of one square, with identities and places on the floor.
+
+Hou et al., "Multiview detection with feature perspective transformation", ECCV 2020.
 
 Its folder becomes what RelayTrack reads: ground truth per camera, a configuration with every camera's calibration,
 and a second one that takes the annotated boxes for detections.
@@ -104,7 +105,7 @@ def load_scene(root: Path) -> Scene:
         raise InputError(f"{root}: no annotations_positions/*.json: not a MultiviewX folder")
     rows = [row for number, file in enumerate(files, 1) for row in _people(file, number)]
     if not rows:
-        raise InputError(f"{root}: nobody is annotated")
+        raise InputError(f"{root}: the annotations hold no person")
     table = np.array(rows, float)
     view, frame, person = table[:, :3].astype(np.int64).T
     return Scene(root, calibrations, view, frame, person, table[:, 3:7], table[:, 7:])

@@ -161,13 +161,13 @@ def redraw(
         for sink in sinks:
             sink.close()
         if stop.is_set():
-            raise _Stopped
+            raise _StoppedError
     except BaseException as error:
         for sink in sinks:
             sink.close()
         for path in paths:
             beside(path).unlink(missing_ok=True)
-        if isinstance(error, _Stopped):
+        if isinstance(error, _StoppedError):
             return []
         raise
     return [path for path in paths if beside(path).exists()]
@@ -195,7 +195,7 @@ def _covered(frame: Frame, covers: Sequence[_Cover]) -> Image:
     return image
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The second pass was told to give up."""
 
 

@@ -1,0 +1,1 @@
+"""Attention modules that follow a stage of a backbone."""

@@ -81,7 +81,7 @@ class DeployedRelationAwareGlobalAttention(nn.Module):
 
 
 def _weighted(x: Tensor, attention: Tensor, *, own: bool) -> Tensor:
-    """x * attention, in place where x is the module's own (the caller's map stays as it is)."""
+    """Weight x by its attention, in place where x is the module's own (the caller's map stays as it is)."""
     return x.mul_(attention) if own else x * attention
 
 

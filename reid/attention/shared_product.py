@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 
 def shared_product(weight: Tensor, nodes: Tensor) -> Tensor:
-    """weight (K, I) times each of nodes (B, I, P): (B, K, P).
+    """Multiply weight (K, I) with each of nodes (B, I, P): (B, K, P).
 
     It is `weight @ nodes`, which would copy the nodes to make one large product, and whose gradient for the weight
     would be one matrix for each of the batch before their sum. Autocast counts as it does for a product.

@@ -1,0 +1,1 @@
+"""Backbones, cut into stages."""

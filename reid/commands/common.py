@@ -54,7 +54,7 @@ def embed_paths(embedder: Embedder, paths: tuple[Path, ...] | list[Path]) -> NDA
     step = 4 * embedder.batch_size
     chunks = [paths[start : start + step] for start in range(0, len(paths), step)]
     parts = [np.empty((0, embedder.dim), np.float32)]
-    with ThreadPoolExecutor(1) as pool, progress_bar(len(paths)) as advance:
+    with ThreadPoolExecutor(1) as pool, ProgressBar(len(paths)) as advance:
         waiting = pool.submit(lambda chunk: [read_image(path) for path in chunk], chunks[0]) if chunks else None
         for following in [*chunks[1:], None]:
             assert waiting is not None
@@ -66,13 +66,13 @@ def embed_paths(embedder: Embedder, paths: tuple[Path, ...] | list[Path]) -> NDA
     return np.concatenate(parts)
 
 
-class progress_bar:
+class ProgressBar:
     """A bar on the terminal while images are embedded; nothing where stderr is a file."""
 
     def __init__(self, total: int) -> None:
         self.total = total
 
-    def __enter__(self) -> progress_bar:
+    def __enter__(self) -> ProgressBar:
         self._bar = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -84,6 +84,7 @@ class progress_bar:
         return self
 
     def __call__(self, count: int) -> None:
+        """Count images as done."""
         if self._bar is not None:
             self._bar.advance(self._task, count)
 

@@ -159,7 +159,7 @@ def _fetch(backbone: str) -> Path:
 
 
 def choose_device(name: str) -> str:
-    """ "auto" is the first GPU where there is one, else the CPU."""
+    """Resolve "auto" to the first GPU where there is one, else to the CPU."""
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -30,7 +30,8 @@ class Matches:
         Args:
             score: (n, m) scores of the tracks `rows` (n,) and the detections `columns` (m,), all still free;
                 pairs of score <= 0 are never matched.
-            rows, columns: the tracks and detections that take part.
+            rows: (n,) the tracks that take part.
+            columns: (m,) the detections that take part.
         """
         if score.size == 0:
             return

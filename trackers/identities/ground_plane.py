@@ -93,9 +93,10 @@ class GroundPlane:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> GroundPlane:
-        """From a configuration: either `homography` (3 x 3, pixels to metres), or `points` (rows of x, y in
-        pixels, X, Y in metres), or `camera_matrix`, `rotation`, `translation` with optional `distortion` and
-        `scale` (see `from_calibration`).
+        """From a configuration, in one of three forms.
+
+        Either `homography` (3 x 3, pixels to metres), or `points` (rows of x, y in pixels, X, Y in metres), or
+        `camera_matrix`, `rotation`, `translation` with optional `distortion` and `scale` (see `from_calibration`).
 
         Raises:
             InputError: keys are missing, unknown, or their values of no use.

@@ -76,7 +76,8 @@ def kinds(later: Bools, same_camera: Bools, row: tuple[Ints, Ints], column: tupl
     Args:
         later: whether the column's track is the later one.
         same_camera: whether both are of one camera.
-        row, column: where the tracks began and where they ended, each (N,) or (M,): UNKNOWN, INSIDE, BORDER.
+        row: where the rows' tracks began and where they ended, each (N,): UNKNOWN, INSIDE, BORDER.
+        column: the same for the columns' tracks, each (M,).
 
     Returns:
         0, 1: unknown (other, same camera); 2..5 other camera, 6..9 same camera: inside -> inside,

@@ -165,7 +165,7 @@ class BatchedKalman:
         self._state.remove(move)
 
     def predict(self, dt: float) -> None:
-        """x' = F x, P' = F P F^T + Q with F = [[1, dt], [0, 1]] for each coordinate and its velocity."""
+        """Predict: x' = F x, P' = F P F^T + Q with F = [[1, dt], [0, 1]] for each coordinate and its velocity."""
         state = self._state.values.swapaxes(0, 1).copy()  # each part in one piece
         position, velocity, pp, pv, vv = state
         q_position, q_velocity = self._noise.process(position[:, HEIGHT], dt)
@@ -201,9 +201,10 @@ class BatchedKalman:
         self._state.values[rows, 1, ASPECT:] = 0.0
 
     def warp(self, matrix: Floats) -> None:
-        """x' = A x + t for the centre, A v for its velocity, s = sqrt(det A) for heights, s^2 for their variances.
+        """Warp: x' = A x + t for the centre, A v for its velocity, s = sqrt(det A) for heights.
 
-        Exact for a similarity: variances of x and y are one and the same, so that turning leaves them.
+        Variances of heights grow by s^2. Exact for a similarity: the variances of x and y are equal, so that turning
+        leaves them as they are.
         """
         turn, scale = matrix[:, :2], zoom(matrix)
         state = self._state.values

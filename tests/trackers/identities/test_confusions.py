@@ -30,5 +30,5 @@ def test_cameras_share_one_assignment():
 def test_tables_without_boxes_are_refused():
     with pytest.raises(InputError, match="camera a"):
         compare({"a": (np.zeros((1, 3)), np.zeros((0, 6)))})
-    with pytest.raises(InputError, match="nobody"):
+    with pytest.raises(InputError, match="no person"):
         compare({"a": (np.zeros((0, 6)), np.zeros((0, 6)))})
