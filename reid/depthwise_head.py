@@ -46,13 +46,17 @@ class GlobalDepthwiseHead(nn.Module):
             nn.init.normal_(classifier.weight, std=0.001)
             self.classifier = classifier
 
-    def embed(self, x: Tensor) -> Tensor:
-        """The embedding (B, D) of the final map (B, C, H, W); each part has length 1."""
+    def pooled(self, x: Tensor) -> Tensor:
+        """The final map (B, C, H, W), weighed and summed: (B, C)."""
         # the whole map at each place: a product and a sum, which every runtime does faster than such a convolution
         weight, bias = self.pool.weight.squeeze(1), self.pool.bias
         assert bias is not None
-        pooled = (x * weight).sum(dim=(2, 3)) + bias
-        parts: Tensor = self.project(pooled).unflatten(1, (self.parts, -1))
+        weighed: Tensor = (x * weight).sum(dim=(2, 3)) + bias
+        return weighed
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The embedding (B, D) of the final map (B, C, H, W); each part has length 1."""
+        parts: Tensor = self.project(self.pooled(x)).unflatten(1, (self.parts, -1))
         return F.normalize(parts, dim=2).flatten(1)
 
     def fold(self) -> None:

@@ -1,0 +1,143 @@
+"""`relaytrack reid guide`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relaytrack.reid.paths import file_path
+
+if TYPE_CHECKING:
+    from relaytrack.reid.guided.pictures import Source
+
+HELP = "train a light network with teachers, all pictures in the memory of one device"
+EPILOG = """example, the shipped default weights (nine minutes on a large GPU):
+  relaytrack reid guide --source market1501=DIR --source cuhk03_part=DIR --crops DIR \\
+    --teacher retail_0286.onnx --teacher retail_0277.onnx \\
+    --draw market1501=0.8 --draw cuhk03_part=1.2 --draw crops=2 --minutes 9.2 --out out/guided
+
+The network begins with the first teacher's tensors and learns to see in a bad picture what the teachers see in a good
+one; where ids are known it learns them too. The held-out people of each source are scored now and then. A crop takes
+98 kB of memory. `relaytrack reid calibrate` gives the weights their threshold."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--source, --crops, --teacher, --size, --draw and the recipe."""
+    add = parser.add_argument
+    add("--source", action="append", default=[], metavar="NAME=DIR", help="a data set with ids; may repeat")
+    add(
+        "--crops", type=file_path, metavar="DIR", help="a folder of person crops without ids, folders below it included"
+    )
+    add("--draw", action="append", default=[], metavar="NAME=W", help="how often an image of a source is drawn (1)")
+    add(
+        "--teacher",
+        type=file_path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="ONNX file of a person-reidentification-retail network; may repeat, one part of the embedding each",
+    )
+    add("--size", default="192x96", metavar="HxW", help="input of the network in pixels (default: 192x96)")
+    add("--init", type=file_path, metavar="FILE", help="weights of the same network to go on from")
+    add("--minutes", type=float, default=9.0, metavar="M", help="minutes in all (default: 9)")
+    add("--steps", type=int, metavar="N", help="steps in all, in place of --minutes")
+    add("--batch", type=int, default=384, metavar="N", help="pictures per step (default: 384)")
+    add("--people", type=int, default=48, metavar="N", help="people per step with four pictures each (default: 48)")
+    add("--lr", type=float, default=6e-4, metavar="RATE", help="learning rate (default: 6e-4)")
+    add("--every", type=int, default=500, metavar="N", help="steps between validations (default: 500)")
+    add("--seed", type=int, default=0, metavar="N", help="seed (default: 0)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add("--out", type=Path, default=Path("out/guided"), metavar="DIR", help="folder to write to (default: out/guided)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load, train, say where the weights are."""
+    from relaytrack.reid.datasets.factory import hold_out, load_dataset
+    from relaytrack.reid.embedder import resolve_device
+    from relaytrack.reid.errors import ConfigError
+    from relaytrack.reid.guided.loop import Recipe, guide
+    from relaytrack.reid.guided.pictures import Source, crops_without_ids, load_pictures
+    from relaytrack.reid.guided.teacher import RetailTeacher
+    from relaytrack.reid.inherit import inherit
+    from relaytrack.reid.model import ModelSpec, build_model
+    from relaytrack.reid.outputs import check_target
+    from relaytrack.reid.training.start import initialise
+
+    check_target(args.out / "weights.safetensors")
+    height, width = _size(args.size)
+    device = resolve_device(args.device)
+    teachers = [RetailTeacher(path).to(device) for path in args.teacher]
+    draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
+    sources: list[Source] = []
+    validation = {}
+    for name, root in map(_pair, args.source):
+        train, validation[name] = hold_out(name, load_dataset(name, root).train)
+        sources.append(Source(name, train, draw.pop(name, 1.0)))
+    if args.crops is not None:
+        sources.append(Source("crops", crops_without_ids(args.crops), draw.pop("crops", 1.0)))
+    if draw:
+        raise ConfigError(f"--draw {next(iter(draw))}: no such source (there are {', '.join(s.name for s in sources)})")
+    if not sources:
+        raise ConfigError("nothing to learn from: name --source NAME=DIR or --crops DIR")
+    pictures = load_pictures(sources, device)
+    spec = ModelSpec(
+        backbone=f"osnet_in_x{str(float(teachers[0].backbone.width)).removesuffix('.0').replace('.', '_')}",
+        attention="rga_sc",
+        attention_stages=(3, 4),
+        height=height,
+        width=width,
+        embedding_dim=sum(teacher.dim for teacher in teachers),
+        head="depthwise",
+        parts=len(teachers),
+    )
+    model = build_model(spec, pictures.classes)
+    if args.init is not None:
+        initialise(model, str(args.init))
+    else:
+        inherit(model, args.teacher[0])
+    print(f"{len(pictures.images)} pictures, {pictures.classes} people with ids, {len(teachers)} teachers, {device}")
+    recipe = Recipe(
+        batch=args.batch,
+        people=args.people,
+        steps=args.steps,
+        minutes=args.minutes,
+        lr=args.lr,
+        every=args.every,
+        seed=args.seed,
+    )
+    path = guide(model.to(device), teachers, pictures, validation, recipe, args.out, fresh_head=args.init is None)
+    print(path)
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from relaytrack.reid.errors import ConfigError
+
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ConfigError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _number(option: str, name: str, text: str) -> float:
+    from relaytrack.reid.errors import ConfigError
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"{option} {name}={text}: not a positive number")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    from relaytrack.reid.errors import ConfigError
+
+    height, _, width = text.partition("x")
+    if not (height.isascii() and width.isascii() and height.isdecimal() and width.isdecimal()):
+        raise ConfigError(f"--size {text}: not HEIGHTxWIDTH, such as 192x96")
+    if int(height) % 16 or int(width) % 16 or min(int(height), int(width)) < 32:
+        raise ConfigError(f"--size {text}: both sides must be multiples of 16 and at least 32")
+    return int(height), int(width)

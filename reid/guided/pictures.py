@@ -1,0 +1,115 @@
+"""All crops of a training as one array on the device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from relaytrack.reid.datasets.base import IMAGE_SUFFIXES, JUNK, Split
+from relaytrack.reid.datasets.factory import join
+from relaytrack.reid.errors import DatasetError
+
+HEIGHT, WIDTH = 256, 128
+"""Pixels at which crops are kept: what the teachers look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Crops of one origin.
+
+    Attributes:
+        name: of a data set, or of a folder of crops without ids.
+        split: its images; ids are `JUNK` where nobody knows them.
+        draw: how often an image is drawn, relative to those of other sources.
+    """
+
+    name: str
+    split: Split
+    draw: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What is learned from.
+
+    Attributes:
+        images: (N, 256, 128, 3) uint8 RGB on the device.
+        labels: (N,) class 0..classes-1 of each image on the device, -1 without an id.
+        draw: (N,) weight of each image in random drawing.
+        classes: identities of all sources together; ids of different sources never mix.
+    """
+
+    images: Tensor
+    labels: Tensor
+    draw: Tensor
+    classes: int
+
+
+def crops_without_ids(folder: Path) -> Split:
+    """Every picture in a folder and the folders below it, without ids.
+
+    Raises:
+        DatasetError: there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"no folder {folder}")
+    hidden = (
+        p for p in sorted(folder.rglob("*")) if not any(part.startswith(".") for part in p.relative_to(folder).parts)
+    )
+    paths = [path for path in hidden if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    if not paths:
+        raise DatasetError(f"{folder}: no pictures ({', '.join(IMAGE_SUFFIXES)})")
+    return Split.of([(path, JUNK, 0) for path in paths])
+
+
+def load_pictures(sources: Sequence[Source], device: torch.device) -> Pictures:
+    """Decode all sources; unreadable pictures are left out.
+
+    Raises:
+        DatasetError: not one picture can be read.
+    """
+    paths = [path for source in sources for path in source.split.paths]
+    images, good = decode(paths)
+    if not good.any():
+        raise DatasetError(
+            f"none of {len(paths)} pictures can be read, the first is {paths[0]}" if paths else "no pictures"
+        )
+    known = join([source.split.take(source.split.ids != JUNK) for source in sources]).ids
+    labels = np.full(len(paths), -1, np.int64)
+    labels[np.concatenate([source.split.ids for source in sources]) != JUNK] = known
+    draw = np.concatenate([np.full(len(source.split), source.draw, np.float32) for source in sources])
+    names, labels[labels >= 0] = np.unique(labels[labels >= 0], return_inverse=True)
+    keep = torch.from_numpy(np.flatnonzero(good))
+    return Pictures(
+        torch.from_numpy(images)[keep].to(device),
+        torch.from_numpy(labels)[keep].to(device),
+        torch.from_numpy(draw)[keep].to(device),
+        len(names),
+    )
+
+
+def decode(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Pictures as RGB (N, 256, 128, 3) uint8, and which of them could be read (N,)."""
+    images = np.zeros((len(paths), HEIGHT, WIDTH, 3), np.uint8)
+    good = np.zeros(len(paths), np.bool_)
+
+    def one(number: int) -> None:
+        image = cv2.imread(str(paths[number]), cv2.IMREAD_COLOR)
+        if image is None:
+            return
+        how = cv2.INTER_AREA if image.shape[0] > HEIGHT else cv2.INTER_LINEAR
+        images[number] = cv2.resize(image, (WIDTH, HEIGHT), interpolation=how)[:, :, ::-1]
+        good[number] = True
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, range(len(paths))))
+    return images, good

@@ -1,0 +1,157 @@
+"""Training with teachers on pictures made here."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relaytrack.reid.cli import main
+from relaytrack.reid.datasets.base import JUNK, Split
+from relaytrack.reid.errors import DatasetError, TrainingError
+from relaytrack.reid.guided import degrade
+from relaytrack.reid.guided.loop import Recipe, guide
+from relaytrack.reid.guided.pictures import Source, crops_without_ids, load_pictures
+from relaytrack.reid.guided.views import boxes, random_views
+from relaytrack.reid.model import ModelSpec, build_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Split:
+    """Four people of two colours each, under two cameras."""
+    rows = []
+    draw = np.random.default_rng(0)
+    for person in range(4):
+        top, legs = draw.integers(40, 255, (2, 3))
+        for number in range(4):
+            image = draw.integers(0, 40, (64, 32, 3)).astype(np.uint8)
+            image[8:34, 8:24], image[34:60, 10:22] = top, legs
+            path = tmp_path / f"{person:04d}_c{1 + number % 2}_{number}.png"
+            cv2.imwrite(str(path), image)
+            rows.append((path, person + 7, number % 2))
+    return Split.of(rows)
+
+
+class Colours(nn.Module):
+    """A teacher that knows the mean colours of eight bands."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.normalize(F.adaptive_avg_pool2d(images, (8, 1)).flatten(1), dim=1)
+
+
+def test_ids_of_different_sources_stay_apart(people: Split, tmp_path: Path) -> None:
+    unknown = dataclasses.replace(people, ids=np.full(len(people), JUNK, np.int64))
+    pictures = load_pictures([Source("a", people), Source("crops", unknown, 2.0), Source("b", people)], CPU)
+    assert pictures.images.shape == (48, 256, 128, 3)
+    assert pictures.classes == 8
+    assert pictures.labels.tolist() == [n // 4 for n in range(16)] + [-1] * 16 + [4 + n // 4 for n in range(16)]
+    assert pictures.draw.tolist() == [1.0] * 16 + [2.0] * 16 + [1.0] * 16
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    (tmp_path / "._0000_c1_0.png").write_bytes(b"no picture")
+    found = crops_without_ids(tmp_path)
+    assert len(found) == 17
+    assert len(load_pictures([Source("crops", found)], CPU).images) == 16
+    with pytest.raises(DatasetError, match="none of 1 pictures can be read"):
+        load_pictures([Source("x", Split.of([(tmp_path / "broken.jpg", 1, 1)]))], CPU)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match=r"empty: no pictures"):
+        crops_without_ids(tmp_path / "empty")
+
+
+def test_views_keep_shape_range_and_people() -> None:
+    torch.manual_seed(0)
+    crops = torch.randint(0, 256, (40, 256, 128, 3), dtype=torch.uint8)
+    views = random_views(crops, (192, 96), np.random.default_rng(0))
+    assert views.plain.shape == (40, 3, 256, 128)
+    assert views.worse.shape == (40, 3, 192, 96)
+    assert (~views.whole).sum() == 6
+    for picture in views[:2]:
+        assert picture.min() >= 0
+        assert picture.max() <= 1
+
+
+def test_jpeg_blocks_lose_detail_and_keep_means() -> None:
+    torch.manual_seed(0)
+    x = 0.3 + 0.4 * torch.rand(6, 3, 32, 16)
+    y = degrade.jpeg(x)
+    assert (y - x).abs().mean() > 0.02
+    torch.testing.assert_close(y.mean((2, 3)), x.mean((2, 3)), atol=0.05, rtol=0)
+    flat = torch.full((4, 3, 16, 8), 0.5)
+    torch.testing.assert_close(degrade.jpeg(flat), flat, atol=0.03, rtol=0)
+
+
+def test_blur_and_few_pixels_smooth() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(8, 3, 64, 32)
+    for change in (degrade.blur, degrade.few_pixels):
+        y = change(x, np.random.default_rng(0))
+        assert y.shape == x.shape
+        assert y.diff(dim=2).abs().mean() < 0.8 * x.diff(dim=2).abs().mean()
+
+
+def test_cut_boxes_hold_a_part_of_the_height() -> None:
+    torch.manual_seed(0)
+    maps = boxes(2000, CPU, scale=0.0, shift=0.0, cut=0.5, flip=False)
+    scale, shift = maps[:, 1, 1], maps[:, 1, 2]
+    short = scale < 1
+    assert 0.4 < short.float().mean() < 0.6
+    assert scale.min() >= 0.5
+    # a box never reaches past the picture
+    assert (shift.abs() + scale).max() < 1 + 1e-5
+
+
+def test_a_student_comes_to_see_as_its_teacher(people: Split, tmp_path: Path) -> None:
+    pictures = load_pictures([Source("own", people)], CPU)
+    spec = ModelSpec(
+        backbone="osnet_in_x0_25", attention="none", height=64, width=32, embedding_dim=24, head="depthwise"
+    )
+    torch.manual_seed(0)
+    model = build_model(spec, pictures.classes)
+    lines: list[str] = []
+    recipe = Recipe(batch=16, people=2, steps=6, every=3, warmup=2)
+    path = guide(model, [Colours()], pictures, {"own": people}, recipe, tmp_path / "out", lines.append)
+    assert path.is_file()
+    assert [line.split(":")[0] for line in lines] == ["step 3", "step 6", "end, step 6"]
+    x = pictures.images.permute(0, 3, 1, 2).float() / 255
+    from relaytrack.reid.guided.loop import resized
+    from relaytrack.reid.guided.teacher import normalised
+
+    with torch.no_grad():
+        seen = model.eval()(normalised(resized(x, model)))
+        told = Colours()(normalised(x))
+    assert F.cosine_similarity(seen, told).mean() > 0.8
+    with pytest.raises(TrainingError, match="2 teachers need"):
+        guide(model, [Colours(), Colours()], pictures, {}, recipe, tmp_path, lines.append)
+    with pytest.raises(TrainingError, match="do not fill a batch of 64"):
+        guide(model, [Colours()], pictures, {}, dataclasses.replace(recipe, batch=64), tmp_path, lines.append)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--teacher", "none.onnx"], "none.onnx"),
+        (["--teacher", "TEACHER", "--size", "100x50"], "multiples of 16"),
+        (["--teacher", "TEACHER"], "nothing to learn from"),
+        (["--teacher", "TEACHER", "--crops", "nowhere"], "nowhere"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "crops=-1"], "crops=-1: not a positive number"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "other=1"], "other: no such source"),
+    ],
+)
+@pytest.mark.needs("shared")
+def test_bad_input_is_one_line(
+    arguments: list[str], message: str, people: Split, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"TEACHER": str(shared / "models" / "retail_0288.onnx"), "CROPS": str(people.paths[0].parent)}
+    given = [names.get(word, word) for word in arguments]
+    assert main(["guide", *given, "--out", str(tmp_path / "o")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
