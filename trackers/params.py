@@ -15,7 +15,7 @@ class DeepSortParams:
     Scores are read as likelihoods that a detection is a person, learnt per score as frames go by (see
     `relaytrack.trackers.score_calibration.ScoreCalibration`); with `adapt_scores` off they are the detector's own.
     Appearance is on a learnt scale too (`AppearanceScale`): -0.5 for strangers and 0.5 for the same person on
-    average. What each choice brings is measured in ABLATIONS.md beside this file.
+    average. What each choice brings is measured in docs/tracking_ablations.md.
 
     Attributes:
         association: "joint" matches by overlap and appearance together, then low scores, then recovers lost tracks
