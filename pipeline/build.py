@@ -33,6 +33,9 @@ from relaytrack.reid import Embedder
 from relaytrack.trackers import DeepSort, GroundPlane, IdentityAssociator, IdentityStore
 
 _MOST_LANES = 8
+KNOWN_SCORES = {"moving_track_thresh": 0.5, "track_low_time": 3.0}
+"""Settings of the tracker for a detector whose scores are known: who is seen faintly but walks is followed, and a sign
+or bag is not taken for somebody who stood there."""
 
 
 def lanes_of(config: Config, *, live: bool) -> int:
@@ -124,6 +127,9 @@ def create_tracker(config: Config, detector: Detector | None, **overrides: Any) 
     """
     if score_scale(config, detector) is not None:
         overrides["adapt_scores"] = False
+        for name, value in KNOWN_SCORES.items():
+            if getattr(config.tracker, name) is None:
+                overrides.setdefault(name, value)
     return DeepSort(config.tracker, **overrides)
 
 

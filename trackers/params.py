@@ -29,6 +29,12 @@ class DeepSortParams:
         track_high_thresh: detections from this likelihood on enter the first round of matching.
         track_low_thresh: those from this on enter the second round; lower ones are ignored.
         new_track_thresh: unmatched detections from this on start tracks.
+        moving_track_thresh: those from this on do so, too, but such a track is confirmed only once it was seen as
+            clearly as `new_track_thresh` asks or has left its place: signs look like people to some detectors, but
+            they don't walk. None: no such tracks; a run sets it for detectors whose scores it knows.
+        moving_track_time: seconds after which such a track is given up.
+        track_low_time: seconds that a track may go on by detections of the second round alone: what stays longer is a
+            bag or a sign in the place where somebody was seen last. None: for ever; a run sets it likewise.
         adapt_scores: learn what scores mean; otherwise the three above are plain scores.
         still_time: seconds from which a track that never left its place is no proof that its scores mean people: signs
             stay, too.
@@ -70,6 +76,9 @@ class DeepSortParams:
     track_high_thresh: float = 0.4
     track_low_thresh: float = 0.1
     new_track_thresh: float = 0.6
+    moving_track_thresh: float | None = None
+    moving_track_time: float = 10.0
+    track_low_time: float | None = None
     adapt_scores: bool = True
     still_time: float = 10.0
     position_noise: float = 1 / 20
@@ -134,10 +143,13 @@ _POSITIVE = {"position_noise", "velocity_noise", "gate"}
 _SHARES = {
     "score_noise", "match_iou", "low_iou", "new_track_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
 }  # fmt: skip
+_OPTIONAL = {"moving_track_thresh", "track_low_time"}
 _ANY_SIGN = {"match_score", "recover_appearance"}
 
 
 def _check(name: str, value: object) -> None:
+    if name in _OPTIONAL and value is None:
+        return
     if name in _CHOICES:
         if value not in _CHOICES[name]:
             raise InputError(f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")

@@ -11,7 +11,7 @@ from relaytrack.trackers.detections import Detections
 from relaytrack.trackers.errors import InputError
 from relaytrack.trackers.motion.kalman import BatchedKalman, MotionFilter, Noise
 from relaytrack.trackers.params import DeepSortParams
-from relaytrack.trackers.rows import Column, Move, some, where
+from relaytrack.trackers.rows import Column, Move, every, some, where
 from relaytrack.trackers.score_calibration import JitterScale
 
 Ints = NDArray[np.int64]
@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 _LIFE = np.dtype(
     [
-        *((name, "i8") for name in ("id", "serial", "hits", "misses", "index")),
-        *((name, "f8") for name in ("seen", "score", "doubt", "born", "x", "y")),
+        *((name, "i8") for name in ("id", "serial", "hits", "misses", "index", "clear")),
+        *((name, "f8") for name in ("seen", "sure", "score", "doubt", "born", "x", "y")),
     ]
 )
 
@@ -96,6 +96,16 @@ class Tracks:
         return self._life.values["seen"]
 
     @property
+    def sure(self) -> Floats:
+        """(N,) clock of the last detection that entered the first round, seconds."""
+        return self._life.values["sure"]
+
+    @property
+    def born(self) -> Floats:
+        """(N,) clock of the first detection, seconds."""
+        return self._life.values["born"]
+
+    @property
     def score(self) -> Floats:
         """(N,) its score."""
         return self._life.values["score"]
@@ -119,6 +129,19 @@ class Tracks:
         x, y, _, height = self.motion.position.T
         still: NDArray[np.bool_] = old & (np.hypot(x - life["x"], y - life["y"]) < LEFT * height)
         return still
+
+    def proven(self) -> NDArray[np.bool_]:
+        """(N,) True for tracks that were seen clearly once or have left the place of their birth."""
+        life = self._life.values
+        proven: NDArray[np.bool_] = life["clear"] > 0
+        if not every(proven):
+            x, y, _, height = self.motion.position.T
+            proven |= np.hypot(x - life["x"], y - life["y"]) > LEFT * height
+        return proven
+
+    def note_clear(self, rows: Rows) -> None:
+        """Take down that the tracks `rows` were seen clearly."""
+        self._life.values["clear"][rows] = 1
 
     def make_room_for(self, found: Detections) -> None:
         """Set up the memory of looks when the first embeddings come.
@@ -174,8 +197,8 @@ class Tracks:
             noise *= min(max((self._jitter.value / self._params.steady_jitter) ** 2, 0.02), 9.0)
         return noise
 
-    def start(self, found: Detections, picks: Rows, doubt: Floats, clock: float) -> None:
-        """Begin a tentative track at each detection of `picks` (M,), doubtful by `doubt` (M,)."""
+    def start(self, found: Detections, picks: Rows, doubt: Floats, clear: NDArray[np.bool_], clock: float) -> None:
+        """Begin a tentative track at each detection of `picks` (M,), doubtful by `doubt`, some of them `clear` (M,)."""
         count = len(picks)
         if count == 0:
             return
@@ -183,9 +206,10 @@ class Tracks:
         life = np.zeros(count, _LIFE)
         life["serial"] = self._born + np.arange(count)
         life["hits"] = 1
-        life["seen"] = life["born"] = clock
+        life["seen"] = life["sure"] = life["born"] = clock
         life["x"], life["y"] = found.xyah[picks, :2].T
         life["doubt"] = doubt
+        life["clear"] = clear
         life["score"] = found.scores[picks]
         life["index"] = found.indices[picks]
         self._life.append(life)
@@ -202,6 +226,8 @@ class Tracks:
         p = self._params
         enough = (self.hits >= p.n_init) | ((self.hits >= 2) & (self.doubt < p.early_doubt))
         rows = where((self.ids == 0) & enough)
+        if len(rows):
+            rows = rows[self.proven()[rows]]
         if len(rows) == 0:
             return rows
         rows = rows[np.argsort(self.serial[rows])]

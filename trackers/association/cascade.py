@@ -45,10 +45,12 @@ class CascadeAssociation:
         matches.round(overlap - (1.0 - p.max_iou_distance), rows, columns)
         return matches.pairs()
 
-    def births(self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float64]]:
+    def births(
+        self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]
+    ) -> tuple[Rows, NDArray[np.float64], NDArray[np.bool_]]:
         """Every free detection above the threshold starts a track; each has to be confirmed by all its hits."""
         picks = where(free & (found.scores >= self._params.new_track_thresh))
-        return picks, np.ones(len(picks))
+        return picks, np.ones(len(picks)), np.ones(len(picks), bool)
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
         """Remember every embedding."""

@@ -30,8 +30,8 @@ class Association(Protocol):
     def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
 
-    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats]:
-        """Those of the unmatched detections, `free` (M,), that start tracks, and how doubtful each is."""
+    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats, Mask]:
+        """Unmatched detections, of `free` (M,), that start tracks; how doubtful, and whether clear, each is."""
 
     def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
         """Remember how the tracks `rows` look in the detections `picks`."""
@@ -78,7 +78,10 @@ class JointAssociation:
         columns = matches.free_detections(clear)
         matches.round(theirs[:, columns], tentative, columns)
 
-        rows, columns = matches.free_tracks(tracks.misses == 1), matches.free_detections(~clear)
+        lately = tracks.misses == 1
+        if p.track_low_time is not None:
+            lately &= clock - tracks.sure <= p.track_low_time
+        rows, columns = matches.free_tracks(lately), matches.free_detections(~clear)
         if len(rows) and len(columns):
             low = overlap[rows[:, None], columns]
             matches.round(np.where(low > p.low_iou, low, 0.0), rows, columns)
@@ -94,6 +97,7 @@ class JointAssociation:
         self._learn_scales(tracks, found, cosines, rows, picks, clock)
         overlap[rows, picks] = 0.0
         self._crowding = overlap.max(axis=0, initial=0.0)
+        tracks.sure[rows[clear[picks]]] = clock
         person = self._likely[picks] >= p.track_low_thresh
         return rows[person], picks[person]
 
@@ -115,14 +119,16 @@ class JointAssociation:
             near = np.where(near > 0, near + self._appearance[rows[:, None], columns], 0.0)
         matches.round(near, rows, columns)
 
-    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats]:
-        """Clear detections that are not one more box of a person already tracked.
+    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats, Mask]:
+        """Detections, clear or faint, that are not one more box of a person already tracked.
 
         One beside a lost track may be that person, so that all of `n_init` hits are waited for.
         """
-        picks = where(free & (self._likely >= self._params.new_track_thresh))
+        p = self._params
+        least = p.new_track_thresh if p.moving_track_thresh is None else min(p.new_track_thresh, p.moving_track_thresh)
+        picks = where(free & (self._likely >= least))
         if len(picks) == 0:
-            return picks, np.zeros(0)
+            return picks, np.zeros(0), np.zeros(0, bool)
         overlap = boxes.iou(tracks.xyxy, found.xyxy[picks])
         live = tracks.misses == 0
         repeats = (
@@ -135,7 +141,7 @@ class JointAssociation:
         doubt = self._doubt(found.scores[picks])
         lost = (tracks.ids > 0) & ~live
         doubt[(overlap[lost] > 0).any(axis=0)[new]] = np.inf
-        return picks, doubt
+        return picks, doubt, self._likely[picks] >= p.new_track_thresh
 
     def _doubt(self, scores: Floats) -> Floats:
         """(M,) likelihoods that detections are noise, as far as is known."""
@@ -146,6 +152,7 @@ class JointAssociation:
         tentative = where(tracks.ids[rows] == 0)
         if len(tentative):
             tracks.doubt[rows[tentative]] *= self._doubt(found.scores[picks[tentative]])
+            tracks.note_clear(rows[self._likely[picks] >= self._params.new_track_thresh])
         if tracks.memory is None or not some(found.embedded):
             return
         good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
