@@ -1,4 +1,4 @@
-# make demo: the main job on a fresh machine (python3 with venv, and make).   make test: all tests.
+# make demo: the main job on a fresh machine (python3 with venv, and make).   make serve: the page.   make test: all tests.
 PYTHON    ?= python3
 VENV      := .venv
 BIN       := $(VENV)/bin
@@ -9,7 +9,7 @@ PIP       := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU ?= https://download.pytorch.org/whl/cpu
 CPU_INDEX := --extra-index-url $(TORCH_CPU) --retries 1 --timeout 10
 
-.PHONY: demo test lint install tools clean
+.PHONY: demo serve test lint install tools clean
 
 install: $(STAMP)
 tools: $(TOOLS)
@@ -41,6 +41,11 @@ $(TOOLS): $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/relaytrack demo --out out/demo --overwrite
+
+# The two sample clips as live cameras, in the browser: http://127.0.0.1:8600/
+serve: $(STAMP)
+	@$(BIN)/python -c 'import fastapi, uvicorn, argon2, ruamel.yaml' 2>/dev/null || $(PIP) install --quiet -e '.[web]'
+	$(BIN)/relaytrack serve configs/serve.yaml --dir out/sample-site
 
 test: $(TOOLS)
 	$(BIN)/ruff check .

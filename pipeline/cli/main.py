@@ -17,6 +17,8 @@ from relaytrack.reid.terminal import speaking
 COMMANDS = {
     "run": "relaytrack.pipeline.cli.run",
     "demo": "relaytrack.pipeline.cli.demo",
+    "serve": "relaytrack.pipeline.cli.serve",
+    "user": "relaytrack.pipeline.cli.user",
     "track": "relaytrack.pipeline.cli.track",
     "eval": "relaytrack.pipeline.cli.eval",
     "cache": "relaytrack.pipeline.cli.cache",

@@ -50,7 +50,7 @@ def create_source(
     settings = Camera.of(camera, run, started=started, stop=stop, address=address, zero=zero)
     live = is_live(camera, run)
     if _is_file(address):
-        return RecordedSource(settings, _finder(address, camera, options), live=live)
+        return RecordedSource(settings, _finder(address, camera, options), live=live, loop=camera.loop)
     reach = partial(
         connect, address, camera.transport or options.transport, options, live=live, pixel_aspect=camera.pixel_aspect
     )

@@ -53,10 +53,13 @@ class RecordedSource:
     """A camera that plays a recording once.
 
     Not live, every frame is handed out, as fast as it is taken. Live, the recording plays by its own clock
-    from the moment of its first frame, as a camera would: late frames are dropped and counted.
+    from the moment of its first frame, as a camera would: late frames are dropped and counted; it may begin anew at
+    its end (`loop`), with frame numbers that go on.
     """
 
-    def __init__(self, camera: Camera, find: Callable[[], tuple[Reader, str | None]], *, live: bool) -> None:
+    def __init__(
+        self, camera: Camera, find: Callable[[], tuple[Reader, str | None]], *, live: bool, loop: bool = False
+    ) -> None:
         """Play as `camera` what `find` returns at opening: a reader and, where due, a warning to log."""
         self.name = camera.name
         self.live = live
@@ -64,6 +67,8 @@ class RecordedSource:
         self.fps: float | None = None
         self.size: tuple[int, int] | None = None
         self._camera, self._find = camera, find
+        self._loop = loop and live
+        self._played = 0  # frames of earlier rounds
         self._reader: Reader | None = None
 
     def open(self) -> None:
@@ -82,12 +87,20 @@ class RecordedSource:
 
     def frames(self) -> Generator[Frame, None, None]:
         """See `Source.frames`."""
+        yield from self._round()
+        while self._loop and not self._camera.ended and self._played:
+            self.open()
+            yield from self._round()
+
+    def _round(self) -> Generator[Frame, None, None]:
+        """The frames of the recording, once."""
         camera, reader, stats = self._camera, self._reader, self.stats
         if reader is None:
             raise camera.error("not open")
         limit = RateLimit(camera.max_fps)
         origin, shown, last = 0.0, 0.0, 0.0  # run's clock at the first frame; last one handed out; last seen
         noted: str | None = None  # what was said of a mended clock
+        before, self._played = self._played, 0
         try:
             for picture in reader.pictures():
                 stats.broken = reader.broken
@@ -115,7 +128,8 @@ class RecordedSource:
                     continue
                 stats.frames += 1
                 shown = time.monotonic() - camera.started
-                yield camera.frame(picture.index, seconds, image)
+                yield camera.frame(before + picture.index, seconds, image)
+                self._played = before + picture.index
             self._check_end(reader, last)
         except ReadError as error:
             raise camera.error(str(error)) from None

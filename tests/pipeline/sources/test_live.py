@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,22 @@ def test_a_file_played_live_goes_by_its_clock(make_video: MakeVideo, make_source
     assert len(frames) + source.stats.dropped == source.stats.frames == 10
     gaps = [later.time - frames[0].time for later in frames]
     assert gaps == pytest.approx([(frame.index - 1) / 10 for frame in frames])
+
+
+def test_a_looped_file_begins_anew_and_its_numbers_go_on(make_video: MakeVideo) -> None:
+    camera = CameraConfig(url=str(make_video(frames=5, rate=10)), name="loop", live=True, loop=True)
+    source = create_source(camera, QUICK, RunConfig(), started=time.monotonic(), stop=threading.Event())
+    source.open()
+    frames = []
+    for frame in source.frames():
+        frames.append(frame)
+        if len(frames) == 12:
+            source.close()
+    assert len(frames) == 12
+    assert [frame.index for frame in frames] == sorted({frame.index for frame in frames})
+    assert all(later.time > earlier.time for earlier, later in pairwise(frames))
+    with pytest.raises(ValueError, match="loop"):
+        CameraConfig(url="a.mp4", loop=True)
 
 
 def test_a_file_played_live_drops_what_nobody_takes(make_video: MakeVideo, make_source: MakeSource) -> None:

@@ -1,0 +1,76 @@
+"""`relaytrack serve`: the engine with a page, an API and live pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+HELP = "run as a service: live pictures, people, events and cameras in a browser, and an API"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack serve`."""
+    parser.add_argument(
+        "site",
+        nargs="?",
+        metavar="SITE.yaml",
+        help="settings, as for `run`; changes made in the page are written to it",
+    )
+    parser.add_argument("--host", metavar="ADDRESS", help="listen there (server.host; 127.0.0.1: this computer only)")
+    parser.add_argument("--port", type=int, metavar="N", help="listen there (server.port; 8600)")
+    parser.add_argument("--dir", metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)")
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain for https (server.tls_cert)")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key (server.tls_key)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
+
+
+def load_site(args: argparse.Namespace) -> tuple[Any, Path]:
+    """The settings and the file that they are written to.
+
+    Raises:
+        ConfigError: they are of no use.
+    """
+    from relaytrack.pipeline.config.loading import load_config, parse_assignment
+
+    overrides: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
+    for key in ("host", "port", "dir", "tls_cert", "tls_key"):
+        value = getattr(args, key, None)
+        if value is not None:
+            overrides[f"server.{key}"] = value
+    if args.site:
+        return load_config(args.site, overrides=overrides), Path(args.site)
+    folder = Path(load_config(overrides=overrides).server.dir)
+    path = folder / "site.yaml"
+    return load_config(path if path.exists() else None, overrides=overrides), path
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from relaytrack.pipeline.errors import ConfigError
+
+    config, path = load_site(args)
+    try:
+        from relaytrack.pipeline.server.serving import address_of, bind, check_exposure, serve
+        from relaytrack.pipeline.server.site import open_site
+        from relaytrack.pipeline.server.site_file import SiteFile
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"serve needs {error.name}: pip install 'relaytrack[web]'") from None
+    from relaytrack.pipeline.cli.progress import print_weights_licence
+
+    settings = config.server
+    for name in (settings.tls_cert, settings.tls_key):
+        if name is not None and not Path(name).is_file():
+            raise ConfigError(f"server.tls_cert, tls_key: there is no file {name}")
+    site = open_site(config, SiteFile(path, Path(settings.dir) / "history"))
+    try:
+        check_exposure(settings, users=bool(site.accounts))
+        listening = bind(settings)
+    except ConfigError:
+        site.store.close()
+        raise
+    address = address_of(listening, settings)
+    print_weights_licence(config)
+    serve(site, listening, on_start=lambda: print(f"open {address}", file=sys.stderr, flush=True))
+    return 0

@@ -1,0 +1,1 @@
+"""`relaytrack serve`: the engine behind a page, an API and live pictures, in one process."""

@@ -1,0 +1,60 @@
+"""Uploaded pictures: bounded in bytes and in pixels before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from fastapi import Request
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.server.problems import ProblemError
+
+_FORMATS = ("JPEG", "PNG", "WEBP")
+MOST_PIXELS = 40_000_000
+_LONGEST_SIDE = 1920  # larger pictures are shrunk
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """A request's body, as long as it has at most `most` bytes; a longer one is not read to its end.
+
+    Raises:
+        ProblemError: it is longer, or says so.
+    """
+    too_large = ProblemError(413, f"a picture may have {most / 1e6:g} MB at the most")
+    told = request.headers.get("content-length", "0")
+    if not told.isdecimal() or int(told) > most:
+        raise too_large
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > most:
+            raise too_large
+    return bytes(data)
+
+
+def decode_picture(data: bytes) -> Image:
+    """A JPEG, PNG or WebP as (H, W, 3) uint8 RGB, upright, its longer side at most 1920 pixels.
+
+    Raises:
+        ProblemError: it is none, damaged, or says that it has more than 40 million pixels.
+    """
+    none = ProblemError(422, "picture: not a JPEG, PNG or WebP picture", field="picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pillow.open(io.BytesIO(data), formats=_FORMATS) as opened:
+                width, height = opened.size
+                if width * height > MOST_PIXELS:
+                    raise ProblemError(422, f"picture: {width} x {height} pixels are too many", field="picture")
+                if min(width, height) < 8:
+                    raise ProblemError(422, "picture: too small to show anybody", field="picture")
+                opened.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
+                upright = ImageOps.exif_transpose(opened).convert("RGB")
+                upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+                return np.ascontiguousarray(np.asarray(upright, np.uint8))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError):
+        raise none from None

@@ -1,0 +1,218 @@
+"""`/api/v1/cameras`: list, add, try, change, pause, resume, remove; the newest picture."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from relaytrack.pipeline.config.schema import CameraConfig, Point
+from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.server.access.addresses import check_address
+from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera
+from relaytrack.pipeline.server.descriptions import describe_camera, describe_tracks, revision_of
+from relaytrack.pipeline.server.first_picture import take_picture
+from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.site import Site
+
+router = APIRouter(prefix="/cameras", tags=["cameras"])
+_MOST_CORNERS = 64
+_MOST_ZONES = 50
+
+
+class CameraChange(BaseModel):
+    """Settings of a camera that can be changed in the page; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    url: str | None = Field(default=None, min_length=1, max_length=2000)
+    roi: tuple[int, int, int, int] | None = None
+    max_fps: float | None = Field(default=None, gt=0, le=240)
+    offset: float | None = None
+    pixel_aspect: float | None = Field(default=None, ge=0.2, le=5)
+    transport: Literal["tcp", "udp"] | None = None
+    moving: bool | None = None
+    zones: dict[str, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
+    lines: dict[str, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
+    ground: dict[str, Any] | None = None
+    revision: str | None = Field(
+        default=None, description="the camera's `revision` as it was read; another one in between is a conflict"
+    )
+
+
+class NewCamera(CameraChange):
+    """A camera to be added."""
+
+    url: str = Field(min_length=1, max_length=2000)
+    name: str = Field(default="", max_length=64)
+
+
+class Address(BaseModel):
+    """A camera to be tried."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(min_length=1, max_length=2000)
+    transport: Literal["tcp", "udp"] | None = None
+
+
+def list_cameras(site: Site) -> list[dict[str, Any]]:
+    """All cameras with state and figures."""
+    snapshot, viewers = site.pipeline.status(), site.live.viewers()
+    return [
+        describe_camera(camera, snapshot.cameras.get(camera.name), snapshot, viewers.get(camera.name, 0))
+        for camera in site.pipeline.cameras
+    ]
+
+
+def one_camera(site: Site, name: str) -> dict[str, Any]:
+    """One camera.
+
+    Raises:
+        ProblemError: there is none of that name.
+    """
+    camera = find_camera(site, name)
+    snapshot = site.pipeline.status()
+    return describe_camera(camera, snapshot.cameras.get(name), snapshot, site.live.viewers().get(name, 0))
+
+
+@router.get("")
+def cameras(site: TheSite, _: Viewer) -> dict[str, Any]:
+    """All cameras: settings, state, rate, age."""
+    return {"cameras": list_cameras(site)}
+
+
+@router.post("", status_code=201)
+def add(site: TheSite, caller: Operator, new: NewCamera) -> dict[str, Any]:
+    """Add a camera. One that does not answer stays as "waiting" and is sought on."""
+    check_address(new.url, site.config.server)
+    given = _given(new)
+    camera = _checked({key: value for key, value in given.items() if value is not None})
+    with site.changing:
+        name = site.pipeline.add_camera(camera)
+        site.file.put_camera(name, given)
+        site.audit.note(caller.name, "camera added", camera=name, url=camera.url)
+    return one_camera(site, name)
+
+
+@router.post("/test", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+def test(site: TheSite, caller: Operator, address: Address) -> Response:
+    """One picture of a camera that is not there yet, as JPEG."""
+    check_address(address.url, site.config.server)
+    camera = _checked({"url": address.url, "transport": address.transport})
+    try:
+        return Response(take_picture(site.pipeline.config, camera), media_type="image/jpeg")
+    except SourceError as error:
+        raise ProblemError(422, str(error), field="url") from None
+
+
+@router.get("/{name}")
+def camera(site: TheSite, _: Viewer, name: str) -> dict[str, Any]:
+    """One camera."""
+    return one_camera(site, name)
+
+
+@router.patch("/{name}")
+def change(site: TheSite, caller: Operator, name: str, changed: CameraChange) -> dict[str, Any]:
+    """Change settings. Zones, lines and the floor change without interruption; the rest opens the camera anew."""
+    with site.changing:
+        before = find_camera(site, name)
+        if changed.revision is not None and changed.revision != revision_of(before):
+            raise ProblemError(409, "somebody else has changed this camera; look at it again", field="revision")
+        given = _given(changed)
+        if changed.url is not None:
+            check_address(changed.url, site.config.server)
+        else:
+            given.pop("url", None)
+        camera = _checked({**before.model_dump(), **given})
+        site.pipeline.change_camera(camera)
+        site.file.put_camera(name, given)
+        site.audit.note(caller.name, "camera changed", camera=name, keys=sorted(given))
+    return one_camera(site, name)
+
+
+@router.post("/{name}/pause")
+def pause(site: TheSite, caller: Operator, name: str) -> dict[str, Any]:
+    """Take no frames until `resume`."""
+    find_camera(site, name)
+    site.pipeline.pause_camera(name)
+    site.audit.note(caller.name, "camera paused", camera=name)
+    return one_camera(site, name)
+
+
+@router.post("/{name}/resume")
+def resume(site: TheSite, caller: Operator, name: str) -> dict[str, Any]:
+    """Take frames again."""
+    find_camera(site, name)
+    site.pipeline.resume_camera(name)
+    site.audit.note(caller.name, "camera resumed", camera=name)
+    return one_camera(site, name)
+
+
+@router.delete("/{name}", status_code=204)
+def remove(site: TheSite, caller: Operator, name: str) -> None:
+    """Let a camera go; the people that it saw stay known."""
+    with site.changing:
+        find_camera(site, name)
+        site.pipeline.remove_camera(name)
+        site.file.remove_camera(name)
+        site.audit.note(caller.name, "camera removed", camera=name)
+
+
+@router.get("/{name}/snapshot.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+def snapshot(site: TheSite, _: Viewer, name: str) -> Response:
+    """The next picture with boxes and numbers, as JPEG."""
+    find_camera(site, name)
+    data = site.live.snapshot(name)
+    if data is None:
+        raise ProblemError(503, f"camera {name} gives no pictures now")
+    return Response(data, media_type="image/jpeg")
+
+
+@router.get("/{name}/tracks")
+def tracks(site: TheSite, _: Viewer, name: str) -> dict[str, Any]:
+    """Who is in a camera's last frame, with boxes."""
+    find_camera(site, name)
+    status = site.pipeline.status().cameras.get(name)
+    if status is None or status.tracks is None:
+        return {"camera": name, "time": None, "size": None, "people": []}
+    return describe_tracks(status.tracks)
+
+
+def _given(change: CameraChange) -> dict[str, Any]:
+    """The settings that were really sent."""
+    given = change.model_dump(mode="json", exclude_unset=True, exclude={"revision"})
+    if not given.get("name", True):
+        del given["name"]
+    for key in ("zones", "lines"):
+        if key in given and given[key] is None:
+            given[key] = {}
+    for key, default in (("offset", 0.0), ("moving", False)):
+        if key in given and given[key] is None:
+            given[key] = default
+    for key in ("zones", "lines"):
+        for name, corners in (given.get(key) or {}).items():
+            if not name.strip() or len(name) > 64 or len(corners) > _MOST_CORNERS:
+                raise ProblemError(
+                    422, f"{key}: a name has 1 to 64 letters, a shape at most {_MOST_CORNERS} corners", field=key
+                )
+    return given
+
+
+def _checked(settings: dict[str, Any]) -> CameraConfig:
+    """The settings as the engine takes them.
+
+    Raises:
+        ProblemError: one is of no use.
+    """
+    try:
+        return CameraConfig.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or None
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise ProblemError(422, f"{field}: {message}" if field else message, field=field) from None
+
+
+__all__ = ["list_cameras", "one_camera", "router"]

@@ -1,0 +1,47 @@
+"""What every route needs: the site, and cameras by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.server.access.guard import Caller, needs
+from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.site import Site
+
+
+def site_of(connection: HTTPConnection) -> Site:
+    """The site of the application."""
+    site: Site = connection.app.state.site
+    return site
+
+
+TheSite = Annotated[Site, Depends(site_of)]
+Viewer = Annotated[Caller, needs("viewer")]
+Operator = Annotated[Caller, needs("operator")]
+Admin = Annotated[Caller, needs("admin")]
+
+
+def find_camera(site: Site, name: str) -> CameraConfig:
+    """A camera's settings.
+
+    Raises:
+        ProblemError: there is none of that name.
+    """
+    for camera in site.pipeline.cameras:
+        if camera.name == name:
+            return camera
+    raise ProblemError(404, "there is no camera of that name")
+
+
+def find_person(site: Site, identity: int) -> None:
+    """Nothing, if there is such a person.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    if not site.people.people(identity=identity, limit=1):
+        raise ProblemError(404, f"there is no person {identity}")

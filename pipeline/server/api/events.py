@@ -1,0 +1,99 @@
+"""`/api/v1/events`: a list with filters, an export, and a stream that goes on where its reader stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from relaytrack.pipeline.server.api.context import TheSite, Viewer
+from relaytrack.pipeline.server.event_log import EventLog
+from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.site import Site
+
+router = APIRouter(prefix="/events", tags=["events"])
+
+Kinds = Annotated[list[str] | None, Query(description="kinds of events, all by default", max_length=20)]
+Camera = Annotated[str | None, Query(max_length=64)]
+Moment = Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)]
+_MOST_ID = 2**62
+
+
+@router.get("")
+def events(
+    site: TheSite,
+    _: Viewer,
+    kind: Kinds = None,
+    camera: Camera = None,
+    identity: Annotated[int | None, Query(ge=0, le=_MOST_ID)] = None,
+    since: Moment = None,
+    until: Moment = None,
+    before: Annotated[int | None, Query(description="only events with a smaller id", ge=0, le=_MOST_ID)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """The last events, newest first."""
+    found = site.events.find(
+        kinds=kind or (),
+        camera=camera,
+        identity=identity,
+        since=since,
+        until=until,
+        before=before,
+        limit=limit,
+        newest_first=True,
+    )
+    return {"events": [{**json.loads(event.data), "epoch": event.epoch} for event in found]}
+
+
+@router.get("/export.jsonl")
+def export(site: TheSite, caller: Viewer, kind: Kinds = None, since: Moment = None, until: Moment = None) -> Any:
+    """All events that are kept, as JSON lines."""
+    site.audit.note(caller.name, "events exported", since=since, until=until)
+    return StreamingResponse(
+        _lines(site.events, kind or [], since, until),
+        media_type="application/x-ndjson",
+        headers={"content-disposition": 'attachment; filename="events.jsonl"'},
+    )
+
+
+def _lines(log: EventLog, kinds: list[str], since: float | None, until: float | None) -> Iterator[str]:
+    after = 0
+    while found := log.find(after=after, kinds=kinds, since=since, until=until):
+        after = found[-1].id
+        yield "".join(event.data + "\n" for event in found)
+
+
+@router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+def stream(
+    site: TheSite,
+    _: Viewer,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+    after: Annotated[int | None, Query(description="as Last-Event-ID", ge=0, le=_MOST_ID)] = None,
+) -> StreamingResponse:
+    """Server-Sent Events: new ones as they come; with `Last-Event-ID` first those since that one.
+
+    Where some of them are deleted already, an event `gap` says so.
+    """
+    if last_event_id is not None and after is None:
+        if not last_event_id.isascii() or not last_event_id.isdecimal() or len(last_event_id) > 18:
+            raise ProblemError(422, "Last-Event-ID is the id of an event", field="Last-Event-ID")
+        after = int(last_event_id)
+    return StreamingResponse(_stream(site, after), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+async def _stream(site: Site, after: int | None) -> AsyncIterator[str]:
+    log = site.events
+    newest = log.newest()
+    start = newest if after is None else min(after, newest)
+    yield f"retry: 2000\nid: {start}\nevent: hello\ndata: {json.dumps({'newest': newest})}\n\n"
+    oldest = log.oldest()
+    if after is not None and after + 1 < oldest:
+        yield f"event: gap\ndata: {json.dumps({'after': after, 'oldest': oldest})}\n\n"
+    async for found in log.follow(start):
+        if not found:
+            yield ": all is well\n\n"
+        for event in found:
+            yield f"id: {event.id}\nevent: message\ndata: {event.data}\n\n"

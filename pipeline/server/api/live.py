@@ -1,0 +1,80 @@
+"""`/api/v1/cameras/NAME/live`: moving pictures over a WebSocket.
+
+The server sends, for `codec=jpeg`, one binary message per picture: 8 bytes (big-endian float64, seconds since 1970)
+and a JPEG. For `codec=h264` it sends `{"type": "init", "codec": "avc1..."}` as text, then binary messages with the same
+8 bytes before a piece of fragmented mp4. Every second it sends `{"type": "state", ...}`. The client sends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+
+from relaytrack.pipeline.server.live.hub import Codec, Viewer
+from relaytrack.pipeline.server.site import Site
+
+router = APIRouter(tags=["live"])
+_HEAD = struct.Struct(">d")
+_SLOW = 10.0  # seconds in which a viewer must take a message
+
+
+@router.websocket("/cameras/{name}/live")
+async def live(socket: WebSocket, name: str, codec: Annotated[Codec, Query()] = "jpeg") -> None:
+    """Pictures of a camera until either side has enough."""
+    site: Site = socket.app.state.site
+    if name not in {camera.name for camera in site.pipeline.cameras}:
+        await socket.close(4404)
+        return
+    await socket.accept()
+    leaving = asyncio.create_task(_left(socket))
+    try:
+        with site.live.watching(name, codec) as viewer:
+            await _send(socket, site, name, viewer, leaving)
+    except (WebSocketDisconnect, RuntimeError, TimeoutError, OSError):
+        pass  # gone, or too slow to be worth waiting for
+    finally:
+        leaving.cancel()
+        with suppress(Exception):
+            await asyncio.wait_for(socket.close(), 1.0)
+
+
+async def _left(socket: WebSocket) -> None:
+    """Return when the viewer goes."""
+    with suppress(Exception):
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass
+
+
+async def _send(socket: WebSocket, site: Site, name: str, viewer: Viewer, leaving: asyncio.Task[None]) -> None:
+    told = 0.0
+    while not (viewer.closed or leaving.done() or site.live.closed):
+        if time.monotonic() > told + 1.0:
+            told = time.monotonic()
+            await asyncio.wait_for(socket.send_text(json.dumps(_state(site, name, viewer))), _SLOW)
+        packet = await viewer.next(0.5)
+        if packet is None:
+            continue
+        if packet.kind == "init":
+            await asyncio.wait_for(socket.send_text(json.dumps({"type": "init", "codec": packet.codec})), _SLOW)
+        await asyncio.wait_for(socket.send_bytes(_HEAD.pack(packet.epoch) + packet.data), _SLOW)
+
+
+def _state(site: Site, name: str, viewer: Viewer) -> dict[str, Any]:
+    status = site.pipeline.status().cameras.get(name)
+    if status is None:
+        return {"type": "state", "state": "ended", "lost": viewer.lost}
+    return {
+        "type": "state",
+        "state": status.state,
+        "rate": round(status.rate, 1),
+        "age_ms": None if status.age_p50 is None else round(1000 * status.age_p50),
+        "people": 0 if status.tracks is None else len(status.tracks),
+        "error": status.error,
+        "lost": viewer.lost,
+    }

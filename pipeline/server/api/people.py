@@ -1,0 +1,93 @@
+"""`/api/v1/people`: who is here, who was, with pictures; names, watching, forgetting."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from relaytrack.pipeline.server.api.context import Admin, Operator, TheSite, Viewer, find_person
+from relaytrack.pipeline.server.descriptions import describe_person
+from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.site import Site
+
+router = APIRouter(prefix="/people", tags=["people"])
+
+
+class PersonChange(BaseModel):
+    """What an operator says of a person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(default=None, max_length=80)
+    watched: bool | None = Field(default=None, description="an event `watched` when they come into view")
+
+
+def list_people(site: Site, **conditions: Any) -> list[dict[str, Any]]:
+    """People, those who are here first, then those seen last."""
+    present = site.pipeline.status().present
+    found = [describe_person(person, present.get(person.identity, ())) for person in site.people.people(**conditions)]
+    return sorted(found, key=lambda person: not person["here"])
+
+
+def one_person(site: Site, identity: int) -> dict[str, Any]:
+    """A person with every sighting.
+
+    Raises:
+        ProblemError: there is none of that number.
+    """
+    find_person(site, identity)
+    person = list_people(site, identity=identity)[0]
+    person["sightings"] = [asdict(sighting) for sighting in site.people.sightings(identity)]
+    return person
+
+
+@router.get("")
+def people(
+    site: TheSite,
+    _: Viewer,
+    here: bool = False,
+    camera: Annotated[str | None, Query(max_length=64)] = None,
+    since: Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> dict[str, Any]:
+    """Who is here and who was, those seen last first."""
+    found = list_people(site, camera=camera, since=since, limit=limit)
+    return {"people": [person for person in found if person["here"] or not here]}
+
+
+@router.get("/{identity}")
+def person(site: TheSite, _: Viewer, identity: int) -> dict[str, Any]:
+    """One person: where and when, with pictures."""
+    return one_person(site, identity)
+
+
+@router.patch("/{identity}")
+def describe(site: TheSite, caller: Operator, identity: int, change: PersonChange) -> dict[str, Any]:
+    """Name a person, or watch for them."""
+    find_person(site, identity)
+    site.audit.note(caller.name, "person described", identity=identity, **change.model_dump(exclude_none=True))
+    site.people.describe(identity, name=change.name, watched=change.watched)
+    return one_person(site, identity)
+
+
+@router.delete("/{identity}", status_code=204)
+def forget(site: TheSite, caller: Admin, identity: int) -> None:
+    """Forget a person: pictures, sightings, looks, name and events are deleted."""
+    find_person(site, identity)
+    site.audit.note(caller.name, "person forgotten", identity=identity)
+    site.people.forget(identity)
+
+
+pictures = APIRouter(prefix="/pictures", tags=["people"])
+
+
+@pictures.get("/{sighting}.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+def picture(site: TheSite, _: Viewer, sighting: int) -> Response:
+    """The picture of one sighting."""
+    data = site.people.picture(sighting)
+    if data is None:
+        raise ProblemError(404, "there is no such picture")
+    return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=10"})

@@ -1,0 +1,87 @@
+"""`/api/v1/status`, `/counts`, `/tracks`, `/config`, `/audit`: the site at present."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import threading
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from relaytrack.pipeline.server.api.context import Admin, TheSite, Viewer
+from relaytrack.pipeline.server.descriptions import describe_tracks
+from relaytrack.pipeline.server.site import Site
+
+router = APIRouter(tags=["site"])
+
+
+def describe_site(site: Site) -> dict[str, Any]:
+    """The site at present."""
+    snapshot = site.pipeline.status()
+    usage = shutil.disk_usage(site.folder)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "name": site.config.server.name,
+        "state": snapshot.state,
+        "error": snapshot.error,
+        "uptime": round(time.monotonic() - site.started, 1),
+        "now": time.time(),
+        "present": len(snapshot.present),
+        "identities": snapshot.identities,
+        "revisions": 0 if snapshot.service is None else snapshot.service.revisions,
+        "viewers": sum(site.live.viewers().values()),
+        "receivers": {name: asdict(status) for name, status in snapshot.sinks.items()},
+        "memory": _memory() or peak,
+        "memory_peak": peak,
+        "threads": threading.active_count(),
+        "disk_free": usage.free,
+        "disk_total": usage.total,
+        "version": version("relaytrack"),
+        "python": sys.version.split()[0],
+    }
+
+
+def _memory() -> int | None:
+    """Bytes of memory in use, where the system tells."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+@router.get("/status")
+def status(site: TheSite, _: Viewer) -> dict[str, Any]:
+    """The site: people, receivers, memory, disk, versions."""
+    return describe_site(site)
+
+
+@router.get("/tracks")
+def tracks(site: TheSite, _: Viewer) -> dict[str, Any]:
+    """Who is in every camera's last frame, with boxes."""
+    cameras = site.pipeline.status().cameras.values()
+    return {"cameras": [describe_tracks(camera.tracks) for camera in cameras if camera.tracks is not None]}
+
+
+@router.get("/counts")
+def counts(site: TheSite, _: Viewer) -> dict[str, Any]:
+    """Per camera what its zones and lines have counted since the start."""
+    return {"cameras": {name: dict(zones) for name, zones in site.pipeline.status().zones.items()}}
+
+
+@router.get("/config")
+def config(site: TheSite, _: Admin) -> dict[str, Any]:
+    """All settings, without passwords; cameras as they are now."""
+    content = site.pipeline.config.model_copy(update={"cameras": site.pipeline.cameras}).public()
+    return {"config": content, "file": site.file.path.name, "history": site.file.history()}
+
+
+@router.get("/audit")
+def audit(site: TheSite, _: Admin, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> dict[str, Any]:
+    """The last entries of the audit log, newest first."""
+    return {"entries": site.audit.recent(limit)}

@@ -1,0 +1,43 @@
+"""The application: all routes, and the guard before them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from relaytrack.pipeline.server import metrics, probes, problems
+from relaytrack.pipeline.server.access import login
+from relaytrack.pipeline.server.access.guard import Guard
+from relaytrack.pipeline.server.api import cameras, events, live, people, status
+from relaytrack.pipeline.server.pages import STATIC, Pages
+from relaytrack.pipeline.server.site import Site
+
+
+def create_app(site: Site) -> FastAPI:
+    """The application of a site; whoever serves it starts and ends the engine."""
+    app = FastAPI(
+        title="RelayTrack",
+        version=version("relaytrack"),
+        description="People over many cameras: who is where, who was where, and what happened.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.site = site
+    app.state.pages = pages = Pages(site)
+    problems.install(app)
+    api = APIRouter(prefix="/api/v1")
+    for module in (cameras, people, events, status, live):
+        api.include_router(module.router)
+    api.include_router(people.pictures)
+    api.include_router(login.router)
+    app.include_router(api)
+    app.include_router(login.forms)
+    app.include_router(probes.router)
+    app.include_router(metrics.router)
+    app.include_router(pages.router())
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard, accounts=site.accounts, hosts=site.config.server.hosts)
+    return app

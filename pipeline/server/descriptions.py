@@ -1,0 +1,86 @@
+"""What the API says about cameras and people: plain data, without any password."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.render.palette import identity_color
+from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
+from relaytrack.pipeline.server.people import Person
+
+
+def revision_of(camera: CameraConfig) -> str:
+    """A short text that changes with every setting of a camera."""
+    text = json.dumps(camera.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def describe_camera(
+    camera: CameraConfig, status: CameraStatus | None, snapshot: Snapshot, viewers: int
+) -> dict[str, Any]:
+    """One camera: settings, state and figures."""
+    settings = camera.model_dump(mode="json", exclude={"detections"})
+    settings["url"] = redact_url(camera.url)
+    settings["ground"] = camera.ground is not None
+    content: dict[str, Any] = {**settings, "revision": revision_of(camera), "viewers": viewers}
+    if status is None:
+        return {**content, "state": "opening"}
+    tracks = status.tracks
+    content |= {
+        "state": status.state,
+        "is_live": status.live,
+        "size": status.size,
+        "frames": status.frames,
+        "rate": round(status.rate, 2),
+        "age_ms": _ms(status.age),
+        "age_p50_ms": _ms(status.age_p50),
+        "age_p95_ms": _ms(status.age_p95),
+        "dropped": status.dropped,
+        "broken": status.broken,
+        "reconnects": status.reconnects,
+        "error": None if status.error is None else redact_url(status.error),
+        "warning": None if status.warning is None else redact_url(status.warning),
+        "people": 0 if tracks is None or status.state != "running" else len(tracks),
+        "last": None if tracks is None else tracks.frame.epoch,
+        "counts": dict(snapshot.zones.get(camera.name, {})),
+    }
+    return content
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(1000 * seconds)
+
+
+def describe_tracks(tracks: FrameTracks) -> dict[str, Any]:
+    """A camera's last frame: boxes in pixels of the full picture."""
+    frame = tracks.frame
+    x, y = frame.roi_origin
+    people = [
+        {
+            "track": track,
+            "identity": identity,
+            "box": [round(box[0] + x, 1), round(box[1] + y, 1), round(box[2] + x, 1), round(box[3] + y, 1)],
+            "score": round(score, 3),
+        }
+        for track, identity, box, score in zip(
+            tracks.ids.tolist(), tracks.global_ids.tolist(), tracks.xyxy.tolist(), tracks.scores.tolist(), strict=True
+        )
+    ]
+    return {"camera": frame.camera, "time": frame.epoch, "size": frame.size, "people": people}
+
+
+def describe_person(person: Person, here: tuple[str, ...]) -> dict[str, Any]:
+    """One person."""
+    return {**asdict(person), "here": here, "color": color_of(person.identity)}
+
+
+def color_of(identity: int) -> str:
+    """A person's colour in all pictures, as #rrggbb."""
+    red, green, blue = identity_color(identity)
+    return f"#{red:02x}{green:02x}{blue:02x}"

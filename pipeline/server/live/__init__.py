@@ -1,0 +1,1 @@
+"""Live pictures: encoded once per camera, sent to everybody who looks, nothing while nobody does."""

@@ -1,0 +1,263 @@
+"""Hands live pictures to viewers: a sink that wants drawn pictures only while somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.records import Image, Step
+from relaytrack.pipeline.server.live.fragments import Fragment, FragmentEncoder
+
+Codec = Literal["jpeg", "h264"]
+QUALITY = 80
+_WAITING_PICTURES = 2
+_WAITING_FRAGMENTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One message to a viewer.
+
+    Attributes:
+        kind: "init" begins a video (what comes before no longer matters), "frame" is a picture or a fragment.
+        data: JPEG, or a piece of fragmented mp4; codec: for "init", as browsers name it.
+        epoch: seconds since 1970 at which the picture was decoded.
+        key: whether a viewer can begin with it.
+    """
+
+    kind: Literal["init", "frame"]
+    data: bytes
+    epoch: float = 0.0
+    codec: str = ""
+    key: bool = True
+
+
+class Viewer:
+    """Somebody who looks at one camera; a slow one loses pictures and never holds anybody up."""
+
+    def __init__(self, camera: str, codec: Codec, loop: asyncio.AbstractEventLoop) -> None:
+        self.camera, self.codec = camera, codec
+        self.lost = 0
+        self._loop = loop
+        self._packets: deque[Packet] = deque()
+        self._there = asyncio.Event()
+        self._changing = threading.Lock()
+        self._from_key = True  # wait for a key frame
+        self.closed = False
+
+    def offer(self, packet: Packet) -> None:
+        """Queue a packet; called from the sink's thread."""
+        with self._changing:
+            if packet.kind == "init":
+                self._packets.clear()
+                self._from_key = True
+            elif self._from_key and not packet.key:
+                return
+            elif packet.kind == "frame":
+                self._from_key = False
+                limit = _WAITING_FRAGMENTS if self.codec == "h264" else _WAITING_PICTURES
+                if len(self._packets) >= limit:
+                    self._give_way(packet)
+            if not (self._from_key and packet.kind == "frame"):
+                self._packets.append(packet)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._there.set)
+
+    def _give_way(self, packet: Packet) -> None:
+        """Drop what waits: a JPEG viewer goes on with the newest, a video viewer with the next key frame."""
+        kept = [waiting for waiting in self._packets if waiting.kind == "init"]
+        self.lost += len(self._packets) - len(kept)
+        self._packets = deque(kept)
+        self._from_key = self.codec == "h264" and not packet.key
+
+    async def next(self, timeout: float) -> Packet | None:
+        """The next packet; None after `timeout` seconds without one, or at the end (`closed`)."""
+        while not self.closed:
+            with self._changing:
+                if self._packets:
+                    return self._packets.popleft()
+                self._there.clear()
+            try:
+                await asyncio.wait_for(self._there.wait(), timeout)
+            except TimeoutError:
+                return None
+        return None
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.closed = True
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._there.set)
+
+
+class LiveHub:
+    """The sink. Each camera is encoded once per codec, whoever looks, and not at all while nobody does."""
+
+    name = "site-live"
+
+    def __init__(self) -> None:
+        self._viewers: dict[str, list[Viewer]] = {}
+        self._encoders: dict[str, FragmentEncoder] = {}
+        self._snapshots: dict[str, list[_Snapshot]] = {}
+        self._changing = threading.Lock()
+        self._wanted = False
+        self.closed = False
+        self.encoded = 0  # pictures that were encoded
+
+    @property
+    def needs_drawn(self) -> bool:
+        """Whether anybody looks."""
+        return self._wanted
+
+    def viewers(self) -> dict[str, int]:
+        """How many look at each camera."""
+        with self._changing:
+            return {camera: len(viewers) for camera, viewers in self._viewers.items()}
+
+    @contextmanager
+    def watching(self, camera: str, codec: Codec) -> Iterator[Viewer]:
+        """Be a viewer of a camera."""
+        viewer = Viewer(camera, codec, asyncio.get_running_loop())
+        with self._changing:
+            self._viewers.setdefault(camera, []).append(viewer)
+            encoder = self._encoders.get(camera)
+            if codec == "h264" and encoder is not None:
+                encoder.want_key()
+                if encoder.init is not None:
+                    viewer.offer(Packet("init", encoder.init, codec=encoder.codec))
+            self._count()
+        try:
+            yield viewer
+        finally:
+            with self._changing:
+                left = [other for other in self._viewers.get(camera, ()) if other is not viewer]
+                if left:
+                    self._viewers[camera] = left
+                else:
+                    self._viewers.pop(camera, None)
+                self._count()
+
+    def snapshot(self, camera: str, timeout: float = 3.0) -> bytes | None:
+        """The next drawn picture of a camera as JPEG; None where none comes in time. Blocks."""
+        waiting = _Snapshot()
+        with self._changing:
+            self._snapshots.setdefault(camera, []).append(waiting)
+            self._count()
+        try:
+            waiting.there.wait(timeout)
+            return waiting.data
+        finally:
+            with self._changing:
+                left = [other for other in self._snapshots.get(camera, ()) if other is not waiting]
+                if left:
+                    self._snapshots[camera] = left
+                else:
+                    self._snapshots.pop(camera, None)
+                self._count()
+
+    def _count(self) -> None:
+        self._wanted = bool(self._viewers or self._snapshots) and not self.closed
+
+    # the sink
+
+    def write(self, step: Step) -> None:
+        """Encode the step's pictures for those who look."""
+        with self._changing:
+            viewers = {camera: tuple(found) for camera, found in self._viewers.items()}
+            asked = {camera: tuple(found) for camera, found in self._snapshots.items()}
+        for camera in [camera for camera in self._encoders if not _any(viewers.get(camera, ()), "h264")]:
+            self._drop(camera)
+        for tracks in step:
+            camera = tracks.frame.camera
+            image = step.drawn.get(camera)
+            if image is None or not (camera in viewers or camera in asked):
+                continue
+            epoch = tracks.frame.epoch
+            if epoch is None:
+                epoch = time.time()
+            looking = viewers.get(camera, ())
+            if _any(looking, "jpeg") or camera in asked:
+                self._send_jpeg(image, epoch, looking, asked.get(camera, ()))
+            if _any(looking, "h264"):
+                self._send_video(camera, image, tracks.frame.time, epoch, looking)
+
+    def _send_jpeg(self, image: Image, epoch: float, viewers: tuple[Viewer, ...], asked: tuple[_Snapshot, ...]) -> None:
+        data = picture_jpeg(image)
+        self.encoded += 1
+        for viewer in viewers:
+            if viewer.codec == "jpeg":
+                viewer.offer(Packet("frame", data, epoch))
+        for waiting in asked:
+            waiting.data = data
+            waiting.there.set()
+
+    def _send_video(self, camera: str, image: Image, moment: float, epoch: float, viewers: tuple[Viewer, ...]) -> None:
+        encoder = self._encoders.get(camera)
+        if encoder is not None and not encoder.fits(image):
+            self._drop(camera)
+            encoder = None
+        if encoder is None:
+            encoder = self._encoders[camera] = FragmentEncoder()
+        fresh = encoder.init is None
+        self.encoded += 1
+        found: list[Fragment] = encoder.encode(image, moment, epoch)
+        if fresh and encoder.init is not None:
+            for viewer in viewers:
+                if viewer.codec == "h264":
+                    viewer.offer(Packet("init", encoder.init, codec=encoder.codec))
+        for fragment in found:
+            packet = Packet("frame", fragment.data, fragment.epoch, key=fragment.key)
+            for viewer in viewers:
+                if viewer.codec == "h264":
+                    viewer.offer(packet)
+
+    def _drop(self, camera: str) -> None:
+        encoder = self._encoders.pop(camera, None)
+        if encoder is not None:
+            encoder.close()
+
+    def camera_added(self, camera: CameraConfig) -> None:
+        """Nothing to do before its first picture."""
+
+    def camera_removed(self, name: str) -> None:
+        """Its viewers are told that nothing more comes."""
+        self._drop(name)
+        with self._changing:
+            viewers = tuple(self._viewers.get(name, ()))
+        for viewer in viewers:
+            viewer.end()
+
+    def close(self) -> None:
+        """Let all viewers go."""
+        with self._changing:
+            self.closed = True
+            viewers = [viewer for found in self._viewers.values() for viewer in found]
+            self._count()
+        for viewer in viewers:
+            viewer.end()
+
+
+class _Snapshot:
+    def __init__(self) -> None:
+        self.there = threading.Event()
+        self.data: bytes | None = None
+
+
+def _any(viewers: tuple[Viewer, ...], codec: Codec) -> bool:
+    return any(viewer.codec == codec for viewer in viewers)
+
+
+def picture_jpeg(image: Image, quality: int = QUALITY) -> bytes:
+    """(H, W, 3) uint8 RGB as JPEG."""
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()

@@ -1,0 +1,176 @@
+"""The pages: HTML made here from templates; scripts and styles are files of ours, nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from relaytrack.pipeline.events.schema import EVENT_TYPES
+from relaytrack.pipeline.server.access.guard import Caller
+from relaytrack.pipeline.server.api.cameras import list_cameras, one_camera
+from relaytrack.pipeline.server.api.context import TheSite, Viewer
+from relaytrack.pipeline.server.api.people import list_people, one_person
+from relaytrack.pipeline.server.api.status import describe_site
+from relaytrack.pipeline.server.descriptions import color_of
+from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.site import Site
+from relaytrack.pipeline.server.strip import strip_of
+
+HERE = Path(__file__).resolve().parent
+STATIC = HERE / "static"
+_KINDS = (*EVENT_TYPES, "watched")
+
+
+class Pages:
+    """Fills in the templates for one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {
+            "moment": _moment,
+            "iso": _iso,
+            "bytes": _bytes,
+            "duration": _duration,
+            "color": color_of,
+        }
+        self._templates.globals["ink"] = _ink
+
+    def show(self, template: str, caller: Caller | None, *, code: int = 200, **values: Any) -> HTMLResponse:
+        """A page."""
+        values = {"site_name": self._site.config.server.name, "caller": caller, "page": template, **values}
+        return HTMLResponse(self._templates.get_template(f"{template}.html").render(values), code)
+
+    def login(self, request: Request, problem: ProblemError | None = None) -> Response:
+        """The log-in page."""
+        if problem is None and (request.scope.get("caller") or not self._site.accounts):
+            return RedirectResponse("/", 303)
+        return self.show(
+            "login",
+            None,
+            code=200 if problem is None else problem.status,
+            error=None if problem is None else problem.detail,
+        )
+
+    def router(self) -> APIRouter:
+        """The routes of all pages."""
+        router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+        show = self.show
+
+        @router.get("/")
+        def live(site: TheSite, caller: Viewer) -> Response:
+            return show("live", caller, cameras=list_cameras(site), status=describe_site(site))
+
+        @router.get("/people")
+        def people(
+            site: TheSite, caller: Viewer, camera: Annotated[str | None, Query(max_length=64)] = None
+        ) -> Response:
+            found = list_people(site, camera=camera or None)
+            names = [one.name for one in site.pipeline.cameras]
+            return show("people", caller, people=found, cameras=names, camera=camera or "")
+
+        @router.get("/people/{identity}")
+        def person(site: TheSite, caller: Viewer, identity: int) -> Response:
+            found = one_person(site, identity)
+            others = [other for other in list_people(site) if other["identity"] != identity]
+            return show("person", caller, person=found, strip=strip_of(found["sightings"]), others=others)
+
+        @router.get("/events")
+        def events(
+            site: TheSite,
+            caller: Viewer,
+            kind: str = "",
+            camera: Annotated[str, Query(max_length=64)] = "",
+            before: int | None = None,
+        ) -> Response:
+            found = site.events.find(
+                kinds=[kind] if kind in _KINDS else (),
+                camera=camera or None,
+                before=before,
+                limit=100,
+                newest_first=True,
+            )
+            shown = [{**json.loads(event.data), "epoch": event.epoch} for event in found]
+            names = [one.name for one in site.pipeline.cameras]
+            counts = site.pipeline.status().zones
+            return show(
+                "events", caller, events=shown, kinds=_KINDS, kind=kind, camera=camera, cameras=names, counts=counts
+            )
+
+        @router.get("/cameras")
+        def cameras(site: TheSite, caller: Viewer) -> Response:
+            return show("cameras", caller, cameras=list_cameras(site), schemes=site.config.server.schemes)
+
+        @router.get("/cameras/{name}")
+        def camera(site: TheSite, caller: Viewer, name: str) -> Response:
+            return show("camera", caller, camera=one_camera(site, name))
+
+        @router.get("/system")
+        def system(site: TheSite, caller: Viewer) -> Response:
+            admin = caller.may("admin")
+            return show(
+                "system",
+                caller,
+                status=describe_site(site),
+                cameras=list_cameras(site),
+                users=site.accounts.users() if admin else [],
+                tokens=site.accounts.tokens() if admin else [],
+                audit=site.audit.recent(30) if admin else [],
+            )
+
+        @router.get("/docs")
+        def docs(request: Request, caller: Viewer) -> Response:
+            return show("docs", caller, api=request.app.openapi())
+
+        @router.get("/login")
+        def login(request: Request) -> Response:
+            return self.login(request)
+
+        return router
+
+
+def _iso(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _moment(epoch: float) -> str:
+    """As it stands until the page's script has put in the local time."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%d %b %H:%M:%S UTC")
+
+
+def _duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _ink(identity: int) -> str:
+    """Dark or light letters, whichever can be read on a person's colour."""
+    text = color_of(identity)
+    red, green, blue = (int(text[at : at + 2], 16) for at in (1, 3, 5))
+    return "dark" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "light"

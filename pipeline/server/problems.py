@@ -1,0 +1,95 @@
+"""Errors as RFC 9457 says: `application/problem+json` with a title, one sentence, and the field that is wrong."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.errors import RelayTrackError
+
+LOG = logging.getLogger("relaytrack.server")
+_TITLES = {
+    400: "Bad request",
+    401: "Log in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Invalid value",
+    429: "Too many tries",
+    500: "Server error",
+    503: "Not ready",
+}
+
+
+class ProblemError(Exception):
+    """Something that the caller can mend.
+
+    Args:
+        status: the HTTP status.
+        detail: one sentence.
+        field: the name of the field that is wrong.
+        headers: further headers of the answer.
+    """
+
+    def __init__(
+        self, status: int, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.field, self.headers = status, detail, field, headers
+
+
+def problem_response(
+    status: int, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The answer itself; credentials of addresses never get into it."""
+    content: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": redact_url(detail),
+    }
+    if field:
+        content["field"] = field
+    return JSONResponse(content, status, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the application come out as a problem."""
+
+    async def ours(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ProblemError)
+        return problem_response(error.status, error.detail, field=error.field, headers=error.headers)
+
+    async def users(_: Request, error: Exception) -> JSONResponse:
+        return problem_response(409, " ".join(str(error).split()))
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+        message = str(first["msg"]).removeprefix("Value error, ")
+        field = ".".join(where) or None
+        return problem_response(422, f"{field}: {message}" if field else message, field=field)
+
+    async def http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return problem_response(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        LOG.error("a request failed: %s", type(error).__name__, exc_info=error)
+        return problem_response(500, "something went wrong here; the log says more")
+
+    app.add_exception_handler(ProblemError, ours)
+    app.add_exception_handler(RelayTrackError, users)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unexpected)

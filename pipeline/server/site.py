@@ -1,0 +1,138 @@
+"""The site: the engine and everything that the server knows beside it, put together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.server.access.accounts import Accounts
+from relaytrack.pipeline.server.access.audit import AuditLog
+from relaytrack.pipeline.server.access.limiter import Limiter
+from relaytrack.pipeline.server.event_log import EventLog
+from relaytrack.pipeline.server.live.hub import LiveHub
+from relaytrack.pipeline.server.people import People
+from relaytrack.pipeline.server.site_file import SiteFile
+from relaytrack.pipeline.server.store import SiteStore
+
+LOG = logging.getLogger("relaytrack.server")
+_DAY = 86_400.0
+
+
+@dataclass(slots=True)
+class Site:
+    """What the routes work with.
+
+    Attributes:
+        config: the site's settings as they were at the start.
+        file: the YAML file that changes are written to.
+        pipeline: the engine.
+        store, events, people, live: the site's memory and the receivers of the engine's steps.
+        accounts, logins, audit: who may do what.
+        started: `time.monotonic()` of the start.
+        changing: held while a camera or the file is changed.
+    """
+
+    config: Config
+    file: SiteFile
+    pipeline: Pipeline
+    store: SiteStore
+    events: EventLog
+    people: People
+    live: LiveHub
+    accounts: Accounts
+    logins: Limiter
+    audit: AuditLog
+    started: float
+    changing: threading.RLock
+
+    @property
+    def folder(self) -> Path:
+        """The site's own folder."""
+        return Path(self.config.server.dir)
+
+    def stop(self) -> None:
+        """Let readers go and end the engine."""
+        self.live.close()
+        self.events.close()
+        self.pipeline.stop()
+
+    def close(self, timeout: float = 4.0) -> None:
+        """Wait for the engine and close the memory."""
+        self.stop()
+        try:
+            self.pipeline.join(timeout)
+        except (RelayTrackError, TimeoutError) as error:
+            LOG.warning("the run ended: %s", " ".join(str(error).split()))
+        self.store.close()
+
+
+def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] = Pipeline, **parts: Any) -> Site:
+    """Put a site together; the engine is not started.
+
+    Args:
+        config: the settings.
+        file: where they came from.
+        make: makes the engine.
+        parts: handed to the engine, as `detector=...`.
+
+    Raises:
+        ConfigError: a setting is of no use.
+        OutputError: the site's folder cannot be written.
+    """
+    settings = config.server
+    folder = Path(settings.dir)
+    store = SiteStore(folder / "site.sqlite")
+    retain = None if settings.retain_days is None else settings.retain_days * _DAY
+    events = EventLog(store, retain=retain)
+
+    def returned(identity: int, camera: str, track: int) -> None:
+        date = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        events.add(
+            [{"event": "watched", "time": 0.0, "date": date, "camera": camera, "track": track, "identity": identity}]
+        )
+
+    people = People(store, retain=retain, on_return=returned)
+    live = LiveHub()
+    pipeline = make(running(config), until="stopped", sinks=[events, people, live], **parts)
+    return Site(
+        config=config,
+        file=file,
+        pipeline=pipeline,
+        store=store,
+        events=events,
+        people=people,
+        live=live,
+        accounts=Accounts(folder / "accounts.json", session_seconds=settings.session_hours * 3600),
+        logins=Limiter(most=5, window=60.0),
+        audit=AuditLog(folder / "audit.jsonl"),
+        started=time.monotonic(),
+        changing=threading.RLock(),
+    )
+
+
+def running(config: Config) -> Config:
+    """The settings as a service runs them: cameras are sought on, one that fails ends nothing, identities stay.
+
+    Files of a run are written only where `output.dir` is set, each start in a folder of its own.
+    """
+    output, given = config.output, config.output.model_fields_set
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    changed: dict[str, Any] = {"on_error": "disable", "report": False}
+    keeps = "dir" in given and output.dir is not None
+    changed["dir"] = str(Path(output.folder) / stamp) if keeps else None
+    if output.store is None:
+        changed["store"] = str(Path(config.server.dir) / "identities.sqlite")
+    retry = config.input.model_copy(update={"on_start_failure": "retry"})
+    return config.model_copy(update={"output": output.model_copy(update=changed), "input": retry})
+
+
+__all__ = ["ConfigError", "Site", "open_site", "running"]

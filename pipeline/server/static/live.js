@@ -1,0 +1,88 @@
+// Moving pictures: one socket per camera; H.264 through Media Source Extensions where the browser has it, else JPEG.
+const BEHIND = 1.0; // seconds behind the newest picture after which a player jumps there
+
+class Tile {
+  constructor(element) {
+    this.element = element;
+    this.name = element.dataset.camera;
+    this.canvas = element.querySelector("canvas");
+    this.video = element.querySelector("video");
+    this.wait = element.querySelector(".wait");
+    this.codec = "jpeg";
+    this.pause = 500;
+    this.drawing = false;
+    element.querySelector(".picture").addEventListener("click", () => this.enlarge());
+    this.connect();
+  }
+
+  connect() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/cameras/${this.name}/live?codec=${this.codec}`);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onmessage = (message) => {
+      if (typeof message.data === "string") this.told(JSON.parse(message.data));
+      else this.picture(message.data);
+    };
+    socket.onopen = () => { this.pause = 500; };
+    socket.onclose = (event) => {
+      if (event.code === 4404) { this.say("this camera was removed"); return; }
+      if (event.code === 4401) { location.href = "/login"; return; }
+      if (document.hidden) { this.away = true; return; }
+      this.say("connecting again");
+      setTimeout(() => this.connect(), this.pause);
+      this.pause = Math.min(2 * this.pause, 8000);
+    };
+  }
+
+  told(message) {
+    if (message.type !== "state") return;
+    const figure = (name, text) => { this.element.querySelector(`[data-figure=${name}]`).textContent = text; };
+    const state = this.element.querySelector(".state");
+    const words = { running: "live", waiting: "reconnecting", opening: "connecting", paused: "paused", ended: "ended", failed: "failed" };
+    state.className = `state ${message.state}`;
+    state.textContent = words[message.state] ?? message.state;
+    const running = message.state === "running";
+    figure("people", running ? `${message.people} ${message.people === 1 ? "person" : "people"}` : "");
+    figure("rate", running ? `${message.rate.toFixed(1)} /s` : "");
+    figure("age", running && message.age_ms !== null ? `${message.age_ms} ms` : "");
+    const why = this.element.querySelector(".why");
+    why.hidden = running || !message.error;
+    why.textContent = message.error ?? "";
+    if (!running) this.say(words[message.state]);
+  }
+
+  say(text) { this.wait.textContent = text; this.wait.hidden = false; }
+
+  async picture(data) {
+    if (this.drawing) return; // the browser is busy: the next one is newer
+    this.drawing = true;
+    try {
+      const image = await createImageBitmap(new Blob([new Uint8Array(data, 8)], { type: "image/jpeg" }));
+      const { canvas } = this;
+      if (canvas.width !== image.width || canvas.height !== image.height) { canvas.width = image.width; canvas.height = image.height; }
+      canvas.getContext("2d").drawImage(image, 0, 0);
+      image.close();
+      canvas.dataset.epoch = new DataView(data).getFloat64(0);
+      canvas.dataset.shown = Number(canvas.dataset.shown ?? 0) + 1;
+      this.wait.hidden = true;
+    } finally { this.drawing = false; }
+  }
+
+  enlarge() {
+    const large = this.element.classList.toggle("large");
+    this.element.querySelector(".picture").setAttribute("aria-expanded", String(large));
+    for (const other of tiles) if (other !== this) { other.element.classList.remove("large"); }
+  }
+
+  back() { if (this.away) { this.away = false; this.connect(); } }
+}
+
+const tiles = [...document.querySelectorAll(".tile")].map((element) => new Tile(element));
+document.addEventListener("visibilitychange", () => {
+  for (const tile of tiles) if (document.hidden) tile.socket.close(); else tile.back();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const tile of tiles) if (tile.element.classList.contains("large")) tile.enlarge();
+});
+export { BEHIND };

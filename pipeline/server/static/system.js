@@ -1,0 +1,26 @@
+import { ask, attempt } from "./page.js";
+
+const user = document.getElementById("user");
+user?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const problem = user.parentElement.querySelector(".problem");
+  try {
+    await ask("PUT", `/api/v1/users/${encodeURIComponent(user.elements.name.value)}`, { password: user.password.value, role: user.role.value });
+    location.reload();
+  } catch (error) { problem.textContent = error.message; problem.hidden = false; }
+});
+const token = document.getElementById("token");
+token?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(async () => {
+    const made = await ask("POST", "/api/v1/tokens", { role: token.role.value, note: token.note.value });
+    const output = token.parentElement.querySelector("output");
+    output.textContent = `${made.token} — copy it now; it is never shown again.`;
+    output.hidden = false;
+  });
+});
+document.addEventListener("click", (event) => {
+  const { removeUser, revoke } = event.target.dataset ?? {};
+  if (removeUser && confirm(`Remove user ${removeUser}?`)) attempt(async () => { await ask("DELETE", `/api/v1/users/${encodeURIComponent(removeUser)}`); location.reload(); });
+  if (revoke && confirm(`Revoke token ${revoke}?`)) attempt(async () => { await ask("DELETE", `/api/v1/tokens/${revoke}`); location.reload(); });
+});

@@ -1,0 +1,93 @@
+"""The site's memory: one SQLite file with events, people, their sightings and pictures. It outlives restarts."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.results.folder import make_folder
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, epoch REAL NOT NULL, kind TEXT NOT NULL, camera TEXT NOT NULL,
+    identity INTEGER NOT NULL, data TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS events_epoch ON events (epoch);
+CREATE TABLE IF NOT EXISTS sightings (
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, camera TEXT NOT NULL, track INTEGER NOT NULL,
+    identity INTEGER NOT NULL, first REAL NOT NULL, last REAL NOT NULL, frames INTEGER NOT NULL,
+    quality REAL NOT NULL, picture BLOB, embedding BLOB, UNIQUE (run, camera, track));
+CREATE INDEX IF NOT EXISTS sightings_identity ON sightings (identity);
+CREATE INDEX IF NOT EXISTS sightings_last ON sightings (last);
+CREATE TABLE IF NOT EXISTS people (
+    identity INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT '', watched INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS merged (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
+"""
+
+
+class SiteStore:
+    """Opens the file; every thread reads and writes over a connection of its own.
+
+    Args:
+        path: the file; made if it is not there, readable by its owner only.
+
+    Raises:
+        OutputError: it cannot be opened, or is no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._writing = threading.Lock()
+        self._open: list[sqlite3.Connection] = []
+        try:
+            make_folder(path.parent)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            with self.writing() as database:
+                database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise OutputError(f"{path}: {error}") from None
+
+    def _connection(self) -> sqlite3.Connection:
+        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if known is None:
+            known = sqlite3.connect(self.path, timeout=10.0, check_same_thread=False)
+            known.row_factory = sqlite3.Row
+            known.execute("PRAGMA journal_mode=WAL")
+            known.execute("PRAGMA synchronous=NORMAL")
+            known.execute("PRAGMA secure_delete=ON")  # who is forgotten leaves nothing in the file
+            self._local.connection = known
+            self._open.append(known)
+        return known
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """The rows of a query."""
+        return self._connection().execute(query, values).fetchall()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it happens or nothing.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written.
+        """
+        with self._writing:
+            database = self._connection()
+            try:
+                with database:
+                    yield database
+            except sqlite3.Error as error:
+                raise OutputError(f"{self.path}: {error}") from None
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._writing:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+            self._local = threading.local()

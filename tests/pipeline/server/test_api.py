@@ -1,0 +1,182 @@
+"""The API over real connections: cameras, people, tracks, counts, probes, metrics, errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+import yaml
+
+from relaytrack.pipeline.server.site import running
+from tests.support.sites import Served, served, settled
+from tests.support.world import wait_for
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, object]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    content = answer.json()
+    assert content["status"] == status
+    assert content["detail"]
+    return dict(content)
+
+
+def test_probes_say_that_the_engine_runs(site: Served) -> None:
+    for probe in ("/live", "/ready", "/startup"):
+        answer = site.get(probe)
+        assert (answer.status_code, answer.text) == (200, "running\n")
+
+
+def test_cameras_are_listed_with_state_and_figures(site: Served) -> None:
+    assert wait_for(lambda: site.get("/api/v1/cameras").json()["cameras"][0]["frames"] > 5)
+    camera = site.get("/api/v1/cameras/door").json()
+    assert camera["state"] == "running"
+    assert camera["size"] == [160, 120]
+    assert camera["rate"] > 1
+    assert camera["age_p50_ms"] < 2000
+
+
+def test_tracks_tell_boxes_and_numbers(site: Served) -> None:
+    assert wait_for(lambda: site.get("/api/v1/cameras/door/tracks").json()["people"])
+    person = site.get("/api/v1/tracks").json()["cameras"][0]["people"][0]
+    x1, y1, x2, y2 = person["box"]
+    assert 15 < x2 - x1 < 35
+    assert 50 < y2 - y1 < 70
+    assert person["identity"] >= 1
+
+
+def test_a_snapshot_is_a_picture_with_the_persons_box(site: Served) -> None:
+    answer = site.get("/api/v1/cameras/door/snapshot.jpg")
+    assert answer.headers["content-type"] == "image/jpeg"
+    image = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (120, 160, 3)
+
+
+def test_people_have_pictures_and_sightings(site: Served) -> None:
+    person = settled(site)
+    found = site.get(f"/api/v1/people/{person['identity']}").json()
+    assert found["cameras"] == ["door"]
+    assert found["sightings"][0]["frames"] >= 1
+    picture = site.get(f"/api/v1/pictures/{person['picture']}.jpg")
+    image = cv2.imdecode(np.frombuffer(picture.content, np.uint8), cv2.IMREAD_COLOR)
+    assert image[..., 2].mean() > image[..., 1].mean() + 50, "the person is red"
+    assert site.get("/api/v1/people?here=true").json()["people"]
+
+
+def test_unknown_things_are_404_with_a_sentence(site: Served) -> None:
+    for path in ("cameras/none", "cameras/none/snapshot.jpg", "people/99999", "pictures/99999.jpg", "nothing"):
+        problem(site.get(f"/api/v1/{path}"), 404)
+
+
+def test_wrong_values_name_their_field(site: Served) -> None:
+    def patch(content: object) -> httpx.Response:
+        return site.http.patch("/api/v1/cameras/door", json=content)
+
+    assert problem(patch({"zones": {"floor": [[0, 0], [1, 1]]}}), 422)["field"] == "zones"
+    assert problem(patch({"max_fps": -1}), 422)["field"] == "max_fps"
+    assert problem(patch({"maxfps": 3}), 422)["field"] == "maxfps"
+    assert problem(site.get("/api/v1/people?limit=many"), 422)["field"] == "limit"
+
+
+def test_metrics_can_be_read_by_prometheus(site: Served) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    assert wait_for(lambda: site.get("/api/v1/cameras/door").json()["frames"] > 5)
+    found = {family.name: family for family in text_string_to_metric_families(site.get("/metrics").text)}
+    assert found["relaytrack_up"].samples[0].value == 1
+    frames = found["relaytrack_frames"].samples[0]
+    assert frames.labels == {"camera": "door"}
+    assert frames.value > 5
+
+
+def test_status_counts_and_config(site: Served) -> None:
+    status = site.get("/api/v1/status").json()
+    assert status["state"] == "running"
+    assert status["receivers"]["site-people"]["state"] == "running"
+    assert site.get("/api/v1/counts").json()["cameras"] is not None
+    assert site.get("/api/v1/config").json()["config"]["cameras"][0]["name"] == "door"
+
+
+@pytest.mark.parametrize("path", ["/", "/people", "/events", "/cameras", "/cameras/door", "/system", "/docs"])
+def test_every_page_comes_without_anything_from_elsewhere(site: Served, path: str) -> None:
+    answer = site.get(path)
+    assert answer.status_code == 200
+    assert "style=" not in answer.text
+    assert " onclick" not in answer.text
+    for part in answer.text.split("<script")[1:]:
+        assert part.split(">")[0].strip().startswith(('src="/static/', 'type="module" src="/static/'))
+    assert "//" not in answer.text.replace("rtsp://user:password@", "").replace("http://www.w3.org", "")
+
+
+def test_cameras_come_change_pause_and_go_and_the_file_follows(tmp_path: Path) -> None:
+    with served(tmp_path) as site:
+        added = site.http.post("/api/v1/cameras", json={"url": "rtsp://me:secret@127.0.0.1:9/x", "name": "hall"})
+        assert added.status_code == 201
+        assert added.json()["url"].startswith("rtsp://***@127.0.0.1:9/")
+        assert added.json()["state"] in ("opening", "waiting")
+        problem(site.http.post("/api/v1/cameras", json={"url": "rtsp://127.0.0.1:9/x", "name": "hall"}), 409)
+
+        revision = site.get("/api/v1/cameras/door").json()["revision"]
+        zone = {"zones": {"mat": [[10, 40], [150, 40], [150, 119], [10, 119]]}, "revision": revision}
+        assert site.http.patch("/api/v1/cameras/door", json=zone).json()["zones"]["mat"][1] == [150, 40]
+        assert problem(site.http.patch("/api/v1/cameras/door", json=zone), 409)["field"] == "revision"
+        assert wait_for(lambda: site.get("/api/v1/events?kind=zone_enter").json()["events"])
+        assert site.get("/api/v1/counts").json()["cameras"]["door"]["mat"]["total"] >= 1
+
+        assert site.http.post("/api/v1/cameras/door/pause").json()["state"] == "paused"
+        assert site.http.post("/api/v1/cameras/door/resume").status_code == 200
+        text = site.file.read_text()
+        assert "# where people come in" in text
+        content = yaml.safe_load(text)
+        assert [camera["name"] for camera in content["cameras"]] == ["door", "hall"]
+        assert content["cameras"][0]["zones"]["mat"][0] == [10, 40]
+        assert content["cameras"][1]["url"] == "rtsp://me:secret@127.0.0.1:9/x"
+        assert "secret" not in site.get("/api/v1/config").text
+
+        assert site.http.delete("/api/v1/cameras/hall").status_code == 204
+        problem(site.get("/api/v1/cameras/hall"), 404)
+        assert "hall" not in site.file.read_text()
+
+
+def test_people_are_named_watched_and_forgotten(tmp_path: Path) -> None:
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        named = site.http.patch(f"/api/v1/people/{person}", json={"name": "Ada", "watched": True}).json()
+        assert (named["name"], named["watched"]) == ("Ada", True)
+        assert "Ada" in site.get("/people").text
+        assert site.http.delete(f"/api/v1/people/{person}").status_code == 204
+        problem(site.get(f"/api/v1/people/{person}"), 404)
+        actions = [entry["action"] for entry in site.get("/api/v1/audit").json()["entries"]]
+        assert actions[:2] == ["person forgotten", "person described"]
+    with sqlite3.connect(tmp_path / "site" / "site.sqlite") as database:
+        rows = database.execute("SELECT count(*) FROM sightings WHERE identity = ?", (person,)).fetchone()
+    database.close()
+    assert rows[0] == 0
+
+
+def test_the_site_knows_people_and_events_after_a_restart(tmp_path: Path) -> None:
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        site.http.patch(f"/api/v1/people/{person}", json={"name": "Ada"})
+        newest = site.get("/api/v1/events").json()["events"][0]["id"]
+    with served(tmp_path) as site:
+        found = site.get(f"/api/v1/people/{person}").json()
+        assert found["name"] == "Ada"
+        assert found["picture"] is not None
+        assert site.site.events.newest() >= newest
+
+
+def test_a_service_seeks_cameras_on_and_writes_files_only_where_asked() -> None:
+    from relaytrack.pipeline.config.loading import load_config
+
+    plain = running(load_config(data={}))
+    assert plain.output.dir is None
+    assert plain.output.store is not None
+    assert plain.input.on_start_failure == "retry"
+    kept = running(load_config(data={"output": {"dir": "out/mine"}}))
+    assert kept.output.dir is not None
+    assert kept.output.dir.startswith("out/mine/")
