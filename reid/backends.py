@@ -91,7 +91,7 @@ class OnnxBackend:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others use the cores too
         try:
             self._session = onnxruntime.InferenceSession(
-                source if isinstance(source, bytes) else str(source), options, providers=[provider]
+                source if isinstance(source, bytes) else str(source), options, providers=[provider], enable_fallback=0
             )
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise WeightsError(f"cannot read the network {name}: {str(error).splitlines()[0]}") from error

@@ -195,13 +195,15 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
     """
     import numpy as np
 
+    from relaytrack.pipeline.results.npz import read_arrays
+
     if args.embeddings is not None and args.embeddings.exists():
         try:
-            with np.load(args.embeddings) as kept:
-                threshold = float(kept["threshold"]) if "threshold" in kept else float("nan")
-                names = [str(name) for name in kept["names"]]
-                return names, kept["emb"], None if np.isnan(threshold) else threshold
-        except (OSError, ValueError, KeyError) as error:
+            kept = read_arrays(args.embeddings)
+            threshold = float(kept["threshold"]) if "threshold" in kept else float("nan")
+            names = [str(name) for name in kept["names"]]
+            return names, np.asarray(kept["emb"], np.float32), None if np.isnan(threshold) else threshold
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{args.embeddings}: not a file of embeddings ({error})") from error
     files = _files(args.root, args.split)
     from relaytrack.reid import Embedder
@@ -226,18 +228,13 @@ def _files(root: Path, split: str) -> list[Path]:
 
 
 def _embed(embedder: Any, files: list[Path]) -> NDArray[np.float32]:
-    import cv2
     import numpy as np
+
+    from relaytrack.reid.datasets.images import read_image
 
     parts = []
     for begin in range(0, len(files), 64):
-        crops = []
-        for file in files[begin : begin + 64]:
-            image = cv2.imread(str(file))
-            if image is None:
-                raise InputError(f"{file}: not an image")
-            crops.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        parts.append(embedder(crops))
+        parts.append(embedder([read_image(file) for file in files[begin : begin + 64]]))
         if sys.stderr.isatty():
             _progress(begin, len(files))
     return np.concatenate(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.reid.paths import file_path
@@ -100,16 +100,24 @@ def _read(path: Path) -> NDArray[np.uint8]:
     """
     import cv2
 
+    from relaytrack.reid.pictures import PictureError, decode_picture, silence_opencv
+
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    image = cv2.imread(str(path))
-    if image is None:
+    image: Any = None
+    try:
+        image = decode_picture(path.read_bytes())[..., ::-1]
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except PictureError:
+        silence_opencv()
         capture = cv2.VideoCapture(str(path))
         _, image = capture.read()
         capture.release()
     if image is None:
         raise InputError(f"{path}: neither a picture nor a video")
-    return image.astype("uint8")
+    picture: NDArray[np.uint8] = image.astype("uint8")
+    return picture
 
 
 def _click(image: NDArray[np.uint8]) -> list[list[float]]:

@@ -121,9 +121,7 @@ def load_single(args: argparse.Namespace) -> Config:
     from relaytrack.pipeline.config.loading import load_config, parse_assignment
     from relaytrack.pipeline.errors import ConfigError
 
-    overrides: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
-    if args.device:
-        overrides["run.device"] = args.device
+    overrides: dict[str, Any] = {}
     if args.video and args.fps is not None:
         raise ConfigError("--fps: a video has its own clock; it is for --frames and caches")
     url = args.video or args.frames
@@ -136,6 +134,9 @@ def load_single(args: argparse.Namespace) -> Config:
         overrides["cameras"] = [{key: value for key, value in camera.items() if value is not None}]
     if args.detections:
         overrides["detector.backend"] = "file"
+    overrides |= dict(parse_assignment(text) for text in args.set)  # after the camera, which `cameras.0.roi` belongs to
+    if args.device:
+        overrides["run.device"] = args.device
     if args.config:
         return load_config(args.config, overrides=overrides)
     return load_config(data={}, overrides=overrides)

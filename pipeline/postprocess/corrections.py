@@ -21,6 +21,7 @@ from relaytrack.pipeline.postprocess.redraw import discard, forgotten_path, mot_
 from relaytrack.pipeline.postprocess.split_tracks import cut_tracks
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.embeddings import read_embeddings
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes, writing
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.sinks.crops import remove_pictures
@@ -343,10 +344,13 @@ def _forget_elsewhere(run: Run, person: int, keys: set[TrackKey]) -> None:
 def _forget_embeddings(path: Path, keys: set[TrackKey]) -> None:
     if not path.exists():
         return
-    with np.load(path, allow_pickle=False) as stored:
-        named = zip(stored["camera"].tolist(), stored["track"].tolist(), strict=True)
-        kept = np.array([key not in keys for key in named], bool)
-        columns = {name: stored[name][kept] for name in ("camera", "track", "embedding")}
+    named, vectors = read_embeddings(path)
+    kept = [row for row, key in enumerate(named) if key not in keys]
+    columns: dict[str, Any] = {
+        "camera": np.array([named[row][0] for row in kept], str),
+        "track": np.array([named[row][1] for row in kept], np.int64),
+        "embedding": vectors[kept],
+    }
     data = io.BytesIO()
     np.savez(data, **columns)
     write_bytes(path, data.getvalue())

@@ -14,9 +14,11 @@ from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.render.labels import blend, pill
 from relaytrack.pipeline.render.palette import ink_on
+from relaytrack.pipeline.results.embeddings import read_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, TrackRecord
+from relaytrack.reid.pictures import PictureError, decode_picture
 
 Embed = Callable[[Sequence[Image]], Floats]
 """People's pictures (uint8 RGB) to (N, D) unit vectors; `reid.Embedder` is one."""
@@ -67,8 +69,7 @@ def search(folder: Path, picture: Image, embed: Embed, *, top: int = 10) -> list
     path = folder / EMBEDDINGS
     if not path.exists():
         raise InputError(f"{folder}: this run kept no embeddings to search in")
-    with np.load(path, allow_pickle=False) as stored:
-        cameras, tracks, known = stored["camera"], stored["track"], stored["embedding"]
+    keys, known = read_embeddings(path)
     query = np.asarray(embed([picture]), np.float32)[0]
     if query.shape[0] != known.shape[1]:
         raise InputError(
@@ -80,7 +81,7 @@ def search(folder: Path, picture: Image, embed: Embed, *, top: int = 10) -> list
     similar = known @ query
     matches: list[Match] = []
     for row in np.argsort(-similar, kind="stable").tolist():
-        entry = records.get((str(cameras[row]), int(tracks[row])))
+        entry = records.get(keys[row])
         if entry is not None and len(matches) < top:
             matches.append(_match(len(matches) + 1, float(similar[row]), *entry))
     return matches
@@ -99,13 +100,11 @@ def read_picture(path: Path) -> Image:
         InputError: it is not there or not a picture.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        return decode_picture(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if image is None:
-        raise InputError(f"{path}: not a picture")
-    return np.ascontiguousarray(image[..., ::-1], np.uint8)
+    except PictureError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def contact_sheet(folder: Path, picture: Image, matches: Sequence[Match], *, columns: int = 6) -> Image:

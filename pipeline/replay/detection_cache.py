@@ -8,7 +8,6 @@ every frame, and `size`, (width, height) of the picture; others have no clock an
 from __future__ import annotations
 
 import itertools
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.records import Floats, Ints
+from relaytrack.pipeline.results.npz import NotArraysError, read_arrays
 
 _MAX_FRAMES = 10_000_000
 
@@ -125,12 +125,11 @@ def read_cache(path: str | Path) -> DetectionCache:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            data = {key: archive[key] for key in archive.files}
+        data = read_arrays(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
-        raise InputError(f"{path}: not a cache of detections (.npz)") from None
+    except NotArraysError as error:
+        raise InputError(f"{path}: not a cache of detections (.npz): {error}") from None
     for key in ("frame", "xyxy", "conf"):
         if key not in data:
             raise InputError(f"{path}: no array {key!r}; a cache holds frame, xyxy, conf and may hold emb")

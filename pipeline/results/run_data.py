@@ -19,6 +19,7 @@ from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import shown_at
+from relaytrack.pipeline.results.embeddings import read_embeddings
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.trackers.textfile import read_text
 
@@ -189,9 +190,8 @@ def doubts(data: RunData, most: int = 12) -> list[Doubt]:
     path = data.folder / EMBEDDINGS
     if not path.exists():
         return []
-    with np.load(path, allow_pickle=False) as stored:
-        keys = list(zip(stored["camera"].tolist(), stored["track"].tolist(), strict=True))
-        vectors = {key: vector for key, vector in zip(keys, stored["embedding"], strict=True)}
+    keys, rows = read_embeddings(path)
+    vectors = dict(zip(keys, rows, strict=True))
     entries = [
         (identity, track)
         for identity, tracks in data.people.items()

@@ -366,10 +366,24 @@ def read_identities(folder: Path) -> Identities:
     content = json.loads(read_text(folder / NAME))
     return Identities(
         {name: CameraRecord(**record) for name, record in content["cameras"].items()},
-        [(TrackRecord(**record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
+        [(_track(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
         content.get("clock_zero"),
         {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
     )
+
+
+def _track(values: dict[str, Any]) -> TrackRecord:
+    """A track's record; every value that others rely on is looked at (ValueError, KeyError, TypeError)."""
+    record = TrackRecord(**values)
+    numbers = [record.first, record.last, *(moment for span in record.spans for moment in span)]
+    numbers += [crop[key] for crop in record.crops for key in ("time", "quality")]
+    if not record.spans or any(len(span) != 2 for span in record.spans):
+        raise ValueError("a track without times")
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+        raise ValueError("a time or quality that is no number")
+    if not all(isinstance(text, str) for text in (record.camera, *(crop["file"] for crop in record.crops))):
+        raise ValueError("a camera or file that is no text")
+    return record
 
 
 def _rgb(values: Sequence[int]) -> Rgb:

@@ -13,6 +13,7 @@ import numpy as np
 
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.reid.pictures import PictureError, decode_picture
 from relaytrack.trackers.errors import InputError
 from relaytrack.trackers.seqinfo import read_seqinfo
 
@@ -164,8 +165,6 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def _read(path: Path) -> Image | None:
     try:
-        data = np.fromfile(path, np.uint8)  # not imread: it takes no name outside the locale on Windows
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error):
+        return decode_picture(path.read_bytes())
+    except (OSError, PictureError):
         return None
-    return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

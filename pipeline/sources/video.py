@@ -20,6 +20,7 @@ from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.clock import Picture, RecordedClock, Stamped
 from relaytrack.pipeline.sources.ffmpeg import explain, open_container
+from relaytrack.reid.pictures import MOST_PIXELS
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
@@ -101,6 +102,7 @@ class VideoReader:
         stream = self._choose_stream(self._container)
         stream.thread_type = "SLICE" if self._low_delay or self._threads == 1 else "AUTO"
         stream.codec_context.thread_count = self._threads
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # whatever a damaged header says
         self.fps = _nominal_rate(stream)
         self.aspect = self._pixel_aspect or _stored_aspect(stream)
         self.duration = self._duration(self._container, stream)

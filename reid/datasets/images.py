@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.pictures import PictureError, decode_picture
 
 Image = NDArray[np.uint8]
 
@@ -22,24 +23,15 @@ def read_image(path: Path) -> Image:
         DatasetError: the file is missing or not an image; it is named.
     """
     try:
-        data = np.fromfile(path, np.uint8)
+        data = np.fromfile(path, np.uint8).tobytes()
     except OSError as error:
         raise DatasetError(f"cannot read image {path}: {error.strerror}") from error
     except ValueError as error:  # a name with a zero byte
         raise DatasetError(f"cannot read image {path!s}: {error}") from error
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error as error:  # a size beyond OpenCV's limits, for one
-        raise DatasetError(f"cannot decode image {path}: {_reason(error)}") from error
-    if image is None:
-        raise DatasetError(f"cannot decode image {path}")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _reason(error: cv2.error) -> str:
-    if "CV_IO_MAX_IMAGE" in str(error):
-        return "its size is beyond what OpenCV reads"
-    return " ".join(str(error).split())
+        return decode_picture(data)
+    except PictureError as error:
+        raise DatasetError(f"cannot decode image {path}: {error}") from error
 
 
 def fit_within(image: Image, height: int, width: int) -> Image:

@@ -7,12 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import av
+import numpy as np
 import pytest
+from support.world import Keep, Looks
+
+from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.records import Detections, Frame
 
 T = TypeVar("T")
 
@@ -89,3 +95,61 @@ def test_a_wrong_path_ends_with_one_line(rtsp_server: Any, tmp_path: Path) -> No
     assert "camera 'door'" in done.stderr
     assert "Traceback" not in done.stderr
     assert "s3cret" not in done.stdout + done.stderr
+
+
+class Everybody:
+    """A detector that sees one person in the same place of every picture."""
+
+    provider = "test"
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        box = np.array([[40, 20, 80, 110]], np.float32)
+        return [Detections(box.copy(), np.array([0.9], np.float32)) for _ in frames]
+
+
+@pytest.mark.needs("rtsp")
+def test_a_camera_joins_and_another_leaves_while_the_second_goes_on(rtsp_server: Any) -> None:
+    addresses = {"a": rtsp_server.url("red"), "b": rtsp_server.url("blue")}
+    config = load_config(
+        data={"cameras": [{"url": url, "name": name} for name, url in addresses.items()]},
+        overrides={"output.dir": None, "input.reconnect_initial": 0.2},
+    )
+    sink = Keep()
+    run = Pipeline(config, detector=Everybody(), embedder=Looks(), sinks=[sink], until="stopped").start()
+    try:
+        assert wait_for(lambda: all(camera.frames > 10 for camera in run.status().cameras.values()))
+        assert run.add_camera({"url": rtsp_server.url("red"), "name": "c"}) == "c"
+        assert wait_for(lambda: run.status().cameras["c"].frames > 10)
+        before = run.status().cameras["b"].frames
+        run.remove_camera("a")
+        assert wait_for(lambda: run.status().cameras["b"].frames > before + 20)
+        run.pause_camera("c")
+        paused = run.status().cameras["c"]
+        time.sleep(1.0)
+        status = run.status()
+        assert status.cameras["c"].state == "paused"
+        assert status.cameras["c"].frames <= paused.frames + 2
+        assert status.cameras["b"].state == "running"
+        run.resume_camera("c")
+        assert wait_for(lambda: run.status().cameras["c"].frames > paused.frames + 10)
+        run.change_camera(run.cameras[0].model_copy(update={"max_fps": 5.0}))
+        changed = run.status().cameras["b"].frames
+        assert wait_for(lambda: run.status().cameras["b"].frames > changed + 10)
+        assert "a" not in run.status().cameras
+    finally:
+        run.stop()
+        summary = run.join(20)
+    assert sink.ids("b") == [1], "the one who stayed kept the number, also over a new connection"
+    assert sink.ids("c") == [1]
+    numbers = {track: identity for step in sink.steps for seen in step for track, identity in pairs(seen)}
+    assert len(numbers) == 3
+    assert sink.news == ["+a", "+b", "+c", "-a", "+b"]
+    assert summary.cameras["b"].error is None
+
+
+def pairs(seen: Any) -> list[tuple[tuple[str, int], int]]:
+    """((camera, track), identity) of a frame."""
+    return [
+        ((seen.frame.camera, track), identity)
+        for track, identity in zip(seen.ids.tolist(), seen.global_ids.tolist(), strict=True)
+    ]

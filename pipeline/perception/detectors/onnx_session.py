@@ -43,7 +43,7 @@ def open_session(
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = onnxruntime.InferenceSession(
-            str(path) if data is None else data, options, providers=[(provider, settings)]
+            str(path) if data is None else data, options, providers=[(provider, settings)], enable_fallback=0
         )
     except Exception as error:  # onnxruntime's own exceptions have no common base
         reason = " ".join(str(error).split())[:300]

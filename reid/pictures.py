@@ -1,0 +1,59 @@
+"""Decoding pictures that anybody may have made: size first, so that a header cannot take all memory."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+MOST_PIXELS = 120_000_000
+"""Pixels of a picture that is decoded at the most."""
+
+_TOO_LARGE = f"it has more than {MOST_PIXELS // 1_000_000} million pixels"
+
+
+class PictureError(ValueError):
+    """Not a picture, a damaged one, or one of too many pixels; the text says which, without the path."""
+
+
+def decode_picture(data: bytes) -> NDArray[np.uint8]:
+    """Decode a picture file's content to (H, W, 3) uint8 RGB, turned upright as its camera noted.
+
+    Raises:
+        PictureError: see there.
+    """
+    width, height = _size(data)
+    if width * height > MOST_PIXELS:
+        raise PictureError(_TOO_LARGE)
+    silence_opencv()
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except (cv2.error, MemoryError):
+        image = None
+    if image is None:
+        raise PictureError("a damaged picture")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """(width, height) that a picture's header tells."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large ones, which are looked at here
+            with PillowImage.open(io.BytesIO(data)) as picture:
+                return picture.size
+    except PillowImage.DecompressionBombError:
+        raise PictureError(_TOO_LARGE) from None
+    except Exception:  # Pillow's readers raise whatever a damaged header makes them stumble over
+        raise PictureError("not a picture") from None
+
+
+def silence_opencv() -> None:
+    """Keep OpenCV's own log off the screen: what a picture lacks is said in our words."""
+    logging = getattr(getattr(cv2, "utils", None), "logging", None)
+    if logging is not None:
+        logging.setLogLevel(logging.LOG_LEVEL_SILENT)

@@ -1,0 +1,59 @@
+"""The scripts of docs/cookbook.md run as they stand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.render.encoder import Encoder
+
+ROOT = Path(__file__).parents[2]
+
+
+def script(number: int) -> str:
+    """A script of the cookbook."""
+    text = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)[number]
+
+
+def run(program: str, *words: str) -> list[str]:
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Something red that walks."""
+    encoder = Encoder(tmp_path / "gate.mp4", crf=5)
+    for index in range(20):
+        image = np.full((96, 160, 3), 110, np.uint8)
+        image[20:80, 10 + 3 * index : 40 + 3 * index] = (230, 20, 20)
+        encoder.write(image, index / 10)
+    encoder.close()
+    return tmp_path / "gate.mp4"
+
+
+def test_own_detector_own_sink_step_by_step(clip: Path) -> None:
+    program = script(0)
+    statements = [line for line in program.splitlines() if line.strip()]
+    assert len(statements) <= 32
+    shown = run(program, str(clip))
+    assert sum(line.startswith("gate ") for line in shown) == 20
+    assert any(re.match(r"gate 20 \[1\] \[\[6\d\.0, \d+\.0, 9\d\.0, 80\.0\]\]", line) for line in shown), shown[-4:]
+    assert "  0.2 s  gate: enter of person 1" in shown
+    assert "  1.9 s  gate: leave of person 1" in shown
+    assert "the end" in shown
+
+
+def test_a_site_whose_cameras_come_and_go() -> None:
+    shown = run(script(1))
+    assert len(shown) == 2
+    assert re.match(r"east running \d+\.\d frames/s \(\d+, \d+\)", shown[0]), shown
+    assert int(shown[1].split()[0]) > 5
