@@ -53,7 +53,7 @@ def _same_camera(table: TrackletTable, slots: Ints, others: Ints, horizon: float
 def _nats(table: TrackletTable, ended: Ints, begun: Ints, wait: Doubles) -> Floats:
     """(N, M) evidence that tracks M take up tracks N, `wait` (N, M) seconds after their last box."""
     old, new = table.last_box[ended], table.first_box[begun]
-    gap = wait.astype(np.float32)
+    gap = np.maximum(wait, 0).astype(np.float32)  # of tracks seen at the same time nothing is asked
     tall, small = np.maximum(old[:, 3] - old[:, 1], 1), np.maximum(new[:, 3] - new[:, 1], 1)
     height = np.maximum((old[:, 3] - old[:, 1])[:, None] + (new[:, 3] - new[:, 1])[None, :], 2.0) / 2
     deviation = 0.4 + 0.5 * gap

@@ -321,3 +321,13 @@ def test_tracks_that_do_not_jump_are_left_alone():
     assert len(set(final.values())) == 2
     whole, _ = parted(30, split_switched_tracks=False)
     assert set(np.concatenate([step.track_ids[1] for step in whole])) == {1, 2}
+
+
+def test_tracks_that_overlap_by_as_long_as_the_spread_divide_by_nothing():
+    """0.8 s, at which the expected spread of a step backwards in time would be 0."""
+    run, looks = IdentityAssociator(revise_every=0.1), people(4)
+    lives = {0: (0.0, 0.1), 1: (0.0, 1.0), 2: (0.2, 2.0), 3: (1.5, 2.0)}
+    for tenth in range(21):
+        ids = [track for track, (start, end) in lives.items() if start <= tenth / 10 <= end]
+        run.update([view("a", tenth / 10, ids, looks[ids])])
+    assert len(set(run.finalize().values())) == 4
