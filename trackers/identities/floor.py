@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.identities.ground_plane import GroundPlane
+from relaytrack.trackers.identities.growing import enlarge, enlarge_squares
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.switch_detector import SwitchDetector
 from relaytrack.trackers.identities.tracklets import TrackletTable
@@ -197,14 +198,6 @@ class Floor:
         old = len(self._sum)
         if size <= old:
             return
-        for name in ("first", "last", "velocity", "first_spread", "last_spread", "_seen"):
-            value = getattr(self, name)
-            larger = np.full((size, *value.shape[1:]), np.nan)
-            larger[:old] = value
-            setattr(self, name, larger)
-        self.velocity[old:] = 0
-        for name in ("_sum", "_count", "_good_sum", "_good_count"):
-            value = getattr(self, name)
-            square = np.zeros((size, size), value.dtype)
-            square[:old, :old] = value
-            setattr(self, name, square)
+        enlarge(self, ("first", "last", "first_spread", "last_spread", "_seen"), size, np.nan)
+        enlarge(self, ("velocity",), size)
+        enlarge_squares(self, ("_sum", "_count", "_good_sum", "_good_count"), size)

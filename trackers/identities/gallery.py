@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from relaytrack.trackers.identities.growing import enlarged
 from relaytrack.trackers.identities.types import Floats, Ints
 
 BLOCK = 8_192
@@ -166,10 +167,7 @@ class Gallery:
 
     def _resize(self, size: int) -> None:
         for name in ("_identity", "_mean", "_kept", "_held", "_seen"):
-            value = getattr(self, name)
-            larger = np.zeros((size, *value.shape[1:]), value.dtype)
-            larger[: self.count] = value[: self.count]
-            setattr(self, name, larger)
+            setattr(self, name, enlarged(getattr(self, name)[: self.count], size))
 
     def _reshape(self, size: int) -> None:
         rows = len(self._identity)

@@ -11,6 +11,7 @@ from relaytrack.trackers.identities.affinity import AffinityModel, Cohort
 from relaytrack.trackers.identities.clustering import Evidence
 from relaytrack.trackers.identities.floor import Floor
 from relaytrack.trackers.identities.ground_plane import GroundPlane
+from relaytrack.trackers.identities.growing import enlarged
 from relaytrack.trackers.identities.motion import continuation
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.topology import CONFIDENT, TravelTimes, gaps, kinds
@@ -185,10 +186,8 @@ class PairEvidence:
     def _fit(self) -> None:
         size, width = self.table.feature.shape
         if self.centred.shape != (size, width):
-            larger = np.zeros((size, width), np.float32)
-            if self.centred.shape[1] == width:
-                larger[: len(self.centred)] = self.centred
-            self.centred = larger
+            fits = self.centred.shape[1] == width
+            self.centred = enlarged(self.centred if fits else np.zeros((0, width), np.float32), size)
         cameras = max(4, len(self.table.cameras))
         if self._mean.shape[0] != size or self._mean.shape[1] < cameras:
             mean0, deviation0 = self.appearance.prior()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.identities.growing import enlarge_squares
 from relaytrack.trackers.identities.types import Ints
 
 PART = 1_000_000
@@ -33,13 +34,8 @@ class SwitchDetector:
 
     def begin(self, slots: Ints, size: int) -> None:
         """Forget what was known of these slots; `size` is that of the table."""
-        old = len(self._recent)
-        if size > old:
-            for name in ("_recent", "_moments", "_agreed"):
-                value = getattr(self, name)
-                larger = np.zeros((size, size), value.dtype)
-                larger[:old, :old] = value
-                setattr(self, name, larger)
+        if size > len(self._recent):
+            enlarge_squares(self, ("_recent", "_moments", "_agreed"), size)
         for values in (self._recent, self._moments, self._agreed):
             values[slots] = 0
             values[:, slots] = 0

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.identities.growing import enlarge, enlarge_squares
 from relaytrack.trackers.identities.quality import crop_quality
 from relaytrack.trackers.identities.topology import BORDER, INSIDE, UNKNOWN
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints, TrackKey
@@ -20,6 +21,11 @@ DUPLICATE_FRAMES = 3
 REACH, LEAD = 0.3, 1.0
 """A box is at the border within this share of its height, or when its motion takes it there in this time (s)."""
 _VELOCITY_TIME = 1.0
+_COLUMNS = (
+    "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
+    "weight", "feature", "bank", "bank_weight", "identity",
+)  # fmt: skip
+_PAIRS = ("cannot_link", "together", "overlap")
 
 
 class TrackletTable:
@@ -277,18 +283,7 @@ class TrackletTable:
 
     def _grow(self) -> None:
         old, new = self.size, max(256, self.size * 2)
-        for name in (
-            "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
-            "weight", "feature", "bank", "bank_weight", "identity",
-        ):  # fmt: skip
-            value = getattr(self, name)
-            larger = np.zeros((new, *value.shape[1:]), value.dtype)
-            larger[:old] = value
-            setattr(self, name, larger)
-        for name in ("cannot_link", "together", "overlap"):
-            value = getattr(self, name)
-            larger = np.zeros((new, new), value.dtype)
-            larger[:old, :old] = value
-            setattr(self, name, larger)
+        enlarge(self, _COLUMNS, new)
+        enlarge_squares(self, _PAIRS, new)
         self.size = new
         self._free.extend(range(new - 1, old - 1, -1))

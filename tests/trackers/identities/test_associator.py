@@ -184,7 +184,7 @@ def test_memory_is_bounded():
     backend = run._backend
     assert len(backend._table) <= 40
     assert backend._table.size <= 256
-    assert len(backend._gallery) <= 30
+    assert len(backend._window.gallery) <= 30
     assert len(run.finalize()) <= 90
 
 
@@ -268,10 +268,10 @@ def test_days_of_people_leave_no_trace_beyond_the_bounds():
                 (
                     backend._table.size,
                     len(backend._table) <= 60 + 17,
-                    len(backend._gallery) <= 50 + 60,
+                    len(backend._window.gallery) <= 50 + 60,
                     len(backend._closed) <= 100,
-                    len(backend._asked) <= 60 + 17,
-                    len(backend._barred) <= 60 + 17,
+                    len(backend._window.asked) <= 60 + 17,
+                    len(backend._window.barred) <= 60 + 17,
                     len(backend._due) <= 60 + 17,
                 )
             )

@@ -1,0 +1,41 @@
+"""Arrays that grow with the number of slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def enlarged(values: NDArray[Any], size: int, fill: float = 0.0) -> NDArray[Any]:
+    """A copy (size, ...) of an array (N, ...) with `fill` in the new rows.
+
+    Args:
+        values: (N, ...), N <= size.
+        size: rows of the copy.
+        fill: value of the new rows.
+    """
+    larger = np.full((size, *values.shape[1:]), fill, values.dtype)
+    larger[: len(values)] = values
+    return larger
+
+
+def enlarged_square(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """A copy (size, size) of a matrix (N, N), N <= size, with zeros in the new rows and columns."""
+    larger = np.zeros((size, size), values.dtype)
+    larger[: len(values), : len(values)] = values
+    return larger
+
+
+def enlarge(owner: object, names: Iterable[str], size: int, fill: float = 0.0) -> None:
+    """Replace attributes of an object by their `enlarged` copies."""
+    for name in names:
+        setattr(owner, name, enlarged(getattr(owner, name), size, fill))
+
+
+def enlarge_squares(owner: object, names: Iterable[str], size: int) -> None:
+    """Replace attributes of an object by their `enlarged_square` copies."""
+    for name in names:
+        setattr(owner, name, enlarged_square(getattr(owner, name), size))
