@@ -80,5 +80,9 @@ def _check_files(config: Config) -> None:
         raise ConfigError(f"detector.weights: no such file: {file}")
     if config.detector.backend == "file":
         for camera in config.cameras:
-            if camera.detections and not Path(camera.detections).is_file():
+            if not camera.detections:
+                raise ConfigError(
+                    f"camera {camera.name!r}: detector.backend is 'file', but it names no detections file"
+                )
+            if not Path(camera.detections).is_file():
                 raise ConfigError(f"camera {camera.name!r}: no such file of detections: {camera.detections}")

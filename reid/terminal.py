@@ -26,12 +26,8 @@ def speaking(action: Callable[[], int]) -> int:
     try:
         code = action()
         sys.stdout.flush()
-    except BrokenPipeError:  # a stream that is not ours, or a socket
-        return 1
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        print(f"relaytrack: error: the output cannot be written ({error.strerror or error})", file=sys.stderr)
+    except StdoutError as error:
+        print(f"relaytrack: error: the output cannot be written ({error.strerror})", file=sys.stderr)
         _discard(1)
         return 2
     return code
@@ -63,19 +59,25 @@ def steady_streams() -> None:
             setattr(sys, name, text)
 
 
+class StdoutError(OSError):
+    """What is printed cannot be written, and not because nobody reads it."""
+
+
 class _Outlet(io.FileIO):
     """A descriptor for writing that leads nowhere once nobody reads it any more."""
 
     def __init__(self, descriptor: int, *, any_error: bool) -> None:
         """`any_error`: whatever goes wrong is no reason to stop, as for what is only said by the way."""
         super().__init__(descriptor, "w", closefd=False)
-        self._harmless = OSError if any_error else BrokenPipeError
+        self._any_error = any_error
 
     def write(self, data: Any, /) -> int | None:  # type: ignore[override]
         """Write; after the reader has gone, pretend to."""
         try:
             return super().write(data)
-        except self._harmless:
+        except OSError as error:
+            if not self._any_error and not isinstance(error, BrokenPipeError):
+                raise StdoutError(error.errno, error.strerror) from None
             _discard(self.fileno())
             return len(data)
 

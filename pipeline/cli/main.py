@@ -34,6 +34,7 @@ EPILOG = (
     "The bundled re-identification weights were trained on Market-1501 and are for research use only; "
     "`relaytrack reid train` makes your own."
 )
+_LONGEST = 800  # letters of an error's line
 _FORWARDING = ("reid", "bench")
 
 
@@ -99,7 +100,9 @@ def _guarded(action: Callable[[], int]) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"relaytrack: error: {' '.join(redact_url(message).split())}", file=sys.stderr)
+    line = " ".join(redact_url(message).split())
+    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 40]} ... {line[-30:]}"
+    print(f"relaytrack: error: {line}", file=sys.stderr)
     return 2
 
 

@@ -43,6 +43,7 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _LOGIN_WITHOUT_SCHEME = re.compile(r"[^\s:]*:[^\s@].*@\S*", re.DOTALL)
+_LONGEST = 120  # letters of a value in a message
 _KEY = re.compile(r"[\w. -]{1,100}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -108,11 +109,13 @@ def redact_url(text: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """`repr` of a value from outside for a message, hidden where it may be an address with a password."""
+    """`repr` of a value from outside for a message, shortened; hidden where it may be an address with a password."""
     plain = str(value)
     if _SCHEME.search(plain):
         return repr(shown_address(plain)) if _SCHEME.match(plain) else repr(HIDDEN)
     text = repr(value)
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 20]}...{text[-10:]}"
     return text if "@" not in plain and _hide_login(plain) == plain else repr(HIDDEN)
 
 

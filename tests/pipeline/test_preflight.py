@@ -29,6 +29,8 @@ from relaytrack.pipeline.preflight import preflight
             {"cameras": [{"url": "CLIP", "detections": "gone.txt"}], "detector": {"backend": "file"}},
             "no such file of detections: gone.txt",
         ),
+        ({"cameras": ["CLIP"], "detector": {"backend": "file"}}, "it names no detections file"),
+        ({"cameras": [{"url": "CLIP", "ground": {"points": [[10**400] * 4] * 4}}]}, "ground plane: points"),
         (
             {"cameras": ["CLIP"], "identities": {"travel_times": [["west", "nowhere", 1, 2]]}},
             "there is no camera 'nowhere'",

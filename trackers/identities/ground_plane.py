@@ -124,7 +124,7 @@ class GroundPlane:
             )
         except KeyError as error:
             raise InputError(f"ground plane: {error.args[0]} is missing") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"ground plane: {wanted[0]} and the like must be numbers") from error

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from relaytrack.reid.terminal import speaking
+
 RELAYTRACK = [sys.executable, "-m", "relaytrack.pipeline.cli.main"]
 ODD = "o[/red]é中"
 
@@ -84,3 +86,11 @@ def test_a_closed_descriptor_is_no_error(result: list[str]) -> None:
     command = " ".join(f"'{word}'" for word in [*RELAYTRACK, *result])
     done = subprocess.run(["sh", "-c", f"{command} >&- 2>&- <&-"], timeout=120, check=False)
     assert done.returncode == 0
+
+
+def test_other_troubles_are_not_blamed_on_the_output() -> None:
+    def work() -> int:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        speaking(work)
