@@ -49,6 +49,7 @@ from relaytrack.pipeline.tracking.multi_camera import Moment, MultiCameraTracker
 from relaytrack.pipeline.tracking.tracker import Tracker
 
 LOG = logging.getLogger("relaytrack.engine")
+_PATIENCE = 5.0  # seconds that a sink gets to end when the run is told to stop
 
 TrackerFactory = Callable[[CameraConfig], Tracker]
 """Makes a fresh tracker for a camera."""
@@ -136,7 +137,7 @@ class Pipeline:
         self._thread: threading.Thread | None = None
         self._closing = ExitStack()
         self._present = Present()
-        self._changed = False  # cameras came or went
+        self._ready = False  # all stages are there
         self.summary = Summary([camera.name for camera in config.cameras])
         self._live = until == "stopped" or any(
             given[camera.name].live if camera.name in given else is_live(camera, config.run)
@@ -145,6 +146,8 @@ class Pipeline:
         self._host = SinkHost(
             when_full="drop_oldest" if self._live else "block",
             on_error="disable",
+            stop=self._stop,
+            patience=_PATIENCE,
         )
 
     # running
@@ -312,18 +315,17 @@ class Pipeline:
     @property
     def cameras(self) -> tuple[CameraConfig, ...]:
         """The settings of the present cameras."""
-        return tuple(self._desk.settings()) if self._state not in ("new", "starting") else self.config.cameras
+        return tuple(self._desk.settings()) if self._ready else self.config.cameras
 
     # the present
 
     def status(self) -> Snapshot:
         """The run at present; from any thread, at any time."""
         error = None if self._failure is None else " ".join(redact_url(str(self._failure)).split())
-        if self._state in ("new", "starting") or not hasattr(self, "_desk"):
+        if not self._ready:
             return Snapshot(self._state, error)
         state: RunState = "stopping" if self._state == "running" and self._stop.is_set() else self._state
         cameras = {name: self._camera_status(name) for name in self._desk.names()}
-        events = self._multi.events
         return Snapshot(
             state=state,
             error=error,
@@ -334,7 +336,7 @@ class Pipeline:
             identities=self.summary.identity_count,
             sinks=self._host.status(),
             service=self._multi.identities.status(),
-            zones={} if events is None else events.counts(),
+            zones=self._multi.counts(),
         )
 
     def _camera_status(self, name: str) -> CameraStatus:
@@ -422,6 +424,7 @@ class Pipeline:
             self._host.add(sink)
         for camera in config.cameras:
             self._host.camera_added(camera)
+        self._ready = True
 
     def _main(self) -> None:
         """The run, on the engine's thread."""

@@ -101,6 +101,8 @@ class CameraDesk:
                 raise ConfigError(f"there is a camera {camera.name!r} already")
             plane = ground_plane(camera)
             session = self._session(camera, source or self._source(camera, joins=True))
+            if source is not None:
+                self._given[camera.name] = source
             self.changed = True
             self._multi.add(session)
             if plane is not None:
@@ -120,6 +122,7 @@ class CameraDesk:
             self._multi.remove(name)
             if session.config.ground is not None:
                 self._multi.identities.calibrate(name, None)
+            self._given.pop(name, None)
             self._tracks_before[name] = self._tracks_before.get(name, 0) + session.stats.tracks
             self.on_change("removed", session.config)
 

@@ -62,17 +62,27 @@ class SinkHost:
         prepare: adds the pictures to a step; None: steps are handed on as they come.
         when_full: for sinks that do not say it themselves.
         on_error: the same.
+        stop: set when the run is to end soon; nobody is waited for without end then.
+        patience: seconds that a sink gets to take a step, and to end, after that.
 
     Attributes:
         prepare: as above; may be set until the first step.
     """
 
     def __init__(
-        self, prepare: Prepare | None = None, *, when_full: WhenFull = "block", on_error: OnError = "disable"
+        self,
+        prepare: Prepare | None = None,
+        *,
+        when_full: WhenFull = "block",
+        on_error: OnError = "disable",
+        stop: threading.Event | None = None,
+        patience: float = _CLOSE,
     ) -> None:
         self.prepare = prepare
         self._when_full: WhenFull = when_full
         self._on_error: OnError = on_error
+        self._stop = stop or threading.Event()
+        self._patience = patience
         self._lanes: dict[str, _Lane] = {}
         self._changing = threading.Lock()
         self._failure: RelayTrackError | None = None
@@ -143,7 +153,7 @@ class SinkHost:
         if self.prepare is not None:
             step = self.prepare(step, raw, pixels=bool(pixels), drawn=bool(drawn))
         for lane in lanes:
-            lane.put(_for(step, lane in pixels, lane in drawn))
+            lane.put(_for(step, lane in pixels, lane in drawn), self._stop, self._patience)
         self.check()
 
     def camera_added(self, camera: CameraConfig) -> None:
@@ -176,7 +186,7 @@ class SinkHost:
 
         Args:
             timeout: seconds after which a sink that drops steps is left behind; one that blocks the run is waited
-                for, since nothing of it may be lost.
+                for, since nothing of it may be lost, unless the run was told to stop.
 
         Raises:
             RelayTrackError: a sink whose policy is `fail` has failed, now or before.
@@ -186,7 +196,11 @@ class SinkHost:
             lane.end()
         end = time.monotonic() + timeout
         for lane in lanes:
-            lane.join(None if lane.when_full == "block" else max(0.0, end - time.monotonic()))
+            if lane.when_full == "block":
+                while lane.alive and not self._stop.is_set():
+                    lane.join(0.1, quiet=True)
+                end = max(end, time.monotonic() + self._patience) if lane.alive else end
+            lane.join(max(0.0, end - time.monotonic()))
         self.check()
 
     def _fail(self, error: RelayTrackError) -> None:
@@ -233,10 +247,15 @@ class _Lane:
     def open(self) -> bool:
         return not (self._ending or self._disabled)
 
-    def put(self, step: Step) -> None:
+    def put(self, step: Step, stop: threading.Event, patience: float) -> None:
         with self._changed:
+            until: float | None = None
             while self.when_full == "block" and self._steps >= self._room and self.open:
-                self._changed.wait()
+                if stop.is_set():
+                    until = time.monotonic() + patience if until is None else until
+                    if time.monotonic() >= until:
+                        break
+                self._changed.wait(0.1)
             if not self.open:
                 self._dropped += self._disabled
                 return
@@ -261,10 +280,14 @@ class _Lane:
             self._hurry.set()
             self._changed.notify_all()
 
-    def join(self, timeout: float | None) -> None:
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, timeout: float, *, quiet: bool = False) -> None:
         self._thread.join(timeout)
-        if self._thread.is_alive():
-            LOG.warning("sink %s did not end within %.0f s; left behind", self.name, timeout or 0.0)
+        if self._thread.is_alive() and not quiet:
+            LOG.warning("sink %s did not end in time; it is left behind", self.name)
 
     def status(self) -> SinkStatus:
         with self._changed:

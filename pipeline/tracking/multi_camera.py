@@ -116,6 +116,11 @@ class MultiCameraTracker:
         raw = {one.frame.camera: one.image for _, one in seen if one.image is not None}
         return Moment(Step(time, tracks, answer.revisions, events), raw)
 
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Per camera the counts of its zones and lines; see `EventWatch.counts`."""
+        with self._busy:
+            return {} if self.events is None else self.events.counts()
+
     def finish(self) -> Moment | None:
         """What the end of the run makes known: everybody leaves. None where that is nothing."""
         with self._busy:

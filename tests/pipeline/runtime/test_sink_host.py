@@ -250,3 +250,17 @@ def test_sinks_come_and_go_while_the_run_goes_on() -> None:
     host.close()
     assert (len(first.steps), len(second.steps)) == (2, 2)
     assert first.closed == second.closed == 1
+
+
+def test_a_sink_that_hangs_for_good_does_not_hold_up_a_run_that_is_told_to_stop(stuck: Stuck) -> None:
+    stop, good = threading.Event(), Keep()
+    host = SinkHost(stop=stop, patience=0.3)
+    host.add(good)
+    host.add(stuck, when_full="block", queue=1)
+    threading.Timer(0.3, stop.set).start()
+    begin = time.monotonic()
+    for step in steps(4):
+        host.put(step)
+    host.close(timeout=0.3)
+    assert 0.3 <= time.monotonic() - begin < 10
+    assert len(good.steps) == 4
