@@ -49,9 +49,9 @@ def test_each_kind_of_mistake(settings: dict[str, object], says: str, samples: P
             return [filled(inner) for inner in value]
         return str(places.get(value, value)) if isinstance(value, str) else value
 
-    config = load_config(data={"output": {"dir": str(tmp_path / "out")}, **settings} | filled(settings))  # type: ignore[operator]
+    data = {"output": {"dir": str(tmp_path / "out")}, **settings} | filled(settings)  # type: ignore[operator]
     with pytest.raises(RelayTrackError, match=says):
-        preflight(config)
+        preflight(load_config(data=data))
     assert not (tmp_path / "out").exists()
 
 
