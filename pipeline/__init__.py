@@ -7,10 +7,9 @@ summary = Pipeline(load_config("cameras.yaml")).run()
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from relaytrack.pipeline.config.loading import load_config
-from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import (
     ConfigError,
     DetectorError,
@@ -21,10 +20,12 @@ from relaytrack.pipeline.errors import (
     SinkError,
     SourceError,
 )
-from relaytrack.pipeline.records import Detections, Frame, FrameTracks
 
 if TYPE_CHECKING:
+    from relaytrack.pipeline.config.loading import load_config
+    from relaytrack.pipeline.config.schema import Config
     from relaytrack.pipeline.engine import Pipeline
+    from relaytrack.pipeline.records import Detections, Frame, FrameTracks
 
 __all__ = [
     "Config",
@@ -44,10 +45,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load the engine, and with it the networks' libraries, only when it is used."""
-    if name == "Pipeline":
-        from relaytrack.pipeline.engine import Pipeline
+_HOMES = {
+    "Config": "relaytrack.pipeline.config.schema",
+    "Detections": "relaytrack.pipeline.records",
+    "Frame": "relaytrack.pipeline.records",
+    "FrameTracks": "relaytrack.pipeline.records",
+    "Pipeline": "relaytrack.pipeline.engine",
+    "load_config": "relaytrack.pipeline.config.loading",
+}
 
-        return Pipeline
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for, and with it only the libraries that it needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found

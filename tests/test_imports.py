@@ -155,3 +155,14 @@ def test_every_error_is_exported(folder: str) -> None:
     defined = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
     assert defined
     assert defined <= set(package.__all__)
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys\n"
+        "from relaytrack.pipeline.cli.main import build_parser\n"
+        "build_parser().format_help()\n"
+        "print(sorted({'numpy', 'pydantic', 'torch', 'cv2', 'av', 'fastapi'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.anchor)
+    assert done.stdout.strip() == "[]"

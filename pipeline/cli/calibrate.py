@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.reid.paths import file_path
-from relaytrack.trackers.textfile import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +80,8 @@ def _numbers(text: str, where: str) -> list[float]:
 
 
 def _from_file(path: Path) -> list[list[float]]:
+    from relaytrack.trackers.textfile import read_text  # with numpy, which --help does not need
+
     try:
         lines = read_text(path).splitlines()
     except (OSError, ValueError) as error:
