@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image as PillowImage
 MOST_PIXELS = 120_000_000
 """Pixels of a picture that is decoded at the most."""
 
+_MOST_BYTES = 4 * MOST_PIXELS
 _TOO_LARGE = f"it has more than {MOST_PIXELS // 1_000_000} million pixels"
 
 
@@ -37,6 +39,18 @@ def decode_picture(data: bytes) -> NDArray[np.uint8]:
     if image is None:
         raise PictureError("a damaged picture")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """`decode_picture` of a file.
+
+    Raises:
+        PictureError: see there; also for a file larger than any picture.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > _MOST_BYTES:
+        raise PictureError("not a picture: the file is too large for one")
+    return decode_picture(path.read_bytes())
 
 
 def _size(data: bytes) -> tuple[int, int]:

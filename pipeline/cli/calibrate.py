@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.reid.paths import file_path
@@ -94,31 +94,29 @@ def _from_file(path: Path) -> list[list[float]]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    """The picture, or the first frame of a video, BGR.
+    """The picture, or the first frame of a video in its true shape, BGR.
 
     Raises:
         InputError: neither.
     """
-    import cv2
-
-    from relaytrack.reid.pictures import PictureError, decode_picture, silence_opencv
+    from relaytrack.pipeline.sources.base import ReadError
+    from relaytrack.pipeline.sources.video import VideoReader
+    from relaytrack.reid.pictures import PictureError, read_picture
 
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    image: Any = None
     try:
-        image = decode_picture(path.read_bytes())[..., ::-1]
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+        return read_picture(path)[..., ::-1].copy()
     except PictureError:
-        silence_opencv()
-        capture = cv2.VideoCapture(str(path))
-        _, image = capture.read()
-        capture.release()
-    if image is None:
-        raise InputError(f"{path}: neither a picture nor a video")
-    picture: NDArray[np.uint8] = image.astype("uint8")
-    return picture
+        pass
+    reader = VideoReader(f"file:{path}")
+    try:
+        reader.open()
+        return reader.convert(next(reader.pictures()).raw)[..., ::-1].copy()
+    except ReadError:
+        raise InputError(f"{path}: neither a picture nor a video") from None
+    finally:
+        reader.close()
 
 
 def _click(image: NDArray[np.uint8]) -> list[list[float]]:

@@ -18,7 +18,7 @@ from relaytrack.pipeline.results.embeddings import read_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.sinks.identities import EMBEDDINGS, TrackRecord
-from relaytrack.reid.pictures import PictureError, decode_picture
+from relaytrack.reid import pictures
 
 Embed = Callable[[Sequence[Image]], Floats]
 """People's pictures (uint8 RGB) to (N, D) unit vectors; `reid.Embedder` is one."""
@@ -100,10 +100,10 @@ def read_picture(path: Path) -> Image:
         InputError: it is not there or not a picture.
     """
     try:
-        return decode_picture(path.read_bytes())
+        return pictures.read_picture(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    except PictureError as error:
+    except pictures.PictureError as error:
         raise InputError(f"{path}: {error}") from error
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
-from relaytrack.reid.pictures import PictureError, decode_picture
+from relaytrack.reid.pictures import PictureError, read_picture
 from relaytrack.trackers.errors import InputError
 from relaytrack.trackers.seqinfo import read_seqinfo
 
@@ -165,6 +165,6 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def _read(path: Path) -> Image | None:
     try:
-        return decode_picture(path.read_bytes())
+        return read_picture(path)
     except (OSError, PictureError):
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.reid.errors import DatasetError
-from relaytrack.reid.pictures import PictureError, decode_picture
+from relaytrack.reid.pictures import PictureError, read_picture
 
 Image = NDArray[np.uint8]
 
@@ -23,15 +23,13 @@ def read_image(path: Path) -> Image:
         DatasetError: the file is missing or not an image; it is named.
     """
     try:
-        data = np.fromfile(path, np.uint8).tobytes()
+        return read_picture(path)
     except OSError as error:
         raise DatasetError(f"cannot read image {path}: {error.strerror}") from error
-    except ValueError as error:  # a name with a zero byte
-        raise DatasetError(f"cannot read image {path!s}: {error}") from error
-    try:
-        return decode_picture(data)
     except PictureError as error:
         raise DatasetError(f"cannot decode image {path}: {error}") from error
+    except ValueError as error:  # a name with a zero byte
+        raise DatasetError(f"cannot read image {path!s}: {error}") from error
 
 
 def fit_within(image: Image, height: int, width: int) -> Image:

@@ -1,5 +1,8 @@
 """`relaytrack calibrate`: points to a homography and its picture."""
 
+from fractions import Fraction
+
+import av
 import cv2
 import numpy as np
 import pytest
@@ -88,3 +91,19 @@ def test_clicked_points_and_typed_metres(picture, capsys, monkeypatch):
     assert "4 points, error mean 0.000 m" in printed
     plane = GroundPlane.from_mapping(yaml.safe_load(printed)["ground"])
     np.testing.assert_allclose(plane.project([[10, 470], [420, 200]]), [[0, 0], [4, 10]], atol=1e-6)
+
+
+def test_a_video_with_oblong_pixels_is_drawn_in_its_true_shape(tmp_path):
+    path, drawn = tmp_path / "yard.mp4", tmp_path / "drawn.png"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 320, 480, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((480, 320, 3), 90, np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    words = ["calibrate", "--image", str(path), "--out", str(tmp_path / "ground.yaml"), "--picture", str(drawn)]
+    assert main([*words, *(word for point in POINTS for word in ("--point", point))]) == 0
+    assert cv2.imread(str(drawn)).shape == (480, 640, 3)
+    path.write_bytes(path.read_bytes()[:50])
+    assert main(words) == 2
