@@ -49,6 +49,7 @@ def bind(settings: ServerConfig) -> socket.socket:
         ConfigError: the port is taken, or the address is none of this computer's.
     """
     where = f"{settings.host}:{settings.port}"
+    found: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -57,6 +58,8 @@ def bind(settings: ServerConfig) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
     except OSError as error:
+        if found is not None:
+            found.close()
         taken = error.errno == errno.EADDRINUSE
         reason = "another program listens there; choose another --port" if taken else error.strerror or str(error)
         raise ConfigError(f"cannot listen on {where}: {reason}") from None

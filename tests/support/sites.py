@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -96,14 +98,15 @@ def served(
         listening.close()
 
 
-def log_in(served: Served, name: str) -> httpx.Client:
+@contextmanager
+def log_in(served: Served, name: str) -> Iterator[httpx.Client]:
     """A client that has logged in as a user, with the header that forms need."""
-    client = httpx.Client(base_url=served.url, timeout=20)
-    answer = client.post("/login", data={"name": name, "password": f"{name}-password"})
-    assert answer.status_code == 303, answer.text
-    page = client.get("/").text
-    client.headers["x-csrf-token"] = page.split('name="csrf" content="')[1].split('"')[0]
-    return client
+    with httpx.Client(base_url=served.url, timeout=20) as client:
+        answer = client.post("/login", data={"name": name, "password": f"{name}-password"})
+        assert answer.status_code == 303, answer.text
+        page = client.get("/").text
+        client.headers["x-csrf-token"] = page.split('name="csrf" content="')[1].split('"')[0]
+        yield client
 
 
 def settled(served: Served, limit: float = 20.0) -> dict[str, Any]:
@@ -115,3 +118,20 @@ def settled(served: Served, limit: float = 20.0) -> dict[str, Any]:
             return dict(people[0])
         time.sleep(0.1)
     raise AssertionError("nobody came")
+
+
+def socket_refusal(served: Served, path: str, **headers: str) -> int:
+    """The status with which a WebSocket's handshake is answered (101: it opens)."""
+    parts = urlsplit(served.url)
+    lines = {
+        "Host": parts.netloc,
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        **headers,
+    }
+    text = f"GET {path} HTTP/1.1\r\n" + "".join(f"{key}: {value}\r\n" for key, value in lines.items()) + "\r\n"
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as raw:
+        raw.sendall(text.encode())
+        return int(raw.recv(4096).split()[1])

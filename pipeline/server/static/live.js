@@ -1,5 +1,9 @@
 // Moving pictures: one socket per camera; H.264 through Media Source Extensions where the browser has it, else JPEG.
 const BEHIND = 1.0; // seconds behind the newest picture after which a player jumps there
+const Source = window.ManagedMediaSource ?? window.MediaSource;
+const usual = 'video/mp4; codecs="avc1.4D401E"';
+const forced = new URLSearchParams(location.search).get("codec"); // ?codec=jpeg
+let videoWorks = forced !== "jpeg" && Boolean(Source?.isTypeSupported(usual));
 
 class Tile {
   constructor(element) {
@@ -8,7 +12,7 @@ class Tile {
     this.canvas = element.querySelector("canvas");
     this.video = element.querySelector("video");
     this.wait = element.querySelector(".wait");
-    this.codec = "jpeg";
+    this.codec = videoWorks ? "h264" : "jpeg";
     this.pause = 500;
     this.drawing = false;
     element.querySelector(".picture").addEventListener("click", () => this.enlarge());
@@ -22,6 +26,7 @@ class Tile {
     this.socket = socket;
     socket.onmessage = (message) => {
       if (typeof message.data === "string") this.told(JSON.parse(message.data));
+      else if (this.codec === "h264") this.piece(message.data);
       else this.picture(message.data);
     };
     socket.onopen = () => { this.pause = 500; };
@@ -35,7 +40,63 @@ class Tile {
     };
   }
 
+  begin(codec) {
+    this.canvas.hidden = true;
+    this.video.hidden = false;
+    const type = `video/mp4; codecs="${codec}"`;
+    if (!Source.isTypeSupported(type)) { this.fallBack(); return; }
+    if (this.address) URL.revokeObjectURL(this.address);
+    const source = new Source();
+    this.pieces = [];
+    this.buffer = null;
+    this.video.disableRemotePlayback = true;
+    this.address = URL.createObjectURL(source);
+    this.video.src = this.address;
+    this.video.onerror = () => this.fallBack();
+    source.addEventListener("sourceopen", () => {
+      try { this.buffer = source.addSourceBuffer(type); } catch { this.fallBack(); return; }
+      this.buffer.addEventListener("updateend", () => this.feed());
+      this.feed();
+    }, { once: true });
+    this.video.play().catch(() => {});
+  }
+
+  // The browser cannot play what the server sends: pictures do, everywhere.
+  fallBack() {
+    if (this.codec === "jpeg") return;
+    videoWorks = false;
+    this.codec = "jpeg";
+    this.video.hidden = true;
+    this.canvas.hidden = false;
+    this.socket.close();
+  }
+
+  piece(data) {
+    if (!this.pieces) return;
+    this.pieces.push(new Uint8Array(data, 8));
+    this.video.dataset.epoch = new DataView(data).getFloat64(0);
+    this.feed();
+  }
+
+  feed() {
+    const { buffer, video } = this;
+    if (!buffer || buffer.updating) return;
+    try {
+      const { buffered } = buffer;
+      if (buffered.length) {
+        const end = buffered.end(buffered.length - 1);
+        if (end - video.currentTime > BEHIND || video.currentTime < buffered.start(buffered.length - 1)) video.currentTime = Math.max(end - 0.3, 0);
+        if (video.paused) video.play().catch(() => {});
+        if (video.currentTime > 0 && !video.seeking) this.wait.hidden = true;
+        if (buffered.start(0) < end - 30) { buffer.remove(0, end - 10); return; }
+      }
+      const next = this.pieces.shift();
+      if (next) buffer.appendBuffer(next);
+    } catch { this.fallBack(); }
+  }
+
   told(message) {
+    if (message.type === "init") this.begin(message.codec);
     if (message.type !== "state") return;
     const figure = (name, text) => { this.element.querySelector(`[data-figure=${name}]`).textContent = text; };
     const state = this.element.querySelector(".state");

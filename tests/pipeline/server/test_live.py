@@ -12,13 +12,11 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import pytest
-from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from relaytrack.pipeline.server.live.fragments import FragmentEncoder
 from relaytrack.pipeline.server.live.hub import Packet, Viewer
-from tests.support.sites import Served, served
+from tests.support.sites import Served, served, socket_refusal
 from tests.support.world import picture, wait_for
 
 
@@ -88,8 +86,8 @@ def test_nothing_is_encoded_while_nobody_looks(tmp_path: Path) -> None:
 
 
 def test_an_unknown_camera_has_no_pictures(site: Served) -> None:
-    with pytest.raises(InvalidStatus):
-        look(site, "none")
+    assert socket_refusal(site, "/api/v1/cameras/none/live") == 403
+    assert socket_refusal(site, "/api/v1/cameras/door/live?codec=av1") == 403
 
 
 def test_a_viewer_who_never_reads_holds_nobody_up(tmp_path: Path) -> None:

@@ -1,0 +1,400 @@
+"""Each attack that the server says it withstands, tried over real connections."""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.config.schema import ServerConfig
+from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.server.access.accounts import Accounts
+from relaytrack.pipeline.server.access.addresses import check_address
+from relaytrack.pipeline.server.access.guard import PUBLIC
+from relaytrack.pipeline.server.access.limiter import Limiter
+from relaytrack.pipeline.server.access.uploads import decode_picture
+from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.serving import bind, check_exposure
+from tests.support.sites import Served, log_in, served, socket_refusal
+
+USERS = {"root": "admin", "olga": "operator", "vera": "viewer"}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A site with an admin, an operator and a viewer."""
+    with served(tmp_path_factory.mktemp("guarded"), users=USERS) as running:
+        yield running
+
+
+# who reaches it
+
+
+def test_other_hosts_need_a_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
+        with pytest.raises(ConfigError, match="relaytrack user add"):
+            check_exposure(ServerConfig(host=host), users=False)
+        check_exposure(ServerConfig(host=host), users=True)
+    for host in ("127.0.0.1", "::1", "localhost", "127.0.0.2"):
+        check_exposure(ServerConfig(host=host), users=False)
+    assert ServerConfig().host == "127.0.0.1"
+    assert main(["serve", "--host", "0.0.0.0", "--port", "0", "--dir", str(tmp_path / "site")]) == 2
+    assert "--host 0.0.0.0" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_one_line() -> None:
+    first = bind(ServerConfig(port=0))
+    first.listen()
+    with pytest.raises(ConfigError, match="another program listens there"):
+        bind(ServerConfig(port=first.getsockname()[1]))
+    first.close()
+
+
+def test_every_route_is_closed_to_strangers(guarded: Served) -> None:
+    seen = 0
+    for path, methods in _routes(guarded):
+        filled = path.replace("{name}", "door").replace("{identity}", "1").replace("{sighting}", "1")
+        filled = filled.replace("{number}", "1")
+        for method in methods - {"HEAD"}:
+            if path in PUBLIC:
+                continue
+            seen += 1
+            answer = guarded.http.request(method, filled)
+            assert answer.status_code == 401, (method, path)
+            page = guarded.http.request(method, filled, headers={"accept": "text/html"})
+            assert page.status_code in (401, 303), (method, path)
+    assert seen > 30
+    assert socket_refusal(guarded, "/api/v1/cameras/door/live") == 403
+
+
+def _routes(site: Served) -> list[tuple[str, set[str]]]:
+    """Every path with its methods, from the application itself."""
+    from relaytrack.pipeline.server.app import create_app
+
+    app = create_app(site.site)
+    found = {path: {method.upper() for method in about} for path, about in app.openapi()["paths"].items()}
+    plain = {"/", "/people", "/people/{identity}", "/events", "/cameras", "/cameras/{name}", "/system", "/docs"}
+    found |= {path: {"GET"} for path in (*plain, "/metrics", "/api/v1/openapi.json")}
+    return list(found.items())
+
+
+def test_roles_bound_what_one_may_do(guarded: Served) -> None:
+    attempts = [
+        ("POST", "/api/v1/cameras", {"url": "rtsp://127.0.0.1:9/x"}, "operator"),
+        ("PATCH", "/api/v1/cameras/door", {"max_fps": 5}, "operator"),
+        ("POST", "/api/v1/cameras/door/pause", None, "operator"),
+        ("DELETE", "/api/v1/cameras/nobody", None, "operator"),
+        ("POST", "/api/v1/cameras/test", {"url": "rtsp://127.0.0.1:9/x"}, "operator"),
+        ("PATCH", "/api/v1/people/1", {"name": "x"}, "operator"),
+        ("DELETE", "/api/v1/people/1", None, "admin"),
+        ("PUT", "/api/v1/users/eve", {"password": "0123456789", "role": "admin"}, "admin"),
+        ("DELETE", "/api/v1/users/root", None, "admin"),
+        ("POST", "/api/v1/tokens", {"role": "admin"}, "admin"),
+        ("GET", "/api/v1/config", None, "admin"),
+        ("GET", "/api/v1/audit", None, "admin"),
+        ("GET", "/api/v1/users", None, "admin"),
+    ]
+    for name, allowed in (("vera", ()), ("olga", ("operator",))):
+        with log_in(guarded, name) as client:
+            for method, path, content, role in attempts:
+                if role not in allowed:
+                    answer = client.request(method, path, json=content)
+                    assert answer.status_code == 403, (name, method, path, answer.text)
+            assert client.get("/api/v1/cameras").status_code == 200
+
+
+# logging in
+
+
+def test_passwords_are_argon2_and_the_file_is_private(guarded: Served) -> None:
+    path = guarded.site.folder / "accounts.json"
+    text = path.read_text()
+    assert "-password" not in text
+    assert all(user["hash"].startswith("$argon2id$") for user in json.loads(text)["users"])
+    assert path.stat().st_mode & 0o077 == 0
+    assert (guarded.site.folder / "site.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_the_session_cookie_is_kept_from_scripts_and_other_sites(guarded: Served) -> None:
+    answer = httpx.post(f"{guarded.url}/login", data={"name": "vera", "password": "vera-password"})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "secure" not in cookie, "plain http on this computer"
+
+
+def test_behind_tls_the_cookie_is_secure(tmp_path: Path) -> None:
+    with served(tmp_path, users={"root": "admin"}, settings={"trusted_proxies": ["127.0.0.1"]}) as site:
+        form = {"name": "root", "password": "root-password"}
+        answer = site.http.post("/login", data=form, headers={"x-forwarded-proto": "https"})
+        assert "secure" in answer.headers["set-cookie"].lower()
+        assert "strict-transport-security" in answer.headers
+
+
+def test_forwarded_headers_of_strangers_do_not_count(guarded: Served) -> None:
+    form = {"name": "vera", "password": "vera-password"}
+    answer = httpx.post(f"{guarded.url}/login", data=form, headers={"x-forwarded-proto": "https"})
+    assert "secure" not in answer.headers["set-cookie"].lower()
+
+
+def test_guessing_passwords_is_stopped(tmp_path: Path) -> None:
+    with served(tmp_path, users=USERS) as site:
+        wrong = [site.http.post("/login", data={"name": "root", "password": f"guess {n}"}) for n in range(6)]
+        assert [answer.status_code for answer in wrong] == [401] * 5 + [429]
+        right = site.http.post("/login", data={"name": "root", "password": "root-password"})
+        assert right.status_code == 429, "also the right one has to wait now"
+        assert "set-cookie" not in right.headers
+        refused = [entry for entry in site.site.audit.recent() if entry["action"] == "log-in refused"]
+        assert len(refused) == 5
+
+
+def test_the_limit_counts_names_and_addresses_and_forgets() -> None:
+    now = [0.0]
+    limiter = Limiter(most=3, window=60, clock=lambda: now[0])
+    for _ in range(3):
+        limiter.failed("name a", "address 1")
+    assert limiter.wait("name a", "address 2") > 0
+    assert limiter.wait("name b", "address 1") > 0
+    assert limiter.wait("name b", "address 2") == 0
+    now[0] = 61
+    assert limiter.wait("name a", "address 1") == 0
+
+
+def test_logging_out_ends_the_session(guarded: Served) -> None:
+    with log_in(guarded, "vera") as client:
+        cookies = dict(client.cookies)
+        assert client.post("/api/v1/logout").status_code == 204
+    assert httpx.get(f"{guarded.url}/api/v1/cameras", cookies=cookies).status_code == 401
+
+
+def test_a_changed_password_ends_the_sessions(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path / "accounts.json")
+    accounts.set_user("root", "root-password", "admin")
+    secret, _ = accounts.open_session("root")
+    assert accounts.session(secret)
+    accounts.set_user("root", "another-password", "admin")
+    assert accounts.session(secret) is None
+    with pytest.raises(ConfigError, match="at least one user must be an admin"):
+        accounts.set_user("root", None, "viewer")
+    with pytest.raises(ConfigError, match="10 characters"):
+        accounts.set_user("eve", "short", "viewer")
+
+
+# tokens
+
+
+def test_tokens_are_hashed_scoped_and_revocable(guarded: Served) -> None:
+    with log_in(guarded, "root") as admin:
+        made = admin.post("/api/v1/tokens", json={"role": "viewer", "note": "grafana"}).json()
+        text = made["token"]
+        assert text not in (guarded.site.folder / "accounts.json").read_text()
+        assert "hash" not in admin.get("/api/v1/tokens").text
+        header = {"authorization": f"Bearer {text}"}
+        assert guarded.http.get("/metrics", headers=header).status_code == 200
+        assert guarded.http.post("/api/v1/cameras/door/pause", headers=header).status_code == 403
+        assert guarded.http.get("/metrics", headers={"authorization": "Bearer rt_guess"}).status_code == 401
+        assert admin.delete(f"/api/v1/tokens/{made['id']}").status_code == 204
+        assert guarded.http.get("/metrics", headers=header).status_code == 401
+
+
+def test_a_token_ends(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path / "accounts.json")
+    accounts.set_user("root", "root-password", "admin")
+    text, _ = accounts.add_token("root", "viewer", "", days=-1.0)
+    assert accounts.token(text) is None
+
+
+# other sites' pages
+
+
+def test_forged_requests_are_refused(guarded: Served) -> None:
+    with log_in(guarded, "root") as client:
+        token = client.headers.pop("x-csrf-token")
+        assert client.post("/api/v1/cameras/door/pause").status_code == 403
+        assert client.post("/api/v1/cameras/door/pause", headers={"x-csrf-token": "guess"}).status_code == 403
+        for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+            answer = client.post("/api/v1/cameras/door/pause", headers={"x-csrf-token": token, **headers})
+            assert answer.status_code == 403, headers
+        own = {"x-csrf-token": token, "origin": guarded.url}
+        assert client.post("/api/v1/cameras/door/resume", headers=own).status_code == 200
+
+
+def test_another_page_cannot_use_the_site_of_this_computer(site: Served) -> None:
+    for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+        assert site.http.post("/api/v1/cameras/door/pause", headers=headers).status_code == 403
+    assert socket_refusal(site, "/api/v1/cameras/door/live", Origin="https://evil.example") == 403
+    assert socket_refusal(site, "/api/v1/cameras/door/live", Origin=site.url) == 101
+
+
+def test_a_rebound_name_is_refused(site: Served) -> None:
+    answer = site.get("/api/v1/cameras", headers={"host": "evil.example"})
+    assert answer.status_code == 400
+    assert site.get("/api/v1/cameras", headers={"host": "localhost:8600"}).status_code == 200
+
+
+def test_pages_run_no_foreign_script(site: Served) -> None:
+    for path in ("/", "/login", "/api/v1/cameras", "/nothing", "/static/page.js"):
+        headers = site.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_names_are_shown_as_text(tmp_path: Path) -> None:
+    from tests.support.sites import settled
+
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        site.http.patch(f"/api/v1/people/{person}", json={"name": "<script>alert(1)</script>"})
+        zones = {"zones": {'"><img src=x onerror=alert(1)>': [[0, 0], [9, 0], [9, 9]]}}
+        assert site.http.patch("/api/v1/cameras/door", json=zones).status_code == 200
+        for path in ("/people", f"/people/{person}", "/cameras", "/cameras/door", "/events"):
+            text = site.get(path).text
+            assert "<script>alert" not in text
+            assert "<img src=x" not in text
+
+
+# what comes in
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "../../secret.mp4",
+        "http://10.0.0.1/admin",
+        "gopher://x/",
+        "concat:/etc/passwd|/etc/hosts",
+        "subfile,,start,0,end,9,,:/etc/passwd",
+        "rtsp://169.254.169.254/latest",
+        "rtsp://[::ffff:169.254.169.254]/",
+        "rtsp://0.0.0.0/",
+        "rtsp://224.0.0.1/",
+        "rtsp:///path",
+        "rtsp://${HOME}/",
+        "rtsp://host/\r\nDESCRIBE x",
+        "rtsp://***@10.0.0.5/",
+        "webcam:/dev/sda",
+        "RTSP-x://a/",
+    ],
+)
+def test_addresses_that_reach_where_they_should_not(site: Served, url: str) -> None:
+    for path in ("/api/v1/cameras", "/api/v1/cameras/test"):
+        answer = site.http.post(path, json={"url": url})
+        assert answer.status_code == 422
+        assert answer.json()["field"] == "url"
+    assert site.http.patch("/api/v1/cameras/door", json={"url": url}).status_code == 422
+
+
+def test_cameras_must_be_in_the_allowed_networks() -> None:
+    settings = ServerConfig(networks=("10.1.0.0/16", "fd00::/8"))
+    check_address("rtsp://10.1.2.3/x", settings)
+    check_address("rtsp://[fd00::5]/x", settings)
+    check_address("rtsp://cam/x", settings, look_up=lambda host: ["10.1.0.9"])
+    for url, found in (("rtsp://10.2.0.1/x", []), ("rtsp://cam/x", ["10.1.0.9", "8.8.8.8"]), ("rtsp://cam/x", [])):
+        with pytest.raises(ProblemError):
+            check_address(url, settings, look_up=lambda host, found=found: found)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../pages.py",
+        "/static/..%2f..%2fsite.py",
+        "/static/%2e%2e/pages.py",
+        "/api/v1/cameras/..%2f..%2fetc%2fpasswd/snapshot.jpg",
+        "/api/v1/pictures/..%2f1.jpg",
+        "/cameras/..%2f..%2fetc",
+    ],
+)
+def test_no_path_leads_to_the_file_system(site: Served, path: str) -> None:
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(site.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as raw:
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.split()[1] in (b"404", b"422")
+    assert b"import" not in answer
+
+
+def test_passwords_of_cameras_never_come_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "relaytrack")
+    secret = "Tr0ub4dor-secret"
+    with served(tmp_path) as site:
+        url = f"rtsp://me:{secret}@127.0.0.1:9/stream?token={secret}"
+        answers = [site.http.post("/api/v1/cameras", json={"url": url, "name": "hall"})]
+        answers.append(site.http.post("/api/v1/cameras", json={"url": url, "name": "hall"}))
+        answers.append(site.http.post("/api/v1/cameras/test", json={"url": url}))
+        answers.append(site.http.patch("/api/v1/cameras/hall", json={"max_fps": 5}))
+        reads = (
+            "api/v1/cameras",
+            "api/v1/config",
+            "api/v1/status",
+            "api/v1/audit",
+            "metrics",
+            "cameras",
+            "cameras/hall",
+        )
+        answers += [site.get(f"/{path}") for path in (*reads, "system", "")]
+        for answer in answers:
+            assert secret not in answer.text, answer.request.url
+        assert secret in site.file.read_text(), "the site's file has to keep it"
+        assert secret not in (site.site.folder / "audit.jsonl").read_text()
+    assert secret not in caplog.text
+
+
+def test_pictures_that_want_to_hurt() -> None:
+    def png(width: int, height: int) -> bytes:
+        def chunk(kind: bytes, content: bytes) -> bytes:
+            checked = kind + content
+            return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+        head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        data = zlib.compress(b"\0" * 100_000)
+        return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    for data in (b"", b"no picture", png(60_000, 60_000), png(4, 4), png(300, 300)[:60], svg, b"GIF89a" + b"\0" * 99):
+        with pytest.raises(ProblemError, match="picture"):
+            decode_picture(data)
+
+
+# what is written down
+
+
+def test_the_audit_log_tells_who_did_what(guarded: Served) -> None:
+    with log_in(guarded, "olga") as client:
+        client.post("/api/v1/cameras/door/pause")
+        client.post("/api/v1/cameras/door/resume")
+        client.get("/api/v1/events/export.jsonl")
+    lines = [json.loads(line) for line in (guarded.site.folder / "audit.jsonl").read_text().splitlines()]
+    done = [line["action"] for line in lines if line["user"] == "olga"]
+    assert done[-4:] == ["logged in", "camera paused", "camera resumed", "events exported"]
+
+
+def test_users_are_made_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import io
+
+    folder = ["--dir", str(tmp_path / "site")]
+    monkeypatch.setattr("sys.stdin", io.StringIO("a good password\n"))
+    assert main(["user", "add", "root", "--role", "admin", *folder]) == 0
+    assert main(["user", "list", *folder]) == 0
+    assert "root\tadmin" in capsys.readouterr().out
+    assert Accounts(tmp_path / "site" / "accounts.json").check("root", "a good password")
+    assert main(["user", "remove", "root", *folder]) == 2
+    assert "error" in capsys.readouterr().err
