@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -120,11 +121,22 @@ def serve(site: Site, listening: socket.socket, *, on_start: Callable[[], None] 
     Raises:
         RelayTrackError: the engine cannot start.
     """
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        """During the start; uvicorn has handlers of its own then, and raises the signal again when it has ended."""
+        ended.set()
+        site.stop()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         site.pipeline.start()  # before the page, so that what is wrong is said in one line
-        make_server(site, on_start=on_start).run(sockets=[listening])
+        if not ended.is_set():
+            make_server(site, on_start=on_start).run(sockets=[listening])
     finally:
         site.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 __all__ = ["address_of", "bind", "check_exposure", "is_local", "make_server", "serve"]

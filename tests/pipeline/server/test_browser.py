@@ -1,0 +1,153 @@
+"""The page in a real browser: moving pictures, adding a camera, drawing a zone, phone and dark."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.sites import Served, served
+
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """Debian's Chromium."""
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A site to look at."""
+    with served(tmp_path_factory.mktemp("shown"), fps=10.0) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: sync_api.Browser) -> Iterator[sync_api.Page]:
+    """A page in which no script fails and nothing is refused by the policy."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    context.close()
+    assert not wrong
+
+
+def pixels(shot: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "h264"])
+def test_the_page_shows_moving_video_with_boxes(shown: Served, page: sync_api.Page, codec: str) -> None:
+    page.goto(f"{shown.url}/?codec={codec}")
+    tile = page.locator(".tile .picture")
+    page.locator(".tile .wait").wait_for(state="hidden")
+    if codec == "h264" and page.locator(".tile video").is_hidden():
+        pytest.skip("this Chromium has no H.264")
+    first = pixels(tile.screenshot())
+    page.wait_for_timeout(1200)
+    second = pixels(tile.screenshot())
+    assert (np.abs(first - second).max(axis=2) > 60).sum() > 200, "the person has moved"
+    person = shown.get("/api/v1/tracks").json()["cameras"][0]["people"][0]["identity"]
+    color = next(one for one in shown.get("/api/v1/people").json()["people"] if one["identity"] == person)["color"]
+    box = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)])
+    assert (np.abs(second - box).max(axis=2) < 60).sum() > 100, "a box in the person's colour"
+    assert page.locator(".tile .state").inner_text() == "live"
+
+
+def test_a_camera_is_added_paused_and_removed(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path) as site:
+        page.goto(f"{site.url}/cameras")
+        page.locator("summary").click()
+        page.locator("#add input[name=url]").fill("/etc/passwd")
+        page.locator("#add button[type=submit]").click()
+        page.locator("#add .problem", has_text="files cannot be added").wait_for()
+        page.locator("#add input[name=url]").fill("rtsp://me:secret@127.0.0.1:9/x")
+        page.locator("#add input[name=name]").fill("hall")
+        page.locator("#add button[type=submit]").click()
+        row = page.locator("tr[data-camera=hall]")
+        row.wait_for()
+        assert "secret" not in page.content()
+        row.get_by_role("button", name="Pause").click()
+        row.get_by_role("button", name="Resume").wait_for()
+        page.on("dialog", lambda dialog: dialog.accept())
+        row.get_by_role("button", name="Remove").click()
+        row.wait_for(state="detached")
+        assert "hall" not in site.file.read_text()
+
+
+def test_a_zone_is_drawn_with_the_mouse_and_makes_events(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path) as site:
+        page.goto(f"{site.url}/cameras/door")
+        page.locator("[viewBox='0 0 160 120']").wait_for()
+        page.get_by_role("button", name="Zone").click()
+        box = page.locator(".stage img").bounding_box()
+        assert box is not None
+        corners = [(0.05, 0.3), (0.95, 0.3), (0.95, 0.97), (0.05, 0.97)]
+        for x, y in corners:
+            page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.on("dialog", lambda dialog: dialog.accept("mat"))
+        page.keyboard.press("Enter")
+        page.locator("#shapes li", has_text="mat").wait_for()
+        drawn = site.get("/api/v1/cameras/door").json()["zones"]["mat"]
+        wanted = [(160 * x, 120 * y) for x, y in corners]
+        assert np.abs(np.array(drawn) - np.array(wanted)).max() <= 2, "the picture's own pixels"
+        page.goto(f"{site.url}/events?kind=zone_enter")
+        page.locator("td", has_text="mat").first.wait_for()
+
+
+def test_people_come_up_by_themselves_and_can_be_named(shown: Served, page: sync_api.Page) -> None:
+    page.goto(f"{shown.url}/people")
+    page.locator(".card").first.click()
+    page.locator("form[data-name] input").fill("Ada")
+    page.locator("form[data-name] button").click()
+    page.locator("h1", has_text="Ada").wait_for()
+    page.goto(f"{shown.url}/people")
+    page.locator(".card", has_text="Ada").wait_for()
+
+
+def test_a_new_event_appears_without_reloading(shown: Served, page: sync_api.Page) -> None:
+    page.goto(f"{shown.url}/events")
+    page.wait_for_timeout(500)
+    shown.site.events.add([{"event": "enter", "time": 1.0, "camera": "attic", "track": 1, "identity": 1}])
+    page.locator("td", has_text="attic").first.wait_for()
+
+
+def test_a_phone_in_the_dark(shown: Served, browser: sync_api.Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page = context.new_page()
+    for path in ("/", "/people", "/events", "/cameras", "/cameras/door", "/system"):
+        page.goto(shown.url + path)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, path
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 16, 22)"
+        assert page.locator("nav a[aria-current=page]").is_visible()
+    context.close()
+
+
+def test_the_keyboard_reaches_everything(shown: Served, page: sync_api.Page) -> None:
+    page.goto(shown.url)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "picture":
+            break
+    page.keyboard.press("Enter")
+    assert "large" in (page.locator(".tile").get_attribute("class") or "")
+    page.keyboard.press("Escape")
+    assert "large" not in (page.locator(".tile").get_attribute("class") or "")
