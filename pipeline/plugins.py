@@ -25,6 +25,15 @@ if TYPE_CHECKING:  # they bring the networks' libraries
     from relaytrack.pipeline.tracking.tracker import Tracker
 
 Part = TypeVar("Part")
+_OURS = {
+    "sinks": {
+        "kafka": "relaytrack.pipeline.sinks.outgoing.kafka:PLUGIN",
+        "mqtt": "relaytrack.pipeline.sinks.outgoing.mqtt:PLUGIN",
+        "redis": "relaytrack.pipeline.sinks.outgoing.redis_stream:PLUGIN",
+        "webhook": "relaytrack.pipeline.sinks.outgoing.webhook:PLUGIN",
+    }
+}
+"""Parts of this package that are found the same way, so that their libraries are loaded only where they are used."""
 Kind = Literal["detectors", "trackers", "sinks", "embedders"]
 
 
@@ -82,7 +91,9 @@ def check(kind: Kind, where: str, name: str, options: Mapping[str, Any]) -> None
 
 @cache
 def _points(kind: Kind) -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"relaytrack.{kind}")}
+    group = f"relaytrack.{kind}"
+    ours = [EntryPoint(name, value, group) for name, value in _OURS.get(kind, {}).items()]
+    return {point.name: point for point in (*entry_points(group=group), *ours)}
 
 
 def _plugin(kind: Kind, name: str) -> Plugin[Any]:

@@ -31,6 +31,9 @@ def missing(feature: str) -> str | None:
         return None if done.returncode == 0 else "GStreamer's RTSP server (gir1.2-gst-rtsp-server-1.0) not found"
     if feature == "chromium":
         return None if shutil.which("chromium") else "chromium not found"
+    if feature in ("mosquitto", "redis"):
+        program = {"mosquitto": "mosquitto", "redis": "redis-server"}[feature]
+        return None if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") else f"{program} not found"
     if feature == "index":
         probe = [sys.executable, "-m", "pip", "index", "versions", "reid", "--pre", "--timeout", "5", "--retries", "0"]
         done = subprocess.run(probe, capture_output=True, timeout=60, check=False)

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from relaytrack.pipeline.config.renamed import with_new_names
-from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address, shown_key
+from relaytrack.pipeline.config.urls import plain_address, public_options, quoted, shown_address, shown_key
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
 from relaytrack.trackers import DeepSortParams, GroundPlane, IdentityParams
@@ -34,6 +34,7 @@ Point = tuple[float, float]
 FileName = Annotated[str, AfterValidator(plain_path)]
 DETECTORS = ("nanodet", "onnx", "torchvision", "ultralytics", "file")
 TRACKERS = ("deepsort", "classic")
+SINKS = ("kafka", "mqtt", "redis", "webhook")
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
 
@@ -219,10 +220,10 @@ class EmbedderConfig(Section):
 
 
 class SinkConfig(Section):
-    """A receiver of results that another package brings."""
+    """A receiver of results: `mqtt`, `webhook`, `redis` or `kafka` for events, or one that another package brings."""
 
     name: str = Field(min_length=1)
-    options: dict[str, Any] = Field(default={}, description="its settings")
+    options: dict[str, Any] = Field(default={}, repr=False, description="its settings")
     when_full: Literal["block", "drop_oldest"] | None = Field(
         default=None, description="while its queue is full; default: recordings wait, live cameras drop"
     )
@@ -233,7 +234,7 @@ class SinkConfig(Section):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        return _known_name("name", value, (), "relaytrack.sinks")
+        return _known_name("name", value, SINKS, "relaytrack.sinks")
 
 
 class OutputConfig(Section):
@@ -419,7 +420,9 @@ class Config(Section):
     tracker: Annotated[TrackerSettings, BeforeValidator(_tracker), _strictly(TrackerSettings)] = TrackerSettings()
     identities: Annotated[IdentityParams, _strictly(IdentityParams)] = IdentityParams()
     output: OutputConfig = OutputConfig()
-    sinks: tuple[SinkConfig, ...] = Field(default=(), description="receivers that other packages bring")
+    sinks: tuple[SinkConfig, ...] = Field(
+        default=(), description="further receivers: events to other programs, and what other packages bring"
+    )
     events: EventsConfig = EventsConfig()
     run: RunConfig = RunConfig()
     server: ServerConfig = ServerConfig()
@@ -451,6 +454,8 @@ class Config(Section):
         data: dict[str, Any] = self.model_dump(mode="json")
         for camera in data["cameras"]:
             camera["url"] = shown_address(camera["url"])
+        for part in (data["detector"], data["embedder"], data["tracker"], *data["sinks"]):
+            part["options"] = public_options(part["options"])
         return data
 
 

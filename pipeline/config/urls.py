@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
@@ -45,6 +47,7 @@ _SECRET_KEY = re.compile(
 _LOGIN_WITHOUT_SCHEME = re.compile(r"[^\s:]*:[^\s@].*@\S*", re.DOTALL)
 _LONGEST = 120  # letters of a value in a message
 _KEY = re.compile(r"[\w. -]{1,100}")
+_HIDDEN_OPTION = re.compile(r"auth|cred|header|key|login|pass|pw|secret|sig|token|user|usr", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -130,14 +133,42 @@ def expand_variables(url: str, camera: str) -> str:
     Raises:
         ConfigError: a variable is not set; the message names the camera and the variable.
     """
+    return fill_variables(url, f"camera {camera!r}", " in its url")
+
+
+def fill_variables(text: str, where: str, place: str = "") -> str:
+    """Fill `${NAME}` from the environment.
+
+    Args:
+        text: the text.
+        where: whose it is, for the message.
+        place: where in it the variable stands, for the message.
+
+    Raises:
+        ConfigError: a variable is not set; the message names it.
+    """
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
         if name not in os.environ:
-            raise ConfigError(f"camera {camera!r}: environment variable {name} in its url is not set")
+            raise ConfigError(f"{where}: environment variable {name}{place} is not set")
         return os.environ[name]
 
-    return _VARIABLE.sub(value, url)
+    return _VARIABLE.sub(value, text)
+
+
+def public_options(options: Any, key: str = "") -> Any:
+    """Options of a part as they may be shown: texts under a key that may be secret are hidden, addresses cut."""
+    if isinstance(options, Mapping):
+        inside = key if _HIDDEN_OPTION.search(key) else ""
+        return {name: public_options(value, inside or str(name)) for name, value in options.items()}
+    if isinstance(options, list | tuple):
+        return [public_options(value, key) for value in options]
+    if _HIDDEN_OPTION.search(key):
+        return None if options is None else HIDDEN
+    if isinstance(options, str):
+        return shown_address(options) if _SCHEME.match(options.strip()) else redact_url(options)
+    return options
 
 
 def _shown_tail(found: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.loading import load_config
-from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
+from relaytrack.pipeline.config.schema import CameraConfig, Config, InputConfig, RunConfig
 from relaytrack.pipeline.config.urls import ENCODE_HINT, MOUNT, expand_variables, redact_url, shown_address
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.sources import create_source
@@ -214,3 +214,22 @@ def test_variables_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert expand_variables("rtsp://u:${CAM_PASSWORD}@h/x", "door") == "rtsp://u:s3cret@h/x"
     with pytest.raises(ConfigError, match="camera 'door': environment variable NOT_SET_ANYWHERE"):
         expand_variables("rtsp://${NOT_SET_ANYWHERE}@h/x", "door")
+
+
+def test_options_of_sinks_are_shown_without_secrets() -> None:
+    options = {
+        "url": "https://bob:pa55word@host.example/hook/T0K3Nvalue?sig=s1gnature",
+        "secret": "k3yk3y",
+        "headers": {"Authorization": "Bearer b3arer", "X-Other": "0ther"},
+        "client": {"sasl.password": "s4sl", "sasl.username": "us3r", "acks": "all"},
+        "site": "shop",
+        "batch": 5,
+        "user": "us3r",
+        "servers": ["redis://:pa55word@cache.example:6379/0"],
+    }
+    config = Config.model_validate({"cameras": ["a.mp4"], "sinks": [{"name": "webhook", "options": options}]})
+    shown = str(config.public()) + repr(config)
+    for secret in ("pa55", "T0K3N", "s1gn", "k3y", "b3arer", "0ther", "s4sl", "us3r"):
+        assert secret not in shown
+    found = config.public()["sinks"][0]["options"]
+    assert (found["site"], found["batch"], found["client"]["acks"]) == ("shop", 5, "all")
