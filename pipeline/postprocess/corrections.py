@@ -17,13 +17,14 @@ from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.finalize import finalize
-from relaytrack.pipeline.postprocess.redraw import discard, forgotten_path, mot_table, redraw, replace
+from relaytrack.pipeline.postprocess.redraw import discard, forgotten_path, redraw, replace
 from relaytrack.pipeline.postprocess.split_tracks import cut_tracks
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.embeddings import read_embeddings
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes, writing
 from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, write_rows
 from relaytrack.pipeline.sinks.crops import remove_pictures
 from relaytrack.pipeline.sinks.events import NAME as EVENTS
 from relaytrack.pipeline.sinks.events import OLD as OLD_EVENTS
@@ -213,7 +214,7 @@ def forget(run: Run, person: int, *, videos: Videos = "redraw", progress: Progre
     tracks = _tracks_of(run, person)
     keys = {(track.camera, track.track) for track in tracks}
     shown = sorted({track.camera for track in tracks})
-    texts = {camera.name: _without(run.folder, camera.name, keys, run.ids) for camera in run.config.cameras}
+    rows = {camera.name: _without(run.folder, camera.name, keys, run.ids) for camera in run.config.cameras}
     covers = {name: _cover_lines(run, name, keys) for name in shown}
     before = {name: _bytes(forgotten_path(run.folder, name)) for name in shown}
     ready: list[Path] = []
@@ -221,11 +222,11 @@ def forget(run: Run, person: int, *, videos: Videos = "redraw", progress: Progre
         for name in shown:
             write_bytes(forgotten_path(run.folder, name), _merged(before[name] or b"", covers[name]))
         if run.config.output.video and videos == "redraw":
-            pairs = {name: (text[2], text[1]) for name, text in texts.items()}
+            pairs = {name: (parallel, shared) for name, (_, shared, parallel) in rows.items()}
             ready = redraw(run.config, shown, pairs, progress, threading.Event())
         for name in shown:
-            write_bytes(run.folder / "tracks" / f"{name}.txt", texts[name][0])
-            write_bytes(run.folder / "global" / f"{name}.txt", texts[name][1])
+            write_rows(run.folder, "tracks", name, rows[name][0])
+            write_rows(run.folder, "global", name, rows[name][1])
     except BaseException:
         discard(ready)
         for name, content in before.items():
@@ -245,43 +246,36 @@ def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _without(folder: Path, camera: str, keys: set[TrackKey], ids: Mapping[TrackKey, int]) -> tuple[bytes, bytes, bytes]:
-    """The lines of `tracks/` and of `global/` without some tracks, and the track lines parallel to the latter."""
-    own = (folder / "tracks" / f"{camera}.txt").read_bytes().splitlines(keepends=True)
-    kept = [line for line in own if (camera, int(line.split(b",", 2)[1])) not in keys]
-    tracks_of: dict[tuple[bytes, bytes], bytes] = {}
-    for line in kept:
-        frame, _, rest = line.split(b",", 2)
-        tracks_of[frame, rest] = line
+def _without(
+    folder: Path, camera: str, keys: set[TrackKey], ids: Mapping[TrackKey, int]
+) -> tuple[TrackRows, TrackRows, TrackRows]:
+    """The rows of `tracks/` and of `global/` without some tracks, and the track rows parallel to the latter."""
+    own = read_rows(folder, "tracks", camera)
+    kept = own.pick(np.array([(camera, track) not in keys for track in own.ids.tolist()], bool))
+    track_of = dict(zip(row_keys(kept), range(len(kept)), strict=True))
     gone = {ids[key] for key in keys}
-    shared = (folder / "global" / f"{camera}.txt").read_bytes().splitlines(keepends=True)
-    final, parallel = [], []
-    for line in shared:
-        frame, identity, rest = line.split(b",", 2)
-        if int(identity) not in gone and (frame, rest) in tracks_of:
-            final.append(line)
-            parallel.append(tracks_of[frame, rest])
-    return b"".join(kept), b"".join(final), b"".join(parallel)
+    shared = read_rows(folder, "global", camera)
+    places = [
+        (row, track_of[key])
+        for row, (key, identity) in enumerate(zip(row_keys(shared), shared.ids.tolist(), strict=True))
+        if identity not in gone and key in track_of
+    ]
+    return kept, shared.pick([row for row, _ in places]), kept.pick([row for _, row in places])
 
 
 def _cover_lines(run: Run, camera: str, keys: set[TrackKey]) -> Floats:
     """Rows (frame, x1, y1, x2, y2) that cover a person in every frame, gaps bridged, in pixels of the image."""
-    table = mot_table((run.folder / "tracks" / f"{camera}.txt").read_bytes())
+    lines = read_rows(run.folder, "tracks", camera)
     record = run.data.cameras[camera]
     rate = _frame_rate(record)
     roi = next((found.roi for found in run.config.cameras if found.name == camera), None)
     origin = np.array((*roi[:2], *roi[:2]) if roi else (0, 0, 0, 0), np.float64)
     covers = []
     for _, track in sorted(key for key in keys if key[0] == camera):
-        rows = table[table[:, 1] == track]
-        if not len(rows):
-            continue
-        boxes = rows[:, 2:6].copy()
-        boxes[:, 2:] += boxes[:, :2]
-        boxes -= origin
-        covers.append(
-            _bridged(rows[:, 0].astype(int), boxes, max(1, round(_GAP * rate)), max(1, round(_AROUND * rate)))
-        )
+        rows = lines.pick(lines.ids == track)
+        if len(rows):
+            gap, around = max(1, round(_GAP * rate)), max(1, round(_AROUND * rate))
+            covers.append(_bridged(rows.frames, rows.xyxy - origin, gap, around))
     found: Floats = np.concatenate(covers).astype(np.float32) if covers else np.zeros((0, 5), np.float32)
     return found
 

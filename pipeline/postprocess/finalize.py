@@ -17,11 +17,10 @@ import numpy as np
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.postprocess.redraw import discard, make_seekable, redraw, replace
-from relaytrack.pipeline.records import Floats, Ints
-from relaytrack.pipeline.results.folder import write_bytes, writing
+from relaytrack.pipeline.records import Ints
+from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, same_rows, write_rows
 from relaytrack.pipeline.sinks.events import append_revisions
 from relaytrack.pipeline.sinks.identities import NAME, read_identities, write_identities
-from relaytrack.pipeline.sinks.mot import mot_line
 from relaytrack.pipeline.tracking.backfill import Earlier, EarlierBoxes
 from relaytrack.trackers.heads import mend_heads
 
@@ -61,20 +60,20 @@ def finalize(
     stop = stop or threading.Event()
     folder = config.output.folder
     names = [camera.name for camera in config.cameras]
-    texts = {name: _final_text(folder, name, final_ids, (earlier or {}).get(name)) for name in names}
-    changed = [name for name in names if texts[name].identities != _read(folder / "global" / f"{name}.txt")]
+    final = {name: _final_rows(folder, name, final_ids, (earlier or {}).get(name)) for name in names}
+    changed = [name for name in names if not same_rows(folder, "global", name, final[name].identities)]
     videos: list[Path] = []
     try:
         if config.output.video:
             if changed:
-                pairs = {name: text.pairs for name, text in texts.items()}
+                pairs = {name: (rows.drawn, rows.identities) for name, rows in final.items()}
                 videos = redraw(config, changed, pairs, progress, stop)
             videos += make_seekable(folder, (*names, "mosaic"), videos, stop)
         if stop.is_set():
             return False
         for name in changed:
-            write_bytes(folder / "tracks" / f"{name}.txt", texts[name].tracks)
-            write_bytes(folder / "global" / f"{name}.txt", texts[name].identities)
+            write_rows(folder, "tracks", name, final[name].tracks)
+            write_rows(folder, "global", name, final[name].identities)
         replace(videos)
         regroup(folder, final_ids, kind)
     finally:
@@ -103,85 +102,74 @@ def regroup(folder: Path, final_ids: FinalIds, kind: Literal["final", "manual"] 
     append_revisions(folder, changes, max((track.last for track, _ in final), default=0.0), kind)
 
 
-def _read(path: Path) -> bytes:
-    with writing(path, "read"):
-        return path.read_bytes()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Final:
+    """The final lines of one camera, in the order of frames.
+
+    Attributes:
+        tracks: of `tracks/`.
+        drawn: the rows of `tracks/` that stand in `global/`, too; parallel to `identities`.
+        identities: of `global/`.
+    """
+
+    tracks: TrackRows
+    drawn: TrackRows
+    identities: TrackRows
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """The final lines of one camera, in the order of frames: `tracks/` and `global/`, and both in parallel."""
+def _identities(folder: Path, camera: str, own: TrackRows, final_ids: FinalIds) -> Ints:
+    """The final identity of every row of `tracks/`; those that are not known keep their provisional one.
 
-    tracks: bytes
-    identities: bytes
-    pairs: tuple[bytes, bytes]
-
-
-def _drawn(own: list[bytes], camera: str, final_ids: FinalIds) -> list[bytes]:
-    """The lines `own` with identities, as far as these are known."""
-    lines = []
-    for line in own:
-        frame, track, rest = line.split(b",", 2)
-        identity = final_ids.get((camera, int(track)))
-        if identity is not None:
-            lines.append(b"%s,%d,%s" % (frame, identity, rest))
-    return lines
+    Raises:
+        OutputError: `tracks/` and `global/` do not belong together.
+    """
+    known = np.array([final_ids.get((camera, track), 0) for track in own.ids.tolist()], np.int64)
+    provisional = read_rows(folder, "global", camera)
+    if len(provisional) == len(own):
+        return np.where(known > 0, known, provisional.ids)
+    if (known == 0).any():  # else earlier boxes were filled in already
+        raise OutputError(f"{folder}: tracks/{camera}.txt and global/{camera}.txt do not belong together")
+    return known
 
 
-def _mended(own: list[bytes], frames: Ints, ids: Ints, boxes: Floats) -> Ints:
-    """Track ids of boxes from before confirmation, set right by the confirmed ones, the lines `own`."""
-    if len(ids) == 0 or not own:
-        return ids
-    table = np.array([line.split(b",", 6)[:6] for line in own]).astype(np.float64)
-    confirmed = np.hstack([table[:, 2:4], table[:, 2:4] + table[:, 4:6]])
-    early = np.arange(len(table) + len(ids)) >= len(table)
-    joined = (
-        np.concatenate([table[:, 0].astype(np.int64), frames]),
-        np.concatenate([table[:, 1].astype(np.int64), ids]),
-    )
-    return mend_heads(*joined, np.concatenate([confirmed, boxes]), early)[len(table) :]
+def _mended(own: TrackRows, early: TrackRows) -> TrackRows:
+    """Boxes from before confirmation, their track ids set right by the confirmed ones."""
+    if not len(own) or not len(early):
+        return early
+    whole = TrackRows.joined([own, early])
+    is_early = np.arange(len(whole)) >= len(own)
+    return early.named(mend_heads(whole.frames, whole.ids, whole.xyxy, is_early)[len(own) :])
 
 
-def _final_text(folder: Path, camera: str, final_ids: FinalIds, earlier: EarlierBoxes | None) -> _Text:
+def _final_rows(folder: Path, camera: str, final_ids: FinalIds, earlier: EarlierBoxes | None) -> _Final:
     """The lines of `tracks/<camera>.txt` with final identities, earlier boxes filled in.
 
     In `global/` an identity stands at most once in a frame: of two tracks found to be one person the surer box
     stays, and an earlier box enters only where its identity is not in that frame already.
+
+    Raises:
+        OutputError: the lines cannot be read or do not belong together.
     """
-    own = _read(folder / "tracks" / f"{camera}.txt").splitlines(keepends=True)
-    drawn = _read(folder / "global" / f"{camera}.txt").splitlines(keepends=True)
-    if len(own) != len(drawn):  # earlier boxes were filled in already
-        drawn = _drawn(own, camera, final_ids)
-    if len(own) != len(drawn):
-        raise OutputError(f"{folder}: tracks/{camera}.txt and global/{camera}.txt do not belong together")
-    rows: list[tuple[int, bytes, bytes]] = []
-    taken: set[tuple[int, int]] = set()
-    tracks: list[tuple[int, bytes]] = []
-    best: dict[tuple[int, int], tuple[float, int]] = {}
-    for line, provisional in zip(own, drawn, strict=True):
-        frame, track, rest = line.split(b",", 2)
-        identity = final_ids.get((camera, int(track)), int(provisional.split(b",", 2)[1]))
-        tracks.append((int(frame), line))
-        score, twin = float(rest.split(b",")[4]), best.get((int(frame), identity))
-        row = (int(frame), line, b"%s,%d,%s" % (frame, identity, rest))
-        if twin is None:
-            best[int(frame), identity] = (score, len(rows))
-            rows.append(row)
-        elif score > twin[0]:  # two boxes of one person: the surer one stays
-            best[int(frame), identity] = (score, twin[1])
-            rows[twin[1]] = row
-    taken.update(best)
+    own = read_rows(folder, "tracks", camera)
+    ids = _identities(folder, camera, own, final_ids)
+    kept: list[int] = []
+    place: dict[tuple[int, int], int] = {}
+    for row, key in enumerate(zip(own.frames.tolist(), ids.tolist(), strict=True)):
+        if key not in place:
+            place[key] = len(kept)
+            kept.append(row)
+        elif own.scores[row] > own.scores[kept[place[key]]]:  # two boxes of one person: the surer one stays
+            kept[place[key]] = row
+    tracks = own
     if earlier is not None:
-        frames, ids, boxes, scores = earlier.rows()
-        ids = _mended(own, frames, ids, boxes)
-        for frame_number, track_id, box, score in zip(frames.tolist(), ids.tolist(), boxes, scores, strict=True):
-            line = mot_line(frame_number, track_id, box, float(score))
-            tracks.append((frame_number, line))
-            known = final_ids.get((camera, track_id))
-            if known is not None and (frame_number, known) not in taken:
-                taken.add((frame_number, known))
-                rows.append((frame_number, line, mot_line(frame_number, known, box, float(score))))
-    rows.sort(key=lambda row: row[0])
-    tracks.sort(key=lambda row: row[0])
-    pairs = (b"".join(row[1] for row in rows), b"".join(row[2] for row in rows))
-    return _Text(b"".join(line for _, line in tracks), pairs[1], pairs)
+        early = _mended(own, TrackRows.of(*earlier.rows()))
+        tracks = TrackRows.joined([own, early])
+        more = np.array([final_ids.get((camera, track), 0) for track in early.ids.tolist()], np.int64)
+        ids = np.concatenate([ids, more])
+        for row, key in enumerate(zip(early.frames.tolist(), more.tolist(), strict=True), len(own)):
+            if key[1] > 0 and key not in place:
+                place[key] = len(kept)
+                kept.append(row)
+    drawn, identities = tracks.pick(kept), tracks.pick(kept).named(ids[kept])
+    order = drawn.in_order()
+    return _Final(tracks.pick(tracks.in_order()), drawn.pick(order), identities.pick(order))

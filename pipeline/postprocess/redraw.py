@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Image, Ints, Step
@@ -23,6 +22,7 @@ from relaytrack.pipeline.render.encoder import Encoder, remux
 from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenBoxes
 from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.results.folder import PARTIAL, writing
+from relaytrack.pipeline.results.track_rows import TrackRows
 from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sinks.identities import read_identities, stored_colors
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
@@ -31,8 +31,8 @@ from relaytrack.pipeline.sources import create_source
 from relaytrack.pipeline.sources.base import LOG as SOURCES_LOG
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
-Pairs = Mapping[str, tuple[bytes, bytes]]
-"""Per camera, parallel MOT lines sorted by frame: with track ids and with identities."""
+Pairs = Mapping[str, tuple[TrackRows, TrackRows]]
+"""Per camera, parallel rows sorted by frame: with track ids and with identities."""
 
 
 def beside(path: Path) -> Path:
@@ -64,7 +64,7 @@ def forgotten_path(folder: Path, camera: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """The lines of one camera as arrays, sorted by frame, to look up frame by frame."""
+    """The lines of one camera, sorted by frame, to look up frame by frame."""
 
     frames: Ints
     ids: Ints
@@ -73,18 +73,10 @@ class _Book:
     scores: Floats
 
     @staticmethod
-    def of(own: bytes, final: bytes) -> _Book:
-        """Read the text of `tracks/` and `global/`, whose lines are parallel."""
-        table = mot_table(own)
-        boxes = table[:, 2:6].copy()
-        boxes[:, 2:] += boxes[:, :2]
-        return _Book(
-            table[:, 0].astype(np.int64),
-            table[:, 1].astype(np.int64),
-            mot_table(final)[:, 1].astype(np.int64),
-            boxes.astype(np.float32),
-            table[:, 6].astype(np.float32),
-        )
+    def of(own: TrackRows, final: TrackRows) -> _Book:
+        """Take the parallel rows of `tracks/` and `global/`."""
+        boxes, scores = own.xyxy.astype(np.float32), own.scores.astype(np.float32)
+        return _Book(own.frames, own.ids, final.ids, boxes, scores)
 
     def page(self, frame: Frame) -> FrameTracks:
         """What the lines say of a frame, boxes in pixels of its image."""
@@ -92,12 +84,6 @@ class _Book:
         rows = slice(int(first), int(end))
         boxes = self.xyxy[rows] - np.array((*frame.origin, *frame.origin), np.float32)
         return FrameTracks(frame.info, self.ids[rows], self.global_ids[rows], boxes, self.scores[rows])
-
-
-def mot_table(text: bytes) -> NDArray[np.float64]:
-    """MOT lines as an array (N, 10)."""
-    values = np.array(text.replace(b"\n", b",").split(b",")[:-1], dtype=np.float64)
-    return values.reshape(-1, 10)
 
 
 def redraw(
@@ -112,7 +98,7 @@ def redraw(
     Args:
         config: the run's configuration.
         changed: the cameras to draw.
-        pairs: the text of every camera.
+        pairs: the rows of every camera.
         progress: told the share that is done, 0..1.
         stop: set to give up.
 

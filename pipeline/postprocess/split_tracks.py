@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from relaytrack.pipeline.results.folder import write_bytes, writing
+import numpy as np
+
 from relaytrack.pipeline.results.run_data import RunData
+from relaytrack.pipeline.results.track_rows import read_rows, write_rows
 from relaytrack.pipeline.sinks.identities import CameraRecord, TrackRecord, write_identities
 
 TrackKey = tuple[str, int]
@@ -61,20 +63,11 @@ def frame_at(record: CameraRecord, time: float) -> int:
 
 def _lines_cut(folder: Path, record: CameraRecord, track: TrackRecord, number: int, time: float) -> tuple[int, int]:
     """Rename a track's later lines; how many lines each part has."""
-    path = folder / "tracks" / f"{track.camera}.txt"
-    with writing(path, "read"):
-        lines = path.read_bytes().splitlines(keepends=True)
-    begin, counts = frame_at(record, time), [0, 0]
-    for row, line in enumerate(lines):
-        frame, own, rest = line.split(b",", 2)
-        if int(own) != track.track:
-            continue
-        late = int(frame) >= begin
-        counts[late] += 1
-        if late:
-            lines[row] = b"%s,%d,%s" % (frame, number, rest)
-    write_bytes(path, b"".join(lines))
-    return counts[0], counts[1]
+    rows = read_rows(folder, "tracks", track.camera)
+    mine = rows.ids == track.track
+    late = mine & (rows.frames >= frame_at(record, time))
+    write_rows(folder, "tracks", track.camera, rows.named(np.where(late, number, rows.ids)))
+    return int(np.count_nonzero(mine & ~late)), int(np.count_nonzero(late))
 
 
 def _clipped(spans: Sequence[Sequence[float]], low: float | None, high: float | None) -> list[list[float]]:

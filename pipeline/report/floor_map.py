@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from relaytrack.pipeline.dates import by_start
 from relaytrack.pipeline.report.markup import Markup, join, tag
 from relaytrack.pipeline.results.run_data import RunData
+from relaytrack.pipeline.results.track_rows import TrackRows, read_rows_of
 
 _MOST_POINTS = 60_000
 _MOST_FILES = 36  # of a live run's segments, the latest
@@ -68,20 +69,16 @@ def _trails(data: RunData, camera: str, plane: Plane) -> list[tuple[int, NDArray
     single = data.folder / "global" / f"{camera}.txt"
     pieces = by_start((data.folder / "global" / camera).glob("*.txt"))
     paths = [single] if single.exists() else [path for _, path in pieces]
-    tables = [
-        np.loadtxt(path, delimiter=",", usecols=range(6), ndmin=2, max_rows=10 * _MOST_POINTS)
-        for path in paths[-_MOST_FILES:]
-        if path.stat().st_size
-    ]
-    if not tables:
+    tables = [read_rows_of(path, 10 * _MOST_POINTS) for path in paths[-_MOST_FILES:]]
+    if not any(tables):
         return []
-    table = np.concatenate(tables)
-    table = table[:: max(1, len(table) // _MOST_POINTS)]
-    feet = np.column_stack((table[:, 2] + table[:, 4] / 2, table[:, 3] + table[:, 5]))
+    rows = TrackRows.joined(tables)
+    rows = rows.pick(np.arange(0, len(rows), max(1, len(rows) // _MOST_POINTS)))
+    feet = np.column_stack((rows.xywh[:, 0] + rows.xywh[:, 2] / 2, rows.xywh[:, 1] + rows.xywh[:, 3]))
     metres = plane.project(feet)
     found = []
-    for identity in np.unique(table[:, 1]).astype(int).tolist():
-        points = metres[(table[:, 1] == identity) & np.isfinite(metres).all(axis=1)]
+    for identity in np.unique(rows.ids).tolist():
+        points = metres[(rows.ids == identity) & np.isfinite(metres).all(axis=1)]
         if len(points) < 2:
             continue
         cuts = np.flatnonzero(np.linalg.norm(np.diff(points, axis=0), axis=1) > _FAR) + 1

@@ -1,9 +1,4 @@
-"""`tracks/<camera>.txt` and `global/<camera>.txt`: MOTChallenge lines, written as frames go by.
-
-A line is `frame,id,x,y,w,h,conf,-1,-1,-1`: the 1-based number of the frame in its own source, the id, the box's
-top left corner and size in pixels of the source's full picture (a camera's region of interest does not move it;
-0 is the left edge of the first pixel), and the detection score.
-"""
+"""`tracks/<camera>.txt` and `global/<camera>.txt`, written as frames go by; see `pipeline.results.track_rows`."""
 
 from __future__ import annotations
 
@@ -14,17 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.records import Floats, FrameTracks, Step
+from relaytrack.pipeline.records import FrameTracks, Step
 from relaytrack.pipeline.results.text_file import TextFile
+from relaytrack.pipeline.results.track_rows import KINDS, TrackRows
 from relaytrack.pipeline.sinks.segments import Segments
-
-KINDS = ("tracks", "global")
-
-
-def mot_line(frame: int, identity: int, xyxy: Floats, score: float) -> bytes:
-    """One line with its line feed; `xyxy` (4,) in pixels of the source's full picture."""
-    x1, y1, x2, y2 = (float(value) for value in xyxy)
-    return b"%d,%d,%.2f,%.2f,%.2f,%.2f,%.3f,-1,-1,-1\n" % (frame, identity, x1, y1, x2 - x1, y2 - y1, score)
 
 
 def mot_lines(tracks: FrameTracks, ids: NDArray[np.int64]) -> bytes:
@@ -35,11 +23,7 @@ def mot_lines(tracks: FrameTracks, ids: NDArray[np.int64]) -> bytes:
         ids: (N,) which ids to write: the camera's own or the global ones.
     """
     boxes = tracks.xyxy + np.array([*tracks.frame.roi_origin, *tracks.frame.roi_origin], np.float32)
-    index = tracks.frame.index
-    return b"".join(
-        mot_line(index, identity, box, score)
-        for identity, box, score in zip(ids.tolist(), boxes, tracks.scores.tolist(), strict=True)
-    )
+    return TrackRows.of(np.full(len(ids), tracks.frame.index), ids, boxes, tracks.scores).text()
 
 
 class MotSink:
