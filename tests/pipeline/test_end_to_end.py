@@ -83,6 +83,8 @@ def test_identities_and_run_json_agree_with_the_text(joint: tuple[Path, Summary]
     assert "research only" in info["networks"]["embedder"]["licence"]
     assert "Market-1501" in info["networks"]["embedder"]["notice"]
     assert info["cameras"]["west"]["dropped"] == info["cameras"]["west"]["broken"] == 0
+    assert info["cameras"]["west"]["input_side"] == 416
+    assert 30 < info["cameras"]["west"]["smallest_person"] < 60
     assert {"detect", "embed", "track", "write"} <= set(info["stages"])
     assert info["config"]["run"]["max_seconds"] == SECONDS
 
