@@ -40,7 +40,6 @@ class DeepSortParams:
             stay, too.
         position_noise: standard deviation of position, process and measurement, over the height (paper: 1/20).
         velocity_noise: standard deviation that velocity gains per 1/30 s, over the height (paper: 1/160).
-        score_noise: 0..1, how much a high score lowers the measurement noise (NSA Kalman).
         steady_jitter: mean distance of detections from predictions, over the height, at which the measurement
             noise is the paper's; a steadier detector gets less, a shakier one more. 0: always the paper's.
         appearance_weight: weight of appearance against overlap in the first round.
@@ -83,7 +82,6 @@ class DeepSortParams:
     still_time: float = 10.0
     position_noise: float = 1 / 20
     velocity_noise: float = 1 / 160
-    score_noise: float = 0.0
     steady_jitter: float = 0.025
     appearance_weight: float = 1.0
     match_score: float = 0.15
@@ -141,7 +139,7 @@ _FLAGS = {"adapt_scores", "report_coasting"}
 _COUNTS = {"n_init", "budget", "max_tracks"}
 _POSITIVE = {"position_noise", "velocity_noise", "gate"}
 _SHARES = {
-    "score_noise", "match_iou", "low_iou", "new_track_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
+    "match_iou", "low_iou", "new_track_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
 }  # fmt: skip
 _OPTIONAL = {"moving_track_thresh", "track_low_time"}
 _ANY_SIGN = {"match_score", "recover_appearance"}

@@ -176,7 +176,7 @@ class Tracks:
     def update(self, rows: Rows, found: Detections, picks: Rows, clock: float) -> None:
         """Correct the tracks `rows` by the detections `picks`."""
         scores = found.scores[picks]
-        self.motion.update(rows, found.xyah[picks], self._noise_scale(rows, found.xyah[picks], scores))
+        self.motion.update(rows, found.xyah[picks], self._noise_scale(rows, found.xyah[picks]))
         self.hits[rows] += 1
         self.seen[rows] = clock
         self.misses[rows] = 0
@@ -184,11 +184,9 @@ class Tracks:
         self.index[rows] = found.indices[picks]
         self.xyxy = boxes.to_xyxy(self.motion.position)
 
-    def _noise_scale(self, rows: Rows, measured: Floats, scores: Floats) -> Floats:
+    def _noise_scale(self, rows: Rows, measured: Floats) -> Floats:
         """(M,) factors of the measurement variance of detections that the tracks `rows` get."""
         noise = np.ones(len(rows))
-        if self._params.score_noise > 0:
-            noise -= self._params.score_noise * scores.clip(0.0, 0.95)
         if self._params.steady_jitter > 0:
             steady = where((self.misses[rows] == 1) & (self.hits[rows] > 3))
             x, y, _, height = self.motion.position[rows[steady]].T

@@ -22,7 +22,7 @@ SPREAD = 0.15
 SEED = 20261120
 # Shares close to 1: what is left to 1 is what matters.
 _FROM_ONE = {"feature_momentum"}
-_AT_MOST_ONE = {"match_iou", "low_iou", "new_track_iou", "occlusion_iou", "max_iou_distance", "score_noise"}
+_AT_MOST_ONE = {"match_iou", "low_iou", "new_track_iou", "occlusion_iou", "max_iou_distance"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Keys that have been renamed: the old name still works in this release, with a warning that names the new one."""
+"""Keys that have been renamed or removed: they still work in this release, with a warning.
+
+An old name sets the new key; a key that was removed is ignored.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,14 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 }
 """Section -> old key -> new key; `cameras` is a list of sections."""
 
+REMOVED: Mapping[str, Mapping[str, str]] = {
+    "tracker": {"score_noise": "it made no difference beyond noise"},
+}
+"""Section -> key that is ignored -> why it was removed."""
+
 
 class RenamedKeyWarning(FutureWarning):
-    """A configuration uses a key by its old name."""
+    """A configuration uses a key by its old name, or one that was removed."""
 
 
 def with_new_names(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,6 +51,8 @@ def with_new_names(raw: Mapping[str, Any]) -> dict[str, Any]:
     renamed = dict(raw)
     for section, names in RENAMED.items():
         value = renamed.get(section)
+        if isinstance(value, Mapping):
+            value = _without_removed(section, value)
         if isinstance(value, Mapping):
             renamed[section] = _section(section, value, names)
         elif isinstance(value, list | tuple):
@@ -60,3 +70,11 @@ def _section(where: str, value: Mapping[str, Any], names: Mapping[str, str]) -> 
         text = f"{where}.{old} is now called {where}.{names[old]}; the old name ends with the next release"
         warnings.warn(text, RenamedKeyWarning, stacklevel=2)
     return {names.get(key, key): entry for key, entry in value.items()}
+
+
+def _without_removed(section: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    gone = REMOVED.get(section, {})
+    for key in gone.keys() & value.keys():
+        text = f"{section}.{key} is ignored, and refused from the next release on: {gone[key]}"
+        warnings.warn(text, RenamedKeyWarning, stacklevel=2)
+    return {key: entry for key, entry in value.items() if key not in gone}

@@ -40,7 +40,6 @@ ROWS: dict[str, dict[str, Any]] = {
     "gain of 0.6 required": {"match_score": 0.6},
     "signs that stay taken for people": {"still_time": 1e9},
     "two hits never enough": {"early_doubt": 0.0},
-    "noise scaled by score (NSA)": {"score_noise": 0.8},
     "classic DeepSORT (2017)": {"classic": True},
 }
 

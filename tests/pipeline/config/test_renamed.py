@@ -36,6 +36,12 @@ def test_the_old_key_works_from_the_command_line_and_in_kept_runs() -> None:
     assert kept.cameras[1].roi == (1, 2, 30, 40)
 
 
+def test_a_removed_key_is_ignored_with_a_warning() -> None:
+    with pytest.warns(RenamedKeyWarning, match=r"tracker\.score_noise is ignored"):
+        config = load_config(data={"tracker": {"score_noise": 0.5, "max_age": 3.0}})
+    assert config.tracker.max_age == 3.0
+
+
 def test_both_names_of_one_key_are_refused() -> None:
     data = {"tracker": {"high_score": 0.5, "track_high_thresh": 0.5}}
     with pytest.raises(ConfigError, match=r"tracker\.high_score is the old name of tracker\.track_high_thresh"):
