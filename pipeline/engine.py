@@ -122,6 +122,7 @@ class Pipeline:
             raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
         self.config = config
         self.on_networks: Callable[[Perception], object] | None = None
+        self.wrap_identities: Callable[[IdentityService], IdentityService] | None = None
         self._progress = progress
         self._extra_sinks = list(sinks)
         self._given = given
@@ -378,6 +379,8 @@ class Pipeline:
         if self.on_networks:
             self.on_networks(perception)
         service = self._identities or build.create_identity_service(config, perception.embedder, planes)
+        if self.wrap_identities:
+            service = self.wrap_identities(service)
         self._closing.callback(service.close)
         self._run_clock = clock = self._clock or RunClock()
         events = EventWatch((), config.events) if config.events.enabled else None

@@ -87,6 +87,10 @@ class Pages:
             others = [other for other in list_people(site) if other["identity"] != identity]
             return show("person", caller, person=found, strip=strip_of(found["sightings"]), others=others)
 
+        @router.get("/search")
+        def search(site: TheSite, caller: Viewer) -> Response:
+            return show("search", caller, cameras=[one.name for one in site.pipeline.cameras])
+
         @router.get("/events")
         def events(
             site: TheSite,

@@ -18,6 +18,8 @@ from relaytrack.pipeline.sinks.crops import cut, jpeg
 
 _FLUSH = 1.0  # seconds between two writes
 _IDLE = 30.0  # seconds unseen after which a track leaves the memory
+_TOGETHER = 0.5  # seconds in one camera at once after which two are surely two
+_BY_HAND = 100_001  # the first number that is given by hand: the association never comes that far
 _BETTER = 1.15  # a new picture must be that much better
 
 
@@ -342,6 +344,69 @@ class People:
                 database.execute("UPDATE people SET name = ? WHERE identity = ?", (name, identity))
             if watched is not None:
                 database.execute("UPDATE people SET watched = ? WHERE identity = ?", (int(watched), identity))
+
+    def merged(self) -> dict[int, int]:
+        """Numbers that go by another one."""
+        return {row["old"]: row["new"] for row in self._store.rows("SELECT old, new FROM merged")}
+
+    def together(self, one: int, other: int) -> Sighting | None:
+        """A sighting of `one` in a camera that saw `other` at the same time: they cannot be one person."""
+        self.flush()
+        rows = self._store.rows(
+            """SELECT a.* FROM sightings a JOIN sightings b ON a.camera = b.camera AND a.id != b.id
+            WHERE a.identity = ? AND b.identity = ? AND min(a.last, b.last) - max(a.first, b.first) > ? LIMIT 1""",
+            (one, other, _TOGETHER),
+        )
+        return _sighting(rows[0], None) if rows else None
+
+    def merge(self, keep: int, gone: int) -> None:
+        """Count everything of `gone` as of `keep`, whose name stays unless there is none."""
+        with self._changing:
+            self.flush()
+            for seen in self._tracks.values():
+                if seen.identity == gone:
+                    seen.identity = keep
+            with self._store.writing() as database:
+                database.execute("UPDATE sightings SET identity = ? WHERE identity = ?", (keep, gone))
+                database.execute(
+                    "UPDATE events SET identity = ?1, data = json_set(data, '$.identity', ?1) WHERE identity = ?2",
+                    (keep, gone),
+                )
+                database.execute("INSERT OR IGNORE INTO people (identity) VALUES (?)", (keep,))
+                database.execute(
+                    """UPDATE people SET name = coalesce((SELECT name FROM people WHERE identity = ?), '')
+                    WHERE identity = ? AND name = ''""",
+                    (gone, keep),
+                )
+                database.execute("DELETE FROM people WHERE identity = ?", (gone,))
+                database.execute("UPDATE merged SET new = ? WHERE new = ?", (keep, gone))
+                database.execute("DELETE FROM merged WHERE old = ?", (keep,))
+                database.execute("INSERT OR REPLACE INTO merged (old, new) VALUES (?, ?)", (gone, keep))
+
+    def split(self, identity: int, sightings: Sequence[int]) -> tuple[int, list[tuple[str, int]]]:
+        """Give some of a person's sightings a number of their own.
+
+        Returns:
+            The new number, and the (camera, track) of those that belong to this start.
+        """
+        with self._changing:
+            self.flush()
+            places = ",".join("?" * len(sightings))
+            with self._store.writing() as database:
+                row = database.execute("SELECT max(identity) FROM sightings").fetchone()
+                new = max(int(row[0] or 0) + 1, _BY_HAND)
+                database.execute(
+                    f"UPDATE sightings SET identity = ? WHERE identity = ? AND id IN ({places})",
+                    (new, identity, *sightings),
+                )
+                rows = database.execute(
+                    "SELECT run, camera, track FROM sightings WHERE identity = ?", (new,)
+                ).fetchall()
+            now = [(row[1], row[2]) for row in rows if row[0] == self._runs.get(row[1], self._run)]
+            for key in now:
+                if key in self._tracks:
+                    self._tracks[key].identity = new
+        return new, now
 
     def forget(self, identity: int) -> int:
         """Delete a person's sightings, pictures, looks, name and events; returns how many sightings there were.

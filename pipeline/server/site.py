@@ -14,11 +14,14 @@ from typing import Any
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.limiter import Limiter
+from relaytrack.pipeline.server.corrections import Corrections
 from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.live.hub import LiveHub
+from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.site_file import SiteFile
 from relaytrack.pipeline.server.store import SiteStore
@@ -36,6 +39,7 @@ class Site:
         file: the YAML file that changes are written to.
         pipeline: the engine.
         store, events, people, live: the site's memory and the receivers of the engine's steps.
+        corrections, looks: what operators say of identities; the networks for searching.
         accounts, logins, audit: who may do what.
         started: `time.monotonic()` of the start.
         changing: held while a camera or the file is changed.
@@ -48,6 +52,8 @@ class Site:
     events: EventLog
     people: People
     live: LiveHub
+    corrections: Corrections
+    looks: Looks
     accounts: Accounts
     logins: Limiter
     audit: AuditLog
@@ -103,6 +109,13 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
     people = People(store, retain=retain, on_return=returned)
     live = LiveHub()
     pipeline = make(running(config), until="stopped", sinks=[events, people, live], **parts)
+    corrections, looks = Corrections(people.merged()), Looks()
+    pipeline.wrap_identities = corrections.wrap
+
+    def networks(perception: Perception) -> None:
+        looks.perception = perception
+
+    pipeline.on_networks = networks
     return Site(
         config=config,
         file=file,
@@ -111,6 +124,8 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         events=events,
         people=people,
         live=live,
+        corrections=corrections,
+        looks=looks,
         accounts=Accounts(folder / "accounts.json", session_seconds=settings.session_hours * 3600),
         logins=Limiter(most=5, window=60.0),
         audit=AuditLog(folder / "audit.jsonl"),

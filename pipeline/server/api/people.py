@@ -25,6 +25,22 @@ class PersonChange(BaseModel):
     watched: bool | None = Field(default=None, description="an event `watched` when they come into view")
 
 
+class Merge(BaseModel):
+    """Who else this person is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    other: int = Field(description="the number that goes; all of theirs becomes this person's", ge=0, le=2**62)
+
+
+class Split(BaseModel):
+    """Which sightings are somebody else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sightings: list[Annotated[int, Field(ge=0, le=2**62)]] = Field(min_length=1, max_length=500)
+
+
 def list_people(site: Site, **conditions: Any) -> list[dict[str, Any]]:
     """People, those who are here first, then those seen last."""
     present = site.pipeline.status().present
@@ -71,6 +87,39 @@ def describe(site: TheSite, caller: Operator, identity: int, change: PersonChang
     site.audit.note(caller.name, "person described", identity=identity, **change.model_dump(exclude_none=True))
     site.people.describe(identity, name=change.name, watched=change.watched)
     return one_person(site, identity)
+
+
+@router.post("/{identity}/merge")
+def merge(site: TheSite, caller: Operator, identity: int, merge: Merge) -> dict[str, Any]:
+    """The other one is this person, too: boxes, events and lists follow, now and after a restart."""
+    if merge.other == identity:
+        raise ProblemError(422, "other: that is the same number", field="other")
+    find_person(site, identity)
+    find_person(site, merge.other)
+    seen = site.people.together(identity, merge.other)
+    if seen is not None:
+        raise ProblemError(
+            409, f"both were in camera {seen.camera} at the same time: they cannot be one person", field="other"
+        )
+    site.audit.note(caller.name, "people merged", identity=identity, other=merge.other)
+    site.corrections.merge(identity, merge.other)
+    site.people.merge(identity, merge.other)
+    return one_person(site, identity)
+
+
+@router.post("/{identity}/split")
+def split(site: TheSite, caller: Operator, identity: int, split: Split) -> dict[str, Any]:
+    """These sightings are somebody else, who gets a number of their own."""
+    find_person(site, identity)
+    own = {sighting.id for sighting in site.people.sightings(identity, limit=100_000)}
+    chosen = set(split.sightings)
+    if not chosen <= own or chosen == own:
+        detail = f"sightings: some, but not all, of those of person {identity}"
+        raise ProblemError(422, detail, field="sightings")
+    site.audit.note(caller.name, "person split", identity=identity, sightings=sorted(chosen))
+    new, tracks = site.people.split(identity, sorted(chosen))
+    site.corrections.separate(tracks, new)
+    return one_person(site, new)
 
 
 @router.delete("/{identity}", status_code=204)

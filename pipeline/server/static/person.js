@@ -13,3 +13,14 @@ document.querySelector("[data-forget]")?.addEventListener("click", () => {
   if (!confirm("Delete this person's pictures, sightings and events? This cannot be undone.")) return;
   attempt(async () => { await ask("DELETE", path); location.href = "/people"; });
 });
+document.querySelector("form[data-merge]")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(async () => { await ask("POST", `${path}/merge`, { other: Number(event.target.other.value) }); location.reload(); });
+});
+const split = document.querySelector("[data-split]");
+const chosen = () => [...document.querySelectorAll(".pick:checked")].map((box) => Number(box.value));
+document.addEventListener("change", (event) => { if (split && event.target.matches(".pick")) split.disabled = chosen().length === 0; });
+split?.addEventListener("click", () => attempt(async () => {
+  const other = await ask("POST", `${path}/split`, { sightings: chosen() });
+  location.href = `/people/${other.identity}`;
+}));

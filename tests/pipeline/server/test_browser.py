@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.sites import Served, served
+from tests.support.sites import Served, served, settled
+from tests.support.world import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -151,3 +152,23 @@ def test_the_keyboard_reaches_everything(shown: Served, page: sync_api.Page) -> 
     assert "large" in (page.locator(".tile").get_attribute("class") or "")
     page.keyboard.press("Escape")
     assert "large" not in (page.locator(".tile").get_attribute("class") or "")
+
+
+def test_a_person_is_found_by_a_picture_and_merged(tmp_path: Path, page: sync_api.Page) -> None:
+    file = tmp_path / "person.png"
+    Image.fromarray(picture(20)).save(file)
+    with served(tmp_path / "site") as site:
+        person = settled(site)["identity"]
+        with site.site.store.writing() as database:
+            database.execute(
+                """INSERT INTO sightings (run, camera, track, identity, first, last, frames, quality)
+                VALUES (1, 'gate', 5, 77, 100, 120, 9, 0.5)"""
+            )
+        page.goto(f"{site.url}/search")
+        page.locator("#drop input").set_input_files(file)
+        page.locator("#matches .card").first.click()
+        page.wait_for_url(f"**/people/{person}")
+        page.locator("form[data-merge] select").select_option("77")
+        page.locator("form[data-merge] button").click()
+        page.locator("dd", has_text="door, gate").wait_for()
+        assert site.get("/api/v1/people/77").status_code == 404

@@ -1,0 +1,65 @@
+"""`/api/v1/search`: sightings that look like the person of a picture, or like somebody who is known."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from relaytrack.pipeline.records import Floats
+from relaytrack.pipeline.server.access.uploads import decode_picture, read_body
+from relaytrack.pipeline.server.api.context import TheSite, Viewer, find_person
+from relaytrack.pipeline.server.descriptions import color_of
+from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.site import Site
+
+router = APIRouter(tags=["search"])
+Camera = Annotated[str | None, Query(max_length=64)]
+Moment = Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+def find_alike(site: Site, looks: Floats, *, besides: int | None = None, **conditions: Any) -> list[dict[str, Any]]:
+    """Sightings with their similarity (cosine, -1..1), best first."""
+    return [
+        {"similarity": similarity, "color": color_of(sighting.identity), **asdict(sighting)}
+        for similarity, sighting in site.people.search(looks, **conditions)
+        if sighting.identity != besides
+    ]
+
+
+@router.post("/search")
+async def search(
+    request: Request,
+    site: TheSite,
+    caller: Viewer,
+    camera: Camera = None,
+    since: Moment = None,
+    until: Moment = None,
+    limit: Limit = 24,
+) -> dict[str, Any]:
+    """Sightings that look like the person in a picture, which is the request's body (JPEG, PNG or WebP)."""
+    data = await read_body(request, round(site.config.server.upload_mb * 1e6))
+
+    def find() -> list[dict[str, Any]]:
+        picture = decode_picture(data)
+        site.audit.note(caller.name, "searched by picture", bytes=len(data), camera=camera)
+        return find_alike(site, site.looks.of(picture), camera=camera, since=since, until=until, limit=limit)
+
+    return {"matches": await run_in_threadpool(find)}
+
+
+@router.get("/people/{identity}/alike")
+def alike(
+    site: TheSite, caller: Viewer, identity: int, camera: Camera = None, since: Moment = None, limit: Limit = 24
+) -> dict[str, Any]:
+    """Sightings of others that look like a person."""
+    find_person(site, identity)
+    looks = site.people.looks(identity)
+    if looks is None:
+        raise ProblemError(409, f"there is no picture of person {identity} that could be compared")
+    site.audit.note(caller.name, "searched by person", identity=identity)
+    found = find_alike(site, looks, besides=identity, camera=camera, since=since, limit=limit + 50)
+    return {"matches": found[:limit]}

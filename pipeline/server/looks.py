@@ -1,0 +1,45 @@
+"""The looks of a person in a picture, by the run's own networks."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+
+from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.records import Floats, Frame, Image
+from relaytrack.pipeline.server.problems import ProblemError
+
+_LARGE = 0.03  # share of the picture that a person must fill to be the one who is meant
+
+
+class Looks:
+    """Describes the largest person of a picture; one picture at a time."""
+
+    def __init__(self) -> None:
+        self.perception: Perception | None = None
+        self._busy = threading.Lock()
+
+    def of(self, picture: Image) -> Floats:
+        """A unit vector (D,) of the person.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB. Where nobody is found, it is taken for a picture of one person that fills it.
+
+        Raises:
+            ProblemError: this run has no network for looks.
+        """
+        perception = self.perception
+        if perception is None or perception.embedder is None or perception.cropper is None:
+            raise ProblemError(503, "this run has no network that could compare looks")
+        height, width = picture.shape[:2]
+        with self._busy:
+            frame = Frame("search", 1, 0.0, picture, arrived=time.monotonic())
+            found = perception.perceive([frame])[0]
+            boxes, known = found.detections.xyxy, np.isfinite(found.embeddings).all(axis=1)
+            areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * known
+            if len(areas) and areas.max() > _LARGE * height * width:
+                return np.asarray(found.embeddings[int(areas.argmax())], np.float32)
+            whole = np.array([[0, 0, width, height]], np.float32)
+            return np.asarray(perception.embedder.embed(perception.cropper.crop([picture], [whole]))[0], np.float32)
