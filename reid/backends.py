@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from relaytrack.reid.checkpoint import INFO_KEY, WeightsInfo
-from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.errors import ReidError, WeightsError, first_line
 from relaytrack.reid.model import ReidModel
 
 
@@ -94,7 +94,7 @@ class OnnxBackend:
                 source if isinstance(source, bytes) else str(source), options, providers=[provider], enable_fallback=0
             )
         except Exception as error:  # onnxruntime's exceptions share no base class
-            raise WeightsError(f"cannot read the network {name}: {str(error).splitlines()[0]}") from error
+            raise WeightsError(f"cannot read the network {name}: {first_line(error)}") from error
         if provider not in self._session.get_providers():
             raise ReidError(f"onnxruntime cannot use {provider} here")
         self.provider = f"onnxruntime-{device.type}"

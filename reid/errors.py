@@ -25,3 +25,8 @@ class TrainingError(ReidError):
 
 class OutputError(ReidError):
     """A file or folder cannot be written."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's says, in one line; its kind where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

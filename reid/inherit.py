@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
 from relaytrack.reid.backbones.osnet_in import ContextGate, OmniScaleBlock, OSNetIN, SqueezeGate
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead, resized_pool
-from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.errors import WeightsError, first_line
 from relaytrack.reid.model import ReidModel
 
 _OPEN_LOGIT, _OPEN_SLOPE = 2.0, 0.05  # of a gate's last batch norm: nearly open, with a little of what it will see
@@ -70,7 +70,7 @@ class _Graph:
 
             proto = onnx.load(str(path))
         except Exception as error:
-            raise WeightsError(f"{path} is no readable ONNX file: {str(error).splitlines()[0]}") from error
+            raise WeightsError(f"{path} is no readable ONNX file: {first_line(error)}") from error
         self.values: dict[str, NDArray[Any]] = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
         self.nodes = list(proto.graph.node)
         self.users: dict[str, list[Any]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.errors import WeightsError, first_line
 
 
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -32,7 +32,7 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         data, beside = _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickle(path), {})
     except (OSError, ValueError, RuntimeError, EOFError, KeyError) as error:
-        raise WeightsError(f"cannot read weights from {path}: {_first_line(error)}") from error
+        raise WeightsError(f"cannot read weights from {path}: {first_line(error)}") from error
     for key in ("model", "state_dict"):
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
             beside = {str(name): value for name, value in data.items() if name != key}
@@ -60,8 +60,3 @@ def _read_pickle(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # torch's own text advises to read it unsafely
         raise ValueError("not a file of plain tensors") from error
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]

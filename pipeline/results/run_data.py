@@ -120,8 +120,10 @@ def load_run(folder: Path) -> RunData:
     if (folder / "run.json").exists():
         try:
             run = json.loads(read_text(folder / "run.json"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{folder / 'run.json'}: not JSON") from error
+        if not isinstance(run, dict):
+            raise InputError(f"{folder / 'run.json'}: not a file of this version of RelayTrack")
     return RunData(folder, known.cameras, people, run, known.clock_zero, IdentityColors(known.colors))
 
 

@@ -89,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         if importlib.util.find_spec("matplotlib") is None:
             raise ReidError("--accuracies draws with matplotlib: pip install 'relaytrack[train]'")
         check_target(args.plot)
+        _accuracies(args.accuracies)  # hours before they are drawn
     if args.threads:
         torch.set_num_threads(args.threads)
     if args.embedders:
@@ -148,21 +149,32 @@ def table(rows: list[BenchRow]) -> str:
     return "\n".join(lines)
 
 
-def _plot(rows: list[BenchRow], accuracies: Path, target: Path) -> None:
-    """Accuracy against the fastest time of each network; the line joins those that nothing beats in both."""
+def _accuracies(file: Path) -> dict[str, float]:
+    """Accuracies by BACKBONE/ATTENTION.
+
+    Raises:
+        ReidError: the file is not there or holds something else.
+    """
     import json
 
+    from relaytrack.reid.errors import ReidError
+
+    try:
+        values = json.loads(file.read_text(encoding="utf-8-sig"))
+        return {str(name): float(value) for name, value in values.items()}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise ReidError(f"{file} is not a JSON object of accuracies: {error}") from error
+
+
+def _plot(rows: list[BenchRow], accuracies: Path, target: Path) -> None:
+    """Accuracy against the fastest time of each network; the line joins those that nothing beats in both."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     from relaytrack.reid.errors import ReidError
     from relaytrack.reid.outputs import writing
 
-    try:
-        values = json.loads(accuracies.read_text(encoding="utf-8-sig"))
-        known = {str(name): float(value) for name, value in values.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ReidError(f"{accuracies} is not a JSON object of accuracies: {error}") from error
+    known = _accuracies(accuracies)
     best: dict[str, float] = {}
     for row in rows:
         name = f"{row.backbone}/{row.attention}"

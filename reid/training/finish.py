@@ -10,7 +10,7 @@ import torch
 
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
 from relaytrack.reid.datasets.base import Split
-from relaytrack.reid.errors import DatasetError, ReidError, WeightsError
+from relaytrack.reid.errors import DatasetError, ReidError, WeightsError, first_line
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
 from relaytrack.reid.evaluation.threshold import Calibration, calibrate
 from relaytrack.reid.model import ReidModel, build_model
@@ -95,7 +95,7 @@ def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig, int]:
     except FileNotFoundError as error:
         raise WeightsError(f"checkpoint not found: {path}") from error
     except Exception as error:  # torch raises many kinds for files that are something else
-        raise WeightsError(f"{path} is no training checkpoint: {str(error).splitlines()[0]}") from error
+        raise WeightsError(f"{path} is no training checkpoint: {first_line(error)}") from error
     return model.eval(), config, int(state["step"])
 
 

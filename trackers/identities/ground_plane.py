@@ -200,17 +200,23 @@ def rodrigues(vector: ArrayLike) -> Doubles:
     return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross, np.float64)
 
 
+_FARTHEST = 1e12  # pixels or metres
+
+
 def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     """The homography that carries at least four pixels (N, 2) to floor metres (N, 2), least squares.
 
     Normalised direct linear transform (Hartley and Zisserman, Multiple View Geometry, algorithm 4.2).
 
     Raises:
-        InputError: fewer than four pairs, or pairs that fix no homography (three in a line).
+        InputError: fewer than four pairs, a value that is not finite, or points that fix no homography (three in a
+            line).
     """
     source, target = np.asarray(pixels, np.float64), np.asarray(metres, np.float64)
     if source.ndim != 2 or source.shape[1] != 2 or source.shape != target.shape or len(source) < 4:
         raise InputError("ground plane: a homography needs at least four pairs of points")
+    if not (np.abs(source) < _FARTHEST).all() or not (np.abs(target) < _FARTHEST).all():
+        raise InputError("ground plane: a point that is not a number, or farther away than any place")
     centre_a, scale_a = _normaliser(source)
     centre_b, scale_b = _normaliser(target)
     a, b = (source - centre_a) * scale_a, (target - centre_b) * scale_b

@@ -42,6 +42,8 @@ def test_points_become_a_homography_and_a_picture(picture, tmp_path, capsys):
         (["--point", "1,2,3"], "x,y,X,Y"),
         (["--point", POINTS[0]], "four pairs"),
         (["--points", "nowhere.csv"], "nowhere.csv"),
+        (["--point", "nan,1,2,3", *(f"--point={point}" for point in POINTS)], "not a number"),
+        (["--point", "1e400,1,2,3", *(f"--point={point}" for point in POINTS)], "farther away"),
     ],
 )
 def test_bad_points_end_with_one_line(picture, words, message, capsys):
