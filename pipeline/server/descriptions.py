@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import redact_url, shown_address
 from relaytrack.pipeline.records import FrameTracks
 from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
@@ -26,7 +26,7 @@ def describe_camera(
 ) -> dict[str, Any]:
     """One camera: settings, state and figures."""
     settings = camera.model_dump(mode="json", exclude={"detections"})
-    settings["url"] = redact_url(camera.url)
+    settings["url"] = shown_address(camera.url)
     settings["ground"] = camera.ground is not None
     content: dict[str, Any] = {**settings, "revision": revision_of(camera), "viewers": viewers}
     if status is None:

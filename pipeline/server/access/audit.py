@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import redact_url, shown_address
 from relaytrack.pipeline.results.folder import open_private, writing
 
 
@@ -39,7 +39,10 @@ class AuditLog:
             OutputError: it cannot be written; then the action must not happen.
         """
         entry = {"date": datetime.now(UTC).isoformat(timespec="milliseconds"), "user": user, "action": action}
-        entry |= {key: redact_url(value) if isinstance(value, str) else value for key, value in details.items()}
+        hide = {"url": shown_address}
+        entry |= {
+            key: hide.get(key, redact_url)(value) if isinstance(value, str) else value for key, value in details.items()
+        }
         with self._writing:
             with writing(self._path), open_private(self._path, "ab") as file:
                 file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")

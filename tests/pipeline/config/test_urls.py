@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import CameraConfig, Config, InputConfig, RunConfig
 from relaytrack.pipeline.config.urls import ENCODE_HINT, MOUNT, expand_variables, redact_url, shown_address
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.server.descriptions import describe_camera
 from relaytrack.pipeline.sources import create_source
 
 PLACES = (
@@ -69,6 +71,9 @@ HARD = (
 )
 
 
+NOTHING_SEEN: Any = None  # of a camera that is being opened
+
+
 def leaks(password: str, shown: str, innocent: str) -> list[str]:
     """The pieces of `password` (three characters or more) in `shown` that are not in `innocent` as well."""
     pieces = {password[k : k + 3] for k in range(len(password) - 2)}
@@ -83,6 +88,8 @@ def shown_everywhere(address: str) -> str:
     with contextlib.suppress(ConfigError):
         config = load_config(data={"cameras": [address]})
         said += [str(config.public()), repr(config), config.cameras[0].name]
+        described = describe_camera(config.cameras[0], None, NOTHING_SEEN, 0)
+        said.append(str({key: value for key, value in described.items() if key != "revision"}))
     for data in (
         {"cameras": address},
         {"cameras": [{address: 1}]},
