@@ -31,12 +31,13 @@ $(STAMP): pyproject.toml setup.py
 
 # The tests' tools. torchvision must be of the same build as torch: where there is none for the CPU, both are the usual ones.
 $(TOOLS): $(STAMP)
-	@build=$$($(BIN)/python -c 'import torch; print(torch.__version__)'); \
-	case "$$build" in \
-	  *+cpu) $(PIP) install -qq -e '.[dev]' "torch==$$build" $(CPU_INDEX) && \
-	    $(BIN)/python -c 'import torchvision' 2>/dev/null || $(PIP) install --quiet -e '.[dev]' "torch!=$$build";; \
-	  *) $(PIP) install --quiet -e '.[dev]';; \
-	esac
+	@build=$$($(BIN)/python -c 'import torch; print(torch.__version__)'); vision=; \
+	case "$$build" in *+cpu) \
+	  vision=$$($(PIP) index versions torchvision $(CPU_INDEX) 2>/dev/null | grep -o '[0-9][0-9.]*+cpu' | head -n 1); \
+	  test -z "$$vision" || $(PIP) install -qq --no-deps "torchvision==$$vision" $(CPU_INDEX); \
+	  test -n "$$vision" || { echo "no torchvision for torch $$build here: the usual builds"; other="torch!=$$build"; };; \
+	esac; \
+	$(PIP) install --quiet -e '.[dev]' $$other
 	@touch $(TOOLS)
 
 demo: $(STAMP)
