@@ -11,12 +11,13 @@ from pathlib import Path
 
 from relaytrack.pipeline.dates import zone
 from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.report.cameras import cameras
 from relaytrack.pipeline.report.charts import count_charts, matrix_table, time_axis, timeline
 from relaytrack.pipeline.report.evidence import Ways, evidence
+from relaytrack.pipeline.report.filtering import controls, marks
 from relaytrack.pipeline.report.floor_map import Plane, floor_map
 from relaytrack.pipeline.report.links import chip, moment_link
 from relaytrack.pipeline.report.markup import Markup, join, tag
-from relaytrack.pipeline.report.still import stills
 from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.results.run_data import (
     Doubt,
@@ -63,7 +64,7 @@ def render(data: RunData, planes: Mapping[str, Plane]) -> str:
     stays = {identity: visits(identity, tracks) for identity, tracks in data.people.items()}
     ways = transitions(list(stays.values()))
     sections = [
-        ("cameras", "Cameras", _cameras(data, stays)),
+        ("cameras", "Cameras", cameras(data, stays)),
         ("doubts", "Doubtful", _doubtful(data, stays, ways)),
         ("people", "People", _people(data, stays)),
         ("timeline", "Time line", _timeline(data, stays)),
@@ -89,7 +90,7 @@ def render(data: RunData, planes: Mapping[str, Plane]) -> str:
         "body",
         _header(data),
         tag("nav", tag("div", [tag("a", title, href=f"#{name}") for name, title, _ in shown]), aria_label="Sections"),
-        _filter(data),
+        controls(data),
         tag("main", [tag("section", content, id=name) for name, _, content in shown]),
         tag("footer", _footer(data)),
         _player(),
@@ -141,53 +142,6 @@ def _header(data: RunData) -> Markup:
     )
 
 
-def _cameras(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup:
-    """One card per camera: a still of its scene, how long it ran and whom it saw."""
-    shown = stills(data)
-    cards = []
-    for camera, record in data.cameras.items():
-        people = sum(any(stay.camera == camera for stay in person) for person in stays.values())
-        facts = f"{people} {'person' if people == 1 else 'people'}, {record.frames:,} frames"
-        if record.first is not None and record.last is not None:
-            facts += f", {data.moment(record.first)} \N{EN DASH} {data.moment(record.last)}"
-        picture = None
-        if camera in shown:
-            moment, still = shown[camera]
-            source = "data:image/jpeg;base64," + base64.b64encode(still).decode()
-            image = tag("img", src=source, alt=f"{camera} at {data.moment(moment)}", loading="lazy")
-            picture = moment_link(data, camera, moment, image, class_="still")
-        title = tag("h3", camera, title=camera)
-        cards.append(tag("article", picture, title, tag("div", facts, class_="quiet"), class_="card camera"))
-    note = "What each camera looks at, in the moment when it saw most people at once."
-    if not shown:
-        note = "Which cameras there were; without videos there are no pictures of their scenes."
-    return join([tag("h2", "Cameras"), tag("p", note, class_="note"), tag("div", cards, class_="cameras")])
-
-
-def _filter(data: RunData) -> Markup:
-    """Controls that leave only some people or cameras on the page; the script shows them and does it."""
-    field = tag("input", type="search", placeholder="numbers", aria_label="Show these people only", autocomplete="off")
-    buttons = [
-        tag("button", camera, type="button", data_cam=number, aria_pressed="false", title=camera)
-        for number, camera in enumerate(data.cameras)
-    ]
-    return tag(
-        "div",
-        tag("label", "Only people ", field),
-        tag("span", "in ", buttons, role="group", aria_label="Cameras") if len(buttons) > 1 else None,
-        tag("output", aria_live="polite", class_="quiet"),
-        class_="filter",
-        hidden=True,
-    )
-
-
-def _marks(data: RunData, people: Sequence[int]) -> dict[str, object]:
-    """What the filter goes by: whom an element is about, and the numbers of the cameras that saw them."""
-    numbers = {camera: number for number, camera in enumerate(data.cameras)}
-    seen = {numbers[track.camera] for person in people for track in data.people[person] if track.camera in numbers}
-    return {"data_ids": " ".join(map(str, people)), "data_cams": " ".join(map(str, sorted(seen)))}
-
-
 def _doubtful(data: RunData, stays: Mapping[int, Sequence[Visit]], ways: Ways) -> Markup | None:
     found = doubts(data)
     if not found:
@@ -228,7 +182,7 @@ def _doubt(data: RunData, doubt: Doubt, reasons: Sequence[str]) -> Markup:
         tag("p", measure, class_="quiet"),
         [tag("p", reason, class_="why") for reason in reasons],
         class_="card doubt",
-        **_marks(data, people),
+        **marks(data, people),
     )
 
 
@@ -299,8 +253,8 @@ def _person(data: RunData, identity: int, stays: Sequence[Visit], pictures: int)
         tag("span", f"{data.moment(first)} \N{EN DASH} {data.moment(last)}", class_="quiet"),
     )
     strip = tag("div", figures, class_="strip", tabindex="0", role="group", aria_label=f"Pictures of person {identity}")
-    marks = _marks(data, [identity])
-    return tag("article", title, strip, class_="card person", id=f"person-{identity}", **marks)
+    about = marks(data, [identity])
+    return tag("article", title, strip, class_="card person", id=f"person-{identity}", **about)
 
 
 def _timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup:
