@@ -22,6 +22,7 @@ from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, CameraConfig, Config, as_camera
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.events.schema import Event
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.service import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
@@ -35,6 +36,7 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import mark_cameras, prepare_output
 from relaytrack.pipeline.results.run_info import RunInfo
 from relaytrack.pipeline.runtime.cameras import CameraDesk
+from relaytrack.pipeline.runtime.health import HealthWatch
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Present, RunState, Snapshot
 from relaytrack.pipeline.runtime.stage_thread import Worker
@@ -138,6 +140,7 @@ class Pipeline:
         self._thread: threading.Thread | None = None
         self._closing = ExitStack()
         self._present = Present()
+        self._health: HealthWatch | None = None
         self._ready = False  # all stages are there
         self.summary = Summary([camera.name for camera in config.cameras])
         self._live = until == "stopped" or any(
@@ -427,6 +430,8 @@ class Pipeline:
             self._host.add(sink)
         for camera in config.cameras:
             self._host.camera_added(camera)
+        if live:
+            self._health = HealthWatch(self._look, clock.now, self._tell if config.events.enabled else None, self._out)
         self._ready = True
 
     def _main(self) -> None:
@@ -459,6 +464,8 @@ class Pipeline:
         workers: tuple[Worker[Any, Any], ...] = (see, follow, write)
         if self._progress:
             self._progress.start("follow")
+        if self._health is not None:
+            self._health.start()
         try:
             for worker in workers:
                 worker.start()
@@ -475,6 +482,8 @@ class Pipeline:
         finally:
             for worker in workers:
                 worker.abandon()
+            if self._health is not None:
+                self._health.close()
             try:
                 self._host.close()
             finally:
@@ -521,6 +530,19 @@ class Pipeline:
             self._present.update(step)
             self._host.put(step, moment.raw)
         return step
+
+    def _look(self) -> Snapshot:
+        """The run at present, also noted for the progress line."""
+        snapshot = self.status()
+        for name, camera in snapshot.cameras.items():
+            if name in self.summary.cameras:
+                self.summary.cameras[name].dropped = camera.dropped
+        return snapshot
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        """Give events that belong to no frame to every receiver."""
+        with self._handing_on:
+            self._host.put(Step(self._present.time or 0.0, events=tuple(events)))
 
     def _camera_news(self, kind: Literal["added", "removed"], camera: CameraConfig) -> None:
         """Tell the receivers of a camera, in order with the steps."""

@@ -13,17 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.dates import shown
 from relaytrack.pipeline.engine import Progress
-from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.runtime.summary import CameraSummary, Summary
 
 _REFRESH = 0.2
 _PLAIN_EVERY = 10.0
 
 
-def console_progress(stream: TextIO) -> Progress:
-    """Return a live progress line on a terminal, and a line every ten seconds elsewhere."""
+def console_progress(stream: TextIO, *, dated: bool = False) -> Progress:
+    """Return a live progress line on a terminal, and a line every ten seconds elsewhere, with its date if wanted."""
     console = Console(file=stream)
-    return LiveProgress(console) if console.is_terminal else PlainProgress(stream)
+    return LiveProgress(console) if console.is_terminal else PlainProgress(stream, dated=dated)
 
 
 class _Line:
@@ -38,7 +39,10 @@ class _Line:
         before, counted = self._last
         passed = max(now - before, 1e-6)
         self._last = (now, frames)
-        rates = "  ".join(f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps" for name in frames)
+        rates = "  ".join(
+            f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps{_trouble(camera)}"
+            for name, camera in summary.cameras.items()
+        )
         last = max((camera.last_time or 0.0 for camera in summary.cameras.values()), default=0.0)
         return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {summary.identity_count}"
 
@@ -51,6 +55,12 @@ class _Line:
             f"(detector.image_size {sight.side})"
             for name, sight in seen.items()
         ]
+
+
+def _trouble(camera: CameraSummary) -> str:
+    """What a live camera's line says beside its rate."""
+    age = "" if camera.age is None else f" {1000 * camera.age:.0f} ms"
+    return f" ({camera.dropped} dropped{',' if age else ''}{age})" if camera.dropped else ""
 
 
 class LiveProgress:
@@ -93,8 +103,9 @@ class LiveProgress:
 class PlainProgress:
     """A line now and then, for logs."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, dated: bool = False) -> None:
         self._stream = stream
+        self._dated = dated
         self._line = _Line()
         self._shown = time.monotonic()
 
@@ -119,7 +130,7 @@ class PlainProgress:
         """Nothing to tidy up."""
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(f"{shown(time.time())} INFO {text}" if self._dated else text, file=self._stream, flush=True)
 
 
 def print_weights_licence(config: Config) -> None:

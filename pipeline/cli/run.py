@@ -100,11 +100,14 @@ def run_pipeline(config: Any) -> int:
     from relaytrack.pipeline.preflight import preflight
 
     preflight(config)  # before the seconds that the networks' libraries take
+    from relaytrack.pipeline.cli.log_lines import log_lines
     from relaytrack.pipeline.cli.progress import console_progress, print_summary, print_weights_licence
     from relaytrack.pipeline.engine import Pipeline
+    from relaytrack.pipeline.sources import is_live
 
     print_weights_licence(config)
-    pipeline = Pipeline(config, progress=console_progress(sys.stderr))
+    live = any(is_live(camera, config.run) for camera in config.cameras)
+    pipeline = Pipeline(config, progress=console_progress(sys.stderr, dated=live))
     received: list[int] = []
 
     def end(number: int, _: FrameType | None) -> None:
@@ -113,7 +116,8 @@ def run_pipeline(config: Any) -> int:
 
     before = {number: signal.signal(number, end) for number in _ending()}
     try:
-        summary = pipeline.run()
+        with log_lines(dated=live):
+            summary = pipeline.run()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -123,7 +127,6 @@ def run_pipeline(config: Any) -> int:
 
         reasons = [camera.error for camera in summary.cameras.values() if camera.error]
         raise SourceError("; ".join(reasons) or "no camera gave a picture in the time of the run")
-    live = any(camera.is_live_url for camera in config.cameras) or bool(config.run.live)
     return 128 + received[0] if received and not live else 0
 
 

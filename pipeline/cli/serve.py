@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         from relaytrack.pipeline.server.site_file import SiteFile
     except ModuleNotFoundError as error:
         raise ConfigError(f"serve needs {error.name}: pip install 'relaytrack[web]'") from None
+    from relaytrack.pipeline.cli.log_lines import log_lines
     from relaytrack.pipeline.cli.progress import print_weights_licence
 
     settings = config.server
@@ -72,5 +73,6 @@ def run(args: argparse.Namespace) -> int:
         raise
     address = address_of(listening, settings)
     print_weights_licence(config)
-    serve(site, listening, on_start=lambda: print(f"open {address}", file=sys.stderr, flush=True))
+    with log_lines(dated=True):
+        serve(site, listening, on_start=lambda: print(f"open {address}", file=sys.stderr, flush=True))
     return 0

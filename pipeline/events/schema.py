@@ -18,6 +18,11 @@ known at that moment. Only confirmed tracks make events.
 * `dwell`: a person has been in a zone for `events.dwell` seconds, once per stay. With `zone`, `seconds`.
 * `line_cross`: a person's feet have gone from clearly before a line to clearly beyond it. With `line`, `direction`,
   `forward`, `backward`.
+* `camera_lost`: a live camera gives no pictures any more; with the `reason`. Events about a camera have `track` and
+  `identity` 0.
+* `camera_back`: it gives pictures again; with the `seconds` without.
+* `overloaded`: a share `dropped` (0..1) of a live camera's frames was dropped in the last ten seconds, because there
+  was no time for them; with their `age` (seconds from picture to ids, 95th percentile). Told again every 5 minutes.
 
 `inside` counts the people who are in the zone now, `total` the stays so far. A line goes from its first point to
 its second; `forward` is from its left side to its right side, seen along it in the picture; `forward` and `backward`
@@ -111,6 +116,35 @@ class LineCrossEvent(_Event):
     backward: int = Field(ge=0)
 
 
+class _CameraEvent(_Event):
+    """About a camera, and nobody in it."""
+
+    track: Literal[0] = 0
+    identity: Literal[0] = 0
+
+
+class CameraLostEvent(_CameraEvent):
+    """A live camera gives no pictures any more."""
+
+    event: Literal["camera_lost"] = "camera_lost"
+    reason: str
+
+
+class CameraBackEvent(_CameraEvent):
+    """It gives pictures again."""
+
+    event: Literal["camera_back"] = "camera_back"
+    seconds: float = Field(ge=0)
+
+
+class OverloadedEvent(_CameraEvent):
+    """More frames come than there is time for."""
+
+    event: Literal["overloaded"] = "overloaded"
+    dropped: float = Field(ge=0, le=1)
+    age: float | None = None
+
+
 Event = Annotated[
     IdentityEvent
     | EnterEvent
@@ -119,10 +153,25 @@ Event = Annotated[
     | ZoneEnterEvent
     | ZoneLeaveEvent
     | DwellEvent
-    | LineCrossEvent,
+    | LineCrossEvent
+    | CameraLostEvent
+    | CameraBackEvent
+    | OverloadedEvent,
     Field(discriminator="event"),
 ]
-EVENT_TYPES = ("identity", "enter", "leave", "revised", "zone_enter", "zone_leave", "dwell", "line_cross")
+EVENT_TYPES = (
+    "identity",
+    "enter",
+    "leave",
+    "revised",
+    "zone_enter",
+    "zone_leave",
+    "dwell",
+    "line_cross",
+    "camera_lost",
+    "camera_back",
+    "overloaded",
+)
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 

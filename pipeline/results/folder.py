@@ -22,7 +22,7 @@ from relaytrack.trackers.textfile import read_text
 MARKER = ".relaytrack.json"
 PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
 
-_TOP = re.compile(r"(run|identities)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
+_TOP = re.compile(r"(run|identities|status)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
 _CROP = re.compile(r"[0-9]+-[0-9]+")
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 

@@ -39,6 +39,7 @@ class CameraSummary:
     tracks: int = 0
     left: int = 0  # identities of this camera that are counted only
     sight: Sight | None = None
+    age: float | None = None  # seconds from decoding to ids, of the last frame
 
 
 class Summary:
@@ -92,7 +93,8 @@ class Summary:
                 cameras.add(name)
                 self.identities[identity] = cameras
             if seen.frame.arrived:
-                self._ages.append(now - seen.frame.arrived)
+                camera.age = now - seen.frame.arrived
+                self._ages.append(camera.age)
         while len(self.identities) > self._keep:
             self._leave(self.identities.pop(next(iter(self.identities))))
 

@@ -71,8 +71,7 @@ class MqttSink(OutgoingSink):
             self._say(tracks.frame.camera, "state", "running")
             self._say(tracks.frame.camera, "people", str(len(tracks)))
         for event in step.events:
-            kind: str = event.event
-            if kind == "camera_lost":
+            if event.event == "camera_lost":
                 self._say(event.camera, "state", "lost")
                 self._say(event.camera, "people", "0")
         if self._client.stale:

@@ -1,0 +1,210 @@
+"""How a live run is doing, told while it runs: events about cameras, and `status.json`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from relaytrack.pipeline.errors import OutputError, RelayTrackError
+from relaytrack.pipeline.events.schema import CameraBackEvent, CameraLostEvent, Event, OverloadedEvent
+from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
+
+LOG = logging.getLogger("relaytrack.engine")
+NAME = "status.json"
+_LOOK = 1.0  # seconds between two looks
+_WRITE = 10.0  # seconds between two versions of status.json
+_WINDOW = 10.0  # seconds over which dropped frames are counted
+_OVERLOADED, _RELIEVED = 0.2, 0.1  # share of dropped frames that begins an overload, and that ends it
+_REMIND = 300.0  # seconds after which a lasting overload is told again
+_FEWEST = 10  # frames that a share is made of
+_GONE = ("waiting", "opening", "failed")
+
+
+@dataclass(slots=True)
+class _Camera:
+    seen: bool = False
+    lost: float | None = None  # time at which it was lost
+    told: float | None = None  # time at which its overload was told last, None without one
+    counts: deque[tuple[float, int, int]] = field(default_factory=deque)  # time, frames that came out, dropped
+
+
+class Health:
+    """Finds out which cameras are lost, are back, or give more frames than the run has time for."""
+
+    def __init__(self) -> None:
+        self._cameras: dict[str, _Camera] = {}
+
+    def look(self, cameras: Mapping[str, CameraStatus], now: float, zero: float | None) -> list[Event]:
+        """What has changed since the last look.
+
+        Args:
+            cameras: the cameras at present.
+            now: seconds on the run's clock.
+            zero: seconds since 1970 at the run's time 0.
+        """
+        found: list[Event] = []
+        for name in [name for name in self._cameras if name not in cameras]:
+            del self._cameras[name]
+        for name, status in cameras.items():
+            camera = self._cameras.setdefault(name, _Camera())
+            common: dict[str, Any] = {"time": round(now, 3), "date": _date(zero, now), "camera": name}
+            if status.state == "running":
+                if camera.lost is not None:
+                    found.append(CameraBackEvent(**common, seconds=round(now - camera.lost, 3)))
+                camera.seen, camera.lost = True, None
+            elif camera.seen and camera.lost is None and status.live and status.state in _GONE:
+                camera.lost = now
+                found.append(CameraLostEvent(**common, reason=status.error or "no picture"))
+            share = self._share(camera, status, now)
+            if share is None or not status.live:
+                continue
+            if share < _RELIEVED:
+                camera.told = None
+            elif share >= _OVERLOADED and (camera.told is None or now - camera.told >= _REMIND):
+                camera.told = now
+                age = None if status.age_p95 is None else round(status.age_p95, 3)
+                found.append(OverloadedEvent(**common, dropped=round(share, 3), age=age))
+        return found
+
+    def dropped(self, name: str) -> float | None:
+        """The share of a camera's frames that was dropped in the last ten seconds; None where there were few."""
+        camera = self._cameras.get(name)
+        if camera is None or len(camera.counts) < 2:
+            return None
+        (_, out, lost), (_, out_now, lost_now) = camera.counts[0], camera.counts[-1]
+        total = out_now - out + lost_now - lost
+        return (lost_now - lost) / total if total >= _FEWEST else None
+
+    def _share(self, camera: _Camera, status: CameraStatus, now: float) -> float | None:
+        counts = camera.counts
+        counts.append((now, status.frames, status.dropped))
+        while now - counts[0][0] > _WINDOW:
+            counts.popleft()
+        return self.dropped(status.name) if now - counts[0][0] > _WINDOW / 2 else None
+
+
+class HealthWatch:
+    """Looks every second, on a thread of its own.
+
+    Args:
+        snapshot: gives the run at present.
+        now: gives seconds on the run's clock.
+        tell: takes events; None where the run makes none.
+        folder: where `status.json` is written; None writes none.
+    """
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        now: Callable[[], float],
+        tell: Callable[[Sequence[Event]], object] | None,
+        folder: Path | None,
+    ) -> None:
+        self._snapshot, self._now, self._tell = snapshot, now, tell
+        self._path = None if folder is None else folder / NAME
+        self._health = Health()
+        self._ending = threading.Event()
+        self._due = 0.0
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, with a last `status.json`."""
+        if self._thread.ident is None or self._ending.is_set():
+            return
+        self._ending.set()
+        self._thread.join(5.0)
+        self._write(self._snapshot())
+
+    def look(self) -> Snapshot:
+        """Look once: tell what has changed, and write `status.json` when it is time to."""
+        snapshot = self._snapshot()
+        events = self._health.look(snapshot.cameras, self._now(), snapshot.zero)
+        for event in events:
+            LOG.warning("%s", _said(event))
+        if events and self._tell is not None:
+            self._tell(events)
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _WRITE
+            self._write(snapshot)
+        return snapshot
+
+    def _run(self) -> None:
+        while not self._ending.wait(_LOOK):
+            try:
+                self.look()
+            except RelayTrackError:
+                return  # of a receiver that ends the run, which the engine tells
+
+    def _write(self, snapshot: Snapshot) -> None:
+        if self._path is None:
+            return
+        try:
+            write_atomically(self._path, json.dumps(self._described(snapshot), indent=1, ensure_ascii=False) + "\n")
+        except OutputError as error:
+            if not self._failing:
+                LOG.warning("%s", error)
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _described(self, snapshot: Snapshot) -> dict[str, Any]:
+        return {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "state": snapshot.state,
+            "error": snapshot.error,
+            "time": snapshot.time and round(snapshot.time, 3),
+            "identities": snapshot.identities,
+            "cameras": {name: self._camera(one) for name, one in snapshot.cameras.items()},
+            "sinks": {
+                name: {"state": sink.state, "waiting": sink.waiting, "dropped": sink.dropped, "error": sink.error}
+                for name, sink in snapshot.sinks.items()
+            },
+        }
+
+    def _camera(self, one: CameraStatus) -> dict[str, Any]:
+        share = self._health.dropped(one.name)
+        return {
+            "state": one.state,
+            "live": one.live,
+            "frames": one.frames,
+            "rate": round(one.rate, 2),
+            "dropped": one.dropped,
+            "dropped_share": share and round(share, 3),
+            "age_p50": one.age_p50 and round(one.age_p50, 3),
+            "age_p95": one.age_p95 and round(one.age_p95, 3),
+            "broken": one.broken,
+            "reconnects": one.reconnects,
+            "waiting": one.waiting,
+            "error": one.error,
+            "warning": one.warning,
+        }
+
+
+def _date(zero: float | None, now: float) -> str | None:
+    return None if zero is None else datetime.fromtimestamp(zero + now, UTC).isoformat(timespec="milliseconds")
+
+
+def _said(event: Event) -> str:
+    if isinstance(event, CameraLostEvent):
+        return f"camera {event.camera} is lost: {event.reason}"
+    if isinstance(event, CameraBackEvent):
+        return f"camera {event.camera} is back after {event.seconds:.0f} s"
+    assert isinstance(event, OverloadedEvent), "no other event is made here"
+    return (
+        f"camera {event.camera}: {100 * event.dropped:.0f} % of the frames are dropped, this machine is too slow for "
+        "them; lower max_fps or detector.image_size"
+    )
