@@ -442,7 +442,7 @@ class Config(Section):
         named: list[CameraConfig] = []
         live = 0
         for camera in self.cameras:
-            live += not _is_plain_file(camera.url)
+            live += not _stem(camera.url)
             name = camera.name or default_name(camera, live, taken)
             taken.append(name)
             named.append(camera.model_copy(update={"name": name}))
@@ -459,16 +459,25 @@ class Config(Section):
         return data
 
 
+_LONGEST_NAME = 60  # letters of a name that RelayTrack gives; it names files
+
+
 def _is_plain_file(address: str) -> bool:
     """Whether an address is a file whose name may be shown (it becomes the camera's)."""
     scheme = address.lower().partition(":")[0]
     return scheme in ("file", address.lower()) and shown_address(address) == address
 
 
+def _stem(address: str) -> str:
+    """What of a file's name can name a camera; nothing for other addresses and for names in other scripts."""
+    if not _is_plain_file(address):
+        return ""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(address).stem).strip("_")[:_LONGEST_NAME]
+
+
 def default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
     """A name for a camera that has none: its file's stem, else `cam` and its number; unlike those `taken`."""
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(camera.url).stem).strip("_") if _is_plain_file(camera.url) else ""
-    name = stem or f"cam{number}"
+    name = _stem(camera.url) or f"cam{number}"
     if name not in taken:
         return name
     return next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)

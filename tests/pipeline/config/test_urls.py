@@ -208,6 +208,8 @@ def test_a_file_that_exists_is_named_whatever_it_is_called(tmp_path: Path) -> No
 def test_a_camera_is_not_named_after_a_password() -> None:
     config = load_config(data={"cameras": ["srt://h.x:9?passphrase=S3CRET", "admin:S3CRET@h/x", "a.mp4"]})
     assert [camera.name for camera in config.cameras] == ["cam1", "cam2", "a"]
+    config = load_config(data={"cameras": ["中.mp4", "rtsp://h.x/1", f"{'b' * 250}.mp4", "é.mp4"]})
+    assert [camera.name for camera in config.cameras] == ["cam1", "cam2", "b" * 60, "cam3"]
 
 
 @pytest.mark.parametrize("address", ["rtsp://admin:2024#Cam@127.0.0.1:9/x", "rtsp://u:p@ss@127.0.0.1:9/x"])
