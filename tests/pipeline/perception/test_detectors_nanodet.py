@@ -265,7 +265,7 @@ def test_a_gpu_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_session_that_falls_back_to_the_cpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     real = onnxruntime.InferenceSession
 
-    def on_the_cpu_instead(model: bytes, options: object, providers: list[object]) -> object:
+    def on_the_cpu_instead(model: bytes, options: object, providers: list[object], **_: object) -> object:
         assert providers[0][0] == "CUDAExecutionProvider"  # type: ignore[index]
         return real(model, providers=["CPUExecutionProvider"])
 
