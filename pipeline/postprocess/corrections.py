@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +20,13 @@ from relaytrack.pipeline.postprocess.redraw import discard, forgotten_path, redr
 from relaytrack.pipeline.postprocess.split_tracks import cut_tracks
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.report import write_report
-from relaytrack.pipeline.results.embeddings import read_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
+from relaytrack.pipeline.results.events_file import drop_events, read_events
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes, writing
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, write_rows
 from relaytrack.pipeline.sinks.crops import remove_pictures
-from relaytrack.pipeline.sinks.events import NAME as EVENTS
-from relaytrack.pipeline.sinks.events import OLD as OLD_EVENTS
-from relaytrack.pipeline.sinks.identities import EMBEDDINGS, CameraRecord, TrackRecord, write_identities
 from relaytrack.trackers import IdentityStore
 
 Videos = Literal["redraw", "delete"]
@@ -324,12 +322,8 @@ def _forget_elsewhere(run: Run, person: int, keys: set[TrackKey]) -> None:
     left = [(track, other) for other, tracks in data.people.items() if other != person for track in tracks]
     write_identities(folder, data.cameras, left)
     names = {person}  # and what the store, which knows of no correction by hand, calls them
-    for name in (EVENTS, OLD_EVENTS):
-        path = folder / name
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            names |= {number for line in lines for number in _former(line, keys)}
-            write_atomically(path, "".join(line for line in lines if not _tells_of(line, person, keys)))
+    names |= {number for event in read_events(folder) for number in _former(event, keys)}
+    drop_events(folder, lambda event: _tells_of(event, person, keys))
     if run.config.output.store is not None and Path(run.config.output.store).exists():
         with IdentityStore(run.config.output.store) as store:
             store.forget(sorted(names))
@@ -340,23 +334,14 @@ def _forget_embeddings(path: Path, keys: set[TrackKey]) -> None:
         return
     named, vectors = read_embeddings(path)
     kept = [row for row, key in enumerate(named) if key not in keys]
-    columns: dict[str, Any] = {
-        "camera": np.array([named[row][0] for row in kept], str),
-        "track": np.array([named[row][1] for row in kept], np.int64),
-        "embedding": vectors[kept],
-    }
-    data = io.BytesIO()
-    np.savez(data, **columns)
-    write_bytes(path, data.getvalue())
+    write_embeddings(path, [named[row] for row in kept], vectors[kept])
 
 
-def _former(line: str, keys: set[TrackKey]) -> list[int]:
+def _former(event: Mapping[str, Any], keys: set[TrackKey]) -> list[int]:
     """The number that one of the tracks had before it was corrected by hand."""
-    event = json.loads(line)
     manual = event.get("kind") == "manual" and (event.get("camera"), event.get("track")) in keys
     return [int(event["old"])] if manual else []
 
 
-def _tells_of(line: str, person: int, keys: set[TrackKey]) -> bool:
-    event = json.loads(line)
+def _tells_of(event: Mapping[str, Any], person: int, keys: set[TrackKey]) -> bool:
     return person in (event.get("identity"), event.get("old")) or (event.get("camera"), event.get("track")) in keys

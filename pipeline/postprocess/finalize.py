@@ -18,9 +18,9 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.postprocess.redraw import discard, make_seekable, redraw, replace
 from relaytrack.pipeline.records import Ints
+from relaytrack.pipeline.results.events_file import append_revisions
+from relaytrack.pipeline.results.identities import NAME, read_identities, write_identities
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, same_rows, write_rows
-from relaytrack.pipeline.sinks.events import append_revisions
-from relaytrack.pipeline.sinks.identities import NAME, read_identities, write_identities
 from relaytrack.pipeline.tracking.backfill import Earlier, EarlierBoxes
 from relaytrack.trackers.heads import mend_heads
 

@@ -22,9 +22,9 @@ from relaytrack.pipeline.render.encoder import Encoder, remux
 from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenBoxes
 from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.results.folder import PARTIAL, writing
+from relaytrack.pipeline.results.identities import read_identities, stored_colors
 from relaytrack.pipeline.results.track_rows import TrackRows
 from relaytrack.pipeline.sinks.base import Sink
-from relaytrack.pipeline.sinks.identities import read_identities, stored_colors
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
 from relaytrack.pipeline.sinks.video import VideoSink
 from relaytrack.pipeline.sources import create_source

@@ -14,10 +14,10 @@ from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.render.labels import blend, pill
 from relaytrack.pipeline.render.palette import ink_on
-from relaytrack.pipeline.results.embeddings import read_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
+from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData, load_run
-from relaytrack.pipeline.sinks.identities import EMBEDDINGS, TrackRecord
 from relaytrack.reid import pictures
 
 Embed = Callable[[Sequence[Image]], Floats]

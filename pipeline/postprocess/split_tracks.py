@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.track_rows import read_rows, write_rows
-from relaytrack.pipeline.sinks.identities import CameraRecord, TrackRecord, write_identities
 
 TrackKey = tuple[str, int]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import Doubt, RunData, Visit, typical
-from relaytrack.pipeline.sinks.identities import TrackRecord
 
 Ways = Mapping[tuple[str, str], Sequence[float]]
 """Seconds of the ways of all people from camera to camera, as of `transitions`."""

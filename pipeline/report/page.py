@@ -19,6 +19,7 @@ from relaytrack.pipeline.report.floor_map import Plane, floor_map
 from relaytrack.pipeline.report.links import chip, moment_link
 from relaytrack.pipeline.report.markup import Markup, join, tag
 from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import (
     Doubt,
     RunData,
@@ -30,7 +31,6 @@ from relaytrack.pipeline.results.run_data import (
     transitions,
     visits,
 )
-from relaytrack.pipeline.sinks.identities import TrackRecord
 
 NAME = "report.html"
 _LONGEST_ROUTE = 4  # cameras that a card names

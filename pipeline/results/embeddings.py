@@ -1,14 +1,23 @@
-"""`embeddings.npz` of a run: one mean embedding per track."""
+"""`embeddings.npz` of a run: one mean embedding per track; the only reader and writer of it.
+
+It holds, row by row: `camera`, `track` and `embedding`, the mean of a track's embeddings weighted by how well its boxes
+show it, L2-normalised.
+"""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats
+from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.npz import NotArraysError, read_arrays
+
+EMBEDDINGS = "embeddings.npz"
 
 
 def read_embeddings(path: Path) -> tuple[list[tuple[str, int]], Floats]:
@@ -31,3 +40,24 @@ def read_embeddings(path: Path) -> tuple[list[tuple[str, int]], Floats]:
     if vectors.ndim != 2 or len(vectors) != len(known):
         raise InputError(f"{path}: not a file of a run's embeddings")
     return known, vectors
+
+
+def write_embeddings(path: Path, tracks: Sequence[tuple[str, int]], vectors: Floats) -> None:
+    """Write one mean embedding per track, in one step.
+
+    Args:
+        path: the run's `embeddings.npz`.
+        tracks: N (camera, track id).
+        vectors: (N, D), L2-normalised.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    data = io.BytesIO()
+    np.savez(
+        data,
+        camera=np.array([camera for camera, _ in tracks], str),
+        track=np.array([track for _, track in tracks], np.int64),
+        embedding=vectors.astype(np.float32),
+    )
+    write_bytes(path, data.getvalue())

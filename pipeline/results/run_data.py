@@ -19,8 +19,8 @@ from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import shown_at
-from relaytrack.pipeline.results.embeddings import read_embeddings
-from relaytrack.pipeline.sinks.identities import EMBEDDINGS, NAME, CameraRecord, TrackRecord, read_identities
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
+from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.trackers.textfile import read_text
 
 _JOIN = 5.0  # seconds; a shorter absence from a camera is part of the same visit

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from relaytrack.pipeline.events.schema import RevisedEvent
 from relaytrack.pipeline.records import Step
+from relaytrack.pipeline.results.events_file import NAME, OLD
 from relaytrack.pipeline.results.folder import writing
 from relaytrack.pipeline.results.text_file import TextFile
-
-NAME = "events.jsonl"
-OLD = "events-old.jsonl"
 
 
 class EventsSink:
@@ -49,28 +44,3 @@ class EventsSink:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def append_revisions(
-    folder: Path, changes: Sequence[tuple[str, int, int, int]], time: float, kind: Literal["final", "manual"]
-) -> None:
-    """Add what was changed after a run over files to its events.
-
-    Args:
-        folder: the output folder.
-        changes: (camera, track, identity so far, final identity) each.
-        time: the run's end.
-        kind: by the association's last word, or by hand.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    path = folder / NAME
-    if not path.exists() or not changes:
-        return
-    lines = [
-        RevisedEvent(time=round(time, 3), camera=camera, track=track, identity=new, old=old, kind=kind)
-        for camera, track, old, new in changes
-    ]
-    with writing(path), open(path, "ab", buffering=0) as file:
-        file.write("".join(line.model_dump_json() + "\n" for line in lines).encode())

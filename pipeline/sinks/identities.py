@@ -1,89 +1,27 @@
-"""`identities.json` and `crops/`: who was seen where and when.
-
-`identities.json` holds, times in seconds of the run's clock:
-
-* `clock_zero` (live runs): seconds since the epoch at the clock's 0;
-* `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame), `last_index` and, where
-  its video shortens pauses, `cuts` (the time after each pause, and by how many seconds);
-* `identities`, by id: `id`, `color` (RGB, as in the videos), `cameras`, `first`, `last`, `frames`, `crop` (a file
-  below the output folder or null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans`
-  (from, to: pieces without a gap of more than 2 seconds) and `crops` (each `time`, `quality` and `file`, in time
-  order).
-
-`embeddings.npz` holds, row by row: `camera`, `track` and `embedding`, the mean of a track's embeddings weighted
-by how well its boxes show it, L2-normalised.
-"""
+"""`identities.json`, `crops/` and `embeddings.npz`: who was seen where and when; see `pipeline.results`."""
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import time as time_module
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
-from relaytrack.pipeline.render.palette import IdentityColors, Rgb
-from relaytrack.pipeline.render.pauses import SHORTENED, is_long
-from relaytrack.pipeline.results.folder import write_atomically, write_bytes
+from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, write_embeddings
+from relaytrack.pipeline.results.folder import write_bytes
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import CropStrip
-from relaytrack.trackers.textfile import read_text
 
-NAME = "identities.json"
-EMBEDDINGS = "embeddings.npz"
-_GAP = 2.0
 _UNKNOWN = 0.7  # `_Live.similarity` where there is nothing to compare
-_MOST_CUTS = 10_000
 _MOST_CROPS = 8  # of a track that comes back after its pictures moved to the disk
-
-
-@dataclass(slots=True)
-class TrackRecord:
-    """One track of one camera, as it stands in identities.json."""
-
-    camera: str
-    track: int
-    first: float
-    last: float
-    frames: int = 0
-    spans: list[list[float]] = field(default_factory=list)
-    crops: list[dict[str, Any]] = field(default_factory=list)
-
-    def seen(self, time: float) -> None:
-        """Count a frame at `time`."""
-        self.frames += 1
-        if self.spans and time - self.spans[-1][1] <= _GAP:
-            self.spans[-1][1] = time
-        else:
-            self.spans.append([time, time])
-        self.last = time
-
-
-@dataclass(slots=True)
-class CameraRecord:
-    """What came of one camera."""
-
-    frames: int = 0
-    first: float | None = None
-    last: float | None = None
-    last_index: int = 0
-    cuts: list[list[float]] = field(default_factory=list)
-
-    def seen(self, index: int, time: float) -> None:
-        """Count a frame."""
-        self.frames += 1
-        if self.last is not None and is_long(time - self.last):
-            self.cuts = [*self.cuts, [time, time - self.last - SHORTENED]][-_MOST_CUTS:]
-        self.first = time if self.first is None else self.first
-        self.last, self.last_index = time, index
 
 
 @dataclass(slots=True)
@@ -242,18 +180,10 @@ class IdentitiesSink:
 
     def _save_embeddings(self) -> None:
         known = [(key, live.embedding) for key, live in self._tracks.items() if live.embedding is not None]
-        if not known:
-            return
-        vectors = np.stack([vector for _, vector in known])
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        data = io.BytesIO()
-        np.savez(
-            data,
-            camera=np.array([camera for (camera, _), _ in known]),
-            track=np.array([track for (_, track), _ in known], np.int64),
-            embedding=vectors.astype(np.float32),
-        )
-        write_bytes(self._folder / EMBEDDINGS, data.getvalue())
+        if known:
+            vectors = np.stack([vector for _, vector in known])
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            write_embeddings(self._folder / EMBEDDINGS, [key for key, _ in known], vectors)
 
     def camera_added(self, camera: CameraConfig) -> None:
         """List the camera."""
@@ -265,138 +195,3 @@ class IdentitiesSink:
     def close(self) -> None:
         """Write all pictures, the list and the embeddings."""
         self._save(final=True)
-
-
-def write_identities(
-    folder: Path,
-    cameras: Mapping[str, CameraRecord],
-    tracks: Iterable[tuple[TrackRecord, int]],
-    *,
-    pictures: bool = True,
-    clock_zero: float | None = None,
-    colors: IdentityColors | None = None,
-) -> None:
-    """Group tracks to identities; write identities.json and each identity's picture, `crops/<id>.jpg`.
-
-    Args:
-        folder: the output folder.
-        cameras: what came of each camera.
-        tracks: every track with its identity.
-        pictures: write the identities' pictures too, and remove those of ids that are no more.
-        clock_zero: seconds since the epoch at the run's time 0, for live runs.
-        colors: the identities' colours; None keeps those of the file that is there.
-
-    Raises:
-        OutputError: a file cannot be written.
-    """
-    groups: dict[int, list[TrackRecord]] = {}
-    for record, identity in tracks:
-        groups.setdefault(identity, []).append(record)
-    colors = colors or stored_colors(folder)
-    identities = [_identity(identity, groups[identity], colors.of(identity)) for identity in sorted(groups)]
-    if pictures:
-        _write_pictures(folder, identities)
-    content = {
-        "format": 1,
-        **({} if clock_zero is None else {"clock_zero": round(clock_zero, 3)}),
-        "cameras": {name: _without_empty_cuts(asdict(record)) for name, record in cameras.items()},
-        "identities": identities,
-    }
-    write_atomically(folder / NAME, json.dumps(content, indent=1) + "\n")
-
-
-def _without_empty_cuts(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key != "cuts" or value}
-
-
-def _identity(identity: int, records: list[TrackRecord], color: Rgb) -> dict[str, Any]:
-    records = sorted(records, key=lambda record: (record.first, record.camera, record.track))
-    crops = [crop for record in records for crop in record.crops]
-    best = max(crops, key=lambda crop: float(crop["quality"]), default=None)
-    return {
-        "id": identity,
-        "color": list(color),
-        "cameras": sorted({record.camera for record in records}),
-        "first": min(record.first for record in records),
-        "last": max(record.last for record in records),
-        "frames": sum(record.frames for record in records),
-        "crop": best["file"] if best else None,
-        "tracks": [asdict(record) for record in records],
-    }
-
-
-def _write_pictures(folder: Path, identities: list[dict[str, Any]]) -> None:
-    kept = set()
-    for entry in identities:
-        if entry["crop"] is None:
-            continue
-        target = folder / f"crops/{entry['id']}.jpg"
-        write_bytes(target, (folder / entry["crop"]).read_bytes(), durable=False)
-        entry["crop"] = f"crops/{entry['id']}.jpg"
-        kept.add(target.name)
-    for path in (folder / "crops").glob("*.jpg"):
-        if path.stem.isascii() and path.stem.isdecimal() and path.name not in kept:
-            path.unlink()
-
-
-@dataclass(frozen=True, slots=True)
-class Identities:
-    """What identities.json holds.
-
-    Attributes:
-        cameras: what came of each camera.
-        tracks: every track with its identity.
-        clock_zero: seconds since the epoch at the run's time 0 (live runs), or None.
-        colors: the identities' colours, RGB.
-    """
-
-    cameras: dict[str, CameraRecord]
-    tracks: list[tuple[TrackRecord, int]]
-    clock_zero: float | None = None
-    colors: dict[int, Rgb] = field(default_factory=dict)
-
-
-def read_identities(folder: Path) -> Identities:
-    """Read identities.json back.
-
-    Raises:
-        OSError: it is not there.
-        ValueError: it is not such a file (also KeyError, TypeError).
-    """
-    try:
-        content = json.loads(read_text(folder / NAME))
-        return Identities(
-            {name: CameraRecord(**record) for name, record in content["cameras"].items()},
-            [(_track(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
-            content.get("clock_zero"),
-            {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
-        )
-    except (AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{NAME} holds something else") from error
-
-
-def _track(values: dict[str, Any]) -> TrackRecord:
-    """A track's record; every value that others rely on is looked at (ValueError, KeyError, TypeError)."""
-    record = TrackRecord(**values)
-    numbers = [record.first, record.last, *(moment for span in record.spans for moment in span)]
-    numbers += [crop[key] for crop in record.crops for key in ("time", "quality")]
-    if not record.spans or any(len(span) != 2 for span in record.spans):
-        raise ValueError("a track without times")
-    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-        raise ValueError("a time or quality that is no number")
-    if not all(isinstance(text, str) for text in (record.camera, *(crop["file"] for crop in record.crops))):
-        raise ValueError("a camera or file that is no text")
-    return record
-
-
-def _rgb(values: Sequence[int]) -> Rgb:
-    red, green, blue = (int(value) for value in values)
-    return red, green, blue
-
-
-def stored_colors(folder: Path) -> IdentityColors:
-    """The identities' colours in `folder`'s identities.json; without a readable one every identity's usual colour."""
-    try:
-        return IdentityColors(read_identities(folder).colors)
-    except (OSError, ValueError, KeyError, TypeError):
-        return IdentityColors()

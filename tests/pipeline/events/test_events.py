@@ -18,7 +18,8 @@ from relaytrack.pipeline.events import EVENT_TYPES, LineWatch, ZoneWatch, event_
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.events.zones import points_in_polygon
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
-from relaytrack.pipeline.sinks.events import EventsSink, append_revisions
+from relaytrack.pipeline.results.events_file import append_revisions
+from relaytrack.pipeline.sinks.events import EventsSink
 from relaytrack.trackers import Revision
 
 SQUARE = np.array([[10, 10], [20, 10], [20, 20], [10, 20]], float)

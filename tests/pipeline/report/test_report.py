@@ -24,6 +24,7 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.report.charts import time_axis
 from relaytrack.pipeline.report.evidence import evidence
 from relaytrack.pipeline.report.markup import Markup, join, link, tag
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
 from relaytrack.pipeline.results.run_data import (
     Doubt,
     RunData,
@@ -35,7 +36,7 @@ from relaytrack.pipeline.results.run_data import (
     transitions,
     visits,
 )
-from relaytrack.pipeline.sinks.identities import CameraRecord, IdentitiesSink, TrackRecord, write_identities
+from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.pipeline.sinks.mot import MotSink
 from relaytrack.pipeline.sinks.video import VideoSink
 

@@ -12,8 +12,9 @@ import pytest
 from support.steps import Shot, step_of
 
 from relaytrack.pipeline.records import Detections, Frame, Image
+from relaytrack.pipeline.results.identities import read_identities, write_identities
 from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality, cut
-from relaytrack.pipeline.sinks.identities import IdentitiesSink, read_identities, write_identities
+from relaytrack.pipeline.sinks.identities import IdentitiesSink
 
 
 def _seen(camera: str, seconds: float, people: list[tuple[int, int, list[float]]], image: Image | None = None) -> Shot:
