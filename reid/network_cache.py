@@ -25,7 +25,7 @@ KEPT = 16
 """Files that the cache holds; the ones unused for longest go first."""
 
 _DIGEST = hashlib.sha256().digest_size
-_SOURCES = ("export.py", "folding.py", "heads.py", "model.py", "stripes.py", "attention/*.py", "backbones/*.py")
+_SOURCES = ("*head*.py", "export.py", "folding.py", "model.py", "stripes.py", "attention/*.py", "backbones/*.py")
 
 log = logging.getLogger(__name__)
 
