@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import Any
 
 from relaytrack.pipeline.config.schema import CameraConfig
@@ -21,12 +22,19 @@ def revision_of(camera: CameraConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def public_address(url: str) -> str:
+    """A camera's address without credentials; of a file only its name, since folders are nobody's business."""
+    shown = shown_address(url)
+    remote = "://" in shown and not shown.startswith("file://")
+    return shown if remote or shown.startswith(("webcam:", "own:")) else PurePath(shown).name
+
+
 def describe_camera(
     camera: CameraConfig, status: CameraStatus | None, snapshot: Snapshot, viewers: int
 ) -> dict[str, Any]:
     """One camera: settings, state and figures."""
     settings = camera.model_dump(mode="json", exclude={"detections"})
-    settings["url"] = shown_address(camera.url)
+    settings["url"] = public_address(camera.url)
     settings["ground"] = camera.ground is not None
     content: dict[str, Any] = {**settings, "revision": revision_of(camera), "viewers": viewers}
     if status is None:

@@ -43,7 +43,9 @@ async function search() {
     const found = picture ? await ask("POST", `/api/v1/search?${query}`, picture) : await ask("GET", `/api/v1/people/${person}/alike?${query}`);
     matches.replaceChildren(...found.matches.map(card));
     dress(matches);
-    document.getElementById("found").hidden = false;
+    const title = document.getElementById("found");
+    title.firstChild.textContent = picture ? "Most alike " : `Most like person ${person} `;
+    title.hidden = false;
     document.querySelector("#found .count").textContent = found.matches.length;
   } catch (error) { problem.textContent = error.message; problem.hidden = false; } finally { drop.classList.remove("busy"); }
 }

@@ -20,6 +20,7 @@ from relaytrack.pipeline.server.access.addresses import check_address
 from relaytrack.pipeline.server.access.guard import PUBLIC
 from relaytrack.pipeline.server.access.limiter import Limiter
 from relaytrack.pipeline.server.access.uploads import decode_picture
+from relaytrack.pipeline.server.descriptions import public_address
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.serving import bind, check_exposure
 from tests.support.sites import Served, log_in, served, socket_refusal
@@ -354,6 +355,13 @@ def test_passwords_of_cameras_never_come_back(tmp_path: Path, caplog: pytest.Log
         assert secret in site.file.read_text(), "the site's file has to keep it"
         assert secret not in (site.site.folder / "audit.jsonl").read_text()
     assert secret not in caplog.text
+
+
+def test_folders_of_this_computer_are_not_told() -> None:
+    assert public_address("/srv/secret/west.mp4") == "west.mp4"
+    assert public_address("file:///srv/secret/west.mp4") == "west.mp4"
+    assert public_address("webcam:0") == "webcam:0"
+    assert public_address("rtsp://10.0.0.5/stream1") == "rtsp://10.0.0.5/stream1"
 
 
 def test_pictures_that_want_to_hurt() -> None:
