@@ -167,13 +167,16 @@ def read_identities(folder: Path) -> Identities:
         OSError: it is not there.
         ValueError: it is not such a file (also KeyError, TypeError).
     """
-    content = json.loads(read_text(folder / NAME))
-    return Identities(
-        {name: CameraRecord(**record) for name, record in content["cameras"].items()},
-        [(_track(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
-        content.get("clock_zero"),
-        {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
-    )
+    try:
+        content = json.loads(read_text(folder / NAME))
+        return Identities(
+            {name: CameraRecord(**record) for name, record in content["cameras"].items()},
+            [(_track(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
+            content.get("clock_zero"),
+            {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
+        )
+    except (AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{NAME} holds something else") from error
 
 
 def _track(values: dict[str, Any]) -> TrackRecord:
