@@ -78,16 +78,16 @@ def store_half(proto: Any) -> None:
 
 
 def size_of(proto: Any) -> tuple[int, int]:
-    """Numbers among a network's floating-point initializers, and multiplications for one image.
+    """Numbers among a network's floating-point and 8-bit initializers, and multiplications for one image.
 
     Multiplications are those of convolutions and matrix products, from the shapes that `onnx` infers.
     """
     onnx = _onnx()
-    kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+    kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.INT8)
     shapes = {tensor.name: list(tensor.dims) for tensor in proto.graph.initializer}
     numbers = sum(int(np.prod(tensor.dims)) for tensor in proto.graph.initializer if tensor.data_type in kinds)
     for node in proto.graph.node:
-        if node.op_type == "Cast" and node.input[0] in shapes:
+        if node.op_type in ("Cast", "DequantizeLinear") and node.input[0] in shapes:
             shapes[node.output[0]] = shapes[node.input[0]]
     inferred = onnx.shape_inference.infer_shapes(proto).graph
     outputs = {

@@ -10,12 +10,13 @@ import onnx
 import pytest
 import torch
 
-from relaytrack.reid.checkpoint import INFO_KEY, WeightsInfo, save_model
+from relaytrack.reid.checkpoint import INFO_KEY, WeightsInfo, load_model, save_model
 from relaytrack.reid.cli import main
 from relaytrack.reid.embedder import Embedder
 from relaytrack.reid.errors import ReidError
 from relaytrack.reid.export import to_onnx
 from relaytrack.reid.model import ModelSpec, build_model
+from relaytrack.reid.onnx_weights import size_of
 from relaytrack.reid.quantise import crops_of, mean_cosine, quantised
 
 
@@ -45,6 +46,10 @@ def test_it_sees_nearly_the_same_in_8_bits(weights: Path, crops: Path, tmp_path:
     proto = onnx.load(str(target))
     assert {"QuantizeLinear", "DequantizeLinear"} <= {node.op_type for node in proto.graph.node}
     assert INFO_KEY in {entry.key for entry in proto.metadata_props}
+    parameters, products = size_of(proto)
+    whole, wholly = size_of(onnx.load_from_string(to_onnx(load_model(weights))))
+    assert products == wholly
+    assert abs(parameters / whole - 1) < 0.1
     exact, small = Embedder(weights, device="cpu"), Embedder(target, device="cpu")
     assert small.threshold == 0.4
     assert small.input_size == exact.input_size
@@ -55,8 +60,6 @@ def test_it_sees_nearly_the_same_in_8_bits(weights: Path, crops: Path, tmp_path:
 
 
 def test_cosine_of_a_network_with_itself_is_one(weights: Path, crops: Path) -> None:
-    from relaytrack.reid.checkpoint import load_model
-
     network = to_onnx(load_model(weights))
     images = crops_of(sorted(crops.iterdir()), 64, 32)
     assert images.shape == (40, 3, 64, 32)
