@@ -12,12 +12,32 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
 
+from relaytrack.pipeline.config.schema import EventsConfig
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.api.context import Admin, TheSite, Viewer
 from relaytrack.pipeline.server.descriptions import describe_tracks
+from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(tags=["site"])
+_SETTABLE = {
+    "server.name",
+    "server.retain_days",
+    "server.session_hours",
+    "output.trail",
+    "output.zones",
+    "output.anonymise",
+}
+
+
+class Setting(BaseModel):
+    """A setting's new value."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    value: bool | int | float | str | None
 
 
 def describe_site(site: Site) -> dict[str, Any]:
@@ -79,6 +99,24 @@ def config(site: TheSite, _: Admin) -> dict[str, Any]:
     """All settings, without passwords; cameras as they are now."""
     content = site.pipeline.config.model_copy(update={"cameras": site.pipeline.cameras}).public()
     return {"config": content, "file": site.file.path.name, "history": site.file.history()}
+
+
+@router.put("/config/{key}")
+def set_config(site: TheSite, caller: Admin, key: str, setting: Setting) -> dict[str, Any]:
+    """Write a setting to the site's file; it holds after the next start.
+
+    Only settings that cannot reach files, networks or programs: `server.name`, `server.retain_days`,
+    `server.session_hours`, `output.trail`, `output.zones`, `output.anonymise` and those of `events`.
+    """
+    section, _, name = key.partition(".")
+    if not (key in _SETTABLE or (section == "events" and name in EventsConfig.model_fields)):
+        raise ProblemError(422, "key: this setting can be changed in the site's file only", field="key")
+    try:
+        site.file.set(key, setting.value)
+    except ConfigError as error:
+        raise ProblemError(422, f"value: {error}", field="value") from None
+    site.audit.note(caller.name, "setting changed", key=key)
+    return {"key": key, "value": setting.value, "holds": "after the next start"}
 
 
 @router.get("/audit")
