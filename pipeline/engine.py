@@ -124,6 +124,7 @@ class Pipeline:
             raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
         self.config = config
         self.on_networks: Callable[[Perception], object] | None = None
+        self.colors = IdentityColors()
         self.wrap_identities: Callable[[IdentityService], IdentityService] | None = None
         self._progress = progress
         self._extra_sinks = list(sinks)
@@ -414,13 +415,12 @@ class Pipeline:
         desk.on_change = self._camera_news
         self._out: Path | None = None if config.output.dir is None else prepare_output(config)
         self._info = None if self._out is None else RunInfo(config, self._out, perception, desk.sources())
-        colors = IdentityColors()
         self._places = places_of(config)
-        self._pictures = pictures = build.create_pictures(config, live=live, colors=colors, places=self._places)
+        self._pictures = pictures = build.create_pictures(config, live=live, colors=self.colors, places=self._places)
         self._closing.callback(pictures.close)
         self._host.prepare = pictures.add
         names = [camera.name for camera in config.cameras]
-        sinks = create_sinks(config, names, live=live, colors=colors, places=self._places) if self._out else ()
+        sinks = create_sinks(config, names, live=live, colors=self.colors, places=self._places) if self._out else ()
         for sink in sinks:
             self._host.add(sink, on_error=config.output.on_error)
         for wanted in config.sinks:

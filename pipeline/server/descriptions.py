@@ -11,7 +11,7 @@ from typing import Any
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.config.urls import redact_url, shown_address
 from relaytrack.pipeline.records import FrameTracks
-from relaytrack.pipeline.render.palette import identity_color
+from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
 from relaytrack.pipeline.server.people import Person
 
@@ -83,12 +83,12 @@ def describe_tracks(tracks: FrameTracks) -> dict[str, Any]:
     return {"camera": frame.camera, "time": frame.epoch, "size": frame.size, "people": people}
 
 
-def describe_person(person: Person, here: tuple[str, ...]) -> dict[str, Any]:
+def describe_person(person: Person, here: tuple[str, ...], colors: IdentityColors) -> dict[str, Any]:
     """One person."""
-    return {**asdict(person), "here": here, "color": color_of(person.identity)}
+    return {**asdict(person), "here": here, "color": color_of(person.identity, colors)}
 
 
-def color_of(identity: int) -> str:
+def color_of(identity: int, colors: IdentityColors) -> str:
     """A person's colour in all pictures, as #rrggbb."""
-    red, green, blue = identity_color(identity)
+    red, green, blue = colors.of(identity)
     return f"#{red:02x}{green:02x}{blue:02x}"

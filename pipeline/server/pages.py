@@ -44,9 +44,19 @@ class Pages:
             "iso": _iso,
             "bytes": _bytes,
             "duration": _duration,
-            "color": color_of,
+            "color": self._color,
         }
-        self._templates.globals["ink"] = _ink
+        self._templates.globals["ink"] = self._ink
+
+    def _color(self, identity: int) -> str:
+        """A person's colour, that of their box."""
+        return color_of(identity, self._site.pipeline.colors)
+
+    def _ink(self, identity: int) -> str:
+        """Dark or light letters, whichever can be read on a person's colour."""
+        text = self._color(identity)
+        red, green, blue = (int(text[at : at + 2], 16) for at in (1, 3, 5))
+        return "dark" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "light"
 
     def show(self, template: str, caller: Caller | None, *, code: int = 200, **values: Any) -> HTMLResponse:
         """A page."""
@@ -171,10 +181,3 @@ def _bytes(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
-
-
-def _ink(identity: int) -> str:
-    """Dark or light letters, whichever can be read on a person's colour."""
-    text = color_of(identity)
-    red, green, blue = (int(text[at : at + 2], 16) for at in (1, 3, 5))
-    return "dark" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "light"

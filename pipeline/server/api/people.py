@@ -44,7 +44,9 @@ class Split(BaseModel):
 def list_people(site: Site, **conditions: Any) -> list[dict[str, Any]]:
     """People, those who are here first, then those seen last."""
     present = site.pipeline.status().present
-    found = [describe_person(person, present.get(person.identity, ())) for person in site.people.people(**conditions)]
+    colors = site.pipeline.colors
+    known = site.people.people(**conditions)
+    found = [describe_person(person, present.get(person.identity, ()), colors) for person in known]
     return sorted(found, key=lambda person: not person["here"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,26 @@ def test_a_zone_is_drawn_with_the_mouse_and_makes_events(tmp_path: Path, page: s
         assert np.abs(np.array(drawn) - np.array(wanted)).max() <= 2, "the picture's own pixels"
         page.goto(f"{site.url}/events?kind=zone_enter")
         page.locator("td", has_text="mat").first.wait_for()
+
+
+@pytest.mark.needs("rtsp")
+def test_an_rtsp_camera_is_tried_added_and_seen(tmp_path: Path, page: sync_api.Page, rtsp_server: Any) -> None:
+    with served(tmp_path) as site:
+        page.goto(f"{site.url}/cameras")
+        page.locator("summary").click()
+        page.locator("#add input[name=url]").fill(rtsp_server.url("red"))
+        page.locator("#add input[name=name]").fill("yard")
+        page.get_by_role("button", name="Test picture").click()
+        page.locator("#add img.test").wait_for()
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.locator("tr[data-camera=yard] .state.running").wait_for()
+        page.goto(f"{site.url}/?codec=jpeg")
+        tile = page.locator(".tile[data-camera=yard]")
+        tile.locator(".wait").wait_for(state="hidden")
+        shot = pixels(tile.locator("canvas").screenshot())
+        middle = shot[shot.shape[0] // 2, shot.shape[1] // 2]
+        assert middle[0] > 180, "the red picture"
+        assert middle[1] < 90
 
 
 def test_people_come_up_by_themselves_and_can_be_named(shown: Served, page: sync_api.Page) -> None:
