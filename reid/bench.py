@@ -128,7 +128,7 @@ def _training_step(spec: ModelSpec, x: Tensor, precision: str, device: torch.dev
 
     def run() -> object:
         with autocast(precision, device):
-            feature, logits = model(x)
+            feature, logits, _ = model(x)
         loss = losses.parts_cross_entropy(logits, labels) + losses.batch_hard_triplet(feature, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         model.zero_grad(set_to_none=True)

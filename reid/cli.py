@@ -17,6 +17,7 @@ from relaytrack.reid.terminal import speaking
 COMMANDS = {
     "train": "relaytrack.reid.commands.train",
     "guide": "relaytrack.reid.commands.guide",
+    "adapt": "relaytrack.reid.commands.adapt",
     "eval": "relaytrack.reid.commands.eval",
     "calibrate": "relaytrack.reid.commands.calibrate",
     "average": "relaytrack.reid.commands.average",

@@ -69,7 +69,7 @@ class GlobalDepthwiseHead(nn.Module):
         feature = self.embed(x)
         after = self.neck(feature)
         logits = self.classifier(after) if self.classifier is not None else after.new_zeros(len(after), 0)
-        return HeadOutput(feature, logits)
+        return HeadOutput(feature, logits, feature)
 
 
 def resized_pool(weight: Tensor, height: int, width: int) -> Tensor:

@@ -45,10 +45,12 @@ class HeadOutput(NamedTuple):
     Attributes:
         feature: (B, D) before the neck: for the triplet loss.
         logits: (B, classes) from the feature after the neck: for cross-entropy.
+        embedding: (B, D) what the network would answer at test time: for distillation.
     """
 
     feature: Tensor
     logits: Tensor
+    embedding: Tensor
 
 
 class BNNeckHead(nn.Module):
@@ -120,4 +122,5 @@ class BNNeckHead(nn.Module):
         pooled = self.project(self.pool(x))
         after = self.neck(pooled)
         logits = self.classifier(after) if self.classifier is not None else after.new_zeros(len(after), 0)
-        return HeadOutput(pooled, logits)
+        embedding = {"pre": pooled, "post": after, "relu": after.relu()}[self.feature]
+        return HeadOutput(pooled, logits, embedding)

@@ -202,8 +202,9 @@ class ReidModel(nn.Module):
         """Embed ImageNet-normalised RGB images (B, 3, height, width).
 
         Returns:
-            In training mode (feature for the triplet loss (B, D), logits (B, classes), or (B, parts, classes)
-            with the stripes head); in eval mode the embedding (B, D), not normalised.
+            In training mode the three of `relaytrack.reid.heads.HeadOutput`: the feature for the triplet loss (B, D),
+            logits (B, classes), or (B, parts, classes) with the stripes head, and the embedding (B, D); in eval mode
+            the embedding alone, not normalised.
         """
         if not self.training:
             return self.head.embed(self.feature_map(images))

@@ -82,7 +82,8 @@ class StripesHead(nn.Module):
             mean = self.attention(stage).mean(dim=(2, 3), keepdim=True)
             feature = self.get_submodule(f"local_conv_layer{number}")(mean).flatten(1)
             logits.append(self._classify(f"instance_layer{number}", feature))
-        return HeadOutput(F.normalize(means, dim=1).flatten(1), torch.stack(logits, dim=1))
+        embedding = F.normalize(means, dim=1).flatten(1)
+        return HeadOutput(embedding, torch.stack(logits, dim=1), embedding)
 
     def fold(self) -> None:
         """Make the head fit for inference only, in place: without anything that training needs."""

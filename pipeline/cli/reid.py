@@ -14,9 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def forward(argv: Sequence[str]) -> int:
-    """Run `relaytrack reid ARGV`."""
+    """Run `relaytrack reid ARGV`; `adapt` gets the crops of finished runs from the pipeline, which knows runs."""
     from relaytrack.reid.cli import main
 
+    if list(argv[:1]) == ["adapt"]:
+        from relaytrack.pipeline.postprocess.run_crops import cut_crops
+        from relaytrack.reid.training import adapting
+
+        adapting.cut_from_run = cut_crops
     return main(list(argv))
 
 

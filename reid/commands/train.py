@@ -19,6 +19,7 @@ examples:
   relaytrack reid train light --set data.sources.0.name=folder --set data.sources.0.root=my_people
   relaytrack reid train out/reid/config.yaml --resume out/reid/last.pt
   relaytrack reid train fast --set 'data.sources=[{name: market1501, root: /data}, {name: msmt17, root: /data}]'
+  relaytrack reid train light --distil retail-0286 --set data.sources.0.root=/data
   torchrun --nproc-per-node 4 -m relaytrack.reid train fast --set data.sources.0.root=/data
 
 Backbones start from torchvision's ImageNet weights, fetched once; without a network name a file with
@@ -35,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override one key, e.g. run.iterations=500"
     )
     parser.add_argument("--resume", type=file_path, metavar="CHECKPOINT", help="go on from a checkpoint")
+    parser.add_argument(
+        "--distil",
+        action="append",
+        default=[],
+        metavar="TEACHER",
+        help="learn from this network, too: ONNX file, weights or a name of `relaytrack reid weights`; may repeat",
+    )
     parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
     parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the weights, stored in them")
     parser.add_argument("--notice", default="", metavar="TEXT", help="one line that each run with the weights says")
@@ -42,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; 130 when interrupted."""
+    import json
     import logging
     import sys
 
@@ -54,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.reid.training.start import prepare
 
     logging.getLogger().setLevel(logging.INFO if distributed.first() else logging.ERROR)
-    config = load_config(args.config, args.set)
+    teachers = [f"distil.teachers={json.dumps(args.distil)}"] if args.distil else []
+    config = load_config(args.config, [*teachers, *args.set])
     check_folder(config.run.out)
     try:
         trainer = prepare(config, resume=args.resume)

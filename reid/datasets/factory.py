@@ -13,7 +13,7 @@ from relaytrack.reid.datasets.base import ReidDataset, Split
 from relaytrack.reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new, load_cuhk03_part
 from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout
 from relaytrack.reid.datasets.msmt17 import load_msmt17
-from relaytrack.reid.datasets.own import load_csv, load_folder
+from relaytrack.reid.datasets.own import load_crops, load_csv, load_folder
 from relaytrack.reid.datasets.validation_ids import FIXED
 from relaytrack.reid.errors import DatasetError
 
@@ -28,6 +28,7 @@ _LOADERS: dict[str, Callable[[Path], list[ReidDataset]]] = {
     **{f"cuhk03_classic_{kind}": partial(load_cuhk03_classic, kind=kind) for kind in KINDS},
     "cuhk03_part": _one(load_cuhk03_part),
     "msmt17": _one(load_msmt17),
+    "crops": _one(load_crops),
     "folder": _one(load_folder),
     "csv": _one(load_csv),
 }

@@ -13,7 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.reid.datasets.base import EMPTY, CountWarning, ReidDataset, Split, list_images, need_folder
+from relaytrack.reid.datasets.base import (
+    EMPTY,
+    CountWarning,
+    ReidDataset,
+    Split,
+    images_below,
+    list_images,
+    need_folder,
+)
 from relaytrack.reid.errors import DatasetError
 
 _SPLITS = ("train", "query", "gallery")
@@ -52,6 +60,19 @@ def load_folder(root: Path) -> ReidDataset:
     if not rows:
         raise DatasetError(f"folder: no images in {root}")
     return _numbered("folder", rows)
+
+
+def load_crops(root: Path) -> ReidDataset:
+    """Load a folder of pictures of people whose identities nobody knows; sub-folders count too.
+
+    All are the training split, each an identity of its own, under one camera: for distillation.
+
+    Raises:
+        DatasetError: no folder, or no images.
+    """
+    paths = images_below(root)
+    train = Split(tuple(paths), np.arange(len(paths)), np.zeros(len(paths), np.int64))
+    return ReidDataset("crops", train, EMPTY, EMPTY)
 
 
 def load_csv(file: Path) -> ReidDataset:

@@ -24,7 +24,7 @@ class PKSampler:
         seed: of the random order.
 
     Raises:
-        DatasetError: fewer than P identities, or none has two images.
+        DatasetError: fewer than P identities, or K is more than one and no identity has two images.
     """
 
     def __init__(self, ids: Indices, identities: int = 16, images: int = 4, *, seed: int = 0) -> None:
@@ -32,7 +32,7 @@ class PKSampler:
         _, starts, counts = np.unique(ids[order], return_index=True, return_counts=True)
         if len(counts) < identities:
             raise DatasetError(f"{len(counts)} identities are too few for batches of {identities} (data.identities)")
-        if counts.max() < 2:
+        if images > 1 and counts.max() < 2:
             raise DatasetError("no identity has two images: nothing to learn matches from")
         self._groups = [order[start : start + count] for start, count in zip(starts, counts, strict=True)]
         self.identities = identities

@@ -131,7 +131,7 @@ def guide(
         told = ask(plain)
         model.train()
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            feature, logits = model(normalised(worse))
+            feature, logits, _ = model(normalised(worse))
         loss = _loss(feature.float(), logits.float(), told, pictures.labels[chosen], whole, labelled, recipe)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

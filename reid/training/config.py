@@ -47,7 +47,7 @@ class DataConfig(_Section):
     sources: list[SourceConfig] = Field(default_factory=lambda: [SourceConfig()], min_length=1)
     validation: Literal["fixed", "none"] = "fixed"
     identities: int = Field(default=16, ge=2)
-    images: int = Field(default=4, ge=2)
+    images: int = Field(default=4, ge=1)
     cache_mib: float = Field(default=4096, ge=0)
     workers: int = Field(default=1, ge=1, le=64)
 
@@ -100,6 +100,20 @@ class LossConfig(_Section):
     circle: float = Field(default=0.0, ge=0)
     centre: float = Field(default=0.0, ge=0)
     centre_lr: float = Field(default=0.5, gt=0)
+
+
+class DistilConfig(_Section):
+    """Learning from teachers (`relaytrack.reid.training.teaching`); no teachers, no distillation.
+
+    `teachers` are weights or ONNX files, or names of installed weights. `regression` and `relational` weigh the two
+    terms, `temperature` is that of the second. With `loss.cross_entropy: 0` and `loss.triplet: 0` no identities are
+    needed (data set `crops`).
+    """
+
+    teachers: tuple[Annotated[str, BeforeValidator(_expanded)], ...] = ()
+    regression: float = Field(default=1.0, ge=0)
+    relational: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=0.07, gt=0, le=1)
 
 
 class OptimConfig(_Section):
@@ -168,6 +182,7 @@ class TrainConfig(_Section):
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
+    distil: DistilConfig = DistilConfig()
     optim: OptimConfig = OptimConfig()
     run: RunConfig = RunConfig()
 
@@ -175,6 +190,22 @@ class TrainConfig(_Section):
     def _batches_divide(self) -> Self:
         if self.data.identities % self.run.accumulate:
             raise ValueError("data.identities must be a multiple of run.accumulate")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_learned(self) -> Self:
+        loss, distil = self.loss, self.distil
+        by_identity = loss.cross_entropy or loss.triplet or loss.circle or loss.centre
+        if not by_identity and not (distil.teachers and (distil.regression or distil.relational)):
+            raise ValueError("all losses have the weight 0: nothing would be learned")
+        if (loss.triplet or loss.circle) and self.data.images < 2:
+            raise ValueError("data.images must be at least 2 for the triplet and circle losses")
+        crops = next((source.root for source in self.data.sources if source.name == "crops"), None)
+        if by_identity and crops is not None:
+            raise ValueError(
+                f"the crops in {crops} have no identities: set loss.cross_entropy, loss.triplet, loss.circle and "
+                "loss.centre to 0 and name distil.teachers"
+            )
         return self
 
     def dump(self) -> dict[str, Any]:

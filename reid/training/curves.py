@@ -48,13 +48,13 @@ def draw_curves(folder: Path) -> Path | None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     window = max(1, len(steps["step"]) // 50)
-    for name in ("loss", "cross_entropy", "triplet", "circle", "centre"):
+    for name in ("loss", "cross_entropy", "triplet", "circle", "centre", "cosine", "relational"):
         if name in steps and np.isfinite(steps[name]).any():
             left.plot(steps["step"], smooth(steps[name], window), label=name.replace("_", " "))
     left.set_xlabel("iteration")
     left.set_ylabel("loss")
     left.legend()
-    if np.isfinite(steps["accuracy"]).any():
+    if "accuracy" in steps and np.isfinite(steps["accuracy"]).any():
         right.plot(steps["step"], smooth(steps["accuracy"], window) * 100, label="training accuracy", alpha=0.5)
     validation = read_columns(folder / "validation.csv") if (folder / "validation.csv").is_file() else {}
     if validation:
@@ -62,7 +62,8 @@ def draw_curves(folder: Path) -> Path | None:
         right.plot(validation["step"], validation["mean_ap"] * 100, marker="o", label="validation mAP")
     right.set_xlabel("iteration")
     right.set_ylabel("%")
-    right.legend()
+    if right.lines:
+        right.legend()
     path = folder / "curves.png"
     with writing(path):
         figure.savefig(path, dpi=110)

@@ -24,6 +24,8 @@ _STEP_FIELDS = (
     "triplet",
     "circle",
     "centre",
+    "cosine",
+    "relational",
     "accuracy",
     "lr",
     "seconds",

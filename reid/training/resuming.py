@@ -13,7 +13,7 @@ from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.training.config import TrainConfig
 
 # Settings that shape what a checkpoint holds beside the network.
-_SHAPING = ("loss.centre", "optim.name", "optim.backbone_factor", "run.ema")
+_SHAPING = ("loss.centre", "distil.teachers", "optim.name", "optim.backbone_factor", "run.ema")
 
 
 def faces(train: Split, labels: NDArray[np.int64]) -> list[str]:
@@ -49,11 +49,12 @@ def why_other_people(state: Mapping[str, Any], train: Split, labels: NDArray[np.
 
 def why_other_run(state: Mapping[str, Any], config: TrainConfig) -> str | None:
     """Which setting that must stay as it was has changed since a checkpoint, or None."""
-    stored, now = state["config"], config.dump()
+    stored, now, standard = state["config"], config.dump(), TrainConfig().dump()
     keys = [f"model.{key}" for key in now["model"] if key != "init"] + list(_SHAPING)
     for key in keys:
         section, name = key.split(".")
-        before, after = stored[section].get(name, now[section][name]), now[section][name]
+        after = now[section][name]
+        before = stored.get(section, {}).get(name, standard[section][name])
         if key in ("loss.centre", "run.ema"):  # only whether there is one
             before, after = before or None, after or None
             if (before is None) == (after is None):

@@ -68,14 +68,14 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     rank, world = distributed.start(device)
     torch.manual_seed(run.seed)
     train, validation = splits(config)
-    train, cache = _decoded(config, train, world)
+    train, cache = decoded(config, train, world)
     validation = usable(validation, workers=config.data.workers)
     model = build_model(spec_of(config), len(train.identities))
     if resume is None:
         initialise(model, config.model.init)
     trainer = Trainer(config, model, train, validation, device=device, rank=rank, world=world, cache=cache)
     single = trainer.maker.sampler.single
-    if single:
+    if single and config.data.images > 1:
         log.warning("%d identities have one image only: it fills all %d places of theirs", single, config.data.images)
     if resume is not None:
         trainer.resume(resume)
@@ -87,7 +87,7 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     return trainer
 
 
-def _decoded(config: TrainConfig, train: Split, world: int) -> tuple[Split, ImageCache]:
+def decoded(config: TrainConfig, train: Split, world: int) -> tuple[Split, ImageCache]:
     """Decode the training images ahead and leave out those that cannot be."""
     cache = make_cache(config, train, world)
     bad = cache.fill(workers=config.data.workers)

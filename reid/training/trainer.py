@@ -41,6 +41,7 @@ from relaytrack.reid.training.schedule import Schedule, progress
 from relaytrack.reid.training.speedup import decimate_strided_depthwise
 from relaytrack.reid.training.statistics import measured_as_configured
 from relaytrack.reid.training.sync_norm import synchronise_norms
+from relaytrack.reid.training.teaching import Distillation, Teacher, begin
 
 log = logging.getLogger(__name__)
 # `relaytrack.reid.training.sync_norm` keeps the buffers alike; newer versions of torch have another name for that.
@@ -118,6 +119,14 @@ class Trainer:
         self.centre = (
             losses.CentreLoss(len(train.identities), model.dim).to(self.device) if config.loss.centre else None
         )
+        self.teacher: Teacher | None = None
+        self.distillation: Distillation | None = None
+        if config.distil.teachers:
+            if world > 1:
+                raise TrainingError("distil.teachers: distillation runs in one process only")
+            settings = config.distil.model_dump(exclude={"teachers"})
+            self.teacher = Teacher(config.distil.teachers, config.run.device)
+            self.distillation = Distillation(model.dim, self.teacher.dims, **settings).to(self.device)
         self.optimizer = self._optimizer()
         self.schedule = Schedule(
             config.optim.schedule,
@@ -138,6 +147,8 @@ class Trainer:
         scores: Scores | None = None
         check_folder(self.out)
         total = run.iterations
+        if self.step == 0 and self.distillation is not None and self.teacher is not None:
+            begin(self.distillation, self.teacher, self.model, self.cache, seed=run.seed)
         with RunLog(self.out, self.step, total, active=self.rank == 0) as log_to, _Interrupt() as interrupt:
             began, minutes_before = time.monotonic(), self.minutes
             batches = self.maker.ahead(self.step, self._size, workers=self.config.data.workers)
@@ -192,8 +203,13 @@ class Trainer:
             alone = isinstance(network, DistributedDataParallel) and not last
             with network.no_sync() if alone else nullcontext():  # type: ignore[operator]
                 with autocast(run.precision, self.device):
-                    feature, logits = network(x)
+                    feature, logits, embedding = network(x)
                 loss, values = self._loss(feature, logits, labels)
+                if self.teacher is not None and self.distillation is not None:
+                    targets = [target.to(self.device) for target in self.teacher(batch.images[part])]
+                    more, told = self.distillation(embedding, targets)
+                    loss = loss + more
+                    values |= told | {"loss": float(loss.detach())}
                 if distributed.agree(float(not math.isfinite(values["loss"]))):
                     raise TrainingError(
                         f"the loss is not finite at step {self.step + 1}; "
@@ -287,6 +303,9 @@ class Trainer:
         if self.centre is not None:
             rate = self.config.loss.centre_lr
             groups.append({"params": list(self.centre.parameters()), "lr": rate, "base": rate, "weight_decay": 0.0})
+        maps = [] if self.distillation is None else list(self.distillation.parameters())
+        if maps:
+            groups.append({"params": maps, "lr": optim.lr, "base": optim.lr, "weight_decay": 0.0})
         if optim.name == "sgd":
             return torch.optim.SGD(groups, momentum=optim.momentum, nesterov=optim.momentum > 0)
         return (torch.optim.AdamW if optim.name == "adamw" else torch.optim.Adam)(groups)
@@ -359,6 +378,7 @@ class Trainer:
             "average_steps": 0 if self.average is None else self.average.steps,
             "optimizer": self.optimizer.state_dict(),
             "centre": None if self.centre is None else self.centre.state_dict(),
+            "distillation": None if self.distillation is None else self.distillation.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
         self.model.attention = shown
@@ -398,6 +418,8 @@ class Trainer:
                 self.average.steps = state["average_steps"]
             if self.centre is not None:
                 self.centre.load_state_dict(state["centre"])
+            if self.distillation is not None:
+                self.distillation.load_state_dict(state["distillation"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
             self.step, self.minutes, self.best = state["step"], state["minutes"], state["best"]

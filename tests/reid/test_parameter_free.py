@@ -46,7 +46,7 @@ def test_reference_network(shared: Path, rule: Any) -> None:
     assert isinstance(model.head, StripesHead)
     with torch.no_grad():
         maps = model.stage_maps(rule.image_input(2, 384, 128))
-        feature, logits = model.head(maps[-1], maps)
+        feature, logits, _ = model.head(maps[-1], maps)
         embedded = model.head.embed(maps[-1])
         for number in range(3):
             attention = model.head.attention.attention(maps[number])
@@ -79,7 +79,7 @@ def test_unknown_form() -> None:
 def test_training_gives_ten_classifiers() -> None:
     spec = ModelSpec(backbone="osnet_x0_25", head="stripes", height=112, width=32)  # 7 rows: stripes overlap
     model = build_model(spec, 5).train()
-    feature, logits = model(torch.randn(2, 3, 112, 32))
+    feature, logits, _ = model(torch.randn(2, 3, 112, 32))
     assert feature.shape == (2, 6 * 128)
     assert logits.shape == (2, 10, 5)
     (feature.sum() + logits.square().sum()).backward()

@@ -115,7 +115,7 @@ def test_training_step_reaches_every_parameter(attention: str) -> None:
         width=32,
     )
     model = build_model(spec, 7).train()
-    feature, logits = model(torch.randn(4, 3, 64, 32))
+    feature, logits, _ = model(torch.randn(4, 3, 64, 32))
     assert feature.shape == (4, 128)
     assert logits.shape == (4, 7)
     (feature.square().mean() + torch.nn.functional.cross_entropy(logits, torch.arange(4))).backward()

@@ -1,0 +1,235 @@
+"""Weights that learn a site: a teacher's answers to the site's own crops, of which nobody knows the identities."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
+from relaytrack.reid.datasets.base import Split, images_below, need_folder
+from relaytrack.reid.datasets.images import ImageCache, read_resized
+from relaytrack.reid.errors import DatasetError, WeightsError
+from relaytrack.reid.installed import find_weights
+from relaytrack.reid.model import ReidModel, build_model
+from relaytrack.reid.training.batches import to_network
+from relaytrack.reid.training.config import ModelConfig, TrainConfig, parse_config
+from relaytrack.reid.training.start import choose_device, decoded, initialise
+from relaytrack.reid.training.teaching import Distillation, Teacher, begin
+from relaytrack.reid.training.trainer import Trainer
+
+LEAST_CROPS = 32
+HELD = 8
+"""Every eighth crop is not learned from: on these it is measured whether the student came closer."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AdaptReport:
+    """What an adaptation did.
+
+    Attributes:
+        path: the weights written.
+        crops: images learned from.
+        held: images measured on.
+        before: (1 - cosine through the fitted map, divergence of the similarities) from the teacher, at the start.
+        after: the same at the end.
+    """
+
+    path: Path
+    crops: int
+    held: int
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+    @property
+    def better(self) -> bool:
+        """Whether the sum of both came down on crops that were not learned from."""
+        return sum(self.after) < sum(self.before)
+
+
+cut_from_run: Callable[[Path, Path], int] | None = None
+"""Cuts further crops from a run's recordings into a folder; set by the pipeline, which knows what a run is."""
+
+
+def crops_of(folders: Sequence[Path], scratch: Path) -> list[Path]:
+    """The pictures of finished runs, or of plain folders of crops.
+
+    Of a run the crops that it kept are taken, and more are cut from its recordings where they are still there.
+
+    Args:
+        folders: of runs (they have a run.json) or of crops.
+        scratch: where crops that are cut now are written to; the caller removes it.
+
+    Raises:
+        DatasetError: a folder is not there or has no pictures, or there are fewer than 32 in all.
+    """
+    found: list[Path] = []
+    for number, folder in enumerate(folders):
+        need_folder(folder, "adapt")
+        if not (folder / "run.json").is_file():
+            found += images_below(folder)
+            continue
+        here = images_below(folder / "crops") if (folder / "crops").is_dir() else []
+        more = scratch / str(number)
+        if cut_from_run is not None and cut_from_run(folder, more):
+            here += images_below(more)
+        if not here:
+            raise DatasetError(
+                f"adapt: the run {folder} has no crops (output.crops) and no recordings to cut them from"
+            )
+        found += here
+    if len(found) < LEAST_CROPS:
+        where = ", ".join(map(str, folders))
+        raise DatasetError(f"adapt: {len(found)} crops in {where} are too few: at least {LEAST_CROPS} are needed")
+    return found
+
+
+def adapt(
+    crops: Sequence[Path],
+    target: Path,
+    *,
+    start: Path | str | None = None,
+    teachers: Sequence[str] = (),
+    iterations: int = 300,
+    batch: int = 32,
+    rate: float = 1e-4,
+    device: str = "auto",
+    folder: Path = Path("out/adapt"),
+) -> AdaptReport:
+    """Train weights further on crops without identities, and write them.
+
+    Args:
+        crops: pictures of people; those that cannot be decoded are left out with a warning.
+        target: weights to write (.safetensors).
+        start: weights to begin with: a file, a name of installed weights, or None for the default ones.
+        teachers: networks to learn from; none: the best of the installed ones (`default_teacher`).
+        iterations: steps.
+        batch: crops in a step (all of them where there are fewer).
+        rate: largest learning rate.
+        device: where to train.
+        folder: for logs and checkpoints.
+
+    Raises:
+        WeightsError: the start or a teacher is missing or of no use, or the start is an ONNX file.
+        DatasetError: too few crops can be decoded.
+        OutputError: the target cannot be written.
+    """
+    first = find_weights(start)
+    if first.suffix != ".safetensors":
+        raise WeightsError(f"{first} cannot be trained further: weights to begin with are .safetensors")
+    spec, info = load_model(first).spec, load_info(first)
+    named = list(teachers) or [default_teacher(first)]
+    held, learned = list(crops[::HELD]), [path for at, path in enumerate(crops) if at % HELD]
+    config = adapting_config(first, named, len(learned), iterations, batch, rate, device, folder)
+    split = Split(tuple(learned), np.arange(len(learned)), np.zeros(len(learned), np.int64))
+    split, cache = decoded(config, split, 1)
+    held = _readable(held)
+    if len(split) < LEAST_CROPS // 2 or len(held) < 2:
+        raise DatasetError(f"adapt: only {len(split) + len(held)} crops can be decoded")
+    where = torch.device(choose_device(device))
+    torch.manual_seed(config.run.seed)
+    model = build_model(spec, len(split))
+    initialise(model, str(first))
+    trainer = Trainer(config, model, split, device=where, cache=cache)
+    assert trainer.teacher is not None
+    before = _distance(trainer.model, trainer.teacher, cache, held, where)
+    trainer.run()
+    assert trainer.average is not None
+    made = trainer.average.model  # with the batch-norm statistics of the start: the site's are those of few people
+    assert isinstance(made, ReidModel)
+    after = _distance(made, trainer.teacher, cache, held, where)
+    path = save_model(target, made, _described(info, named, len(split), iterations), half=True)
+    return AdaptReport(path, len(split), len(held), before, after)
+
+
+def default_teacher(student: Path) -> str:
+    """The installed weights that a student learns from where nothing else is said: the best that are not its own.
+
+    Best by the mean mAP of the validation people that each file states.
+    """
+    from relaytrack.reid.catalogue import catalogue
+
+    found = [entry for entry in catalogue() if find_weights(entry.name) != student]
+    if not found:
+        raise WeightsError("no other weights are installed to learn from: name a teacher")
+    return max(found, key=lambda entry: sum(score[2] for score in entry.scores) / max(1, len(entry.scores))).name
+
+
+def adapting_config(
+    start: Path,
+    teachers: Sequence[str],
+    crops: int,
+    iterations: int,
+    batch: int,
+    rate: float,
+    device: str,
+    folder: Path,
+) -> TrainConfig:
+    """The configuration of an adaptation: distillation alone, batch-norm statistics as they are, real changes."""
+    spec = load_model(start).spec.to_dict()
+    model = {key: value for key, value in spec.items() if key in ModelConfig.model_fields} | {"init": str(start)}
+    return parse_config(
+        {
+            "data": {
+                "sources": [{"name": "crops", "root": str(folder)}],
+                "validation": "none",
+                "identities": min(batch, crops),
+                "images": 1,
+            },
+            "augment": {"scale": 0.1, "erase": 0.2, "jitter": 0.3, "downscale": 0.2, "blur": 0.1},
+            "model": model,
+            "loss": {"cross_entropy": 0, "triplet": 0},
+            "distil": {"teachers": list(teachers)},
+            "optim": {"name": "adamw", "lr": rate, "warmup": 0.1, "clip": 5.0},
+            "run": {
+                "out": str(folder),
+                "iterations": iterations,
+                "device": device,
+                "freeze_norm": True,
+                "ema": 0.98,
+                "save_every": max(1, iterations),
+                "validate_every": max(1, iterations),
+            },
+        },
+        "adapt",
+    )
+
+
+@torch.no_grad()
+def _distance(
+    model: ReidModel, teacher: Teacher, cache: ImageCache, held: Sequence[Path], device: torch.device
+) -> tuple[float, float]:
+    """How far a student is from its teacher on held crops: through a map fitted on the others, and by relations."""
+    model.eval()
+    maps = Distillation(model.dim, teacher.dims).to(device)
+    begin(maps, teacher, model, cache)
+    views = read_resized(held, model.spec.height, model.spec.width)
+    parts = np.array_split(views, -(-len(views) // 64))
+    student = torch.cat([model(to_network(part, device)).float() for part in parts])
+    _, values = maps(student, [target.to(device) for target in teacher(views)])
+    return values["cosine"], values["relational"]
+
+
+def _readable(paths: Sequence[Path]) -> list[Path]:
+    from relaytrack.reid.training.held_out import readable
+
+    split = Split(tuple(paths), np.arange(len(paths)), np.zeros(len(paths), np.int64))
+    return list(readable(split, "crops that are measured on").paths)
+
+
+def _described(info: WeightsInfo, teachers: Sequence[str], crops: int, iterations: int) -> WeightsInfo:
+    """What adapted weights say: as their start, but for the results, which were another network's."""
+    told = ", ".join(Path(teacher).name for teacher in teachers)
+    return dataclasses.replace(
+        info,
+        name=f"{info.name or 'weights'}, adapted",
+        dataset=f"{info.dataset} + {crops} crops of a site",
+        results={},
+        recipe=f"{iterations} steps of distillation from {told}, beginning with: {info.recipe}",
+    )
