@@ -122,6 +122,10 @@ class People:
         with self._changing:
             for change in step.revisions:
                 self._revise(change.camera, change.track, change.new)
+            if step.revisions:
+                self.flush()
+                for old, new in {(change.old, change.new) for change in step.revisions}:
+                    self._move_name(old, new)
             for tracks in step:
                 self._take(tracks, step.images.get(tracks.frame.camera))
             now = time.monotonic()
@@ -139,6 +143,22 @@ class People:
                     "UPDATE sightings SET identity = ? WHERE run = ? AND camera = ? AND track = ?",
                     (identity, self._runs.get(camera, self._run), camera, track),
                 )
+
+    def _move_name(self, old: int, new: int) -> None:
+        """Where nobody is left under a number, its name goes with the person, unless there they have one."""
+        if self._store.rows("SELECT 1 FROM sightings WHERE identity = ? LIMIT 1", (old,)):
+            return
+        row = self._store.rows("SELECT name, watched FROM people WHERE identity = ?", (old,))
+        if not row:
+            return
+        with self._store.writing() as database:
+            database.execute("INSERT OR IGNORE INTO people (identity) VALUES (?)", (new,))
+            database.execute(
+                "UPDATE people SET name = CASE name WHEN '' THEN ? ELSE name END, watched = max(watched, ?) "
+                "WHERE identity = ?",
+                (row[0]["name"], row[0]["watched"], new),
+            )
+            database.execute("DELETE FROM people WHERE identity = ?", (old,))
 
     def _take(self, tracks: FrameTracks, image: Image | None) -> None:
         frame = tracks.frame
@@ -423,6 +443,7 @@ class People:
                 gone = database.execute("DELETE FROM sightings WHERE identity = ?", (identity,)).rowcount
                 database.execute("DELETE FROM people WHERE identity = ?", (identity,))
                 database.execute("DELETE FROM events WHERE identity = ?", (identity,))
+                database.execute("INSERT OR IGNORE INTO forgotten (identity) VALUES (?)", (identity,))
         return max(int(gone), len(here))
 
 

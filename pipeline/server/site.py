@@ -25,6 +25,7 @@ from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.site_file import SiteFile
 from relaytrack.pipeline.server.store import SiteStore
+from relaytrack.trackers import IdentityStore
 
 LOG = logging.getLogger("relaytrack.server")
 _DAY = 86_400.0
@@ -78,7 +79,22 @@ class Site:
             self.pipeline.join(timeout)
         except (RelayTrackError, TimeoutError) as error:
             LOG.warning("the run ended: %s", " ".join(str(error).split()))
+        erase_forgotten(self.store, self.pipeline.config.output.store)
         self.store.close()
+
+
+def erase_forgotten(store: SiteStore, identities: str | None) -> None:
+    """Take the people who were forgotten out of the association's own file; no engine may have it open.
+
+    While it runs it keeps them in memory, and would write them again.
+    """
+    known = [row["identity"] for row in store.rows("SELECT identity FROM forgotten")]
+    if not known or identities is None or not Path(identities).exists():
+        return
+    with IdentityStore(identities) as file:
+        file.forget(known)
+    with store.writing() as database:
+        database.execute("DELETE FROM forgotten")
 
 
 def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] = Pipeline, **parts: Any) -> Site:
@@ -106,6 +122,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
             [{"event": "watched", "time": 0.0, "date": date, "camera": camera, "track": track, "identity": identity}]
         )
 
+    erase_forgotten(store, running(config).output.store)  # after a kill the last end could not
     people = People(store, retain=retain, on_return=returned)
     live = LiveHub()
     pipeline = make(running(config), until="stopped", sinks=[events, people, live], **parts)

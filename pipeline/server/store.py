@@ -26,6 +26,7 @@ CREATE INDEX IF NOT EXISTS sightings_identity ON sightings (identity);
 CREATE INDEX IF NOT EXISTS sightings_last ON sightings (last);
 CREATE TABLE IF NOT EXISTS people (
     identity INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT '', watched INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS forgotten (identity INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS merged (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
 """
 
