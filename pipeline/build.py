@@ -169,9 +169,15 @@ def create_session(
 
 
 def create_identity_service(
-    config: Config, embedder: CropEmbedder | None, planes: Mapping[str, GroundPlane] | None = None
+    config: Config,
+    embedder: CropEmbedder | None,
+    planes: Mapping[str, GroundPlane] | None = None,
+    *,
+    origin: float | None = None,
 ) -> LocalIdentityService:
     """The association in this process; `planes` as of `ground_planes`, read here where they are not given.
+
+    `origin` is the time since 1970 at the run's time 0, for the store; None takes now.
 
     Where the configuration leaves it open, the same-person threshold is the calibrated one of the embedder's weights.
 
@@ -188,7 +194,7 @@ def create_identity_service(
         for name in {first, second} - set(names):
             raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
     planes = ground_planes(config) if planes is None else planes
-    store = None if config.output.store is None else IdentityStore(config.output.store)
+    store = None if config.output.store is None else IdentityStore(config.output.store, origin=origin)
     associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=MAX_LATE)
     return LocalIdentityService(associator, store=store, cameras=names)
 

@@ -33,7 +33,9 @@ from relaytrack.pipeline.records import Observation, Step
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.earlier_starts import find_earlier_start, with_store
 from relaytrack.pipeline.results.folder import mark_cameras, prepare_output
+from relaytrack.pipeline.results.identities import stored_colors
 from relaytrack.pipeline.results.run_info import RunInfo
 from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.runtime.health import HealthWatch
@@ -373,6 +375,8 @@ class Pipeline:
         config, live = self.config, self._live
         files = [] if self._until == "stopped" else [one.name for one in config.cameras if one.name not in self._given]
         preflight(config, output=config.output.dir is not None, cameras=files)
+        self.config = config = with_store(config)
+        earlier = find_earlier_start(config, live=live)
         planes = ground_planes(config)
         own = self._detector is not None or self._embedder is not None
         own |= config.detector.backend not in DETECTORS or config.embedder.name != "reid"  # perhaps for one thread only
@@ -382,12 +386,21 @@ class Pipeline:
         self.summary.sight = getattr(perception.detector, "sight", None)
         if self.on_networks:
             self.on_networks(perception)
-        service = self._identities or build.create_identity_service(config, perception.embedder, planes)
+        if config.output.resume and config.output.dir is not None:
+            prepare_output(config)  # the store of identities lies in it
+        service = self._identities or build.create_identity_service(
+            config, perception.embedder, planes, origin=None if earlier is None else earlier.zero
+        )
         if self.wrap_identities:
             service = self.wrap_identities(service)
         self._closing.callback(service.close)
-        self._run_clock = clock = self._clock or RunClock()
+        self._run_clock = clock = self._clock or RunClock(zero=None if earlier is None else earlier.zero)
+        if earlier is not None and config.run.max_seconds is not None:
+            run = config.run.model_copy(update={"max_seconds": clock.now() + config.run.max_seconds})
+            config = config.model_copy(update={"run": run})
         events = EventWatch((), config.events) if config.events.enabled else None
+        if events is not None and earlier is not None:
+            events.recall(earlier.identities)
         self._multi = MultiCameraTracker((), service, events)
         self._desk = desk = CameraDesk(
             config,
@@ -398,6 +411,7 @@ class Pipeline:
             live=live,
             tracker=self._tracker,
             given=self._given,
+            first_ids=None if earlier is None else earlier.first_ids,
         )
         for camera in config.cameras:
             desk.begin(camera)
@@ -414,7 +428,13 @@ class Pipeline:
         desk.synchronizer.start()
         desk.on_change = self._camera_news
         self._out: Path | None = None if config.output.dir is None else prepare_output(config)
-        self._info = None if self._out is None else RunInfo(config, self._out, perception, desk.sources())
+        self._info = (
+            None
+            if self._out is None
+            else RunInfo(self.config, self._out, perception, desk.sources(), clock.zero if live else None)
+        )
+        if earlier is not None:
+            self.colors = stored_colors(config.output.folder)
         self._places = places_of(config)
         self._pictures = pictures = build.create_pictures(config, live=live, colors=self.colors, places=self._places)
         self._closing.callback(pictures.close)

@@ -34,7 +34,7 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
     if not config.cameras and cameras is None:
         raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
     if output and config.output.dir is not None:
-        check_output(config.output.dir, overwrite=config.output.overwrite)
+        check_output(config.output.dir, overwrite=config.output.overwrite, resume=config.output.resume)
     _check_files(config)
     _check_plugins(config)
     ground_planes(config)

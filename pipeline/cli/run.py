@@ -31,6 +31,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that `run` and `demo` share."""
     parser.add_argument("--out", type=plain_path, metavar="DIR", help="folder for the results (output.dir)")
     parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
+    parser.add_argument("--resume", action="store_true", help="a live run goes on in DIR where an earlier start ended")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
     parser.add_argument("--device", metavar="auto|cpu|cuda[:i]", help="where the networks run (run.device)")
     parser.add_argument("--max-seconds", type=float, metavar="S", help="end after S seconds of the run's clock")
@@ -64,6 +65,7 @@ def overrides_from(args: argparse.Namespace) -> dict[str, Any]:
     options = {
         "output.dir": args.out,
         "output.overwrite": args.overwrite or None,
+        "output.resume": args.resume or None,
         "output.video": False if args.no_video else None,
         "output.anonymise": args.anonymise,
         "run.device": args.device,

@@ -242,6 +242,7 @@ class OutputConfig(Section):
 
     dir: FileName | None = Field(default="out/run", description="folder for the results; null leaves none")
     overwrite: bool = False
+    resume: bool = Field(default=False, description="a live run goes on in the folder of an earlier start")
     video: bool = True
     mosaic: bool = True
     trail: float = Field(default=2.0, ge=0, description="seconds of path drawn behind a person")
@@ -261,6 +262,12 @@ class OutputConfig(Section):
     on_error: Literal["fail", "disable"] = Field(
         default="fail", description="a result that cannot be written ends the run, or is left out while the run goes on"
     )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> OutputConfig:
+        if self.resume and self.overwrite:
+            raise ValueError("resume and overwrite exclude each other")
+        return self
 
     @property
     def folder(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -79,6 +79,10 @@ class EventWatch:
             for name, ends in camera.lines.items()
         }
         self._cameras[camera.name] = camera
+
+    def recall(self, identities: Iterable[int]) -> None:
+        """These people were seen in an earlier start of the run: they are not new."""
+        self._known.update(dict.fromkeys(identities))
 
     def remove_camera(self, name: str) -> None:
         """Watch the camera's zones and lines no longer; people who were in view there leave in their time."""

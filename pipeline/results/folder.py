@@ -22,12 +22,14 @@ from relaytrack.trackers.textfile import read_text
 MARKER = ".relaytrack.json"
 PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
 
-_TOP = re.compile(r"(run|identities|status)\.json|report\.html|embeddings\.npz|events(-old)?\.jsonl")
+_TOP = re.compile(
+    r"(run|identities|status)\.json|report\.html|embeddings\.npz|identities\.db(-wal|-shm)?|events(-old)?\.jsonl"
+)
 _CROP = re.compile(r"[0-9]+-[0-9]+")
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 
 
-def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, resume: bool = False) -> None:
     """Refuse a folder that a run must not write to, without touching anything.
 
     Raises:
@@ -38,6 +40,8 @@ def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
         raise OutputError(f"output folder {path}: there is a file of that name")
     with writing(path, "read the output folder"):
         filled = path.exists() and any(path.iterdir())
+    if filled and resume and _marked_cameras(path) is not None:
+        return
     if filled and not overwrite:
         raise OutputError(f"output folder {path} is not empty: choose another one or add --overwrite")
 
@@ -45,8 +49,8 @@ def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
 def prepare_output(config: Config) -> Path:
     """Create the output folder, or check the one that is there, and mark it.
 
-    With `output.overwrite` the folder need not be empty: what an earlier run wrote there is removed, files of
-    anybody else are never touched.
+    With `output.resume` what an earlier start wrote stays. With `output.overwrite` the folder need not be empty: what
+    an earlier run wrote there is removed, files of anybody else are never touched.
 
     Args:
         config: the whole configuration: `output.dir`, `output.overwrite` and the cameras' names matter.
@@ -66,12 +70,17 @@ def prepare_output(config: Config) -> Path:
         make_folder(path)
     with writing(path, "read the output folder"):
         filled = any(path.iterdir())
+    if filled and config.output.resume and _marked_cameras(path) is not None:
+        mark_cameras(path, cameras)
+        return path
     if filled and not overwrite:
         raise OutputError(f"output folder {path} is not empty: choose another one or add --overwrite")
     if filled:
         with writing(path, "clear the output folder"):
-            _remove_results(path)
-        foreign = [found for found in _results(path, cameras) if found.exists() or found.is_symlink()]
+            _remove_results(path, config.output.store)
+        kept = _of_store(config.output.store)
+        found = [one for one in _results(path, cameras) if one.resolve() not in kept]
+        foreign = [one for one in found if one.exists() or one.is_symlink()]
         if foreign:
             raise OutputError(f"output file {foreign[0]} exists and was not written by RelayTrack")
     write_atomically(path / MARKER, json.dumps({"format": 1, "cameras": cameras}) + "\n")
@@ -89,13 +98,18 @@ def mark_cameras(folder: Path, names: Sequence[str]) -> None:
     write_atomically(folder / MARKER, json.dumps({"format": 1, "cameras": names}) + "\n")
 
 
-def _remove_results(folder: Path) -> None:
-    """Remove what the run that the marker tells of wrote; without a marker nothing is removed."""
+def _of_store(store: str | None) -> set[Path]:
+    """The files of the store of identities that this run uses."""
+    return set() if store is None else {Path(store + end).resolve() for end in ("", "-wal", "-shm")}
+
+
+def _remove_results(folder: Path, store: str | None) -> None:
+    """Remove what the run that the marker tells of wrote, but this run's store; without a marker nothing is removed."""
     cameras = _marked_cameras(folder)
     if cameras is None:
         return
     for found in _results(folder, cameras):
-        if found.is_file() and not found.is_symlink():
+        if found.is_file() and not found.is_symlink() and found.resolve() not in _of_store(store):
             found.unlink()
     subfolders = [folder / kind / camera for kind in _SUFFIX for camera in cameras]
     for subfolder in (*subfolders, *(folder / kind for kind in _SUFFIX)):

@@ -16,6 +16,7 @@ from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.runtime.summary import Summary
 from relaytrack.pipeline.sources import Source
+from relaytrack.trackers.textfile import read_text
 
 _PACKAGES = ("relaytrack", "torch", "torchvision", "onnxruntime", "numpy", "opencv-python", "av", "lap")
 
@@ -28,17 +29,28 @@ class RunInfo:
         out: the run's folder.
         perception: the networks; device and provider of each are noted, and the licence of the weights.
         sources: the opened cameras.
+        clock_zero: seconds since 1970 at the run's time 0, of a live run.
 
     The file is written at once, so that a killed run says that it is not final.
     """
 
-    def __init__(self, config: Config, out: Path, perception: Perception, sources: Sequence[Source]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        out: Path,
+        perception: Perception,
+        sources: Sequence[Source],
+        clock_zero: float | None = None,
+    ) -> None:
         self._path = out / "run.json"
         embedder = perception.embedder
         about = getattr(embedder, "info", None)  # an embedder of somebody else's need not have it
+        started = datetime.now(UTC).isoformat(timespec="seconds")
         self._data: dict[str, Any] = {
             "versions": _versions(),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": started,
+            **({} if clock_zero is None else {"clock_zero": clock_zero}),
+            "starts": [*(_starts(self._path) if config.output.resume else ()), started],
             "final": False,
             "networks": {
                 "detector": {"device": config.run.device, "provider": getattr(perception.detector, "provider", None)},
@@ -88,6 +100,15 @@ class RunInfo:
 
     def _write(self) -> None:
         write_atomically(self._path, json.dumps(self._data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _starts(path: Path) -> list[str]:
+    """The earlier starts of a run, as dates."""
+    try:
+        found = json.loads(read_text(path)).get("starts", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [str(date) for date in found] if isinstance(found, list) else []
 
 
 def _versions() -> dict[str, str]:

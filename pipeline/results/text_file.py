@@ -10,12 +10,21 @@ from relaytrack.pipeline.results.folder import open_private, writing
 
 
 class TextFile:
-    """A text file that only ever holds whole lines: each write goes to the operating system in one call."""
+    """A text file that only ever holds whole lines: each write goes to the operating system in one call.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        append: go on behind what is there; a line that was cut off is removed.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         self.path = path
-        self._file: IO[Any] = open_private(path, buffering=0)
+        self._file: IO[Any] = open_private(path, "ab" if append else "wb", buffering=0)
         self.size = 0
+        if append:
+            with writing(path):
+                self.size = _whole_lines(path)
+                self._file.truncate(self.size)
 
     def write(self, lines: bytes) -> None:
         """Append whole lines.
@@ -42,3 +51,17 @@ class TextFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _whole_lines(path: Path) -> int:
+    """Bytes of a file up to its last line feed."""
+    with open(path, "rb") as file:
+        place = file.seek(0, 2)
+        while place > 0:
+            start = max(0, place - 65536)
+            file.seek(start)
+            found = file.read(place - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            place = start
+    return 0

@@ -41,6 +41,7 @@ class CameraDesk:
         live: whether the run is live: its frames carry dates, and nothing waits for its end.
         tracker: makes each camera's tracker; None takes the configured one.
         given: sources of one's own, by camera name.
+        first_ids: by camera, the number after which its track ids begin, where an earlier start has used some.
 
     Attributes:
         synchronizer: reads the cameras; set before anything but `begin` is called.
@@ -61,6 +62,7 @@ class CameraDesk:
         live: bool,
         tracker: Callable[[CameraConfig], Tracker] | None = None,
         given: Mapping[str, Source] | None = None,
+        first_ids: Mapping[str, int] | None = None,
     ) -> None:
         self._config = config
         self._detector = detector
@@ -68,6 +70,7 @@ class CameraDesk:
         self._clock, self._stop, self._live = clock, stop, live
         self._tracker = tracker
         self._given = dict(given or {})
+        self._first_ids = first_ids or {}
         self._busy = threading.RLock()
         self._before: dict[str, SourceStats] = {}  # of sources that a camera had before, and of cameras that left
         self._tracks_before: dict[str, int] = {}
@@ -229,9 +232,11 @@ class CameraDesk:
 
     def _session(self, camera: CameraConfig, source: Source) -> CameraSession:
         tracker = None if self._tracker is None else self._tracker(camera)
-        return build.create_session(
+        session = build.create_session(
             self._config, camera, self._detector, source=source, tracker=tracker, keep_earlier=not self._live
         )
+        session.first_id = self._first_ids.get(camera.name, 0)
+        return session
 
     def _exchange(self, session: CameraSession, source: Source) -> None:
         """Read a camera from another source from now on."""

@@ -50,10 +50,13 @@ def create_sinks(
     segment = output.segment_minutes * 60.0 if live else None
     sinks: list[Sink] = [MotSink(folder, cameras, segment=segment)]
     if config.events.enabled:
-        sinks.append(EventsSink(folder))
+        sinks.append(EventsSink(folder, append=output.resume))
     retain = output.retain_hours * 3600.0 if live and output.retain_hours is not None else None
     colors = colors or IdentityColors()
-    sinks.append(IdentitiesSink(folder, cameras, crops=output.crops, retain=retain, colors=colors))
+    people = IdentitiesSink(folder, cameras, crops=output.crops, retain=retain, colors=colors)
+    if output.resume:
+        people.recall()
+    sinks.append(people)
     if output.video:
         encoder = partial(Encoder, crf=output.crf, preset=output.preset, on_pause=_PauseSaid())
         videos = folder / "video"

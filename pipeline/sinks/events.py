@@ -17,13 +17,14 @@ class EventsSink:
     Args:
         folder: the output folder.
         rotate: bytes after which `events.jsonl` becomes `events-old.jsonl` and a new one begins.
+        append: go on behind the events of an earlier start.
     """
 
     name = "events"
 
-    def __init__(self, folder: Path, *, rotate: int = 50_000_000) -> None:
+    def __init__(self, folder: Path, *, rotate: int = 50_000_000, append: bool = False) -> None:
         self._path = folder / NAME
-        self._file = TextFile(self._path)
+        self._file = TextFile(self._path, append=append)
         self._rotate = rotate
 
     def write(self, step: Step) -> None:

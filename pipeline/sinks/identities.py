@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
 from relaytrack.pipeline.render.palette import IdentityColors
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, write_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
-from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
+from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities, write_identities
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import CropStrip
 
@@ -82,6 +83,27 @@ class IdentitiesSink:
         self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()
         self._due = time_module.monotonic() + every
         self._swept = -math.inf
+
+    def recall(self) -> None:
+        """Take over what an earlier start has left in the folder.
+
+        Raises:
+            OutputError: it cannot be read.
+        """
+        if not (self._folder / NAME).exists():
+            return
+        try:
+            known = read_identities(self._folder)
+            stored = self._folder / EMBEDDINGS
+            keys, vectors = read_embeddings(stored) if stored.exists() else ([], np.zeros((0, 0), np.float32))
+        except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+            raise OutputError(f"{self._folder / NAME}: cannot be read; the run cannot go on") from error
+        embeddings = dict(zip(keys, vectors, strict=True))
+        self._zero = known.clock_zero
+        self._cameras = {**self._cameras, **known.cameras}
+        for record, identity in sorted(known.tracks, key=lambda track: track[0].last):
+            key = (record.camera, record.track)
+            self._tracks[key] = _Live(record, identity, embedding=embeddings.get(key))
 
     def write(self, step: Step) -> None:
         """Count the step's tracks and look for better pictures.

@@ -72,12 +72,14 @@ class IdentityStore:
     Args:
         path: the file; it is made, readable by its owner only, where it is missing.
         every: least seconds between two writes.
+        origin: seconds since 1970 at second 0 of the run's clock; None takes the moment at which the run begins.
 
     Raises:
         StoreError: not a store of this version, or not writable.
     """
 
-    def __init__(self, path: Path | str, every: float = 0.5) -> None:
+    def __init__(self, path: Path | str, every: float = 0.5, origin: float | None = None) -> None:
+        self._given_origin = origin
         self.path = Path(path)
         self._every = every
         self._written = -np.inf
@@ -108,7 +110,8 @@ class IdentityStore:
         self.close()
 
     def begin(self, origin: float | None = None) -> None:
-        """Begin a run; `origin` is the time since 1970 at second 0 of its clock (default: now)."""
+        """Begin a run; `origin` is the time since 1970 at second 0 of its clock (default: the store's, else now)."""
+        origin = self._given_origin if origin is None else origin
         self._origin = time.time() if origin is None else origin
         with _Errors(self.path):
             row = self._db.execute("INSERT INTO runs(origin) VALUES (?) RETURNING run", (self._origin,)).fetchone()

@@ -1,0 +1,98 @@
+"""A live run that goes on in the folder of an earlier start (`output.resume`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import ConfigError, InputError, OutputError
+from relaytrack.pipeline.results.folder import MARKER
+from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.trackers.textfile import read_text
+
+STORE = "identities.db"
+_SPARE = 1000  # track ids are left out up to the next thousand: those of the last seconds may be written nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierStart:
+    """What a new start takes over.
+
+    Attributes:
+        zero: seconds since 1970 at the run's time 0; the clock goes on.
+        first_ids: by camera, the number after which new track ids begin.
+        identities: those that were seen already.
+    """
+
+    zero: float
+    first_ids: Mapping[str, int]
+    identities: tuple[int, ...]
+
+
+def with_store(config: Config) -> Config:
+    """The configuration of a run that can go on later: identities are kept in its folder, or where it says."""
+    if not config.output.resume or config.output.dir is None or config.output.store is not None:
+        return config
+    store = str(config.output.folder / STORE)
+    return config.model_copy(update={"output": config.output.model_copy(update={"store": store})})
+
+
+def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
+    """Read what the last start left, or None where the folder is new or `output.resume` is off.
+
+    Args:
+        config: the configuration, after `with_store`.
+        live: whether the new start is live.
+
+    Raises:
+        ConfigError: a run over files cannot go on.
+        OutputError: the folder holds no live run that can go on.
+    """
+    if not config.output.resume or config.output.dir is None:
+        return None
+    if not live:
+        raise ConfigError("output.resume (--resume): only a live run can go on in its folder; this one is over files")
+    folder = config.output.folder
+    if not (folder / MARKER).exists() or not (folder / "run.json").exists():
+        return None
+    info = _run_info(folder)
+    zero = info.get("clock_zero")
+    if not isinstance(zero, int | float):
+        raise OutputError(f"{folder} holds no live run that can go on (run.json tells no clock_zero)")
+    if config.output.store is None or not Path(config.output.store).exists():
+        raise OutputError(f"{folder}: cannot go on, its identities were not kept ({config.output.store} is missing)")
+    known = _known(folder)
+    highest: dict[str, int] = {}
+    people = {} if known is None else known.people
+    for track in (track for tracks in people.values() for track in tracks):
+        highest[track.camera] = max(highest.get(track.camera, 0), track.track)
+    for path in (folder / "tracks").glob("*/*.txt"):
+        highest[path.parent.name] = max(highest.get(path.parent.name, 0), _highest_in(path))
+    first = {camera: -(-(most + 1) // _SPARE) * _SPARE for camera, most in highest.items()}
+    return EarlierStart(float(zero), first, tuple(people))
+
+
+def _run_info(folder: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(read_text(folder / "run.json"))
+    except ValueError:
+        raise OutputError(f"{folder / 'run.json'}: not JSON; the run cannot go on") from None
+    return info if isinstance(info, dict) else {}
+
+
+def _known(folder: Path) -> RunData | None:
+    if not (folder / "identities.json").exists():
+        return None
+    try:
+        return load_run(folder)
+    except InputError as error:
+        raise OutputError(f"{error}; the run cannot go on") from error
+
+
+def _highest_in(path: Path) -> int:
+    words = (line.split(b",", 2) for line in path.read_bytes().splitlines())
+    return max((int(word[1]) for word in words if len(word) > 2 and word[1].isdigit()), default=0)
