@@ -46,7 +46,9 @@ demo: $(STAMP)
 # The two sample clips as live cameras, in the browser: http://127.0.0.1:8600/
 serve: $(STAMP)
 	@$(BIN)/python -c 'import fastapi, uvicorn, argon2, ruamel.yaml' 2>/dev/null || $(PIP) install --quiet -e '.[web]'
-	$(BIN)/relaytrack serve configs/serve.yaml --dir out/sample-site
+	@mkdir -p out/sample-site
+	@test -e out/sample-site/site.yaml || sed 's|\.\./samples|$(CURDIR)/samples|' configs/serve.yaml > out/sample-site/site.yaml
+	$(BIN)/relaytrack serve --dir out/sample-site
 
 test: $(TOOLS)
 	$(BIN)/ruff check .
