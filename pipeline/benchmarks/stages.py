@@ -40,7 +40,7 @@ class NetworkRecorder:
         self.calls: list[Call] = []
         self.lanes = perception.lanes
         self._most = most
-        self._wrap(perception.detector, "_network")
+        self._wrap(getattr(perception.detector, "input", None), "_network")
         self._wrap(getattr(perception.embedder, "_backend", None), "run")
 
     def play(self) -> float:

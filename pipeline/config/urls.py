@@ -29,11 +29,11 @@ _NETWORK = re.compile(
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _START = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*://|webcam:)", re.IGNORECASE)
-# Names of streams that cameras and servers come with; a number may follow, and the ending of a file.
+# Names of streams that cameras and servers come with; a number may follow, or stand alone, and the ending of a file.
 MOUNT = re.compile(
-    r"(?:av|axis-media|cam|camera|ch|channel|channels|h264|h265|hls|live|livestream|main|media|mjpeg|mpeg4"
+    r"(?:(?:(?:av|axis-media|cam|camera|ch|channel|channels|h264|h265|hls|live|livestream|main|media|mjpeg|mpeg4"
     r"|multicast|onvif|onvif-media|path|play|profile|realmonitor|sub|stream|streaming|track|unicast|video"
-    r"|videomain|videosub)?[-_]?\d{0,3}(?:\.(?:amp|cgi|m3u8|mjpg|mp4|sdp|ts))?",
+    r"|videomain|videosub)[-_]?\d{0,3}|\d{1,3})(?:\.(?:amp|cgi|m3u8|mjpg|mp4|sdp|ts))?)?",
     re.IGNORECASE,
 )
 _HARMLESS_PAIR = re.compile(

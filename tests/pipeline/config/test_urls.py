@@ -68,6 +68,8 @@ HARD = (
     "rtsp://inside@it",
     "&channel=1x2y3",
     "100%25",
+    ".MP4",
+    ".sdp",
 )
 
 
