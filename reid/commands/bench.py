@@ -30,6 +30,8 @@ BACKBONES = (
     "resnet50",
     "resnet50_ibn_a",
     "osnet_x1_0",
+    "osnet_x0_75",
+    "osnet_x0_5",
     "osnet_x0_25",
     "osnet_in_x1_0",
     "osnet_in_x0_75",

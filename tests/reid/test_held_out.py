@@ -71,8 +71,8 @@ def test_unreadable_pictures_are_left_out_with_a_count_before_the_first_step(
 @pytest.mark.parametrize(
     ("cameras", "shots", "count", "reason"),
     [
-        ((1,), 3, 10, "nobody among them is seen by two cameras"),
-        ((1, 2), 1, 10, "nobody among them is seen by two cameras, with two images"),
+        ((1,), 3, 10, "none of them is seen by two cameras"),
+        ((1, 2), 1, 10, "none of them is seen by two cameras with two images in one of them"),
         ((1, 2), 3, 7, "their number is 1"),
     ],
 )

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from fastapi import Request
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.server.problems import ProblemError
@@ -56,5 +56,7 @@ def decode_picture(data: bytes) -> Image:
                 upright = ImageOps.exif_transpose(opened).convert("RGB")
                 upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
                 return np.ascontiguousarray(np.asarray(upright, np.uint8))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError):
+    except ProblemError:
+        raise
+    except Exception:  # decoders fail in many ways, and other packages hang themselves into Pillow.open
         raise none from None
