@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import os
-import statistics
 import struct
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
 import av
 import av.error
-import cv2
-import numpy as np
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.render.h264 import CLOCK, Ticks, add_stream, frame_of
 from relaytrack.pipeline.render.pauses import SHORTENED, Pauses
 from relaytrack.pipeline.results.folder import open_private, writing
 
-_CLOCK = 90_000  # ticks per second of the files
-_BT601 = 6  # FFmpeg's number of the colour matrix that cv2.cvtColor uses (AVCOL_SPC_SMPTE170M)
 _LONGEST_LAST = 1.0  # seconds that the last picture lasts at the most
-_STEPS = 9  # intervals whose median is the usual one
+_KEY_EVERY = 2.0  # seconds between key frames, whatever the rate: seeking in a browser stays quick
 
 
 class Encoder:
@@ -81,10 +75,8 @@ class Encoder:
         self._stream: av.VideoStream | None = None
         self._pauses = Pauses()
         self._on_pause = on_pause
-        self._steps: deque[int] = deque(maxlen=_STEPS)
+        self._ticks = Ticks()
         self.size: tuple[int, int] | None = None  # (width, height) of the first picture
-        self._start = 0.0
-        self._last = -1
         self._key_at = 0.0
         self.closed = False
 
@@ -105,37 +97,15 @@ class Encoder:
         if len(self._pauses.cuts) > cuts and self._on_pause is not None:
             self._on_pause(given, self._pauses.cuts[-1][1] + SHORTENED)
         if self._stream is None:
-            self._begin(width, height, time)
-        if (width, height) != self.size or self._stream is None:
+            self.size, self._key_at = (width, height), time
+            with _muxing(self.path):
+                self._stream = add_stream(self._container, self.size, self._options, threads=self._threads)
+        if (width, height) != self.size:
             raise OutputError(f"video {self.path}: a picture of {width}x{height} in a file of {self.size}")
-        if height % 2 or width % 2:
-            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
-        frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
-        tick = max(round((time - self._start) * _CLOCK), self._last + 1)
-        if self._last >= 0:
-            self._steps.append(tick - self._last)
-        frame.pts, frame.time_base = tick, Fraction(1, _CLOCK)
-        if time >= self._key_at:  # one key frame in 2 s, whatever the rate: seeking in a browser stays quick
-            frame.pict_type = av.video.frame.PictureType.I
-            self._key_at = time + 2.0
-        self._last = tick
-        self._mux(frame)
-
-    def _begin(self, width: int, height: int, time: float) -> None:
-        self.size, self._start, self._key_at = (width, height), time, time
-        with _muxing(self.path):
-            stream = self._container.add_stream("libx264", rate=25, options=self._options)
-        stream.width, stream.height = width + width % 2, height + height % 2
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = Fraction(1, _CLOCK)
-        context = stream.codec_context
-        context.time_base = Fraction(1, _CLOCK)
-        context.thread_count = self._threads
-        context.gop_size = 100_000  # key frames are set by time
-        context.colorspace = _BT601
-        context.color_range = 1  # 16..235
-        self._stream = stream
+        key = time >= self._key_at
+        if key:
+            self._key_at = time + _KEY_EVERY
+        self._mux(frame_of(image, self._ticks.at(time), key=key))
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
         """Encode a picture (None: what is left) and write it.
@@ -144,11 +114,11 @@ class Encoder:
         one of a fragment or of the file, and is the usual interval.
         """
         assert self._stream is not None
-        usual = statistics.median(self._steps) if self._steps else _CLOCK // 25
+        usual = self._ticks.usual(CLOCK // 25)
         try:
             with _muxing(self.path):
                 for packet in self._stream.encode(frame):
-                    packet.duration = round(min(usual, _LONGEST_LAST * _CLOCK))
+                    packet.duration = round(min(usual, _LONGEST_LAST * CLOCK))
                     self._container.mux(packet)
         except OutputError:
             self._abandon()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
@@ -15,11 +16,13 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
 from relaytrack.pipeline.server.people import Person
 
+_KEY = secrets.token_bytes(32)  # of this process: nobody can try passwords against a revision
+
 
 def revision_of(camera: CameraConfig) -> str:
-    """A short text that changes with every setting of a camera."""
+    """A short text that changes with every setting of a camera; it tells nothing about them."""
     text = json.dumps(camera.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.blake2b(text.encode(), key=_KEY, digest_size=9).hexdigest()
 
 
 def public_address(url: str) -> str:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import io
-import statistics
 import struct
-from collections import deque
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import av
-import cv2
-import numpy as np
 
 from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.render.h264 import CLOCK, Ticks, add_stream, frame_of
 
-_CLOCK = 90_000
 _FLAGS = "empty_moov+default_base_moof+frag_every_frame"
-_BT601 = 6  # the colour matrix that cv2.cvtColor uses
 KEY_EVERY = 1.0
 """Seconds between key frames at the most: a viewer who comes late or was slow begins there."""
 
@@ -55,9 +49,9 @@ class FragmentEncoder:
         self._container = av.open(self._output, "w", format="mp4", container_options={"movflags": _FLAGS})
         self._stream: av.VideoStream | None = None
         self._size: tuple[int, int] | None = None
-        self._start = self._key_at = 0.0
-        self._last, self._number = -1, 0
-        self._steps: deque[int] = deque(maxlen=9)
+        self._key_at = 0.0
+        self._number = 0
+        self._ticks = Ticks()
         self._key_wanted = False
 
     def fits(self, image: Image) -> bool:
@@ -76,24 +70,15 @@ class FragmentEncoder:
             moment: seconds that only grow.
             epoch: seconds since 1970.
         """
-        height, width = image.shape[:2]
         if self._stream is None:
-            self._begin(width, height, moment)
-        assert self._stream is not None
-        if height % 2 or width % 2:
-            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
-        frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
-        tick = max(round((moment - self._start) * _CLOCK), self._last + 1)
-        if self._last >= 0:
-            self._steps.append(tick - self._last)
-        self._last = tick
-        frame.pts, frame.time_base = tick, Fraction(1, _CLOCK)
-        if moment >= self._key_at or self._key_wanted:
-            frame.pict_type = av.video.frame.PictureType.I
+            self._size, self._key_at = (image.shape[1], image.shape[0]), moment
+            self._stream = add_stream(self._container, self._size, self._options)
+        key = moment >= self._key_at or self._key_wanted
+        if key:
             self._key_at, self._key_wanted = moment + KEY_EVERY, False
+        frame = frame_of(image, self._ticks.at(moment), key=key)
         # a little longer than the usual interval: a picture that comes late leaves no gap in which a player stops
-        lasts = round(min(1.5 * (statistics.median(self._steps) if self._steps else _CLOCK / 10), 2.0 * _CLOCK))
+        lasts = round(min(1.5 * self._ticks.usual(CLOCK / 10), 2.0 * CLOCK))
         return [self._fragment(packet, lasts, epoch) for packet in self._stream.encode(frame)]
 
     def _fragment(self, packet: Any, lasts: int, epoch: float) -> Fragment:
@@ -106,20 +91,6 @@ class FragmentEncoder:
             self.codec = _codec(self.init)
         self._number += 1
         return Fragment(_fragment(_length_prefixed(data), self._number, tick, lasts, key=key), key, epoch)
-
-    def _begin(self, width: int, height: int, moment: float) -> None:
-        self._size, self._start, self._key_at = (width, height), moment, moment
-        stream = self._container.add_stream("libx264", rate=25, options=self._options)
-        stream.width, stream.height = width + width % 2, height + height % 2
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = Fraction(1, _CLOCK)
-        context = stream.codec_context
-        context.time_base = Fraction(1, _CLOCK)
-        context.thread_count = 1
-        context.gop_size = 100_000  # key frames are set by time
-        context.colorspace = _BT601
-        context.color_range = 1
-        self._stream = stream
 
     def close(self) -> None:
         """End the video."""

@@ -406,3 +406,16 @@ def test_users_are_made_on_the_command_line(
     assert Accounts(tmp_path / "site" / "accounts.json").check("root", "a good password")
     assert main(["user", "remove", "root", *folder]) == 2
     assert "error" in capsys.readouterr().err
+
+
+def test_a_revision_says_nothing_about_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    from relaytrack.pipeline.config.schema import CameraConfig
+    from relaytrack.pipeline.server import descriptions
+
+    one = CameraConfig(url="rtsp://me:secret@cam/x", name="door")
+    other = one.model_copy(update={"url": "rtsp://me:guess@cam/x"})
+    before = descriptions.revision_of(one)
+    assert before == descriptions.revision_of(one)
+    assert before != descriptions.revision_of(other)
+    monkeypatch.setattr(descriptions, "_KEY", bytes(32))
+    assert descriptions.revision_of(one) != before, "without the process's key nobody can try passwords"
