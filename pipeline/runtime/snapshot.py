@@ -13,8 +13,8 @@ import numpy as np
 
 from relaytrack.pipeline.identity.service import IdentityStatus
 from relaytrack.pipeline.records import FrameTracks, Step
-from relaytrack.pipeline.runtime.sink_host import SinkStatus
-from relaytrack.pipeline.sources.synchroniser import CameraState
+from relaytrack.pipeline.runtime.sink_thread import SinkStatus
+from relaytrack.pipeline.sources.camera_queue import CameraState
 
 RunState = Literal["new", "starting", "running", "stopping", "finalizing", "ended", "failed"]
 _RECENT = 5.0  # seconds over which rates and ages are taken

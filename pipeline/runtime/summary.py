@@ -16,7 +16,7 @@ import numpy as np
 from relaytrack.pipeline.perception.detectors.sizes import Sight
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.records import FrameTracks
-from relaytrack.pipeline.runtime.sink_host import SinkStatus
+from relaytrack.pipeline.runtime.sink_thread import SinkStatus
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.sources import SourceStats
 

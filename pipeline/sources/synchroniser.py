@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Literal
 
-from relaytrack.pipeline.config.urls import redact_url
-from relaytrack.pipeline.errors import RelayTrackError, SourceError
+from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.sources.base import Source
+from relaytrack.pipeline.sources.camera_queue import CameraQueue, CameraState
+from relaytrack.pipeline.sources.frame_grouping import POLL, FrameGrouping
+from relaytrack.pipeline.sources.opening import open_all
+from relaytrack.pipeline.sources.reader import CameraReader
 
-LOG = logging.getLogger("relaytrack.synchroniser")
-_DEFAULT_FPS = 25.0
-_POLL = 0.1  # seconds; how soon a stop event is seen
-_ACTIVE = 1.0  # seconds; a live camera silent for longer is not waited for
 _JOIN = 1.0  # seconds that close() gives the readers before it leaves them behind
 
-CameraState = Literal["opening", "running", "waiting", "paused", "ended", "failed"]
-"""`waiting`: a live camera without a picture at present, which is sought again."""
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One camera's way into the sets of frames; guarded by the synchroniser's condition."""
-
-    source: Source
-    capacity: int
-    waiting: deque[Frame] = field(default_factory=deque)
-    opened: bool = False
-    done: bool = False
-    failed: bool = False
-    paused: bool = False
-    gone: bool = False
-    last: float = 0.0  # time.monotonic() of the newest frame
-
-    @property
-    def head(self) -> Frame:
-        return self.waiting[0]
+__all__ = ["CameraState", "FrameSynchronizer"]
 
 
 class FrameSynchronizer:
@@ -84,17 +58,17 @@ class FrameSynchronizer:
             until_stopped: go on without any camera until `stop` is set; a camera that cannot be opened is no
                 failure then.
         """
-        self._queue = queue
-        self._lanes = [self._lane(source) for source in sources]
-        self._window, self._max_wait = window, max_wait
-        self._fixed_window = window
+        self._capacity = queue
+        self._cameras = [self._queue_of(source) for source in sources]
+        self._grouping = FrameGrouping(window, max_wait)
         self._stop, self._open_timeout = stop, open_timeout
         self._until_stopped = until_stopped
         self._closed = False
         self._changed = threading.Condition()
+        self._reader = CameraReader(
+            self._changed, over=lambda: self._over, on_open=lambda: self._grouping.adapt(self._cameras)
+        )
         self._threads: list[threading.Thread] = []
-        self._origin = 0.0  # time.monotonic() at which recordings of a mixed run begin
-        self._live_since: float | None = None  # when the first frame of the coming live group was there
         self.newest: float | None = None
         """Time of the newest frame handed out, seconds on the run's clock."""
 
@@ -105,45 +79,25 @@ class FrameSynchronizer:
             SourceError: a camera cannot be opened (of those that failed by then, the first in order).
         """
         if self._until_stopped:
-            for lane in self._lanes:
-                self._spawn(f"read-{lane.source.name}", self._open_and_read, lane)
+            for camera in self._cameras:
+                self._spawn(f"read-{camera.source.name}", self._reader.open_and_read, camera)
             return
-        failures: dict[int, BaseException] = {}
-        opened: set[int] = set()
-
-        def open_one(number: int, source: Source) -> None:
-            try:
-                source.open()
-            except BaseException as error:
-                failures[number] = error
-            with self._changed:
-                opened.add(number)
-                self._changed.notify_all()
-
-        for number, lane in enumerate(self._lanes):
-            self._spawn(f"open-{lane.source.name}", open_one, number, lane.source)
-        limit = None if self._open_timeout is None else time.monotonic() + self._open_timeout
-        with self._changed:
-            while len(opened) < len(self._lanes) and not failures and not self._stop.is_set():
-                if limit is not None and time.monotonic() > limit:
-                    late = next(lane for n, lane in enumerate(self._lanes) if n not in opened)
-                    failures[len(self._lanes)] = SourceError(
-                        f"camera {late.source.name!r}: did not open within {self._open_timeout:g} s"
-                    )
-                    break
-                self._changed.wait(_POLL)
-        if failures:
+        try:
+            opened = open_all(
+                [camera.source for camera in self._cameras], self._spawn, stop=self._stop, timeout=self._open_timeout
+            )
+        except BaseException:
             self.close()
-            raise failures[min(failures)]
+            raise
         self._threads.clear()
-        if self._stop.is_set():
+        if not opened:
             return
         with self._changed:
-            for lane in self._lanes:
-                lane.opened = True
-            self._adapt_window()
-        for lane in self._lanes:
-            self._spawn(f"read-{lane.source.name}", self._read, lane)
+            for camera in self._cameras:
+                camera.opened = True
+            self._grouping.adapt(self._cameras)
+        for camera in self._cameras:
+            self._spawn(f"read-{camera.source.name}", self._reader.read, camera)
 
     def add(self, source: Source) -> None:
         """Take up a camera while the others go on; it is opened and read on a thread of its own.
@@ -151,36 +105,36 @@ class FrameSynchronizer:
         Raises:
             SourceError: there is a camera of that name.
         """
-        lane = self._lane(source)
+        camera = self._queue_of(source)
         with self._changed:
-            if any(other.source.name == source.name for other in self._lanes):
+            if any(other.source.name == source.name for other in self._cameras):
                 raise SourceError(f"camera {source.name!r}: there is one of that name already")
-            self._lanes = [*self._lanes, lane]
-        self._spawn(f"read-{source.name}", self._open_and_read, lane)
+            self._cameras = [*self._cameras, camera]
+        self._spawn(f"read-{source.name}", self._reader.open_and_read, camera)
 
     def remove(self, name: str) -> None:
         """Let a camera go; what of it waits is thrown away. An unknown name does nothing."""
         with self._changed:
-            gone = [lane for lane in self._lanes if lane.source.name == name]
-            self._lanes = [lane for lane in self._lanes if lane.source.name != name]
-            for lane in gone:
-                lane.gone = True
-                lane.waiting.clear()
-            self._adapt_window()
+            gone = [camera for camera in self._cameras if camera.source.name == name]
+            self._cameras = [camera for camera in self._cameras if camera.source.name != name]
+            for camera in gone:
+                camera.gone = True
+                camera.waiting.clear()
+            self._grouping.adapt(self._cameras)
             self._changed.notify_all()
-        for lane in gone:
-            lane.source.close()
+        for camera in gone:
+            camera.source.close()
 
     def pause(self, name: str) -> None:
         """Take no frames of a camera until `resume`; nobody waits for it. A live camera's connection is closed."""
         with self._changed:
-            lane = self._find(name)
-            lane.paused = True
-            if lane.source.live:
-                lane.waiting.clear()
+            camera = self._find(name)
+            camera.paused = True
+            if camera.source.live:
+                camera.waiting.clear()
             self._changed.notify_all()
-        if lane.source.live:
-            lane.source.close()
+        if camera.source.live:
+            camera.source.close()
 
     def resume(self, name: str, source: Source | None = None) -> None:
         """Take a camera's frames again; `source` is what a live camera is read from now."""
@@ -194,130 +148,64 @@ class FrameSynchronizer:
 
     def replace(self, name: str, source: Source) -> None:
         """Read a camera from another source from now on, in the same place among the cameras."""
-        lane = self._lane(source)
+        camera = self._queue_of(source)
         with self._changed:
             old = self._find(name)
             old.gone = True
             old.waiting.clear()
-            self._lanes = [lane if other is old else other for other in self._lanes]
+            self._cameras = [camera if other is old else other for other in self._cameras]
             self._changed.notify_all()
         old.source.close()
-        self._spawn(f"read-{name}", self._open_and_read, lane)
+        self._spawn(f"read-{name}", self._reader.open_and_read, camera)
 
     def __iter__(self) -> Iterator[tuple[Frame, ...]]:
         """The sets of frames: at most one per camera, in the order of the cameras. Ends with the last source."""
-        self._origin = time.monotonic()
+        self._grouping.origin = time.monotonic()
         while (frames := self._next()) is not None:
             yield frames
 
     def depth(self) -> dict[str, int]:
         """Number of waiting frames by camera name."""
         with self._changed:
-            return {lane.source.name: len(lane.waiting) for lane in self._lanes}
+            return {camera.source.name: len(camera.waiting) for camera in self._cameras}
 
     def states(self) -> dict[str, CameraState]:
         """What every camera is doing, by name."""
         now = time.monotonic()
         with self._changed:
-            return {lane.source.name: _state(lane, now) for lane in self._lanes}
+            return {camera.source.name: camera.state(now) for camera in self._cameras}
 
     def close(self) -> None:
         """End all readers; one that hangs in a system call is left behind after a second."""
         with self._changed:
             self._closed = True
-            for lane in self._lanes:
-                lane.waiting.clear()
+            for camera in self._cameras:
+                camera.waiting.clear()
             self._changed.notify_all()
-        for lane in self._lanes:
-            lane.source.close()
+        for camera in self._cameras:
+            camera.source.close()
         limit = time.monotonic() + _JOIN
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, limit - time.monotonic()))
         self._threads.clear()
 
-    # the readers' side
+    # the inside
 
-    def _lane(self, source: Source) -> _Lane:
-        return _Lane(source, 1 if source.live else self._queue)
+    def _queue_of(self, source: Source) -> CameraQueue:
+        return CameraQueue(source, 1 if source.live else self._capacity)
 
-    def _find(self, name: str) -> _Lane:
-        for lane in self._lanes:
-            if lane.source.name == name:
-                return lane
+    def _find(self, name: str) -> CameraQueue:
+        for camera in self._cameras:
+            if camera.source.name == name:
+                return camera
         raise SourceError(f"there is no camera {name!r}")
-
-    def _adapt_window(self) -> None:
-        """The window that the present cameras ask for; called with the condition held."""
-        if self._fixed_window is None:
-            rates = [lane.source.fps or _DEFAULT_FPS for lane in self._lanes if lane.opened]
-            self._window = 0.5 / max(rates, default=_DEFAULT_FPS)
 
     def _spawn(self, name: str, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=work, args=args, name=name, daemon=True)
         self._threads = [other for other in self._threads if other.is_alive()]
         self._threads.append(thread)
         thread.start()
-
-    def _open_and_read(self, lane: _Lane) -> None:
-        """Open one camera by itself; a failure is that camera's alone."""
-        try:
-            lane.source.open()
-        except Exception as error:
-            self._tell(lane, error)
-            with self._changed:
-                lane.done = lane.failed = True
-                self._changed.notify_all()
-            lane.source.close()
-            return
-        with self._changed:
-            lane.opened = True
-            self._adapt_window()
-        self._read(lane)
-
-    def _read(self, lane: _Lane) -> None:
-        try:
-            with closing(lane.source.frames()) as frames:
-                for frame in frames:
-                    if not self._put(lane, frame):
-                        break
-        except Exception as error:
-            self._tell(lane, error)
-            lane.failed = True
-        finally:
-            with self._changed:
-                lane.done = True
-                self._changed.notify_all()
-
-    @staticmethod
-    def _tell(lane: _Lane, error: Exception) -> None:
-        """Log what ended a camera, without passwords."""
-        if isinstance(error, RelayTrackError):
-            text = str(error)
-        else:
-            text = redact_url(f"camera {lane.source.name!r}: {type(error).__name__}: {error}")
-            lane.source.stats.error = text
-        if not lane.gone:
-            LOG.error("%s", text)
-
-    def _put(self, lane: _Lane, frame: Frame) -> bool:
-        """Queue a frame; False when the run, or the camera's part in it, is over."""
-        with self._changed:
-            while not lane.source.live and len(lane.waiting) >= lane.capacity and not self._over and not lane.gone:
-                self._changed.wait(_POLL)
-            if self._over or lane.gone:
-                return False
-            if lane.paused and lane.source.live:
-                return True
-            if len(lane.waiting) >= lane.capacity:
-                lane.waiting.popleft()
-                lane.source.stats.dropped += 1
-            lane.waiting.append(frame)
-            lane.last = time.monotonic()
-            self._changed.notify_all()
-            return True
-
-    # the networks' side
 
     @property
     def _over(self) -> bool:
@@ -327,71 +215,14 @@ class FrameSynchronizer:
         with self._changed:
             while not self._over:
                 now = time.monotonic()
-                chosen, pause = self._choose(now)
+                chosen, pause = self._grouping.choose(self._cameras, now)
                 if chosen:
-                    frames = tuple(lane.waiting.popleft() for lane in chosen)
+                    frames = tuple(camera.waiting.popleft() for camera in chosen)
                     newest = max(frame.time for frame in frames)
                     self.newest = newest if self.newest is None else max(self.newest, newest)
                     self._changed.notify_all()
                     return frames
-                if not self._until_stopped and all(self._finished(lane) for lane in self._lanes):
+                if not self._until_stopped and all(camera.finished for camera in self._cameras):
                     return None
-                self._changed.wait(min(_POLL, pause))
+                self._changed.wait(min(POLL, pause))
         return None
-
-    @staticmethod
-    def _finished(lane: _Lane) -> bool:
-        return lane.done and not lane.waiting and not lane.paused
-
-    def _choose(self, now: float) -> tuple[list[_Lane], float]:
-        """The lanes whose first frames make the next set, or none and the seconds until it may be ready."""
-        live, pause = self._choose_live(now)
-        if live is None:
-            return [], pause
-        recorded, due = self._choose_recorded(now, mixed=any(lane.source.live for lane in self._lanes))
-        chosen = live + recorded
-        if live:
-            self._live_since = None
-        return [lane for lane in self._lanes if lane in chosen], due
-
-    def _choose_recorded(self, now: float, *, mixed: bool) -> tuple[list[_Lane], float]:
-        lanes = [lane for lane in self._lanes if lane.opened and not lane.source.live and not lane.paused]
-        ready = [lane for lane in lanes if lane.waiting]
-        if not ready or any(not lane.waiting and not lane.done for lane in lanes):
-            return [], _POLL
-        assert self._window is not None, "a camera is open"
-        first = min(lane.head.time for lane in ready)
-        if mixed and first > now - self._origin:
-            return [], first - (now - self._origin)
-        return [lane for lane in ready if lane.head.time == first or lane.head.time < first + self._window], _POLL
-
-    def _choose_live(self, now: float) -> tuple[list[_Lane] | None, float]:
-        """All live lanes with a frame; None while a late one is worth waiting for."""
-        lanes = [lane for lane in self._lanes if lane.source.live and not lane.paused]
-        ready = [lane for lane in lanes if lane.waiting]
-        if not ready:
-            self._live_since = None
-            return [], _POLL
-        assert self._window is not None, "a camera is open"
-        if self._live_since is None:
-            self._live_since = min(lane.last for lane in ready)
-        until = self._live_since + min(self._max_wait, self._window)
-        late = any(not lane.waiting and not lane.done and now - lane.last < _ACTIVE for lane in lanes)
-        if late and now < until:
-            return None, until - now
-        return ready, _POLL
-
-
-def _state(lane: _Lane, now: float) -> CameraState:
-    if lane.paused:
-        return "paused"
-    if lane.failed:
-        return "failed"
-    if lane.done and not lane.waiting:
-        return "ended"
-    if not lane.opened:
-        return "opening"
-    silent = now - lane.last > max(_ACTIVE, 3.0 / (lane.source.fps or _DEFAULT_FPS))
-    if lane.source.live and silent and lane.source.stats.error is not None:
-        return "waiting"
-    return "running"

@@ -162,7 +162,7 @@ def test_a_failing_close_is_a_failure_too() -> None:
 def test_a_sink_that_is_tried_again_loses_no_step_and_is_reported_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relaytrack.pipeline.runtime.sink_host._FIRST_PAUSE", 0.005)
+    monkeypatch.setattr("relaytrack.pipeline.runtime.sink_thread._FIRST_PAUSE", 0.005)
     host, shaky = SinkHost(), Failing(ConnectionError("away"), times=4)
     host.add(shaky, name="shaky", on_error="retry")
     for step in steps(10):

@@ -1,0 +1,128 @@
+"""The settings of one camera, and the name of a camera that has none of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from relaytrack.pipeline.config.section import FileName, Point, Section
+from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address
+from relaytrack.trackers import GroundPlane
+
+CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
+_LONGEST_NAME = 60  # letters of a name that RelayTrack gives; it names files
+
+
+class CameraConfig(Section):
+    """One camera.
+
+    `url` is a video file, a folder of images (MOT layout, `img1/000001.jpg`), `rtsp://...` or `webcam:0`;
+    `${NAME}` in it stands for an environment variable and is filled in only when the camera is opened.
+    """
+
+    url: Annotated[str, AfterValidator(plain_address)] = Field(min_length=1, repr=False)
+    name: str = ""
+    roi: tuple[int, int, int, int] | None = Field(
+        default=None, description="region of interest: x, y, width, height in pixels of the source's picture"
+    )
+    max_fps: float | None = Field(default=None, gt=0, description="leave out frames above this rate")
+    offset: float = Field(default=0.0, ge=-1e9, le=1e9, description="seconds added to this camera's clock")
+    fps: float | None = Field(default=None, ge=1e-6, description="rate of a source that has no clock (images)")
+    pixel_aspect: float | None = Field(
+        default=None, ge=0.2, le=5, description="a pixel's width over its height; default: what the video says"
+    )
+    transport: Literal["tcp", "udp"] | None = Field(default=None, description="RTSP; default: input.transport")
+    live: bool | None = Field(default=None, description="drop old frames; default: RTSP and webcams yes, files no")
+    loop: bool = Field(default=False, description="files: begin anew at the end, for ever; only with live: true")
+    detections: FileName | None = Field(default=None, description="MOT det.txt of this camera (detector.backend: file)")
+    ground: dict[str, Any] | FileName | None = Field(
+        default=None,
+        description="the floor: homography, points, or camera_matrix with rotation and translation; "
+        "or a YAML file that holds them (relaytrack calibrate)",
+    )
+    moving: bool = Field(default=False, description="the camera itself turns, zooms or is carried")
+    zones: dict[str, tuple[Point, ...]] = Field(
+        default={}, description="name -> corners (x, y), in pixels of the source's full picture, for events"
+    )
+    lines: dict[str, tuple[Point, Point]] = Field(default={}, description="name -> two points (x, y), for events")
+
+    @field_validator("zones")
+    @classmethod
+    def _zones(cls, value: dict[str, tuple[Point, ...]]) -> dict[str, tuple[Point, ...]]:
+        for name, corners in value.items():
+            if len(set(corners)) < 3:
+                raise ValueError(f"zone {name!r} needs at least three corners")
+        return value
+
+    @field_validator("lines")
+    @classmethod
+    def _lines(cls, value: dict[str, tuple[Point, Point]]) -> dict[str, tuple[Point, Point]]:
+        for name, (start, end) in value.items():
+            if start == end:
+                raise ValueError(f"line {name!r} needs two different points")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if value and not CAMERA_NAME.fullmatch(value):
+            raise ValueError(f"{quoted(value)} is no camera name: use letters, digits, '_' and '-' (it names files)")
+        return value
+
+    @field_validator("ground")
+    @classmethod
+    def _ground(cls, value: dict[str, Any] | str | None) -> dict[str, Any] | str | None:
+        if isinstance(value, dict):
+            GroundPlane.from_mapping(value)
+        return value
+
+    @model_validator(mode="after")
+    def _stands(self) -> CameraConfig:
+        if self.moving and self.ground is not None:
+            raise ValueError("moving: a camera that moves has no fixed floor; leave out ground")
+        if self.loop and not self.live:
+            raise ValueError("loop: only a file that is played as live (live: true) can begin anew")
+        return self
+
+    @field_validator("roi")
+    @classmethod
+    def _roi(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+        if value is not None and (min(value[:2]) < 0 or min(value[2:]) < 2):
+            raise ValueError("roi is x, y, width, height with x, y >= 0 and width, height >= 2")
+        return value
+
+    @property
+    def is_live_url(self) -> bool:
+        """Whether the address by itself is a live one (RTSP or a webcam)."""
+        return self.url.lower().startswith(_LIVE_SCHEMES)
+
+
+def as_camera(value: object) -> object:
+    """Let a camera be written as its url alone."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _is_plain_file(address: str) -> bool:
+    """Whether an address is a file whose name may be shown (it becomes the camera's)."""
+    scheme = address.lower().partition(":")[0]
+    return scheme in ("file", address.lower()) and shown_address(address) == address
+
+
+def file_stem(address: str) -> str:
+    """What of a file's name can name a camera; nothing for other addresses and for names in other scripts."""
+    if not _is_plain_file(address):
+        return ""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(address).stem).strip("_")[:_LONGEST_NAME]
+
+
+def default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
+    """A name for a camera that has none: its file's stem, else `cam` and its number; unlike those `taken`."""
+    name = file_stem(camera.url) or f"cam{number}"
+    if name not in taken:
+        return name
+    return next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)

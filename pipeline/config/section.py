@@ -1,0 +1,18 @@
+"""What all sections of the configuration share: their base class, and types of single values."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from relaytrack.reid.paths import plain_path
+
+Point = tuple[float, float]
+FileName = Annotated[str, AfterValidator(plain_path)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys refused, defaults checked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)

@@ -1,0 +1,46 @@
+"""The settings of `relaytrack serve`."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pydantic import Field, field_validator, model_validator
+
+from relaytrack.pipeline.config.section import Section
+
+
+class ServerConfig(Section):
+    """`relaytrack serve`: where the page is, where it keeps what it knows, and who may do what."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on; others than 127.0.0.1 need a user")
+    port: int = Field(default=8600, ge=0, le=65535, description="0 takes any free one")
+    name: str = Field(default="RelayTrack", min_length=1, max_length=60, description="what the page calls the site")
+    dir: str = Field(default="out/site", description="folder of accounts, people, events and the audit log")
+    hosts: tuple[str, ...] = Field(default=(), description="further names under which browsers may ask for the page")
+    schemes: tuple[str, ...] = Field(
+        default=("rtsp", "rtsps", "webcam"), description="kinds of camera addresses that can be added in the page"
+    )
+    networks: tuple[str, ...] | None = Field(
+        default=None, description="networks (10.0.0.0/8) that added cameras must be in; default: any"
+    )
+    session_hours: float = Field(default=12.0, gt=0, le=8760, description="a log-in holds that long")
+    upload_mb: float = Field(default=8.0, gt=0, le=100, description="size of an uploaded picture at the most")
+    retain_days: float | None = Field(default=30.0, gt=0, description="events and people are kept; null: for ever")
+    tls_cert: str | None = Field(default=None, description="PEM file of the certificate chain, for https")
+    tls_key: str | None = Field(default=None, description="PEM file of its private key")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="addresses of reverse proxies whose X-Forwarded-* headers count"
+    )
+
+    @field_validator("networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for network in value or ():
+            ipaddress.ip_network(network)
+        return value
+
+    @model_validator(mode="after")
+    def _both(self) -> ServerConfig:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        return self

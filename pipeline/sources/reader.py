@@ -1,0 +1,96 @@
+"""Reads one camera into its queue, on a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.sources.camera_queue import CameraQueue
+from relaytrack.pipeline.sources.frame_grouping import POLL
+
+LOG = logging.getLogger("relaytrack.synchroniser")
+
+
+class CameraReader:
+    """Reads cameras; each call works on one camera, and several may run side by side.
+
+    Args:
+        changed: guards all queues and is notified of every change.
+        over: says whether the run is over; called with `changed` held.
+        on_open: called with `changed` held when a camera was opened.
+    """
+
+    def __init__(self, changed: threading.Condition, over: Callable[[], bool], on_open: Callable[[], None]) -> None:
+        self._changed = changed
+        self._over = over
+        self._on_open = on_open
+
+    def open_and_read(self, camera: CameraQueue) -> None:
+        """Open one camera by itself; a failure is that camera's alone."""
+        try:
+            camera.source.open()
+        except Exception as error:
+            self._tell(camera, error)
+            with self._changed:
+                camera.done = camera.failed = True
+                self._changed.notify_all()
+            camera.source.close()
+            return
+        with self._changed:
+            camera.opened = True
+            self._on_open()
+        self.read(camera)
+
+    def read(self, camera: CameraQueue) -> None:
+        """Read an opened camera to its end."""
+        try:
+            with closing(camera.source.frames()) as frames:
+                for frame in frames:
+                    if not self._put(camera, frame):
+                        break
+        except Exception as error:
+            self._tell(camera, error)
+            camera.failed = True
+        finally:
+            with self._changed:
+                camera.done = True
+                self._changed.notify_all()
+
+    @staticmethod
+    def _tell(camera: CameraQueue, error: Exception) -> None:
+        """Log what ended a camera, without passwords."""
+        if isinstance(error, RelayTrackError):
+            text = str(error)
+        else:
+            text = redact_url(f"camera {camera.source.name!r}: {type(error).__name__}: {error}")
+            camera.source.stats.error = text
+        if not camera.gone:
+            LOG.error("%s", text)
+
+    def _put(self, camera: CameraQueue, frame: Frame) -> bool:
+        """Queue a frame; False when the run, or the camera's part in it, is over."""
+        with self._changed:
+            while (
+                not camera.source.live
+                and len(camera.waiting) >= camera.capacity
+                and not self._over()
+                and not camera.gone
+            ):
+                self._changed.wait(POLL)
+            if self._over() or camera.gone:
+                return False
+            if camera.paused and camera.source.live:
+                return True
+            if camera.full:
+                camera.waiting.popleft()
+                camera.source.stats.dropped += 1
+            camera.waiting.append(frame)
+            camera.last = time.monotonic()
+            self._changed.notify_all()
+            return True
