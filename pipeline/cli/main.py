@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "relaytrack.pipeline.cli.run",
     "demo": "relaytrack.pipeline.cli.demo",
     "serve": "relaytrack.pipeline.cli.serve",
+    "service": "relaytrack.pipeline.cli.service",
     "user": "relaytrack.pipeline.cli.user",
     "track": "relaytrack.pipeline.cli.track",
     "eval": "relaytrack.pipeline.cli.eval",

@@ -135,12 +135,19 @@ class PlainProgress:
 
 def print_weights_licence(config: Config) -> None:
     """Say in one line under which licence the bundled embedder weights stand, where they are used."""
-    if config.embedder.weights in (None, "default", "relaytrack-default"):
-        print(
-            "Using the default re-identification weights, trained on Market-1501: research use only "
-            "(reid/weights/LICENSE-WEIGHTS.txt); embedder.weights: retail-0286 is Apache-2.0.",
-            file=sys.stderr,
-        )
+    line = weights_licence(config)
+    if line:
+        print(line, file=sys.stderr)
+
+
+def weights_licence(config: Config) -> str | None:
+    """The licence of the bundled embedder weights in one line; None where they are not used."""
+    if config.embedder.weights not in (None, "default", "relaytrack-default"):
+        return None
+    return (
+        "Using the default re-identification weights, trained on Market-1501: research use only "
+        "(reid/weights/LICENSE-WEIGHTS.txt); embedder.weights: retail-0286 is Apache-2.0."
+    )
 
 
 def print_summary(summary: Summary, config: Config) -> None:

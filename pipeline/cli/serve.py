@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+LOG = logging.getLogger("relaytrack.server")
 
 HELP = "run as a service: live pictures, people, events and cameras in a browser, and an API"
 
@@ -23,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)")
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain for https (server.tls_cert)")
     parser.add_argument("--tls-key", metavar="FILE", help="its private key (server.tls_key)")
+    parser.add_argument("--log-format", choices=("text", "json"), help="how the log's lines look (text)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
 
 
@@ -47,7 +52,28 @@ def load_site(args: argparse.Namespace) -> tuple[Any, Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command and return its exit code."""
+    """Run the command and return its exit code; SIGINT and SIGTERM end it, SIGHUP reads the cameras anew."""
+    from relaytrack.pipeline.cli.log_lines import log_lines
+    from relaytrack.pipeline.errors import RelayTrackError
+
+    as_json = args.log_format == "json"
+    with log_lines(dated=True, style="json" if as_json else "text", level=logging.INFO):
+        try:
+            return _serve(args, tell=LOG.info if as_json else _say)
+        except RelayTrackError as error:
+            if not as_json:
+                raise
+            from relaytrack.pipeline.config.urls import one_line
+
+            LOG.error("%s", one_line(error))
+            return 2
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     from relaytrack.pipeline.errors import ConfigError
 
     config, path = load_site(args)
@@ -57,8 +83,7 @@ def run(args: argparse.Namespace) -> int:
         from relaytrack.pipeline.server.site_file import SiteFile
     except ModuleNotFoundError as error:
         raise ConfigError(f"serve needs {error.name}: pip install 'relaytrack[web]'") from None
-    from relaytrack.pipeline.cli.log_lines import log_lines
-    from relaytrack.pipeline.cli.progress import print_weights_licence
+    from relaytrack.pipeline.cli.progress import weights_licence
 
     settings = config.server
     for name in (settings.tls_cert, settings.tls_key):
@@ -72,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
         site.store.close()
         raise
     address = address_of(listening, settings)
-    print_weights_licence(config)
-    with log_lines(dated=True):
-        serve(site, listening, on_start=lambda: print(f"open {address}", file=sys.stderr, flush=True))
+    licence = weights_licence(config)
+    if licence:
+        tell(licence)
+    serve(site, listening, on_start=lambda: tell(f"open {address}"), read=lambda: load_site(args)[0])
     return 0

@@ -90,6 +90,11 @@ def is_ambiguous(address: str) -> bool:
     return bool(_SCHEME.match(address)) and shown_address(address).endswith(f"://{HIDDEN}") and "@" in address
 
 
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line and without passwords."""
+    return " ".join(redact_url(str(error)).split())
+
+
 def redact_url(text: str) -> str:
     """Return a message with everything hidden that may be a user name, a password or a part of one.
 

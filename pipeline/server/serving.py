@@ -12,9 +12,10 @@ from types import FrameType
 
 import uvicorn
 
-from relaytrack.pipeline.config.schema import ServerConfig
+from relaytrack.pipeline.config.schema import Config, ServerConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.app import create_app
+from relaytrack.pipeline.server.reloading import reload_file
 from relaytrack.pipeline.server.site import Site
 
 _GRACE = 1  # seconds that requests get to end
@@ -97,6 +98,7 @@ def make_server(site: Site, *, on_start: Callable[[], None] = lambda: None) -> u
     config = uvicorn.Config(
         create_app(site),
         log_level="warning",
+        log_config=None,  # its lines look like ours
         access_log=False,
         server_header=False,
         date_header=False,
@@ -115,8 +117,20 @@ def make_server(site: Site, *, on_start: Callable[[], None] = lambda: None) -> u
     return _Server(config, site, on_start)
 
 
-def serve(site: Site, listening: socket.socket, *, on_start: Callable[[], None] = lambda: None) -> None:
-    """Serve until SIGINT or SIGTERM.
+def serve(
+    site: Site,
+    listening: socket.socket,
+    *,
+    on_start: Callable[[], None] = lambda: None,
+    read: Callable[[], Config] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; SIGHUP brings the cameras to what the site's file says.
+
+    Args:
+        site: what is served.
+        listening: the socket.
+        on_start: called once requests are answered.
+        read: reads the site's settings anew; without it SIGHUP does nothing.
 
     Raises:
         RelayTrackError: the engine cannot start.
@@ -128,7 +142,14 @@ def serve(site: Site, listening: socket.socket, *, on_start: Callable[[], None] 
         ended.set()
         site.stop()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    def reload(number: int, frame: FrameType | None) -> None:
+        if read is not None:
+            threading.Thread(target=reload_file, args=(site, read), name="reload", daemon=True).start()
+
+    handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM), end)
+    if hasattr(signal, "SIGHUP"):
+        handlers[signal.SIGHUP] = reload
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         site.pipeline.start()  # before the page, so that what is wrong is said in one line
         if not ended.is_set():

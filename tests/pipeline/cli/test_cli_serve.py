@@ -2,55 +2,127 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import av
 import httpx
 import pytest
 
 from relaytrack.pipeline.cli.main import main
+from tests.support.world import wait_for
+
+SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+
+
+@dataclass
+class Process:
+    """A server of its own process: its address, and the lines that it has written to stderr."""
+
+    url: str
+    process: subprocess.Popen[str]
+    lines: list[str]
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Process]:
+    """`relaytrack serve` on a free port, up to its line with the address."""
+    command = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert process.stderr is not None
+    lines: list[str] = []
+    reading = threading.Thread(target=lambda: lines.extend(iter(process.stderr.readline, "")), daemon=True)  # type: ignore[union-attr]
+    try:
+        reading.start()
+        found: list[str] = []
+        assert wait_for(lambda: found.extend(re.findall(r"open (http://[0-9.:]+)/", "".join(lines))) or found, 60), (
+            lines
+        )
+        yield Process(found[0], process, lines)
+    finally:
+        process.kill()
+        process.wait()
+        reading.join(5)
+        process.stderr.close()
+
+
+def end(server: Process) -> None:
+    """SIGTERM; it must end in order within five seconds."""
+    begin = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0, "the engine was ended in order, too"
+    assert time.monotonic() - begin < 5.0
 
 
 def test_it_serves_without_a_file_and_ends_on_a_signal(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "relaytrack.pipeline.cli.main",
-        "serve",
-        "--port",
-        "0",
-        "--dir",
-        str(tmp_path / "s"),
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert process.stderr is not None
-    try:
-        address = None
-        while address is None:
-            line = process.stderr.readline()
-            assert line, "it ended"
-            address = re.search(r"open (http://127\.0\.0\.1:\d+)/", line)
-        with httpx.Client(base_url=address[1], timeout=20) as client:
-            assert client.get("/ready").text == "running\n"
-            assert "No camera yet" in client.get("/").text
-            added = client.post("/api/v1/cameras", json={"url": "rtsp://127.0.0.1:9/x", "name": "hall"})
-            assert added.status_code == 201
-            with client.stream("GET", "/api/v1/events/stream") as stream:
-                next(stream.iter_lines())
-                begin = time.monotonic()
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(20) == 0, "the engine was ended in order, too"
-                assert time.monotonic() - begin < 5.0
-    finally:
-        process.kill()
-        process.stderr.close()
-        process.wait()
+    with serving("--dir", str(tmp_path / "s")) as server, httpx.Client(base_url=server.url, timeout=20) as client:
+        assert client.get("/ready").text == "running\n"
+        assert "No camera yet" in client.get("/").text
+        added = client.post("/api/v1/cameras", json={"url": "rtsp://127.0.0.1:9/x", "name": "hall"})
+        assert added.status_code == 201
+        with client.stream("GET", "/api/v1/events/stream") as stream:
+            next(stream.iter_lines())
+            end(server)
     assert "name: hall" in (tmp_path / "s" / "site.yaml").read_text()
+
+
+def test_signals_reload_the_cameras_and_leave_every_file_whole(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    camera = "{{name: {0}, url: {1}, live: true, loop: true, max_fps: 5}}"
+    west, east = (camera.format(name, SAMPLES / f"{name}.mp4") for name in ("west", "east"))
+    output = f"output: {{dir: {tmp_path / 'out'}, segment_minutes: 0.05}}\n"
+    site.write_text(f"cameras: [{west}]\n{output}")
+    arguments = (str(site), "--dir", str(tmp_path / "s"), "--log-format", "json")
+    with serving(*arguments) as server, httpx.Client(base_url=server.url, timeout=20) as client:
+
+        def cameras() -> dict[str, Any]:
+            return {one["name"]: one for one in client.get("/api/v1/cameras").json()["cameras"]}
+
+        assert wait_for(lambda: cameras()["west"]["frames"] > 5, 60)
+        site.write_text(f"cameras: [{west}, {east}]\n{output}")
+        before = cameras()["west"]["frames"]
+        server.process.send_signal(signal.SIGHUP)
+        assert wait_for(lambda: "east" in cameras() and cameras()["east"]["frames"] > 5, 60)
+        assert cameras()["west"]["frames"] > before, "it went on"
+        assert cameras()["west"]["reconnects"] == 0
+        end(server)
+    entries = [json.loads(line) for line in server.lines]
+    assert all(set(entry) >= {"date", "level", "logger", "message"} for entry in entries)
+    assert any(entry["message"] == "cameras reloaded: added east" for entry in entries)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    videos = [path for path in written if path.suffix == ".mp4"]
+    assert videos
+    for path in videos:
+        with av.open(str(path)) as video:
+            assert sum(1 for _ in video.decode(video=0)) > 0, path
+    for path in written:
+        if path.suffix == ".jsonl":
+            assert [json.loads(line) for line in path.read_text().splitlines()], path
+        elif path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix == ".sqlite":
+            with closing(sqlite3.connect(path)) as database:
+                assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert not [path for path in written if "partial" in path.name or path.name.endswith("-wal")]
+
+
+def test_what_is_wrong_is_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "nothing.yaml", "--dir", str(tmp_path), "--log-format", "json"]) == 2
+    entry = json.loads(capsys.readouterr().err)
+    assert entry["level"] == "ERROR"
+    assert "nothing.yaml" in entry["message"]
 
 
 @pytest.mark.parametrize(
