@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.config.names import SINKS
+from relaytrack.pipeline.config.output import SinkConfig
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
@@ -164,7 +166,15 @@ def running(config: Config) -> Config:
     if output.store is None:
         changed["store"] = str(Path(config.server.dir) / "identities.sqlite")
     retry = config.input.model_copy(update={"on_start_failure": "retry"})
-    return config.model_copy(update={"output": output.model_copy(update=changed), "input": retry})
+    sinks = tuple(_with_spool(sink, Path(config.server.dir) / "spool") for sink in config.sinks)
+    return config.model_copy(update={"output": output.model_copy(update=changed), "input": retry, "sinks": sinks})
+
+
+def _with_spool(sink: SinkConfig, folder: Path) -> SinkConfig:
+    """A sink whose unsent events wait in the site's folder, where the next start finds them."""
+    if sink.name not in SINKS or "spool" in sink.options:
+        return sink
+    return sink.model_copy(update={"options": {**sink.options, "spool": str(folder / f"{sink.name}.db")}})
 
 
 __all__ = ["ConfigError", "Site", "open_site", "running"]

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import sqlite3
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +14,10 @@ import httpx
 import pytest
 
 from relaytrack.pipeline.cli.main import main
+from tests.support.serving import serving
 from tests.support.world import wait_for
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
-
-
-@dataclass
-class Process:
-    """A server of its own process: its address, and the lines that it has written to stderr."""
-
-    url: str
-    process: subprocess.Popen[str]
-    lines: list[str]
-
-
-@contextmanager
-def serving(*arguments: str) -> Iterator[Process]:
-    """`relaytrack serve` on a free port, up to its line with the address."""
-    command = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "serve", "--port", "0", *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert process.stderr is not None
-    lines: list[str] = []
-    reading = threading.Thread(target=lambda: lines.extend(iter(process.stderr.readline, "")), daemon=True)  # type: ignore[union-attr]
-    try:
-        reading.start()
-        found: list[str] = []
-        assert wait_for(lambda: found.extend(re.findall(r"open (http://[0-9.:]+)/", "".join(lines))) or found, 60), (
-            lines
-        )
-        yield Process(found[0], process, lines)
-    finally:
-        process.kill()
-        process.wait()
-        reading.join(5)
-        process.stderr.close()
-
-
-def end(server: Process) -> None:
-    """SIGTERM; it must end in order within five seconds."""
-    begin = time.monotonic()
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(20) == 0, "the engine was ended in order, too"
-    assert time.monotonic() - begin < 5.0
 
 
 def test_it_serves_without_a_file_and_ends_on_a_signal(tmp_path: Path) -> None:
@@ -74,7 +28,7 @@ def test_it_serves_without_a_file_and_ends_on_a_signal(tmp_path: Path) -> None:
         assert added.status_code == 201
         with client.stream("GET", "/api/v1/events/stream") as stream:
             next(stream.iter_lines())
-            end(server)
+            server.end()
     assert "name: hall" in (tmp_path / "s" / "site.yaml").read_text()
 
 
@@ -97,7 +51,7 @@ def test_signals_reload_the_cameras_and_leave_every_file_whole(tmp_path: Path) -
         assert wait_for(lambda: "east" in cameras() and cameras()["east"]["frames"] > 5, 60)
         assert cameras()["west"]["frames"] > before, "it went on"
         assert cameras()["west"]["reconnects"] == 0
-        end(server)
+        server.end()
     entries = [json.loads(line) for line in server.lines]
     assert all(set(entry) >= {"date", "level", "logger", "message"} for entry in entries)
     assert any(entry["message"] == "cameras reloaded: added east" for entry in entries)

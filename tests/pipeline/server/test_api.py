@@ -200,3 +200,14 @@ def test_a_service_seeks_cameras_on_and_writes_files_only_where_asked() -> None:
     kept = running(load_config(data={"output": {"dir": "out/mine"}}))
     assert kept.output.dir is not None
     assert kept.output.dir.startswith("out/mine/")
+
+
+def test_unsent_events_of_a_service_wait_where_the_next_start_finds_them() -> None:
+    from relaytrack.pipeline.config.loading import load_config
+
+    sinks = [
+        {"name": "mqtt", "options": {"host": "h"}},
+        {"name": "webhook", "options": {"url": "http://h/", "spool": "w"}},
+    ]
+    config = running(load_config(data={"sinks": sinks, "server": {"dir": "here"}, "output": {"dir": "out/mine"}}))
+    assert [sink.options["spool"] for sink in config.sinks] == ["here/spool/mqtt.db", "w"]

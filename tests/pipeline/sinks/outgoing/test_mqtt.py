@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from support.listening import listening
 from support.outgoing import free_port, mosquitto, numbers_of, step_with, until
 
 from relaytrack.pipeline import plugins
@@ -34,41 +31,6 @@ def mqtt(port: int, folder: Path, **options: object) -> MqttSink:
     made = plugins.create_sink("mqtt", {"host": "127.0.0.1", "port": port, "site": "shop", **options}, folder=folder)
     assert isinstance(made, MqttSink)
     return made
-
-
-class Listener:
-    """Hears everything."""
-
-    def __init__(self) -> None:
-        self.topics: dict[str, str] = {}
-        self.events: list[dict[str, Any]] = []
-        self.ready = threading.Event()
-
-    def hear(self, _: object, __: object, message: Any) -> None:
-        text = message.payload.decode()
-        self.topics[message.topic] = text
-        if "/events/" in message.topic:
-            self.events.append(json.loads(text))
-
-
-@contextmanager
-def listening(port: int, topics: str = "#") -> Iterator[Listener]:
-    from paho.mqtt.client import Client
-    from paho.mqtt.enums import CallbackAPIVersion
-
-    there = Listener()
-    client = Client(CallbackAPIVersion.VERSION2)
-    client.on_message = there.hear
-    client.on_subscribe = lambda *_: there.ready.set()
-    client.connect("127.0.0.1", port)
-    client.subscribe(topics, qos=1)
-    client.loop_start()
-    assert there.ready.wait(10)
-    try:
-        yield there
-    finally:
-        client.disconnect()
-        client.loop_stop()
 
 
 def seen(people: int, camera: str = "west") -> Step:
