@@ -43,7 +43,7 @@ from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Present, RunState, Snapshot
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.runtime.step_queue import StepQueue
-from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.runtime.summary import Summary, stage_times
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sources import is_live
@@ -144,6 +144,7 @@ class Pipeline:
         self._closing = ExitStack()
         self._present = Present()
         self._health: HealthWatch | None = None
+        self._workers: tuple[Worker[Any, Any], ...] = ()
         self._ready = False  # all stages are there
         self.summary = Summary([camera.name for camera in config.cameras])
         self._live = until == "stopped" or any(
@@ -343,12 +344,13 @@ class Pipeline:
             identities=self.summary.identity_count,
             sinks=self._host.status(),
             service=self._multi.identities.status(),
+            stages=stage_times(self._perception, self._workers),
             zones=self._multi.counts(),
         )
 
     def _camera_status(self, name: str) -> CameraStatus:
         live, state, size, stats, waiting = self._desk.status(name)
-        frames, rate, age, p50, p95 = self._present.figures(name)
+        frames, rate, age, (p50, p95, p99) = self._present.figures(name)
         return CameraStatus(
             name=name,
             live=live,
@@ -359,6 +361,7 @@ class Pipeline:
             age=age,
             age_p50=p50,
             age_p95=p95,
+            age_p99=p99,
             dropped=stats.dropped,
             broken=stats.broken,
             reconnects=stats.reconnects,
@@ -481,7 +484,7 @@ class Pipeline:
         see = Worker("networks", self._perception.perceive, desk.synchronizer, depth=2, lanes=self._perception.lanes)
         follow: Worker[Sequence[Observation], Moment] = Worker("track", self._multi.follow, see)
         write = Worker("write", self._hand_on, follow)
-        workers: tuple[Worker[Any, Any], ...] = (see, follow, write)
+        self._workers = workers = (see, follow, write)
         if self._progress:
             self._progress.start("follow")
         if self._health is not None:

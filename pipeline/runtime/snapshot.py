@@ -29,8 +29,8 @@ class CameraStatus:
         name: the camera; live: whether old frames are dropped; state: what it is doing.
         size: (width, height) of its frames, None before the first.
         frames: frames that came out so far; rate: of them per second over the last 5 seconds.
-        age: seconds from decoding to ids of the last frame; age_p50, age_p95: over the last 5 seconds; None where no
-            frame came.
+        age: seconds from decoding to ids of the last frame; age_p50, age_p95, age_p99: over the last 5 seconds; None
+            where no frame came.
         dropped, broken, reconnects: as in `SourceStats`.
         error: the last failure, without passwords; warning: something short of one.
         tracks: the last frame with its tracks, without pictures; None before the first.
@@ -46,6 +46,7 @@ class CameraStatus:
     age: float | None
     age_p50: float | None
     age_p95: float | None
+    age_p99: float | None
     dropped: int
     broken: int
     reconnects: int
@@ -68,6 +69,7 @@ class Snapshot:
         identities: identities made so far.
         sinks: the receivers by name.
         service: the identity service; None before the start.
+        stages: per stage the `seconds` that it has worked, and the `count` of frames, crops or moments.
         zones: per camera the counts of its zones (inside, total) and lines (forward, backward).
     """
 
@@ -80,6 +82,7 @@ class Snapshot:
     identities: int = 0
     sinks: Mapping[str, SinkStatus] = field(default_factory=dict)
     service: IdentityStatus | None = None
+    stages: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     zones: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
 
 
@@ -123,20 +126,20 @@ class Present:
             recent = self._cameras.get(camera)
             return None if recent is None else recent.last
 
-    def figures(self, camera: str) -> tuple[int, float, float | None, float | None, float | None]:
-        """Frames, rate, age of the last frame, and the ages' median and 95th percentile of the last seconds."""
+    def figures(self, camera: str) -> tuple[int, float, float | None, tuple[float | None, float | None, float | None]]:
+        """Frames, rate, age of the last frame, and the ages' median, 95th and 99th percentile of the last seconds."""
         now = time.monotonic()
         with self._changing:
             recent = self._cameras.get(camera)
             if recent is None or not recent.moments:
-                return 0, 0.0, None, None, None
+                return 0, 0.0, None, (None, None, None)
             ages = [age for moment, age in recent.moments if now - moment <= _RECENT]
             frames, last = recent.frames, recent.moments[-1][1]
         passed = max(min(_RECENT, now - self._started), 1e-3)
         if not ages:
-            return frames, 0.0, last, None, None
-        p50, p95 = np.percentile(ages, [50, 95]).tolist()
-        return frames, len(ages) / passed, last, p50, p95
+            return frames, 0.0, last, (None, None, None)
+        p50, p95, p99 = np.percentile(ages, [50, 95, 99]).tolist()
+        return frames, len(ages) / passed, last, (p50, p95, p99)
 
     def identities(self, cameras: Iterable[str]) -> dict[int, tuple[str, ...]]:
         """Who is in the last frame of which of the cameras."""

@@ -133,12 +133,8 @@ class Summary:
             sinks: the receivers.
         """
         self.seconds = self.total_seconds = seconds
-        times = perception.times
         self.stages = {
-            **{worker.name: {"seconds": worker.seconds, "count": worker.count} for worker in workers},
-            "detect": {"seconds": times.detect, "count": times.frames},
-            "crop": {"seconds": times.crop, "count": times.crops},
-            "embed": {"seconds": times.embed, "count": times.crops},
+            **stage_times(perception, workers),
             **{f"sink {name}": {"seconds": sink.seconds, "count": sink.written} for name, sink in sinks.items()},
         }
         for name, stats in sources.items():
@@ -178,3 +174,14 @@ class Summary:
             return None
         p50, p95 = np.percentile(np.asarray(self._ages), [50, 95])
         return {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}
+
+
+def stage_times(perception: Perception, workers: Sequence[Worker[Any, Any]]) -> dict[str, dict[str, float]]:
+    """Per stage the seconds that it has worked, and how many frames, crops or moments it has done."""
+    times = perception.times
+    return {
+        **{worker.name: {"seconds": worker.seconds, "count": worker.count} for worker in workers},
+        "detect": {"seconds": times.detect, "count": times.frames},
+        "crop": {"seconds": times.crop, "count": times.crops},
+        "embed": {"seconds": times.embed, "count": times.crops},
+    }

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from relaytrack.pipeline.server.api.context import TheSite, Viewer
+from relaytrack.pipeline.server.api.status import memory_in_use
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(include_in_schema=False)
@@ -41,6 +42,9 @@ class _SiteFigures(Collector):
         if snapshot.service is not None:
             yield _counter("identity_revisions", "identities corrected afterwards", snapshot.service.revisions)
         yield _counter("pictures_encoded", "pictures encoded for viewers", self._site.live.encoded)
+        memory = memory_in_use()
+        if memory is not None:
+            yield _gauge("memory_bytes", "memory in use", memory)
         disk = shutil.disk_usage(self._site.folder)
         yield _gauge("disk_free_bytes", "free space where the site is kept", disk.free)
         cameras = snapshot.cameras.values()
@@ -66,10 +70,16 @@ class _SiteFigures(Collector):
             rate.add_metric([camera.name], camera.rate)
             waiting.add_metric([camera.name], camera.waiting)
             looking.add_metric([camera.name], viewers.get(camera.name, 0))
-            for quantile, value in (("0.5", camera.age_p50), ("0.95", camera.age_p95)):
+            for quantile, value in (("0.5", camera.age_p50), ("0.95", camera.age_p95), ("0.99", camera.age_p99)):
                 if value is not None:
                     age.add_metric([camera.name, quantile], value)
         yield from (state, rate, age, waiting, looking)
+        worked = CounterMetricFamily("relaytrack_stage_seconds", "time that a stage has worked", labels=["stage"])
+        done = CounterMetricFamily("relaytrack_stage_items", "frames, crops or moments done", labels=["stage"])
+        for stage, figures in snapshot.stages.items():
+            worked.add_metric([stage], figures["seconds"])
+            done.add_metric([stage], figures["count"])
+        yield from (worked, done)
         queued = GaugeMetricFamily("relaytrack_sink_waiting", "steps that wait for a receiver", labels=["sink"])
         lost = CounterMetricFamily("relaytrack_sink_dropped", "steps that a receiver never got", labels=["sink"])
         spent = CounterMetricFamily("relaytrack_sink_seconds", "time spent in a receiver", labels=["sink"])

@@ -56,7 +56,7 @@ def describe_site(site: Site) -> dict[str, Any]:
         "revisions": 0 if snapshot.service is None else snapshot.service.revisions,
         "viewers": sum(site.live.viewers().values()),
         "receivers": {name: asdict(status) for name, status in snapshot.sinks.items()},
-        "memory": _memory() or peak,
+        "memory": memory_in_use() or peak,
         "memory_peak": peak,
         "threads": threading.active_count(),
         "disk_free": usage.free,
@@ -66,7 +66,7 @@ def describe_site(site: Site) -> dict[str, Any]:
     }
 
 
-def _memory() -> int | None:
+def memory_in_use() -> int | None:
     """Bytes of memory in use, where the system tells."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
