@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 import av
 import av.error
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.render.clips import whole_boxes
 from relaytrack.pipeline.render.h264 import CLOCK, Ticks, add_stream, frame_of
 from relaytrack.pipeline.render.pauses import SHORTENED, Pauses
 from relaytrack.pipeline.results.folder import open_private, writing
@@ -129,7 +128,7 @@ class Encoder:
         self.closed = True
         if self._fragmented:
             with suppress(OSError):
-                self._file.truncate(_whole_fragments(self._file))
+                self._file.truncate(whole_boxes(self._file))
         self._file.close()
 
     def close(self) -> None:
@@ -185,18 +184,3 @@ def _muxing(path: Path) -> Iterator[None]:
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise OutputError(f"cannot write {path}: {reason}") from error
-
-
-def _whole_fragments(file: IO[bytes]) -> int:
-    """The length of an mp4 file up to its last complete box that is not the head of a fragment (`moof`)."""
-    end = file.seek(0, os.SEEK_END)
-    place = whole = 0
-    while place + 8 <= end:
-        file.seek(place)
-        size, kind = struct.unpack(">I4s", file.read(8))
-        if size < 8 or place + size > end:
-            break
-        place += size
-        if kind != b"moof":
-            whole = place
-    return whole

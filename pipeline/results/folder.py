@@ -26,6 +26,7 @@ _TOP = re.compile(
     r"(run|identities|status)\.json|report\.html|embeddings\.npz|identities\.db(-wal|-shm)?|events(-old)?\.jsonl"
 )
 _CROP = re.compile(r"[0-9]+-[0-9]+")
+INDEX = "index.jsonl"  # of the videos of a live run
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 
 
@@ -119,6 +120,18 @@ def _remove_results(folder: Path, store: str | None) -> None:
     (folder / MARKER).unlink()
 
 
+def remove_run(folder: Path) -> None:
+    """Remove what a run wrote, and its folder if nothing else is in it.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    with writing(folder, "remove"):
+        _remove_results(folder, None)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _marked_cameras(folder: Path) -> list[str] | None:
     """The cameras of the run that wrote into `folder`, or None where the marker is absent or not ours."""
     marker = folder / MARKER
@@ -144,6 +157,8 @@ def _results(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
         single = {*cameras, "mosaic"}
         for found in _children(folder / kind):
             stem = _stem(found, suffix)
+            if kind == "video" and found.name == INDEX:
+                yield found
             if kind == "hidden" and stem is not None:
                 stem = stem.removesuffix(".forgotten")
             if stem in single or (kind == "crops" and stem is not None and stem.isascii() and stem.isdecimal()):

@@ -18,6 +18,7 @@ from relaytrack.pipeline.server.api.context import TheSite, Viewer
 from relaytrack.pipeline.server.api.people import list_people, one_person
 from relaytrack.pipeline.server.api.status import describe_site
 from relaytrack.pipeline.server.descriptions import color_of
+from relaytrack.pipeline.server.event_log import StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 from relaytrack.pipeline.server.strip import strip_of
@@ -116,11 +117,19 @@ class Pages:
                 limit=100,
                 newest_first=True,
             )
-            shown = [{**json.loads(event.data), "epoch": event.epoch} for event in found]
+            shown = [_shown(event) for event in found]
             names = [one.name for one in site.pipeline.cameras]
             counts = site.pipeline.status().zones
             return show(
-                "events", caller, events=shown, kinds=_KINDS, kind=kind, camera=camera, cameras=names, counts=counts
+                "events",
+                caller,
+                events=shown,
+                kinds=_KINDS,
+                kind=kind,
+                camera=camera,
+                cameras=names,
+                counts=counts,
+                recording=site.recordings.enabled,
             )
 
         @router.get("/cameras")
@@ -153,6 +162,14 @@ class Pages:
             return self.login(request)
 
         return router
+
+
+def _shown(event: StoredEvent) -> dict[str, Any]:
+    """An event with the moment at which it happened (`at`), which is a little before it was noted."""
+    content = json.loads(event.data)
+    date = content.get("date")
+    at = datetime.fromisoformat(date).timestamp() if date else event.epoch
+    return {**content, "epoch": event.epoch, "at": at}
 
 
 def _iso(epoch: float) -> str:

@@ -25,6 +25,7 @@ from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
+from relaytrack.pipeline.server.recordings import Recordings
 from relaytrack.pipeline.server.site_file import SiteFile
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import IdentityStore
@@ -42,6 +43,7 @@ class Site:
         file: the YAML file that changes are written to.
         pipeline: the engine.
         store, events, people, live: the site's memory and the receivers of the engine's steps.
+        recordings: what of which moment is on the disk.
         corrections, looks: what operators say of identities; the networks for searching.
         accounts, logins, audit: who may do what.
         started: `time.monotonic()` of the start.
@@ -55,6 +57,7 @@ class Site:
     events: EventLog
     people: People
     live: LiveHub
+    recordings: Recordings
     corrections: Corrections
     looks: Looks
     accounts: Accounts
@@ -124,10 +127,15 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
             [{"event": "watched", "time": 0.0, "date": date, "camera": camera, "track": track, "identity": identity}]
         )
 
-    erase_forgotten(store, running(config).output.store)  # after a kill the last end could not
+    settled = running(config)
+    erase_forgotten(store, settled.output.store)  # after a kill the last end could not
     people = People(store, retain=retain, on_return=returned)
     live = LiveHub()
-    pipeline = make(running(config), until="stopped", sinks=[events, people, live], **parts)
+    current = None if settled.output.dir is None else settled.output.folder
+    recordings = Recordings(
+        None if current is None else current.parent, current, retain=retain, limit=config.output.disk_limit_gb * 1e9
+    )
+    pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings], **parts)
     corrections, looks = Corrections(people.merged()), Looks()
     pipeline.wrap_identities = corrections.wrap
 
@@ -143,6 +151,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         events=events,
         people=people,
         live=live,
+        recordings=recordings,
         corrections=corrections,
         looks=looks,
         accounts=Accounts(folder / "accounts.json", session_seconds=settings.session_hours * 3600),
@@ -156,13 +165,15 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
 def running(config: Config) -> Config:
     """The settings as a service runs them: cameras are sought on, one that fails ends nothing, identities stay.
 
-    Files of a run are written only where `output.dir` is set, each start in a folder of its own.
+    Files of a run are written only where `output.dir` is set, each start in a folder of its own. The mosaic is left
+    out unless it is asked for: the page shows the cameras side by side.
     """
     output, given = config.output, config.output.model_fields_set
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     changed: dict[str, Any] = {"on_error": "disable", "report": False}
     keeps = "dir" in given and output.dir is not None
-    changed["dir"] = str(Path(output.folder) / stamp) if keeps else None
+    changed["dir"] = str(_fresh(Path(output.folder) / stamp)) if keeps else None
+    changed["mosaic"] = output.mosaic and "mosaic" in given
     if output.store is None:
         changed["store"] = str(Path(config.server.dir) / "identities.sqlite")
     retry = config.input.model_copy(update={"on_start_failure": "retry"})
@@ -175,6 +186,15 @@ def _with_spool(sink: SinkConfig, folder: Path) -> SinkConfig:
     if sink.name not in SINKS or "spool" in sink.options:
         return sink
     return sink.model_copy(update={"options": {**sink.options, "spool": str(folder / f"{sink.name}.db")}})
+
+
+def _fresh(folder: Path) -> Path:
+    """A folder that is not there yet: two starts within one second do not share one."""
+    found, number = folder, 1
+    while found.exists():
+        number += 1
+        found = folder.with_name(f"{folder.name}-{number}")
+    return found
 
 
 __all__ = ["ConfigError", "Site", "open_site", "running"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.render.encoder import Encoder
+from relaytrack.pipeline.results.recordings import RecordingIndex
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.segments import Segments
 
@@ -17,7 +19,7 @@ OpenEncoder = Callable[[Path], Encoder]
 
 
 class VideoSink:
-    """One video per camera, each starting with the camera's own first frame.
+    """One video per camera, each starting with the camera's own first frame; those of a live run have an index.
 
     Args:
         folder: `DIR/video`.
@@ -43,6 +45,8 @@ class VideoSink:
         self._open = encoder
         self._segments: dict[str, Segments] = {}
         self._encoders: dict[str, Encoder] = {}
+        self._index = None if segment is None else RecordingIndex(folder)
+        self._newest: dict[str, float] = {}  # moment of each camera's last picture, seconds since 1970
 
     def write(self, step: Step) -> None:
         """Encode the step's drawn pictures.
@@ -57,15 +61,27 @@ class VideoSink:
                 continue
             single = self._folder / f"{camera}.mp4"
             path = self._segments.setdefault(camera, Segments(single, self._segment)).next_path(tracks.frame)
+            epoch = time.time() if tracks.frame.epoch is None else tracks.frame.epoch
             if path is not None:
-                if camera in self._encoders:
-                    self._encoders.pop(camera).close()
+                self._complete(camera)
                 self._encoders[camera] = self._open(path)
+                if self._index is not None:
+                    self._index.begin(path, camera, epoch)
             encoder = self._encoders[camera]
             if encoder.size is not None and encoder.size != (image.shape[1], image.shape[0]):
                 # a camera that came back with another resolution: its file goes on in the old one
                 image = np.asarray(cv2.resize(image, encoder.size, interpolation=cv2.INTER_AREA), np.uint8)
             encoder.write(image, tracks.frame.time)
+            self._newest[camera] = epoch
+
+    def _complete(self, camera: str) -> None:
+        """Close a camera's file, if there is one."""
+        encoder = self._encoders.pop(camera, None)
+        if encoder is None:
+            return
+        encoder.close()
+        if self._index is not None and camera in self._newest:
+            self._index.end(encoder.path, self._newest[camera])
 
     def camera_added(self, camera: CameraConfig) -> None:
         """Its video begins with its first frame."""
@@ -74,25 +90,19 @@ class VideoSink:
         """Complete the camera's video."""
         if self._segment is not None:
             self._segments.pop(name, None)
-            if name in self._encoders:
-                self._encoders.pop(name).close()
+            self._complete(name)
 
     def close(self) -> None:
-        """Complete all files."""
-        close_all(list(self._encoders.values()))
+        """Complete all files, also after one fails.
 
-
-def close_all(encoders: Sequence[Encoder]) -> None:
-    """Close every encoder, also after one fails.
-
-    Raises:
-        OutputError: the first failure.
-    """
-    failure: Exception | None = None
-    for encoder in encoders:
-        try:
-            encoder.close()
-        except Exception as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
+        Raises:
+            OutputError: the first failure.
+        """
+        failure: Exception | None = None
+        for camera in list(self._encoders):
+            try:
+                self._complete(camera)
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure

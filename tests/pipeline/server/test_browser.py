@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.sites import Served, served, settled
+from tests.support.sites import YAML, Served, served, settled
 from tests.support.world import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
@@ -193,3 +193,29 @@ def test_a_person_is_found_by_a_picture_and_merged(tmp_path: Path, page: sync_ap
         page.locator("form[data-merge] button").click()
         page.locator("dd", has_text="door, gate").wait_for()
         assert site.get("/api/v1/people/77").status_code == 404
+
+
+def test_a_click_on_a_sighting_plays_its_moment(tmp_path: Path, page: sync_api.Page) -> None:
+    (tmp_path / "site.yaml").write_text(YAML + f"output: {{dir: {tmp_path / 'recordings'}}}\n")
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        page.wait_for_timeout(2500)
+        page.goto(f"{site.url}/people/{person}")
+        sighting = site.get(f"/api/v1/people/{person}").json()["sightings"][-1]
+        page.locator(".card button.picture").last.click()
+        video = page.locator("dialog.player video")
+        video.wait_for()
+        page.wait_for_function("document.querySelector('.player video').readyState >= 2")
+        found = site.get(f"/api/v1/recordings/moment?camera=door&at={sighting['first']}").json()
+        begun = page.evaluate("document.querySelector('.player video').currentTime")
+        assert abs(begun - found["offset"]) < 1.0, "within a second of the sighting"
+        assert page.evaluate("document.querySelector('.player video').videoWidth") == 160
+        page.get_by_role("button", name="Close").click()
+        page.locator(".lane .bar").first.focus()
+        page.keyboard.press("Enter")
+        video.wait_for()
+        page.keyboard.press("Escape")
+        page.goto(f"{site.url}/events?kind=enter")
+        page.locator("td .actions, td.actions button").first.click()
+        video.wait_for()
+        page.wait_for_function("document.querySelector('.player video').readyState >= 2")

@@ -1,0 +1,32 @@
+"""Answers to requests for a part of some bytes (RFC 9110, 14): players seek with them."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi.responses import Response
+
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+
+
+def ranged(asked: str | None, data: bytes, media_type: str) -> Response:
+    """The answer to a request for `data`.
+
+    Args:
+        asked: the header `Range`; several ranges at once, and what is no range, get all of it.
+        data: the whole.
+        media_type: what it is.
+    """
+    headers = {"accept-ranges": "bytes", "cache-control": "private, max-age=60"}
+    found = None if asked is None else _RANGE.fullmatch(asked.strip())
+    if found is None or not any(found.groups()):
+        return Response(data, media_type=media_type, headers=headers)
+    if found[1]:
+        first = int(found[1])
+        last = min(int(found[2]), len(data) - 1) if found[2] else len(data) - 1
+    else:  # the last so many bytes
+        first, last = max(0, len(data) - int(found[2])), len(data) - 1
+    if first > last:
+        return Response(status_code=416, headers={**headers, "content-range": f"bytes */{len(data)}"})
+    headers["content-range"] = f"bytes {first}-{last}/{len(data)}"
+    return Response(data[first : last + 1], 206, media_type=media_type, headers=headers)
