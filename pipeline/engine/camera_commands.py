@@ -1,0 +1,71 @@
+"""What a program can do with cameras while a run goes on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from relaytrack.pipeline.config.schema import CameraConfig, as_camera
+from relaytrack.pipeline.runtime.cameras import CameraDesk
+from relaytrack.pipeline.sources.base import Source
+
+
+class CameraCommands(ABC):
+    """Adds, changes, pauses and removes the cameras of a run that is on its way; the base of `Pipeline`."""
+
+    @abstractmethod
+    def _desk_now(self) -> CameraDesk:
+        """The present cameras.
+
+        Raises:
+            ConfigError: the run is not on its way.
+        """
+
+    def add_camera(self, camera: CameraConfig | Mapping[str, Any] | str, *, source: Source | None = None) -> str:
+        """Take up a camera while the run goes on; it opens beside the others, and a live one is sought until found.
+
+        Args:
+            camera: its settings, or its address alone.
+            source: hands out its frames; None opens its address.
+
+        Returns:
+            The camera's name.
+
+        Raises:
+            ConfigError: a setting makes no sense, there is a camera of that name, or the run is not on its way.
+        """
+        settings = camera if isinstance(camera, CameraConfig) else CameraConfig.model_validate(as_camera(camera))
+        return self._desk_now().add(settings, source)
+
+    def change_camera(self, camera: CameraConfig) -> None:
+        """Give the camera of this name other settings; only what they concern begins anew.
+
+        Raises:
+            ConfigError: as `add_camera`, or there is no camera of that name.
+        """
+        self._desk_now().change(camera)
+
+    def pause_camera(self, name: str) -> None:
+        """Take no frames of a camera until `resume_camera`.
+
+        Raises:
+            ConfigError: there is no such camera.
+        """
+        self._desk_now().pause(name)
+
+    def resume_camera(self, name: str) -> None:
+        """Take a camera's frames again; its people keep their track ids.
+
+        Raises:
+            ConfigError: there is no such camera.
+        """
+        self._desk_now().resume(name)
+
+    def remove_camera(self, name: str) -> None:
+        """Let a camera go. The others go on undisturbed; identities stay known.
+
+        Raises:
+            ConfigError: there is no such camera.
+        """
+        self._desk_now().remove(name)

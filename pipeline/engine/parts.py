@@ -1,0 +1,231 @@
+"""Makes the parts of one run, from its configuration and from what the program brings itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from relaytrack.pipeline import build, plugins
+from relaytrack.pipeline.clock import RunClock
+from relaytrack.pipeline.config.ground import ground_planes
+from relaytrack.pipeline.config.schema import DETECTORS, Config
+from relaytrack.pipeline.engine.own_parts import OwnParts
+from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.identity.service import IdentityService
+from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.preflight import preflight
+from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.render.pictures import Pictures
+from relaytrack.pipeline.render.places import Places, places_of
+from relaytrack.pipeline.results.earlier_starts import EarlierStart, find_earlier_start, with_store
+from relaytrack.pipeline.results.folder import prepare_output
+from relaytrack.pipeline.results.identities import stored_colors
+from relaytrack.pipeline.results.run_info import RunInfo
+from relaytrack.pipeline.runtime.cameras import CameraDesk
+from relaytrack.pipeline.runtime.sink_host import SinkHost
+from relaytrack.pipeline.sinks import create_sinks
+from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
+from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
+from relaytrack.trackers import GroundPlane
+
+
+@dataclass(slots=True)
+class RunParts:
+    """Everything that a run consists of, ready to begin.
+
+    Attributes:
+        config: the configuration as it is written into the run's folder.
+        live: whether the run is live.
+        own: what the program brought.
+        perception: the networks.
+        clock: the run's clock.
+        multi: tracks the people of all cameras.
+        desk: where cameras come and go; they are open.
+        host: the sinks, running.
+        pictures: hides people and draws.
+        places: zones and lines to draw, by camera.
+        colors: of the identities.
+        folder: where the results go, None where none are kept.
+        info: writes run.json.
+    """
+
+    config: Config
+    live: bool
+    own: OwnParts
+    perception: Perception
+    clock: RunClock
+    multi: MultiCameraTracker
+    desk: CameraDesk
+    host: SinkHost
+    pictures: Pictures
+    places: dict[str, Places]
+    colors: IdentityColors
+    folder: Path | None
+    info: RunInfo | None
+
+
+def make_parts(
+    config: Config,
+    own: OwnParts,
+    host: SinkHost,
+    *,
+    live: bool,
+    until_stopped: bool,
+    stop: threading.Event,
+    colors: IdentityColors,
+    closing: ExitStack,
+) -> RunParts:
+    """Load the networks, open the cameras and begin the output folder.
+
+    Args:
+        config: the run's configuration.
+        own: parts to take as they are.
+        host: where the sinks go.
+        live: whether the run is live.
+        until_stopped: whether the run goes on without any camera.
+        stop: set when the run is to end.
+        colors: of the identities, as far as they are known.
+        closing: told of everything that is to be closed in the end, also when this call fails.
+
+    Raises:
+        RelayTrackError: a setting, a camera, a network or the output folder is of no use.
+        TrackerError: a setting of the tracker or the association makes no sense.
+        ReidError: from the embedder.
+    """
+    checked = [] if until_stopped else [one.name for one in config.cameras if one.name not in own.sources]
+    preflight(config, output=config.output.dir is not None, cameras=checked)
+    config = with_store(config)
+    earlier = find_earlier_start(config, live=live)
+    planes = ground_planes(config)
+    perception = _perception(config, own, live=live)
+    if config.output.resume and config.output.dir is not None:
+        prepare_output(config)  # the store of identities lies in it
+    service = _identities(config, own, perception, planes, earlier)
+    closing.callback(service.close)
+    clock = own.clock or RunClock(zero=None if earlier is None else earlier.zero)
+    running = _with_end(config, clock, earlier)
+    multi = MultiCameraTracker((), service, _events(config, earlier))
+    desk = _open_cameras(
+        running,
+        own,
+        perception,
+        multi,
+        clock,
+        earlier,
+        live=live,
+        until_stopped=until_stopped,
+        stop=stop,
+        closing=closing,
+    )
+    folder = None if config.output.dir is None else prepare_output(config)
+    info = None
+    if folder is not None:
+        info = RunInfo(config, folder, perception, desk.sources(), clock.zero if live else None)
+    if earlier is not None:
+        colors = stored_colors(config.output.folder)
+    places = places_of(config)
+    pictures = build.create_pictures(config, live=live, colors=colors, places=places)
+    closing.callback(pictures.close)
+    parts = RunParts(config, live, own, perception, clock, multi, desk, host, pictures, places, colors, folder, info)
+    _add_sinks(parts)
+    return parts
+
+
+def _perception(config: Config, own: OwnParts, *, live: bool) -> Perception:
+    foreign = own.detector is not None or own.embedder is not None
+    foreign |= config.detector.backend not in DETECTORS or config.embedder.name != "reid"
+    lanes = 1 if foreign and config.run.lanes is None else build.lanes_of(config, live=live)  # may bear one thread only
+    perception = build.create_perception(config, lanes, detector=own.detector, embedder=own.embedder)
+    if own.on_networks:
+        own.on_networks(perception)
+    return perception
+
+
+def _identities(
+    config: Config,
+    own: OwnParts,
+    perception: Perception,
+    planes: Mapping[str, GroundPlane],
+    earlier: EarlierStart | None,
+) -> IdentityService:
+    service = own.identities or build.create_identity_service(
+        config, perception.embedder, planes, origin=None if earlier is None else earlier.zero
+    )
+    return own.wrap_identities(service) if own.wrap_identities else service
+
+
+def _with_end(config: Config, clock: RunClock, earlier: EarlierStart | None) -> Config:
+    """The configuration whose `run.max_seconds` counts from now, where the clock began in an earlier start."""
+    if earlier is None or config.run.max_seconds is None:
+        return config
+    run = config.run.model_copy(update={"max_seconds": clock.now() + config.run.max_seconds})
+    return config.model_copy(update={"run": run})
+
+
+def _events(config: Config, earlier: EarlierStart | None) -> EventWatch | None:
+    if not config.events.enabled:
+        return None
+    events = EventWatch((), config.events)
+    if earlier is not None:
+        events.recall(earlier.identities)
+    return events
+
+
+def _open_cameras(
+    config: Config,
+    own: OwnParts,
+    perception: Perception,
+    multi: MultiCameraTracker,
+    clock: RunClock,
+    earlier: EarlierStart | None,
+    *,
+    live: bool,
+    until_stopped: bool,
+    stop: threading.Event,
+    closing: ExitStack,
+) -> CameraDesk:
+    desk = CameraDesk(
+        config,
+        perception.detector,
+        multi,
+        clock=clock,
+        stop=stop,
+        live=live,
+        tracker=own.tracker,
+        given=own.sources,
+        first_ids=None if earlier is None else earlier.first_ids,
+    )
+    for camera in config.cameras:
+        desk.begin(camera)
+    desk.synchronizer = FrameSynchronizer(
+        desk.sources(),
+        window=config.batch.window,
+        max_wait=config.batch.max_wait,
+        queue=config.input.queue,
+        stop=stop,
+        open_timeout=config.input.open_timeout + 1.0,
+        until_stopped=until_stopped,
+    )
+    closing.callback(desk.close)
+    desk.synchronizer.start()
+    return desk
+
+
+def _add_sinks(parts: RunParts) -> None:
+    """Start the run's own sinks, those of the configuration and those of the program."""
+    config, host = parts.config, parts.host
+    host.prepare = parts.pictures.add
+    if parts.folder is not None:
+        names = [camera.name for camera in config.cameras]
+        for sink in create_sinks(config, names, live=parts.live, colors=parts.colors, places=parts.places):
+            host.add(sink, on_error=config.output.on_error)
+    for wanted in config.sinks:
+        sink = plugins.create_sink(wanted.name, wanted.options, folder=parts.folder)
+        host.add(sink, name=wanted.name, when_full=wanted.when_full, on_error=wanted.on_error)
+    for sink in parts.own.sinks:
+        host.add(sink)
+    for camera in config.cameras:
+        host.camera_added(camera)

@@ -1,0 +1,266 @@
+"""The engine's door: what a program does with a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any, Literal
+
+from relaytrack.pipeline.clock import RunClock
+from relaytrack.pipeline.config.schema import CameraConfig, Config
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.engine.camera_commands import CameraCommands
+from relaytrack.pipeline.engine.own_parts import OwnParts, TrackerFactory, Until, by_name, with_own_cameras
+from relaytrack.pipeline.engine.parts import make_parts
+from relaytrack.pipeline.engine.progress import Progress
+from relaytrack.pipeline.engine.run import Run
+from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.identity.service import IdentityService
+from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
+from relaytrack.pipeline.records import Step
+from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.runtime.cameras import CameraDesk
+from relaytrack.pipeline.runtime.sink_host import SinkHost
+from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
+from relaytrack.pipeline.runtime.step_queue import StepQueue
+from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.sinks.base import Sink
+from relaytrack.pipeline.sources.base import Source
+
+_PATIENCE = 5.0  # seconds that a sink gets to end when the run is told to stop
+
+
+class Pipeline(CameraCommands):
+    """Runs a configuration from cameras to outputs.
+
+    `run()` does it all. A program that wants more uses `start()`, `steps()`, `status()`, `stop()` and `join()`, and
+    adds, changes, pauses and removes cameras while the run goes on. Every part can be given as an instance; what is
+    not given is built from the configuration.
+
+    Args:
+        config: a checked configuration (`load_config`). `output.dir: null` leaves no files.
+        progress: told how the run goes; None for silence.
+        sinks: further receivers of every step, besides those of the configuration. They get pictures if they declare
+            so (`sinks.base.Sink`), after people were hidden in them. One that fails is left out; the run goes on.
+        sources: cameras of one's own; a camera of that name in the configuration gives its zones, floor and so on.
+        detector: finds people, instead of the configured one.
+        embedder: describes people, instead of the configured one.
+        tracker: makes each camera's tracker, instead of `DeepSort`; given the detector's own scores.
+        identities: the identity service, instead of the one in this process.
+        until: "sources_end" ends with the last source; "stopped" goes on until `stop()`, also without any camera.
+        clock: the run's clock, where several hosts share one.
+
+    Example:
+        >>> from relaytrack import Pipeline, load_config
+        >>> summary = Pipeline(load_config("configs/demo.yaml")).run()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        progress: Progress | None = None,
+        sinks: Sequence[Sink] = (),
+        sources: Sequence[Source] = (),
+        detector: Detector | None = None,
+        embedder: CropEmbedder | None = None,
+        tracker: TrackerFactory | None = None,
+        identities: IdentityService | None = None,
+        until: Until = "sources_end",
+        clock: RunClock | None = None,
+    ) -> None:
+        own = OwnParts(by_name(sources), detector, embedder, tracker, identities, clock, tuple(sinks))
+        config = with_own_cameras(config, own.sources)
+        if not config.cameras and until == "sources_end":
+            raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
+        self.config = config
+        self.on_networks: Callable[[Perception], object] | None = None
+        self.colors = IdentityColors()
+        self.wrap_identities: Callable[[IdentityService], IdentityService] | None = None
+        self.summary = Summary([camera.name for camera in config.cameras])
+        self._own = own
+        self._until = until
+        self._progress = progress
+        self._stop = threading.Event()
+        self._starting = threading.Lock()
+        self._state: RunState = "new"
+        self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._run: Run | None = None
+        self._closing = ExitStack()
+        self._live = until == "stopped" or any(own.is_live(camera, config) for camera in config.cameras)
+        self._host = SinkHost(
+            when_full="drop_oldest" if self._live else "block",
+            on_error="disable",
+            stop=self._stop,
+            patience=_PATIENCE,
+        )
+
+    def run(self) -> Summary:
+        """Run to the end of all files, to `run.max_seconds` or until `stop()`.
+
+        Returns:
+            What was seen and how long it took.
+
+        Raises:
+            RelayTrackError: anything a user can cause; everything written before stays readable.
+            TrackerError: from the tracker or the association.
+            ReidError: from the embedder.
+        """
+        self.start()
+        try:
+            return self.join()
+        except BaseException:
+            self.stop()
+            if self._thread is not None:
+                self._thread.join(5.0)
+            raise
+
+    def start(self) -> Pipeline:
+        """Load the networks, open the cameras and begin; a second call does nothing.
+
+        Raises:
+            RelayTrackError: a setting, a camera, a network or the output folder is of no use.
+            TrackerError: a setting of the tracker or the association makes no sense.
+            ReidError: from the embedder.
+        """
+        with self._starting:
+            if self._state != "new":
+                return self
+            self._state = "starting"
+            try:
+                self._run = self._prepare()
+            except BaseException as error:
+                self._fail(error)
+                self._closing.close()
+                with suppress(Exception):
+                    self._host.close(1.0)
+                raise
+            self._state = "running"
+            self._thread = threading.Thread(target=self._main, args=(self._run,), name="engine", daemon=True)
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End the run soon and cleanly: what was written stays complete. Safe from any thread or signal."""
+        self._stop.set()
+
+    def join(self, timeout: float | None = None) -> Summary:
+        """Wait for the end of the run, its final pass included, and return its summary.
+
+        Args:
+            timeout: seconds to wait at the most.
+
+        Raises:
+            TimeoutError: the run goes on.
+            RelayTrackError: what ended the run, as in `run`.
+        """
+        if self._thread is None:
+            raise ConfigError("the run has not been started")
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise TimeoutError(f"the run goes on after {timeout:g} s")
+        if self._failure is not None:
+            raise self._failure
+        return self.summary
+
+    def steps(
+        self, *, pixels: bool = False, drawn: bool = False, when_full: Literal["block", "drop_oldest"] | None = None
+    ) -> Iterator[Step]:
+        """Go through the run step by step; starts it if need be. Several may do so side by side, each gets all.
+
+        Leaving the loop early stops a run that this call has started.
+
+        Args:
+            pixels: steps come with `images`.
+            drawn: steps come with `drawn`.
+            when_full: what happens while the caller is busy and the queue is full: "block" makes the run wait (the
+                default for recordings), "drop_oldest" drops (the default for live cameras).
+
+        Raises:
+            RelayTrackError: what ended the run, as in `run`.
+        """
+        queue = StepQueue(pixels=pixels, drawn=drawn)
+        name = self.add_sink(queue, name="steps", when_full=when_full)
+        ours, whole = self._state == "new", False
+        try:
+            self.start()
+            yield from queue
+            whole = True
+        finally:
+            queue.leave()
+            if not ours:
+                self._host.remove(name)
+            elif self._thread is not None:
+                if not whole:
+                    self.stop()
+                self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def add_sink(self, sink: Sink, *, name: str | None = None, when_full: Any = None, on_error: Any = None) -> str:
+        """Take up a further receiver, before the run or while it goes on; returns its unique name."""
+        return self._host.add(sink, name=name, when_full=when_full, on_error=on_error)
+
+    def remove_sink(self, name: str) -> None:
+        """Let a receiver write what waits for it, close it and forget it."""
+        self._host.remove(name)
+
+    @property
+    def cameras(self) -> tuple[CameraConfig, ...]:
+        """The settings of the present cameras."""
+        return self.config.cameras if self._run is None else tuple(self._run.parts.desk.settings())
+
+    def status(self) -> Snapshot:
+        """The run at present; from any thread, at any time."""
+        error = None if self._failure is None else " ".join(redact_url(str(self._failure)).split())
+        if self._run is None:
+            return Snapshot(self._state, error)
+        state: RunState = "stopping" if self._state == "running" and self._stop.is_set() else self._state
+        return self._run.snapshot(state, error)
+
+    def _prepare(self) -> Run:
+        """Build all stages and open the cameras."""
+        self._own.on_networks, self._own.wrap_identities = self.on_networks, self.wrap_identities
+        parts = make_parts(
+            self.config,
+            self._own,
+            self._host,
+            live=self._live,
+            until_stopped=self._until == "stopped",
+            stop=self._stop,
+            colors=self.colors,
+            closing=self._closing,
+        )
+        self.config, self.colors = parts.config, parts.colors
+        self.summary.sight = getattr(parts.perception.detector, "sight", None)
+        return Run(parts, self.summary, stop=self._stop, progress=self._progress, status=self.status)
+
+    def _main(self, run: Run) -> None:
+        """The run, on the engine's thread."""
+        try:
+            run.follow()
+            self._state = "finalizing"
+            run.finish()
+            self._state = "ended"
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            self._stop.set()
+            try:
+                self._closing.close()
+            except Exception as error:
+                self._fail(error)
+            if self._progress:
+                self._progress.stop()
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._state = "failed"
+
+    def _desk_now(self) -> CameraDesk:
+        if self._run is None or self._state != "running":
+            raise ConfigError(f"cameras come and go while a run is on its way; this one is {self._state!r}")
+        return self._run.parts.desk

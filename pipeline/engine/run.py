@@ -1,0 +1,218 @@
+"""A run on its way: takes all frames through all stages, then brings the outputs to their final state."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from relaytrack.pipeline.config.ground import ground_planes
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.engine.parts import RunParts
+from relaytrack.pipeline.engine.progress import Progress
+from relaytrack.pipeline.events.schema import Event
+from relaytrack.pipeline.postprocess.finalize import finalize, regroup
+from relaytrack.pipeline.records import Observation, Step
+from relaytrack.pipeline.render.places import places_of
+from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.folder import mark_cameras
+from relaytrack.pipeline.runtime.health import HealthWatch
+from relaytrack.pipeline.runtime.snapshot import CameraStatus, Present, RunState, Snapshot
+from relaytrack.pipeline.runtime.stage_thread import Worker
+from relaytrack.pipeline.runtime.summary import Summary, stage_times
+from relaytrack.pipeline.tracking.multi_camera import Moment
+
+
+class Run:
+    """Carries out one run with parts that are ready.
+
+    Args:
+        parts: the stages and the folder.
+        summary: filled in step by step.
+        stop: set when the run is to end.
+        progress: told how the run goes; None for silence.
+        status: the run at present, as the caller sees it.
+    """
+
+    def __init__(
+        self,
+        parts: RunParts,
+        summary: Summary,
+        *,
+        stop: threading.Event,
+        progress: Progress | None,
+        status: Callable[[], Snapshot],
+    ) -> None:
+        self.parts = parts
+        self.summary = summary
+        self._stop = stop
+        self._progress = progress
+        self._status = status
+        self._present = Present()
+        self._workers: tuple[Worker[Any, Any], ...] = ()
+        self._handing_on = threading.Lock()  # held while a step or news of a camera goes to the sinks
+        parts.desk.on_change = self._camera_news
+        self._health: HealthWatch | None = None
+        if parts.live:
+            tell = self._tell if parts.config.events.enabled else None
+            self._health = HealthWatch(self._look, parts.clock.now, tell, parts.folder)
+
+    def follow(self) -> None:
+        """Take all frames through all stages, and close the sinks.
+
+        Raises:
+            RelayTrackError: what ended a stage or a sink.
+        """
+        parts, started = self.parts, time.monotonic()
+        synchronizer, perception, multi = parts.desk.synchronizer, parts.perception, parts.multi
+        see = Worker("networks", perception.perceive, synchronizer, depth=2, lanes=perception.lanes)
+        follow: Worker[Sequence[Observation], Moment] = Worker("track", multi.follow, see)
+        write = Worker("write", self._hand_on, follow)
+        self._workers = workers = (see, follow, write)
+        if self._progress:
+            self._progress.start("follow")
+        if self._health is not None:
+            self._health.start()
+        try:
+            for worker in workers:
+                worker.start()
+            for step in write:
+                self.summary.add(step)
+                if self._progress:
+                    self._progress.step(self.summary, synchronizer.depth())
+            last = multi.finish()
+            if last is not None:
+                self._hand_on(last)
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            for worker in workers:
+                worker.abandon()
+            if self._health is not None:
+                self._health.close()
+            try:
+                parts.host.close()
+            finally:
+                for worker in workers:
+                    worker.join(1.0)
+                seconds = time.monotonic() - started
+                stats, tracks = parts.desk.counts()
+                self.summary.finish(seconds, stats, tracks, perception, (follow, write), parts.host.status())
+                if parts.info is not None:
+                    parts.info.update(self.summary, final=False)
+
+    def finish(self) -> None:
+        """Bring the outputs to their final identities, where that is possible.
+
+        Raises:
+            OutputError: a file cannot be written.
+            SourceError: a video cannot be drawn anew.
+        """
+        parts, started = self.parts, time.monotonic()
+        config, desk = parts.config, parts.desk
+        desk.synchronizer.close()
+        again = not parts.own.sources or not config.output.video  # videos are drawn anew from the sources
+        complete = not self._stop.is_set() and not parts.live and again and not desk.changed
+        identities = parts.multi.identities.final_identities()
+        self.summary.identify(identities)
+        if parts.folder is None:
+            return
+        if complete:
+            if self._progress:
+                self._progress.start("finalize", 1.0)
+            complete = finalize(config, identities, desk.earlier(), progress=self._advance, stop=self._stop)
+        if not complete:  # the list, at least, says what was known at the end
+            regroup(parts.folder, identities)
+        self.summary.total_seconds = self.summary.seconds + time.monotonic() - started
+        if parts.info is not None:
+            parts.info.update(self.summary, final=complete)
+        if config.output.report:
+            write_report(parts.folder, ground_planes(config))
+
+    def snapshot(self, state: RunState, error: str | None) -> Snapshot:
+        """The run at present."""
+        parts = self.parts
+        cameras = {name: self._camera_status(name) for name in parts.desk.names()}
+        return Snapshot(
+            state=state,
+            error=error,
+            time=self._present.time,
+            zero=parts.clock.zero,
+            cameras=cameras,
+            present=self._present.identities(cameras),
+            identities=self.summary.identity_count,
+            sinks=parts.host.status(),
+            service=parts.multi.identities.status(),
+            stages=stage_times(parts.perception, self._workers),
+            zones=parts.multi.counts(),
+        )
+
+    def _camera_status(self, name: str) -> CameraStatus:
+        live, state, size, stats, waiting = self.parts.desk.status(name)
+        frames, rate, age, (p50, p95, p99) = self._present.figures(name)
+        return CameraStatus(
+            name=name,
+            live=live,
+            state=state,
+            size=size,
+            frames=frames,
+            rate=rate,
+            age=age,
+            age_p50=p50,
+            age_p95=p95,
+            age_p99=p99,
+            dropped=stats.dropped,
+            broken=stats.broken,
+            reconnects=stats.reconnects,
+            error=stats.error,
+            warning=stats.warning,
+            tracks=self._present.last(name),
+            waiting=waiting,
+        )
+
+    def _hand_on(self, moment: Moment) -> Step:
+        """Give a step to every sink, without frames of cameras that have left."""
+        with self._handing_on:
+            step = moment.step
+            if self.parts.desk.changed:
+                known = self.parts.desk.names()
+                kept = tuple(tracks for tracks in step if tracks.frame.camera in known)
+                if len(kept) < len(step):
+                    step = Step(step.time, kept, step.revisions, step.events)
+            self._present.update(step)
+            self.parts.host.put(step, moment.raw)
+        return step
+
+    def _look(self) -> Snapshot:
+        """The run at present, also noted for the progress line."""
+        snapshot = self._status()
+        for name, camera in snapshot.cameras.items():
+            if name in self.summary.cameras:
+                self.summary.cameras[name].dropped = camera.dropped
+        return snapshot
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        """Give events that belong to no frame to every sink."""
+        with self._handing_on:
+            self.parts.host.put(Step(self._present.time or 0.0, events=tuple(events)))
+
+    def _camera_news(self, kind: Literal["added", "removed"], camera: CameraConfig) -> None:
+        """Tell the sinks of a camera, in order with the steps."""
+        parts = self.parts
+        with self._handing_on:
+            parts.places.pop(camera.name, None)
+            if kind == "added":
+                if parts.folder is not None:
+                    mark_cameras(parts.folder, [camera.name])
+                parts.places.update(places_of(parts.config, [camera]))
+                parts.host.camera_added(camera)
+            else:
+                self._present.forget(camera.name)
+                parts.pictures.forget(camera.name)
+                parts.host.camera_removed(camera.name)
+
+    def _advance(self, done: float) -> None:
+        if self._progress:
+            self._progress.advance(done)
