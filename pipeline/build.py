@@ -89,6 +89,7 @@ def create_perception(
             batch_size=config.embedder.batch_size,
             flip=config.embedder.flip,
             threads=config.run.threads,
+            precision=config.embedder.precision,
         )
     if detector is None:
         if config.detector.backend in DETECTORS:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
-from relaytrack.reid.installed import DEFAULT, installed_weights
+from relaytrack.reid.installed import DEFAULT, installed_weights, int8_form
 from relaytrack.reid.onnx_weights import onnx_info, read_onnx, size_of
+from relaytrack.reid.precision import cpu_has_int8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Entry:
         threshold: cosine from which two crops are the same person, or None.
         scores: (data set or "validation people", rank-1, mAP), parts of 1.
         milliseconds: per crop in batches of 16 on this machine, or None where it was not measured.
+        int8_form: the file of its 8-bit form, None where there is none or it is one itself.
+        int8_taken: whether `embedder.precision: auto` takes that form on this machine's CPU.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Entry:
     threshold: float | None
     scores: tuple[tuple[str, float, float], ...]
     milliseconds: float | None = None
+    int8_form: str | None = None
+    int8_taken: bool = False
 
 
 def catalogue() -> list[Entry]:
@@ -79,6 +84,7 @@ def _entry(name: str, path: Path, default: bool) -> Entry:
 
         info, model = load_info(path), load_model(path)
         parameters, multiplications = sum(tensor.numel() for tensor in model.parameters()), count_macs(model)
+    form = int8_form(path)
     return Entry(
         name,
         default,
@@ -90,6 +96,8 @@ def _entry(name: str, path: Path, default: bool) -> Entry:
         multiplications,
         info.threshold,
         tuple(_scores(info)),
+        int8_form=form.name if form is not None and form != path else None,
+        int8_taken=form is not None and form != path and cpu_has_int8(),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,8 +16,9 @@ from torch import Tensor
 from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend, onnx_on_cuda
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
 from relaytrack.reid.errors import ReidError, WeightsError
-from relaytrack.reid.installed import find_weights
+from relaytrack.reid.installed import INT8, WEIGHTS_FOLDER, Precision, computes_in_int8, find_weights, int8_form
 from relaytrack.reid.network_cache import cached_network
+from relaytrack.reid.precision import cpu_has_int8
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -36,6 +38,9 @@ class Embedder:
         batch_size: most crops in one run of the network.
         flip: average each embedding with that of the mirrored crop (twice the time).
         threads: CPU threads of a run; None takes all cores.
+        precision: "fp32"; "int8" takes the weights' 8-bit form, `NAME_int8.onnx` beside the file NAME
+            (`relaytrack reid export --int8` makes one); "auto" does so with installed weights that have one, on a CPU
+            that is quicker with it (`reid.precision.cpu_has_int8`).
 
     Attributes:
         input_size: (height, width) of the network's input, pixels.
@@ -45,10 +50,11 @@ class Embedder:
         provider: what computes: "onnxruntime-cpu", "torch-cpu", "torch-cuda", ...
         info: what the weights say of themselves (dataset, licence, notice, results).
         weights: the file in use.
+        precision: "fp32" or "int8", what it computes with.
 
     Raises:
-        WeightsError: the weights are missing, unreadable or of no use.
-        ReidError: the device is not there.
+        WeightsError: the weights are missing, unreadable or of no use, or have no 8-bit form where one is asked for.
+        ReidError: the device is not there, or cannot compute with 8-bit integers.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Embedder:
         batch_size: int = 16,
         flip: bool = False,
         threads: int | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         if batch_size < 1:
             raise ReidError(f"batch_size must be at least 1, not {batch_size}")
@@ -67,6 +74,8 @@ class Embedder:
         where = resolve_device(device)
         if device == "auto" and self.weights.suffix == ".onnx" and where.type == "cuda" and not onnx_on_cuda():
             where = torch.device("cpu")
+        self.weights = _in_precision(self.weights, precision, where)
+        self.precision: Literal["fp32", "int8"] = "int8" if computes_in_int8(self.weights) else "fp32"
         self._backend, self.info = _load(self.weights, where, threads)
         self.input_size = self._backend.input_size
         self.dim = self._backend.dim
@@ -153,6 +162,28 @@ def resolve_device(device: str) -> torch.device:
     if number and int(number) >= torch.cuda.device_count():
         raise ReidError(f"device {device} asked for, but there are {torch.cuda.device_count()} CUDA devices")
     return torch.device("cuda", int(number or 0))
+
+
+def _in_precision(path: Path, precision: Precision, device: torch.device) -> Path:
+    """The file of the weights' form that is to be used on a device.
+
+    Raises:
+        WeightsError: there is no 8-bit form.
+        ReidError: 8-bit integers are asked for on a GPU.
+    """
+    if precision == "fp32":
+        return path
+    form = int8_form(path)
+    if precision == "auto":
+        fits = device.type == "cpu" and path.parent == WEIGHTS_FOLDER and cpu_has_int8()
+        return form if fits and form is not None else path
+    if device.type != "cpu":
+        raise ReidError(f"precision int8 is for the CPU, and the network runs on {device}")
+    if form is None:
+        raise WeightsError(
+            f"{path} has no 8-bit form: make {path.stem}{INT8}.onnx with `relaytrack reid export --int8`"
+        )
+    return form
 
 
 def _load(path: Path, device: torch.device, threads: int | None) -> tuple[Backend, WeightsInfo]:

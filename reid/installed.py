@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Literal
 
 from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.paths import file_path
@@ -14,6 +15,10 @@ from relaytrack.reid.paths import file_path
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "default"
 SUFFIXES = (".safetensors", ".onnx")
+Precision = Literal["auto", "fp32", "int8"]
+"""How a network computes: in single precision, with 8-bit integers, or ("auto") as is quicker on this CPU."""
+INT8 = "_int8"
+"""End of the name of a file that holds the 8-bit form of another one: `x_int8.onnx` beside `x.safetensors`."""
 
 
 def default_weights() -> Path:
@@ -66,3 +71,16 @@ def find_weights(weights: Path | str | None) -> Path:
     near = difflib.get_close_matches(name, known, 1, 0.7)
     hint = f", did you mean {near[0]}?" if near else ""
     raise WeightsError(f"weights not found: {name}{hint} (installed: {', '.join(known)}; or name a file)")
+
+
+def computes_in_int8(path: Path) -> bool:
+    """Whether a weight file is an ONNX network with 8-bit integers."""
+    return path.suffix == ".onnx" and path.is_file() and b"DequantizeLinear" in path.read_bytes()
+
+
+def int8_form(path: Path) -> Path | None:
+    """The 8-bit form of a weight file: the file itself, or `NAME_int8.onnx` beside it; None where there is none."""
+    if computes_in_int8(path):
+        return path
+    found = path.with_name(f"{path.stem.removesuffix('_fp16')}{INT8}.onnx")
+    return found if found.is_file() else None

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
 import torch
+
+_INT8_FLAGS = ("avx512_vnni", "avx_vnni")
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -21,3 +28,19 @@ def usable_precision(precision: str, device: torch.device) -> str:
     """Replace "bf16" by "fp32" on a CPU without bfloat16 arithmetic, where it is hundreds of times slower."""
     slow = precision == "bf16" and device.type == "cpu" and not cpu_has_bfloat16()
     return "fp32" if slow else precision
+
+
+@cache
+def cpu_has_int8() -> bool:
+    """Whether this CPU multiplies and adds 8-bit integers in one instruction (AVX-512 VNNI or AVX-VNNI).
+
+    Elsewhere networks with 8-bit integers are hardly quicker, or slower, than those in single precision.
+    """
+    ask = getattr(torch.cpu, "get_capabilities", None)  # not in every version of torch that is supported
+    found: Mapping[str, object] = ask() if ask is not None else {}
+    if any(flag in found for flag in _INT8_FLAGS):
+        return any(bool(found.get(flag)) for flag in _INT8_FLAGS)
+    with suppress(OSError):
+        words = Path("/proc/cpuinfo").read_text(errors="replace").split()
+        return any(flag in words for flag in _INT8_FLAGS)
+    return False

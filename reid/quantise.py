@@ -8,7 +8,7 @@ convolutions lose too much.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,28 @@ def quantised(network: bytes, images: NDArray[np.float32]) -> bytes:
         ReidError: too few crops, or they have another size than the network's input.
     """
     import onnx
+
+    takes = onnx.load_from_string(network).graph.input[0]
+    size = tuple(d.dim_value for d in takes.type.tensor_type.shape.dim)[1:]
+    if len(images) < FEWEST_CROPS or images.shape[1:] != size:
+        raise ReidError(
+            f"8-bit ranges need at least {FEWEST_CROPS} crops of shape {size}, not {len(images)} of {images.shape[1:]}"
+        )
+    return in_int8(network, np.array_split(images, -(-len(images) // _BATCH)), _KINDS)
+
+
+def in_int8(
+    network: bytes, batches: Sequence[NDArray[np.float32]], kinds: Sequence[str], exact_outputs: Collection[str] = ()
+) -> bytes:
+    """The 8-bit form of any ONNX network with one input; its metadata is kept.
+
+    Args:
+        network: the file's bytes.
+        batches: inputs to measure the ranges of the maps on.
+        kinds: operations that are to be done in 8 bits.
+        exact_outputs: names of maps whose operations stay in single precision.
+    """
+    import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,
@@ -42,34 +64,31 @@ def quantised(network: bytes, images: NDArray[np.float32]) -> bytes:
     )
 
     source = onnx.load_from_string(network)
-    takes = source.graph.input[0]
-    size = tuple(d.dim_value for d in takes.type.tensor_type.shape.dim)[1:]
-    if len(images) < FEWEST_CROPS or images.shape[1:] != size:
-        raise ReidError(
-            f"8-bit ranges need at least {FEWEST_CROPS} crops of shape {size}, not {len(images)} of {images.shape[1:]}"
-        )
+    takes = source.graph.input[0].name
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        """Hands over the crops, a batch at a time."""
+        """Hands over the inputs, a batch at a time."""
 
         def __init__(self) -> None:
-            self._batches = iter(np.array_split(images, -(-len(images) // _BATCH)))
+            self._batches = iter(batches)
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             """The next batch, None after the last."""
             batch = next(self._batches, None)
-            return None if batch is None else {takes.name: batch}
+            return None if batch is None else {takes: batch}
 
     with tempfile.TemporaryDirectory() as folder:
         given, prepared, made = (Path(folder) / f"{name}.onnx" for name in ("given", "prepared", "made"))
         given.write_bytes(network)
         quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
+        nodes = onnx.load(str(prepared)).graph.node
         quantize_static(
             str(prepared),
             str(made),
             Reader(),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=_KINDS,
+            op_types_to_quantize=list(kinds),
+            nodes_to_exclude=[node.name for node in nodes if set(node.output) & set(exact_outputs)],
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

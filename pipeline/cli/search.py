@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from relaytrack.reid.paths import plain_path
 
@@ -40,12 +42,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--top: at least 1")
     picture = read_picture(Path(args.image))
     data = load_run(folder)
-    weights = args.weights
-    if weights is None:
-        config = data.run.get("config")
-        embedder = config.get("embedder") if isinstance(config, dict) else None
-        weights = embedder.get("weights") if isinstance(embedder, dict) else None
-    matches = search(folder, picture, Embedder(weights=weights, device=args.device), top=args.top)
+    matches = search(folder, picture, Embedder(args.weights or _weights_of(data.run), args.device), top=args.top)
     if args.sheet:
         write_sheet(Path(args.sheet), contact_sheet(folder, picture, matches))
     if args.json:
@@ -53,3 +50,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(as_table(data, matches)))
     return 0
+
+
+def _weights_of(run: Mapping[str, Any]) -> str | None:
+    """The weights with which a run made its embeddings, as its run.json says; None for the default ones."""
+    config, networks = run.get("config"), run.get("networks")
+    named = config.get("embedder") if isinstance(config, dict) else None
+    used = networks.get("embedder") if isinstance(networks, dict) else None
+    if isinstance(used, dict) and used.get("precision") == "int8" and Path(str(used.get("weights"))).is_file():
+        return str(used["weights"])
+    weights = named.get("weights") if isinstance(named, dict) else None
+    return None if weights is None else str(weights)

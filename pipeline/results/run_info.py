@@ -53,10 +53,15 @@ class RunInfo:
             "starts": [*(_starts(self._path) if config.output.resume else ()), started],
             "final": False,
             "networks": {
-                "detector": {"device": config.run.device, "provider": getattr(perception.detector, "provider", None)},
+                "detector": {
+                    "device": config.run.device,
+                    "provider": getattr(perception.detector, "provider", None),
+                    "precision": getattr(perception.detector, "precision", None),
+                },
                 "embedder": {
                     "device": config.run.device,
                     "provider": getattr(embedder, "provider", None),
+                    "precision": getattr(embedder, "precision", None),
                     "weights": str(getattr(embedder, "weights", "")),
                     "licence": getattr(about, "licence", None),
                     "notice": getattr(about, "notice", None),

@@ -61,6 +61,9 @@ def table(entries: list[Entry]) -> str:
         )
         lines.append(f"    {entry.file}; trained on {entry.dataset or 'unknown data'}")
         lines += [f"    {people}: rank-1 {rank1:.1%}, mAP {mean_ap:.1%}" for people, rank1, mean_ap in entry.scores]
+        if entry.int8_form is not None:
+            taken = "taken here" if entry.int8_taken else "not taken here: this CPU is no quicker with it"
+            lines.append(f"    8-bit form: {entry.int8_form} ({taken}; embedder.precision: fp32, int8 or auto)")
         if entry.threshold is not None:
             lines.append(f"    the same person from cosine {entry.threshold:.3f} on")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ import time
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -32,8 +33,11 @@ from relaytrack.pipeline.perception.detectors.sizes import (
 from relaytrack.pipeline.perception.detectors.tiles import views_of
 from relaytrack.pipeline.perception.detectors.views import ViewDetector
 from relaytrack.pipeline.records import Detections, Floats, Image
+from relaytrack.reid.installed import INT8, int8_form
+from relaytrack.reid.precision import cpu_has_int8
 
 WEIGHTS = "nanodet_g_416_fp16.onnx"
+INT8_WEIGHTS = "nanodet_g_416_int8.onnx"
 PERSON = 0
 MEAN_BGR = (103.53, 116.28, 123.675)
 STD_BGR = (57.375, 57.12, 58.395)
@@ -123,6 +127,7 @@ class NanoDet(ViewDetector):
 
     def __init__(self, network: Network, config: DetectorConfig) -> None:
         self.input = NanoDetInput(network, config)
+        self.precision = network.precision
         super().__init__(self.input, config)
 
     def sight(self, width: int, height: int) -> Sight:
@@ -161,9 +166,28 @@ def decode_sides(sides: Floats, centres: Floats, stride: int) -> Floats:
     return np.concatenate([centres - distance[:, :2], centres + distance[:, 2:]], 1).astype(np.float32)
 
 
-def bundled_weights() -> Path:
-    """Path of the weights that come with the package."""
-    return Path(str(files("relaytrack.pipeline.perception.detectors") / "weights" / WEIGHTS))
+def bundled_weights(precision: Literal["fp32", "int8"] = "fp32") -> Path:
+    """Path of the weights that come with the package, or of their form with 8-bit integers."""
+    name = INT8_WEIGHTS if precision == "int8" else WEIGHTS
+    return Path(str(files("relaytrack.pipeline.perception.detectors") / "weights" / name))
+
+
+def weights_of(config: DetectorConfig, device: str) -> Path:
+    """The file that a configuration asks for on a device; not looked for yet.
+
+    Raises:
+        DetectorError: 8-bit integers are asked for on a GPU, or from a file of other weights that has no 8-bit form.
+    """
+    if config.precision == "int8" and device != "cpu":
+        raise DetectorError(f"detector.precision: int8 is for the CPU, and the detector runs on {device}")
+    if config.weights is None:
+        quick = config.precision == "int8" or (config.precision == "auto" and device == "cpu" and cpu_has_int8())
+        return bundled_weights("int8" if quick else "fp32")
+    path = Path(config.weights)
+    form = int8_form(path) if config.precision == "int8" else path
+    if form is None:
+        raise DetectorError(f"detector.precision: there is no {path.stem}{INT8}.onnx beside {path}")
+    return form
 
 
 def create_nanodet(config: DetectorConfig, device: str, threads: int | None) -> NanoDet:
@@ -175,10 +199,11 @@ def create_nanodet(config: DetectorConfig, device: str, threads: int | None) -> 
         threads: CPU threads of the network; None leaves it to the runtime.
 
     Raises:
-        DetectorError: the file is missing, is no ONNX model, or one of another architecture.
+        DetectorError: the file is missing, is no ONNX model, one of another architecture, or not to be had in the
+            precision that is asked for.
         DeviceError: the network would not really run on `device`.
     """
-    path = Path(config.weights) if config.weights else bundled_weights()
+    path = weights_of(config, device)
     if not path.is_file():
         raise DetectorError(f"detector.weights: no such file: {path}")
     if device == "cpu":

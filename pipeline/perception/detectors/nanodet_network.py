@@ -16,9 +16,11 @@ class Network(Protocol):
 
     Attributes:
         provider: where it really runs.
+        precision: "fp32" or "int8", what it computes with.
     """
 
     provider: str
+    precision: str
 
     def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
         """Run (B, 3, H, W) normalised BGR; H and W are multiples of 32.

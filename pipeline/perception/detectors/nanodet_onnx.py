@@ -38,6 +38,7 @@ class OnnxNetwork:
             data = free_spatial_size(data)
         except (OSError, OnnxFileError) as error:
             raise DetectorError(f"detector.weights: {path}: {error}") from None
+        self.precision = "int8" if any(node.op == "DequantizeLinear" for node in model.nodes) else "fp32"
         self._session, self.provider = open_session(path, device, threads, data)
 
     def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:

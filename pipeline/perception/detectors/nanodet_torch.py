@@ -44,6 +44,7 @@ class TorchNetwork:
         if placed != {self._device.type}:
             raise DeviceError(f"run.device: the detector's weights are on {placed}, not on {device!r}")
         self._order = [self._module.outputs.index(name) for name in order]
+        self.precision = "fp32"
         self.provider = f"torch {device}"
 
     @torch.no_grad()

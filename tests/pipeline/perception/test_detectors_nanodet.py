@@ -45,6 +45,7 @@ class OnePerson:
     """A network that sees one person in every input, at a given cell of the coarsest grid."""
 
     provider = "test"
+    precision = "fp32"
 
     def __init__(self, row: int, column: int, strides_away: int) -> None:
         self.cell = row, column
