@@ -71,7 +71,8 @@ class EmbedderConfig(Section):
     options: dict[str, Any] = Field(default={}, description="settings of another package's embedder")
     weights: FileName | None = Field(default=None, description="safetensors, .onnx or the name of installed weights")
     precision: Precision = Field(
-        default="auto", description="fp32, int8 (the weights' 8-bit form), or auto: int8 on CPUs that are quicker with it"
+        default="auto",
+        description="fp32, int8 (the weights' 8-bit form), or auto: int8 on CPUs that are quicker with it",
     )
     batch_size: int = Field(default=16, ge=1, le=4096)
     flip: bool = Field(default=False, description="average with the mirrored crop")
