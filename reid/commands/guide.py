@@ -19,7 +19,11 @@ EPILOG = """example, the shipped default weights (nine minutes on a large GPU):
 
 The network begins with the first teacher's tensors and learns to see in a bad picture what the teachers see in a good
 one; where ids are known it learns them too. The held-out people of each source are scored now and then. A crop takes
-98 kB of memory. `relaytrack reid calibrate` gives the weights their threshold."""
+98 kB of memory. `relaytrack reid calibrate` gives the weights their threshold.
+
+OUT/last.pt is a checkpoint, written every few minutes, by Ctrl-C and by SIGTERM: the same command with --resume goes
+on from it. On a CPU, --known 0.75 lets three quarters of each batch learn from answers of the teachers that are
+computed once and kept in OUT: several times faster."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch", type=int, default=384, metavar="N", help="pictures per step (default: 384)")
     add("--people", type=int, default=48, metavar="N", help="people per step with four pictures each (default: 48)")
     add("--lr", type=float, default=6e-4, metavar="RATE", help="learning rate (default: 6e-4)")
+    add("--known", type=float, default=0.0, metavar="SHARE", help="part of each batch with kept teachers' answers (0)")
+    add("--answers", type=Path, metavar="DIR", help="where these answers are kept (default: the folder of --out)")
+    add("--precision", default="bf16", choices=("bf16", "fp32"), help="of the student's products (default: bf16)")
+    add("--resume", action="store_true", help="go on from OUT/last.pt; without such a file begin")
+    add("--save-minutes", type=float, default=5.0, metavar="M", help="minutes between checkpoints (default: 5)")
     add("--every", type=int, default=500, metavar="N", help="steps between validations (default: 500)")
     add("--seed", type=int, default=0, metavar="N", help="seed (default: 0)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
@@ -52,22 +61,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load, train, say where the weights are."""
+    """Load, train, say where the weights are; 130 when interrupted."""
+    import sys
+
+    import torch
+
     from relaytrack.reid.datasets.factory import hold_out, load_dataset
     from relaytrack.reid.embedder import resolve_device
     from relaytrack.reid.errors import ConfigError
-    from relaytrack.reid.guided.loop import Recipe, guide
+    from relaytrack.reid.guided.loop import Guided
+    from relaytrack.reid.guided.memory import picture_key
     from relaytrack.reid.guided.pictures import Source, crops_without_ids, load_pictures
-    from relaytrack.reid.guided.teacher import RetailTeacher
-    from relaytrack.reid.inherit import inherit
+    from relaytrack.reid.guided.recipe import Recipe
+    from relaytrack.reid.guided.teacher import load_teacher
+    from relaytrack.reid.inherit import inherit, read_retail
     from relaytrack.reid.model import ModelSpec, build_model
     from relaytrack.reid.outputs import check_target
     from relaytrack.reid.training.start import initialise
 
     check_target(args.out / "weights.safetensors")
     height, width = _size(args.size)
+    if not 0 <= args.known <= 1:
+        raise ConfigError(f"--known {args.known:g}: a share between 0 and 1")
     device = resolve_device(args.device)
-    teachers = [RetailTeacher(path).to(device) for path in args.teacher]
+    teachers = [load_teacher(path, device) for path in args.teacher]
     draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
     sources: list[Source] = []
     validation = {}
@@ -82,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("nothing to learn from: name --source NAME=DIR or --crops DIR")
     pictures = load_pictures(sources, device)
     spec = ModelSpec(
-        backbone=f"osnet_in_x{str(float(teachers[0].backbone.width)).removesuffix('.0').replace('.', '_')}",
+        backbone=f"osnet_in_x{str(float(read_retail(args.teacher[0]).width)).removesuffix('.0').replace('.', '_')}",
         attention="rga_sc",
         attention_stages=(3, 4),
         height=height,
@@ -92,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         parts=len(teachers),
     )
     model = build_model(spec, pictures.classes)
+    going_on = args.resume and (args.out / "last.pt").is_file()
     if args.init is not None:
         initialise(model, str(args.init))
     else:
@@ -103,11 +121,25 @@ def run(args: argparse.Namespace) -> int:
         steps=args.steps,
         minutes=args.minutes,
         lr=args.lr,
+        known=args.known,
+        precision=args.precision,
         every=args.every,
+        save_minutes=args.save_minutes,
         seed=args.seed,
     )
-    path = guide(model.to(device), teachers, pictures, validation, recipe, args.out, fresh_head=args.init is None)
-    print(path)
+    key = picture_key(pictures.images, [path.read_bytes() for path in args.teacher])
+    model = model.to(device).to(memory_format=torch.channels_last)
+    try:
+        training = Guided(model, teachers, pictures, validation, recipe, args.out, key=key, memory=args.answers)
+        if going_on:
+            training.resume(args.out / "last.pt")
+            print(f"goes on from step {training.step}")
+        elif args.init is None:
+            training.regress_head()
+        print(training.run())
+    except KeyboardInterrupt as interruption:
+        print(f"relaytrack: {interruption or 'interrupted'}; go on with --resume", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relaytrack.reid.backbones.osnet_in import OSNetIN
+from relaytrack.reid.backends import OnnxBackend
 from relaytrack.reid.embedder import IMAGENET_MEAN, IMAGENET_STD
+from relaytrack.reid.errors import WeightsError
+from relaytrack.reid.guided.pictures import HEIGHT, WIDTH
 from relaytrack.reid.inherit import read_retail
+
+_AT_ONCE = 2  # pictures in a call of onnxruntime: maps of more leave the processor's cache
 
 
 def normalised(pictures: Tensor) -> Tensor:
@@ -49,6 +55,41 @@ class RetailTeacher(nn.Module):
         return F.normalize(self.project(pooled).float())
 
 
+class OnnxTeacher(nn.Module):
+    """Any embedding network in an ONNX file, run by onnxruntime: on a CPU several times faster than torch.
+
+    Args:
+        path: takes ImageNet-normalised pictures (B, 3, 256, 128), gives embeddings (B, D).
+
+    Raises:
+        WeightsError: the file is unreadable, or such pictures do not fit.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__()
+        self._network = OnnxBackend(Path(path), torch.device("cpu"), torch.get_num_threads())
+        self.dim = self._network.dim
+        if self._network.input_size != (HEIGHT, WIDTH):
+            raise WeightsError(f"{path} takes pictures of {self._network.input_size}, not {(HEIGHT, WIDTH)}")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised pictures (B, 3, 256, 128) -> embeddings (B, D) of length 1."""
+        parts = [self._network.run(part) for part in torch.split(images, _AT_ONCE)]
+        return F.normalize(torch.from_numpy(np.concatenate(parts)).to(images.device))
+
+
+def load_teacher(path: Path | str, device: torch.device) -> RetailTeacher | OnnxTeacher:
+    """A retail network in the form that is faster on a device.
+
+    Raises:
+        WeightsError: the file is missing or another network.
+    """
+    if device.type != "cpu":
+        return RetailTeacher(path).to(device)
+    read_retail(path)
+    return OnnxTeacher(path)
+
+
 class Teachers:
     """Several teachers, each on a picture and its mirror image.
 
@@ -66,7 +107,7 @@ class Teachers:
         self._graph: torch.cuda.CUDAGraph | None = None
         if device.type != "cuda":
             return
-        self._input = torch.rand(batch, 3, 256, 128, device=device)
+        self._input = torch.rand(batch, 3, HEIGHT, WIDTH, device=device)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):

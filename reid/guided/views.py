@@ -31,20 +31,24 @@ class Views(NamedTuple):
     whole: Tensor
 
 
-def random_views(crops: Tensor, size: tuple[int, int], random: np.random.Generator) -> Views:
+def random_views(
+    crops: Tensor, size: tuple[int, int], random: np.random.Generator, *, same: Tensor | None = None
+) -> Views:
     """Draw both views.
 
     Args:
         crops: (B, 256, 128, 3) uint8 RGB.
         size: (height, width) of the student's input, multiples of 8.
         random: for choices per batch; torch's own generator draws what differs between pictures.
+        same: (B,) True where nobody new is made: there the teachers need no view, and `plain` means nothing.
     """
     x = crops.permute(0, 3, 1, 2).float() / 255
     count, device = len(x), x.device
     whole = torch.ones(count, dtype=torch.bool, device=device)
-    some = _some(count, 0.15, device)
+    may = torch.arange(count, device=device) if same is None else torch.nonzero(~same)[:, 0]
+    some = may[_some(len(may), 0.15, device)]
     x[some], whole[some] = _two_people(x[some]), False
-    some = _some(count, 0.25, device)
+    some = may[_some(len(may), 0.25, device)]
     x[some] = colours(x[some], 0.8, math.pi)
     x = _warped(x, boxes(count, device, scale=0.10, shift=0.05, cut=0.04, flip=False))
     y = _warped(x, boxes(count, device, scale=0.08, shift=0.04, cut=0.10, flip=True))
@@ -65,7 +69,7 @@ def random_views(crops: Tensor, size: tuple[int, int], random: np.random.Generat
 
 
 def _some(count: int, share: float, device: torch.device) -> Tensor:
-    """Random indices of a fixed share of the batch, at least one."""
+    """Random indices of a fixed share of the batch, at least one (of none, none)."""
     return torch.randperm(count, device=device)[: max(1, round(share * count))]
 
 

@@ -6,13 +6,11 @@ import inspect
 import io
 import logging
 import math
-import signal
-import threading
 import time
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +32,7 @@ from relaytrack.reid.training.batches import Batch, BatchMaker, to_network
 from relaytrack.reid.training.config import TrainConfig
 from relaytrack.reid.training.curves import draw_curves
 from relaytrack.reid.training.ema import WeightAverage
+from relaytrack.reid.training.interrupt import Interrupt
 from relaytrack.reid.training.logs import RunLog
 from relaytrack.reid.training.regularise import MixStyle
 from relaytrack.reid.training.resuming import faces, why_other_people, why_other_run, why_other_tensors
@@ -149,7 +148,7 @@ class Trainer:
         total = run.iterations
         if self.step == 0 and self.distillation is not None and self.teacher is not None:
             begin(self.distillation, self.teacher, self.model, self.cache, seed=run.seed)
-        with RunLog(self.out, self.step, total, active=self.rank == 0) as log_to, _Interrupt() as interrupt:
+        with RunLog(self.out, self.step, total, active=self.rank == 0) as log_to, Interrupt() as interrupt:
             began, minutes_before = time.monotonic(), self.minutes
             batches = self.maker.ahead(self.step, self._size, workers=self.config.data.workers)
             try:
@@ -432,25 +431,3 @@ def make_cache(config: TrainConfig, train: Split, world: int = 1) -> ImageCache:
     """The cache of a run's training images (this process's part of the memory that the run may take)."""
     model = config.model
     return ImageCache(train.paths, model.height, model.width, limit_mib=config.data.cache_mib / world)
-
-
-class _Interrupt:
-    """Ctrl-C asks for an end after the present step; a second one ends at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> Self:
-        self._before: Any = None
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _ask(self, *_: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True

@@ -16,12 +16,16 @@ from relaytrack.reid.cli import main
 from relaytrack.reid.datasets.base import JUNK, Split
 from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.guided import degrade
-from relaytrack.reid.guided.loop import Recipe, guide
+from relaytrack.reid.guided.loop import Guided
 from relaytrack.reid.guided.pictures import Source, crops_without_ids, load_pictures
+from relaytrack.reid.guided.recipe import Recipe
+from relaytrack.reid.guided.regress import resized
+from relaytrack.reid.guided.teacher import normalised
 from relaytrack.reid.guided.views import boxes, random_views
 from relaytrack.reid.model import ModelSpec, build_model
 
 CPU = torch.device("cpu")
+SMALL = ModelSpec(backbone="osnet_in_x0_25", attention="none", height=64, width=32, embedding_dim=24, head="depthwise")
 
 
 @pytest.fixture
@@ -110,28 +114,23 @@ def test_cut_boxes_hold_a_part_of_the_height() -> None:
 
 def test_a_student_comes_to_see_as_its_teacher(people: Split, tmp_path: Path) -> None:
     pictures = load_pictures([Source("own", people)], CPU)
-    spec = ModelSpec(
-        backbone="osnet_in_x0_25", attention="none", height=64, width=32, embedding_dim=24, head="depthwise"
-    )
     torch.manual_seed(0)
-    model = build_model(spec, pictures.classes)
+    model = build_model(SMALL, pictures.classes)
     lines: list[str] = []
     recipe = Recipe(batch=16, people=2, steps=6, every=3, warmup=2)
-    path = guide(model, [Colours()], pictures, {"own": people}, recipe, tmp_path / "out", lines.append)
-    assert path.is_file()
+    training = Guided(model, [Colours()], pictures, {"own": people}, recipe, tmp_path / "out", lines.append, key="k")
+    training.regress_head()
+    assert training.run().is_file()
     assert [line.split(":")[0] for line in lines] == ["step 3", "step 6", "end, step 6"]
     x = pictures.images.permute(0, 3, 1, 2).float() / 255
-    from relaytrack.reid.guided.loop import resized
-    from relaytrack.reid.guided.teacher import normalised
-
     with torch.no_grad():
         seen = model.eval()(normalised(resized(x, model)))
         told = Colours()(normalised(x))
     assert F.cosine_similarity(seen, told).mean() > 0.8
     with pytest.raises(TrainingError, match="2 teachers need"):
-        guide(model, [Colours(), Colours()], pictures, {}, recipe, tmp_path, lines.append)
+        Guided(model, [Colours(), Colours()], pictures, {}, recipe, tmp_path, key="k")
     with pytest.raises(TrainingError, match="do not fill a batch of 64"):
-        guide(model, [Colours()], pictures, {}, dataclasses.replace(recipe, batch=64), tmp_path, lines.append)
+        Guided(model, [Colours()], pictures, {}, dataclasses.replace(recipe, batch=64), tmp_path, key="k")
 
 
 @pytest.mark.parametrize(
