@@ -19,7 +19,7 @@ from relaytrack.pipeline.perception.detectors.nanodet import NanoDet
 from relaytrack.pipeline.perception.detectors.sizes import LIVE_RATE
 from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
-from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenRecord
+from relaytrack.pipeline.render.hidden_boxes import HiddenRecord
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pictures import Pictures
 from relaytrack.pipeline.render.places import Places
@@ -211,7 +211,7 @@ def create_pictures(
     output = config.output
     record = None
     if output.anonymise is not None and output.dir is not None and not live:
-        record = HiddenRecord(output.folder / FOLDER)
+        record = HiddenRecord(output.folder)
     return Pictures(output.anonymise, record, trail=output.trail, colors=colors, places=places)
 
 

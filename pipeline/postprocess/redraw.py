@@ -19,9 +19,10 @@ from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Image, Ints,
 from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.anonymise import Mode, hide
 from relaytrack.pipeline.render.encoder import Encoder, remux
-from relaytrack.pipeline.render.hidden_boxes import FOLDER, HiddenBoxes
+from relaytrack.pipeline.render.hidden_boxes import HiddenBoxes
 from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.results.folder import PARTIAL, writing
+from relaytrack.pipeline.results.hidden_rows import forgotten_path, hidden_path
 from relaytrack.pipeline.results.identities import read_identities, stored_colors
 from relaytrack.pipeline.results.track_rows import TrackRows
 from relaytrack.pipeline.sinks.base import Sink
@@ -55,11 +56,6 @@ def discard(paths: Iterable[Path]) -> None:
     """Remove successors that were not put in place."""
     for path in paths:
         beside(path).unlink(missing_ok=True)
-
-
-def forgotten_path(folder: Path, camera: str) -> Path:
-    """The text of the boxes that stay filled in a camera's videos for ever (`relaytrack forget`)."""
-    return folder / FOLDER / f"{camera}.forgotten.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +164,7 @@ def _covers(config: Config, names: Iterable[str]) -> dict[str, list[_Cover]]:
     covers: dict[str, list[_Cover]] = {name: [] for name in names}
     for name, found in covers.items():
         if config.output.anonymise is not None:
-            found.append((HiddenBoxes(folder / FOLDER / f"{name}.txt"), config.output.anonymise))
+            found.append((HiddenBoxes(hidden_path(folder, name)), config.output.anonymise))
         if forgotten_path(folder, name).exists():
             found.append((HiddenBoxes(forgotten_path(folder, name)), "persons"))
     return covers

@@ -8,16 +8,15 @@ import numpy as np
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Floats, Frame, FrameInfo
+from relaytrack.pipeline.results.hidden_rows import HiddenRows, hidden_path, read_hidden
 from relaytrack.pipeline.results.text_file import TextFile
-
-FOLDER = "hidden"
 
 
 class HiddenRecord:
-    """Writes `hidden/<camera>.txt`, lines of `frame,x1,y1,x2,y2` in pixels of the frame's image.
+    """Writes `hidden/<camera>.txt` while a run goes on; see `results.hidden_rows`.
 
     Args:
-        folder: where the texts lie.
+        folder: the run's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,9 +30,8 @@ class HiddenRecord:
             OutputError: the file cannot be written.
         """
         if camera not in self._files:
-            self._files[camera] = TextFile(self._folder / f"{camera}.txt")
-        lines = ("%d,%.1f,%.1f,%.1f,%.1f\n" % (index, *box) for box in boxes.tolist())  # noqa: UP031
-        self._files[camera].write("".join(lines).encode())
+            self._files[camera] = TextFile(hidden_path(self._folder, camera))
+        self._files[camera].write(HiddenRows.of(np.full(len(boxes), index), boxes).text())
 
     def close(self) -> None:
         """Close the files."""
@@ -45,16 +43,19 @@ class HiddenBoxes:
     """What a first pass hid in one camera's frames, to look up frame by frame.
 
     Args:
-        path: the text that `Pictures` wrote.
+        path: the text that `HiddenRecord` or `relaytrack forget` wrote.
+
+    Raises:
+        OutputError: it holds something else.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known = path.exists()
-        filled = self._known and path.stat().st_size > 0
-        table = np.loadtxt(path, delimiter=",", ndmin=2) if filled else np.zeros((0, 5))
-        self._frames = table[:, 0].astype(np.int64)
-        self._boxes = table[:, 1:].astype(np.float32)
+        rows = read_hidden(path)
+        self._known = rows is not None
+        rows = rows or HiddenRows.of()
+        self._frames = rows.frames
+        self._boxes = rows.xyxy.astype(np.float32)
 
     def of(self, frame: Frame | FrameInfo) -> Floats:
         """The boxes (N, 4), xyxy pixels of the frame's image.

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from relaytrack.pipeline.report.links import moment_link
 from relaytrack.pipeline.report.markup import Markup, join, tag
 from relaytrack.pipeline.report.still import stills
-from relaytrack.pipeline.results.run_data import RunData, Visit
+from relaytrack.pipeline.results.run_data import RunData
+from relaytrack.pipeline.results.visits import Visit
 
 
 def cameras(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> Markup:

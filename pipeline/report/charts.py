@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.report.links import colors, moment_link
 from relaytrack.pipeline.report.markup import Markup, join, tag
-from relaytrack.pipeline.results.run_data import RunData, Visit, lanes, typical
+from relaytrack.pipeline.results.run_data import RunData
+from relaytrack.pipeline.results.visits import Visit, rows_of, typical
 
 _ROW = 22  # pixels from lane to lane
 _MOST_BARS = 1500  # per camera
@@ -24,7 +25,7 @@ def timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> list[Markup
     for number, camera in enumerate(data.cameras):
         here = [visit for person in stays.values() for visit in person if visit.camera == camera]
         here = sorted(here, key=lambda visit: visit.first - visit.last)[:_MOST_BARS]  # the longest
-        placed = lanes(here)
+        placed = rows_of(here)
         bars = []
         for visit, row in sorted(placed.items(), key=lambda item: (item[0].first, item[0].identity)):
             left = 100 * (visit.first - start) / (end - start)

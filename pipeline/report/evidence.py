@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.results.doubts import Doubt
 from relaytrack.pipeline.results.identities import TrackRecord
-from relaytrack.pipeline.results.run_data import Doubt, RunData, Visit, typical
+from relaytrack.pipeline.results.run_data import RunData
+from relaytrack.pipeline.results.visits import Visit, typical
 
 Ways = Mapping[tuple[str, str], Sequence[float]]
 """Seconds of the ways of all people from camera to camera, as of `transitions`."""

@@ -18,19 +18,11 @@ from relaytrack.pipeline.report.filtering import controls, marks
 from relaytrack.pipeline.report.floor_map import Plane, floor_map
 from relaytrack.pipeline.report.links import chip, moment_link
 from relaytrack.pipeline.report.markup import Markup, join, tag
+from relaytrack.pipeline.results.doubts import Doubt, doubts
 from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.results.identities import TrackRecord
-from relaytrack.pipeline.results.run_data import (
-    Doubt,
-    RunData,
-    Visit,
-    counts,
-    doubts,
-    load_run,
-    people_in_several,
-    transitions,
-    visits,
-)
+from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.visits import Visit, counts, people_in_several, transitions, visits
 
 NAME = "report.html"
 _LONGEST_ROUTE = 4  # cameras that a card names

@@ -8,7 +8,8 @@ import av
 import av.error
 import numpy as np
 
-from relaytrack.pipeline.results.run_data import RunData, counts
+from relaytrack.pipeline.results.run_data import RunData
+from relaytrack.pipeline.results.visits import counts
 from relaytrack.pipeline.sinks.crops import jpeg
 
 _WIDTH = 480  # pixels

@@ -14,7 +14,7 @@ from relaytrack.pipeline.config.urls import redact_url, shown_address
 from relaytrack.pipeline.records import FrameTracks
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
-from relaytrack.pipeline.server.people import Person
+from relaytrack.pipeline.server.people_records import Person
 
 _KEY = secrets.token_bytes(32)  # of this process: nobody can try passwords against a revision
 

@@ -14,7 +14,7 @@ from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError, SourceError
 from relaytrack.pipeline.events import parse_event
-from relaytrack.pipeline.postprocess.corrections import Run, forget, merge, open_run, split, split_at
+from relaytrack.pipeline.postprocess.corrections import FinishedRun, forget, merge, open_run, split, split_at
 from relaytrack.pipeline.postprocess.finalize import finalize
 from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.render.encoder import Encoder
@@ -247,7 +247,7 @@ def test_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_run_remembers_its_tracks(folder: Path) -> None:
     run = open_run(folder)
-    assert isinstance(run, Run)
+    assert isinstance(run, FinishedRun)
     assert run.ids == {("a", 1): 1, ("a", 2): 2, ("b", 1): 3}
 
 

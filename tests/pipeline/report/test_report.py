@@ -24,18 +24,10 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.report.charts import time_axis
 from relaytrack.pipeline.report.evidence import evidence
 from relaytrack.pipeline.report.markup import Markup, join, link, tag
+from relaytrack.pipeline.results.doubts import Doubt, doubts
 from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
-from relaytrack.pipeline.results.run_data import (
-    Doubt,
-    RunData,
-    Visit,
-    counts,
-    doubts,
-    lanes,
-    load_run,
-    transitions,
-    visits,
-)
+from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.visits import Visit, counts, rows_of, transitions, visits
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.pipeline.sinks.mot import MotSink
 from relaytrack.pipeline.sinks.video import VideoSink
@@ -110,12 +102,12 @@ def test_counts_count_people_not_tracks() -> None:
     assert table["a"].tolist() == [1, 1, 1, 1, 2, 2, 2, 1, 1, 1]
 
 
-def test_lanes_never_overlap() -> None:
+def test_stays_in_one_row_never_overlap() -> None:
     rng = np.random.default_rng(3)
     stays = [
         Visit(k, "a", float(first), float(first + rng.uniform(0, 20))) for k, first in enumerate(rng.uniform(0, 99, 60))
     ]
-    placed = lanes(stays)
+    placed = rows_of(stays)
     assert len(placed) == 60
     for one in stays:
         for other in stays:

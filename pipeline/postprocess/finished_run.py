@@ -1,0 +1,88 @@
+"""A finished run over files, opened for corrections by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from relaytrack.pipeline.config.ground import ground_planes
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.folder import write_atomically, writing
+from relaytrack.pipeline.results.identities import TrackRecord
+from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.visits import people_in_several
+
+Videos = Literal["redraw", "delete"]
+TrackKey = tuple[str, int]
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A finished run over files that can be corrected."""
+
+    folder: Path
+    config: Config
+    data: RunData
+
+    @property
+    def ids(self) -> dict[TrackKey, int]:
+        """The identity of every track."""
+        return {(track.camera, track.track): person for person, tracks in self.data.people.items() for track in tracks}
+
+
+def open_run(folder: Path) -> FinishedRun:
+    """Read a run's folder for correcting.
+
+    Raises:
+        InputError: it holds no run, a live one, or one whose files are not final.
+    """
+    data = load_run(folder)
+    try:
+        config = Config.model_validate(data.run["config"])
+    except (KeyError, ValidationError) as error:
+        raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
+    if data.run.get("final") is not True:
+        raise InputError(f"{folder}: only a run over files that came to its end can be corrected")
+    output = config.output.model_copy(update={"dir": str(folder)})
+    return FinishedRun(folder, config.model_copy(update={"output": output}), data)
+
+
+def tracks_of(run: FinishedRun, person: int) -> list[TrackRecord]:
+    """A person's tracks.
+
+    Raises:
+        InputError: there is no such person.
+    """
+    if person not in run.data.people:
+        raise InputError(f"{run.folder}: there is no person {person}")
+    return run.data.people[person]
+
+
+def delete_videos(run: FinishedRun, names: Sequence[str]) -> None:
+    """Delete the videos of these names.
+
+    Raises:
+        OutputError: a file cannot be deleted.
+    """
+    for name in names:
+        path = run.folder / "video" / f"{name}.mp4"
+        with writing(path, "delete"):
+            path.unlink(missing_ok=True)
+
+
+def refresh(run: FinishedRun) -> None:
+    """Bring run.json's figures and the report up to date."""
+    folder = run.folder
+    data = load_run(folder)
+    data.run["identities"] = {"count": len(data.people), "in_two_or_more_cameras": people_in_several(data)}
+    write_atomically(folder / "run.json", json.dumps(data.run, indent=2, ensure_ascii=False) + "\n")
+    if (folder / "report.html").exists():
+        write_report(folder, ground_planes(run.config))

@@ -1,0 +1,146 @@
+"""What can be asked about the people of the site: who was seen, where and when, and who looks like a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from relaytrack.pipeline.records import Floats
+from relaytrack.pipeline.server.people_records import Person, Sighting, sighting_of, unit, vector_of
+from relaytrack.pipeline.server.store import SiteStore
+
+_TOGETHER = 0.5  # seconds in one camera at once after which two are surely two
+
+
+class PeopleQuestions:
+    """Reads what the store knows; the base of `People`.
+
+    Args:
+        store: the site's memory.
+    """
+
+    def __init__(self, store: SiteStore) -> None:
+        self._store = store
+
+    def flush(self) -> None:
+        """Write what is only in memory, before a question is answered."""
+
+    def people(
+        self, *, identity: int | None = None, camera: str | None = None, since: float | None = None, limit: int = 200
+    ) -> list[Person]:
+        """People, those seen last first."""
+        self.flush()
+        conditions, values = ["1"], list[Any]()
+        for text, value in (("s.identity = ?", identity), ("s.camera = ?", camera), ("s.last >= ?", since)):
+            if value is not None:
+                conditions.append(text)
+                values.append(value)
+        rows = self._store.rows(
+            f"""SELECT s.identity, coalesce(p.name, '') AS name, coalesce(p.watched, 0) AS watched,
+                group_concat(DISTINCT s.camera) AS cameras, min(s.first) AS first, max(s.last) AS last, count(*) AS n,
+                (SELECT b.id FROM sightings b WHERE b.identity = s.identity AND b.picture IS NOT NULL
+                 ORDER BY b.quality DESC LIMIT 1) AS picture
+                FROM sightings s LEFT JOIN people p ON p.identity = s.identity
+                WHERE {" AND ".join(conditions)} GROUP BY s.identity ORDER BY last DESC LIMIT ?""",
+            [*values, limit],
+        )
+        return [
+            Person(
+                row["identity"],
+                row["name"],
+                bool(row["watched"]),
+                tuple(sorted(row["cameras"].split(","))),
+                row["first"],
+                row["last"],
+                row["n"],
+                row["picture"],
+            )
+            for row in rows
+        ]
+
+    def sightings(self, identity: int, limit: int = 500) -> list[Sighting]:
+        """A person's sightings, newest first."""
+        self.flush()
+        rows = self._store.rows(
+            "SELECT * FROM sightings WHERE identity = ? ORDER BY last DESC LIMIT ?", (identity, limit)
+        )
+        vectors = [None if row["embedding"] is None else vector_of(row["embedding"]) for row in rows]
+        known = [vector for vector in vectors if vector is not None]
+        total = np.sum(known, axis=0) if known else None
+        found = []
+        for row, vector in zip(rows, vectors, strict=True):
+            similarity = None
+            if vector is not None and total is not None and len(known) > 1:
+                others = total - vector
+                similarity = round(float(vector @ unit(others)), 3)
+            found.append(sighting_of(row, similarity))
+        return found
+
+    def picture(self, sighting: int) -> bytes | None:
+        """A sighting's picture as JPEG."""
+        rows = self._store.rows("SELECT picture FROM sightings WHERE id = ?", (sighting,))
+        return bytes(rows[0]["picture"]) if rows and rows[0]["picture"] is not None else None
+
+    def search(
+        self,
+        query: Floats,
+        *,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 24,
+    ) -> list[tuple[float, Sighting]]:
+        """The sightings that look most like a vector, with their cosines, best first.
+
+        Args:
+            query: (D,) unit vector.
+            camera: only sightings of this camera.
+            since: only sightings that were not over before this moment, seconds since 1970.
+            until: only sightings that began before this moment.
+            limit: how many at the most.
+        """
+        self.flush()
+        conditions, values = ["embedding IS NOT NULL", "length(embedding) = ?"], [2 * len(query)]
+        given: Sequence[tuple[str, Any]] = (("camera = ?", camera), ("last >= ?", since), ("first <= ?", until))
+        for text, value in given:
+            if value is not None:
+                conditions.append(text)
+                values.append(value)
+        rows = self._store.rows(f"SELECT id, embedding FROM sightings WHERE {' AND '.join(conditions)}", values)
+        if not rows:
+            return []
+        known = np.stack([vector_of(row["embedding"]) for row in rows])
+        similar = known @ query
+        best = np.argsort(-similar, kind="stable")[:limit].tolist()
+        found = []
+        for place in best:
+            row = self._store.rows("SELECT * FROM sightings WHERE id = ?", (rows[place]["id"],))
+            if row:
+                found.append((round(float(similar[place]), 4), sighting_of(row[0])))
+        return found
+
+    def looks(self, identity: int) -> Floats | None:
+        """The mean of a person's looks, a unit vector; None where there are none."""
+        self.flush()
+        rows = self._store.rows(
+            "SELECT embedding FROM sightings WHERE identity = ? AND embedding IS NOT NULL", (identity,)
+        )
+        if not rows:
+            return None
+        return unit(np.sum([vector_of(row["embedding"]) for row in rows], axis=0))
+
+    def merged(self) -> dict[int, int]:
+        """Numbers that go by another one."""
+        return {row["old"]: row["new"] for row in self._store.rows("SELECT old, new FROM merged")}
+
+    def together(self, one: int, other: int) -> Sighting | None:
+        """A sighting of `one` in a camera that saw `other` at the same time: they cannot be one person."""
+        self.flush()
+        rows = self._store.rows(
+            """SELECT a.* FROM sightings a JOIN sightings b ON a.camera = b.camera AND a.id != b.id
+            WHERE a.identity = ? AND b.identity = ? AND min(a.last, b.last) - max(a.first, b.first) > ? LIMIT 1""",
+            (one, other, _TOGETHER),
+        )
+        return sighting_of(rows[0]) if rows else None

@@ -1,0 +1,87 @@
+"""The statements that write people and sightings into the site's store; each works within a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+BY_HAND = 100_001
+"""The first number that is given by hand: the association never comes that far."""
+
+_UPSERT = """INSERT INTO sightings (run, camera, track, identity, first, last, frames, quality, picture, embedding)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, camera, track) DO UPDATE SET identity = excluded.identity,
+last = excluded.last, frames = excluded.frames, quality = excluded.quality,
+picture = coalesce(excluded.picture, picture), embedding = coalesce(excluded.embedding, embedding)"""
+
+
+def write_sightings(database: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Write sightings, anew or over what was known of them, in the order of the table's columns after `id`."""
+    database.executemany(_UPSERT, rows)
+
+
+def describe(database: sqlite3.Connection, identity: int, *, name: str | None, watched: bool | None) -> None:
+    """Set a person's name, and whether a return makes an event; None leaves it as it is."""
+    database.execute("INSERT OR IGNORE INTO people (identity) VALUES (?)", (identity,))
+    if name is not None:
+        database.execute("UPDATE people SET name = ? WHERE identity = ?", (name, identity))
+    if watched is not None:
+        database.execute("UPDATE people SET watched = ? WHERE identity = ?", (int(watched), identity))
+
+
+def move_name(database: sqlite3.Connection, old: int, new: int) -> None:
+    """Give a person's name and watch to another number, which keeps its own name if it has one."""
+    row = database.execute("SELECT name, watched FROM people WHERE identity = ?", (old,)).fetchone()
+    if row is None:
+        return
+    database.execute("INSERT OR IGNORE INTO people (identity) VALUES (?)", (new,))
+    database.execute(
+        "UPDATE people SET name = CASE name WHEN '' THEN ? ELSE name END, watched = max(watched, ?) WHERE identity = ?",
+        (row[0], row[1], new),
+    )
+    database.execute("DELETE FROM people WHERE identity = ?", (old,))
+
+
+def merge(database: sqlite3.Connection, keep: int, gone: int) -> None:
+    """Count everything of `gone` as of `keep`, whose name stays unless there is none."""
+    database.execute("UPDATE sightings SET identity = ? WHERE identity = ?", (keep, gone))
+    database.execute(
+        "UPDATE events SET identity = ?1, data = json_set(data, '$.identity', ?1) WHERE identity = ?2", (keep, gone)
+    )
+    database.execute("INSERT OR IGNORE INTO people (identity) VALUES (?)", (keep,))
+    database.execute(
+        """UPDATE people SET name = coalesce((SELECT name FROM people WHERE identity = ?), '')
+        WHERE identity = ? AND name = ''""",
+        (gone, keep),
+    )
+    database.execute("DELETE FROM people WHERE identity = ?", (gone,))
+    database.execute("UPDATE merged SET new = ? WHERE new = ?", (keep, gone))
+    database.execute("DELETE FROM merged WHERE old = ?", (keep,))
+    database.execute("INSERT OR REPLACE INTO merged (old, new) VALUES (?, ?)", (gone, keep))
+
+
+def split(
+    database: sqlite3.Connection, identity: int, sightings: Sequence[int]
+) -> tuple[int, list[tuple[int, str, int]]]:
+    """Give some of a person's sightings a new number.
+
+    Returns:
+        The number, and (run, camera, track) of its sightings.
+    """
+    row = database.execute("SELECT max(identity) FROM sightings").fetchone()
+    new = max(int(row[0] or 0) + 1, BY_HAND)
+    places = ",".join("?" * len(sightings))
+    database.execute(
+        f"UPDATE sightings SET identity = ? WHERE identity = ? AND id IN ({places})", (new, identity, *sightings)
+    )
+    rows = database.execute("SELECT run, camera, track FROM sightings WHERE identity = ?", (new,)).fetchall()
+    return new, [(row[0], row[1], row[2]) for row in rows]
+
+
+def forget(database: sqlite3.Connection, identity: int) -> int:
+    """Delete a person's sightings, name and events; returns how many sightings there were."""
+    gone = database.execute("DELETE FROM sightings WHERE identity = ?", (identity,)).rowcount
+    database.execute("DELETE FROM people WHERE identity = ?", (identity,))
+    database.execute("DELETE FROM events WHERE identity = ?", (identity,))
+    database.execute("INSERT OR IGNORE INTO forgotten (identity) VALUES (?)", (identity,))
+    return int(gone)
