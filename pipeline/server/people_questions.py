@@ -91,8 +91,8 @@ class PeopleQuestions:
         since: float | None = None,
         until: float | None = None,
         limit: int = 24,
-    ) -> list[tuple[float, Sighting]]:
-        """The sightings that look most like a vector, with their cosines, best first.
+    ) -> list[Sighting]:
+        """The sightings that look most like a vector, best first; `similarity` is the cosine with it.
 
         Args:
             query: (D,) unit vector.
@@ -118,7 +118,7 @@ class PeopleQuestions:
         for place in best:
             row = self._store.rows("SELECT * FROM sightings WHERE id = ?", (rows[place]["id"],))
             if row:
-                found.append((round(float(similar[place]), 4), sighting_of(row[0])))
+                found.append(sighting_of(row[0], round(float(similar[place]), 4)))
         return found
 
     def looks(self, identity: int) -> Floats | None:

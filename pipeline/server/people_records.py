@@ -18,7 +18,8 @@ class Sighting:
         id: its number in the store; camera, track: where.
         identity: who; first, last: seconds since 1970; frames: how often.
         picture: whether there is a picture.
-        similarity: cosine of its embedding and the mean of the person's other sightings; None where there is none.
+        similarity: cosine of its embedding with what it was compared with: the mean of the person's other sightings,
+            or the picture of a search; None where nothing was compared.
     """
 
     id: int

@@ -24,8 +24,8 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 def find_alike(site: Site, looks: Floats, *, besides: int | None = None, **conditions: Any) -> list[dict[str, Any]]:
     """Sightings with their similarity (cosine, -1..1), best first."""
     return [
-        {"similarity": similarity, "color": color_of(sighting.identity, site.pipeline.colors), **asdict(sighting)}
-        for similarity, sighting in site.people.search(looks, **conditions)
+        {"color": color_of(sighting.identity, site.pipeline.colors), **asdict(sighting)}
+        for sighting in site.people.search(looks, **conditions)
         if sighting.identity != besides
     ]
 
