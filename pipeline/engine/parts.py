@@ -14,7 +14,7 @@ from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.engine.own_parts import OwnParts
 from relaytrack.pipeline.events.watch import EventWatch
-from relaytrack.pipeline.identity.service import IdentityService
+from relaytrack.pipeline.identity.service import IdentityService, RemoteIdentityService
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.palette import IdentityColors
@@ -211,6 +211,8 @@ def _open_cameras(
     )
     closing.callback(desk.close)
     desk.synchronizer.start()
+    if isinstance(multi.identities, RemoteIdentityService):
+        multi.identities.opened({source.name: source.fps for source in desk.sources()})
     return desk
 
 

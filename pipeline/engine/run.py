@@ -11,9 +11,10 @@ from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.engine.parts import RunParts
 from relaytrack.pipeline.engine.progress import Progress
+from relaytrack.pipeline.engine.track_stages import track_workers
 from relaytrack.pipeline.events.schema import Event
 from relaytrack.pipeline.postprocess.finalize import finalize, regroup
-from relaytrack.pipeline.records import Observation, Step
+from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import mark_cameras
@@ -67,9 +68,9 @@ class Run:
         parts, started = self.parts, time.monotonic()
         synchronizer, perception, multi = parts.desk.synchronizer, parts.perception, parts.multi
         see = Worker("networks", perception.perceive, synchronizer, depth=2, lanes=perception.lanes)
-        follow: Worker[Sequence[Observation], Moment] = Worker("track", multi.follow, see)
-        write = Worker("write", self._hand_on, follow)
-        self._workers = workers = (see, follow, write)
+        follow = track_workers(multi, see)
+        write = Worker("write", self._hand_on, follow[-1])
+        self._workers = workers = (see, *follow, write)
         if self._progress:
             self._progress.start("follow")
         if self._health is not None:
@@ -99,7 +100,7 @@ class Run:
                     worker.join(1.0)
                 seconds = time.monotonic() - started
                 stats, tracks = parts.desk.counts()
-                self.summary.finish(seconds, stats, tracks, perception, (follow, write), parts.host.status())
+                self.summary.finish(seconds, stats, tracks, perception, (*follow, write), parts.host.status())
                 if parts.info is not None:
                     parts.info.update(self.summary, final=False)
 

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -60,6 +60,27 @@ class IdentityService(Protocol):
         """Let go of the store."""
 
 
+class AwaitedAnswer(Protocol):
+    """An answer that is on its way."""
+
+    def result(self) -> IdentityAnswer:
+        """Wait for it."""
+
+
+@runtime_checkable
+class RemoteIdentityService(IdentityService, Protocol):
+    """A service far away: the engine sends it later moments while it waits for the answer to an earlier one."""
+
+    def opened(self, rates: Mapping[str, float | None]) -> None:
+        """The cameras are open; `rates` are their nominal frame rates, None where one is not known."""
+
+    def submit(self, messages: Sequence[TrackletMessage]) -> AwaitedAnswer:
+        """Send one moment, as `update`, without waiting."""
+
+    def no_more(self) -> None:
+        """No moment follows."""
+
+
 class LocalIdentityService:
     """The service in this process.
 
@@ -89,6 +110,15 @@ class LocalIdentityService:
         self._last: dict[tuple[str, int], int] = {}
         self._late: Counter[str] = Counter()
         self._messages = self._revisions = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a checkpoint keeps: all but the lock."""
+        return {name: value for name, value in vars(self).items() if name != "_busy"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        vars(self).update(state)
+        self._busy = threading.Lock()
 
     def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
         """See `IdentityService.update`.

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.watch import EventWatch
-from relaytrack.pipeline.identity.service import IdentityService
+from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
+from relaytrack.pipeline.identity.service import AwaitedAnswer, IdentityService, RemoteIdentityService
 from relaytrack.pipeline.records import NO_IMAGES, FrameTracks, Images, Ints, Observation, Step
 from relaytrack.pipeline.tracking.session import CameraSession
 
@@ -22,6 +23,23 @@ class Moment:
 
     step: Step
     raw: Images = field(default_factory=lambda: NO_IMAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedMoment:
+    """One moment's frames with their tracks, identities still unknown."""
+
+    messages: list[TrackletMessage]
+    tracks: list[FrameTracks]
+    raw: Images
+
+
+@dataclass(frozen=True, slots=True)
+class SentMoment:
+    """The same, with the answer that is on its way."""
+
+    tracked: TrackedMoment
+    answer: AwaitedAnswer
 
 
 class MultiCameraTracker:
@@ -103,18 +121,38 @@ class MultiCameraTracker:
     def follow(self, observations: Sequence[Observation]) -> Moment:
         """Take one moment's observations, at most one per camera."""
         with self._busy:
-            seen = [(self._sessions[one.frame.camera], one) for one in observations if self._knows(one)]
-            tracked = [session.track(one) for session, one in seen]
-            answer = self.identities.update([message for message, _ in tracked])
-            tracks = tuple(
-                _named(found, ids, own)
-                for (_, found), ids, own in zip(tracked, answer.global_ids, answer.track_ids, strict=True)
-            )
-            time = max((one.frame.time for _, one in seen), default=self._time)
-            self._time = max(self._time, time)
-            events = () if self.events is None else tuple(self.events.update(time, tracks, answer.revisions))
-        raw = {one.frame.camera: one.image for _, one in seen if one.image is not None}
-        return Moment(Step(time, tracks, answer.revisions, events), raw)
+            seen = self._track(observations)
+            return self._complete(seen, self.identities.update(seen.messages))
+
+    def send(self, observations: Sequence[Observation]) -> SentMoment:
+        """The first half of `follow`, where identities come from far away: track, and ask for identities."""
+        if not isinstance(self.identities, RemoteIdentityService):
+            raise TypeError("send() needs a RemoteIdentityService")
+        with self._busy:
+            seen = self._track(observations)
+            return SentMoment(seen, self.identities.submit(seen.messages))
+
+    def receive(self, sent: SentMoment) -> Moment:
+        """The second half: wait for the identities."""
+        answer = sent.answer.result()
+        with self._busy:
+            return self._complete(sent.tracked, answer)
+
+    def _track(self, observations: Sequence[Observation]) -> TrackedMoment:
+        seen = [one for one in observations if one.frame.camera in self._sessions]
+        tracked = [self._sessions[one.frame.camera].track(one) for one in seen]
+        raw = {one.frame.camera: one.image for one in seen if one.image is not None}
+        return TrackedMoment([message for message, _ in tracked], [tracks for _, tracks in tracked], raw)
+
+    def _complete(self, seen: TrackedMoment, answer: IdentityAnswer) -> Moment:
+        tracks = tuple(
+            _named(found, ids, own)
+            for found, ids, own in zip(seen.tracks, answer.global_ids, answer.track_ids, strict=True)
+        )
+        time = max((one.frame.time for one in seen.tracks), default=self._time)
+        self._time = max(self._time, time)
+        events = () if self.events is None else tuple(self.events.update(time, tracks, answer.revisions))
+        return Moment(Step(time, tracks, answer.revisions, events), seen.raw)
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Per camera the counts of its zones and lines; see `EventWatch.counts`."""
@@ -126,9 +164,6 @@ class MultiCameraTracker:
         with self._busy:
             events = () if self.events is None else tuple(self.events.finish())
         return Moment(Step(self._time, events=events)) if events else None
-
-    def _knows(self, seen: Observation) -> bool:
-        return seen.frame.camera in self._sessions
 
 
 def _named(tracks: FrameTracks, global_ids: Ints, track_ids: Ints) -> FrameTracks:

@@ -1,0 +1,153 @@
+"""What crosses the network: the tracks of one frame as few bytes, and the answers to them. Never a picture.
+
+A `TrackletBatch` takes 30 bytes and the camera's name, and 24 bytes a track; the embeddings of those tracks that have
+one come on top. There are two forms of an embedding: "exact", float32, which changes nothing; and "compact", float16,
+or, where that would be more than 640 bytes, whole numbers of 8 bits and a scale (512 numbers: 516 bytes, cosine to the
+original above 0.999).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.identity.messages import TrackletMessage
+from relaytrack.pipeline.records import Floats, FrameInfo
+
+Form = Literal["exact", "compact"]
+VERSION = 1
+"""Of the bytes; both sides must speak the same."""
+
+_HEAD = struct.Struct("<BBBHHIIdHHHH")  # version, form, letters of the name, tracks, size of embeddings, ...
+_TRACK = np.dtype([("id", "<u4"), ("box", "<f4", 4), ("score", "<f4")])
+_MOST_HALF = 640  # bytes of an embedding as float16; longer ones go as 8 bits
+_EXACT, _HALF, _EIGHT = range(3)
+_WIDTHS = {_EXACT: 4, _HALF: 2, _EIGHT: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class TrackletBatch:
+    """One camera's tracks of one frame, numbered.
+
+    Attributes:
+        sequence: 1, 2, ... per camera; a number that was decided already is not decided again.
+        message: the tracks; a row of NaN where no embedding is sent.
+    """
+
+    sequence: int
+    message: TrackletMessage
+
+    @property
+    def camera(self) -> str:
+        """The camera's name."""
+        return self.message.frame.camera
+
+    @property
+    def time(self) -> float:
+        """Seconds on the run's clock."""
+        return self.message.frame.time
+
+
+def encode(batch: TrackletBatch, form: Form) -> bytes:
+    """A batch as bytes.
+
+    Args:
+        batch: track ids up to 2^32 - 1, picture sides up to 65535 pixels.
+        form: of the embeddings; everything else is exact in both. The frame's `epoch` and `arrived` stay behind.
+    """
+    message, frame = batch.message, batch.message.frame
+    name = frame.camera.encode()
+    size = message.embeddings.shape[1]
+    known = np.asarray(np.isfinite(message.embeddings).all(axis=1) & (size > 0), bool)
+    code = _EXACT if form == "exact" else _HALF if 2 * size <= _MOST_HALF else _EIGHT
+    head = _HEAD.pack(
+        VERSION, code, len(name), len(message.ids), size, batch.sequence, frame.index, frame.time,
+        *frame.size, *frame.roi_origin,
+    )  # fmt: skip
+    rows = np.empty(len(message.ids), _TRACK)
+    rows["id"], rows["box"], rows["score"] = message.ids, message.xyxy, message.scores
+    return b"".join((head, name, rows.tobytes(), np.packbits(known).tobytes(), _pack(message.embeddings[known], code)))
+
+
+def decode(data: bytes | memoryview, *, zero: float | None = None) -> tuple[TrackletBatch, int]:
+    """A batch from the front of `data`, and how many bytes it took.
+
+    Args:
+        data: what `encode` made.
+        zero: seconds since 1970 at the run's time 0, for the frame's `epoch`.
+
+    Raises:
+        InputError: the bytes are of another version or cut off.
+    """
+    try:
+        version, code, letters, count, size, sequence, index, time, *sides = _HEAD.unpack_from(data)
+        if version != VERSION or code not in _WIDTHS:
+            raise InputError(f"a message of version {version} reached a program that speaks version {VERSION}")
+        at = _HEAD.size
+        name = bytes(data[at : at + letters]).decode()
+        at += letters
+        rows = np.frombuffer(data, _TRACK, count, at)
+        at += rows.nbytes
+        bits = (count + 7) // 8
+        known = np.unpackbits(np.frombuffer(data, np.uint8, bits, at), count=count).astype(bool)
+        at += bits
+        vectors = np.full((count, size), np.nan, np.float32)
+        vectors[known], used = _unpack(data, at, int(known.sum()), size, code)
+        at += used
+    except (struct.error, ValueError) as error:
+        raise InputError(f"a message of a camera is cut off or damaged ({error})") from None
+    epoch = None if zero is None else zero + time
+    frame = FrameInfo(name, index, time, (sides[0], sides[1]), (sides[2], sides[3]), epoch)
+    message = TrackletMessage(frame, rows["id"].astype(np.int64), rows["box"].copy(), rows["score"].copy(), vectors)
+    return TrackletBatch(sequence, message), at
+
+
+def decode_all(data: bytes | memoryview) -> list[TrackletBatch]:
+    """All batches of one piece of bytes.
+
+    Raises:
+        InputError: as `decode`.
+    """
+    view, found = memoryview(data), []
+    while len(view):
+        batch, used = decode(view)
+        found.append(batch)
+        view = view[used:]
+    return found
+
+
+def as_sent(batches: Sequence[TrackletBatch], form: Form) -> list[TrackletBatch]:
+    """What arrives of these batches, with the facts that stay behind put back."""
+    arrived = [decode(encode(batch, form))[0] for batch in batches]
+    return [
+        replace(there, message=replace(there.message, frame=here.message.frame))
+        for here, there in zip(batches, arrived, strict=True)
+    ]
+
+
+def _pack(vectors: Floats, code: int) -> bytes:
+    if code == _EXACT:
+        return bytes(vectors.astype("<f4").tobytes())
+    if code == _HALF:
+        return bytes(vectors.astype("<f2").tobytes())
+    scale = np.abs(vectors).max(axis=1, initial=1e-12) / 127.0
+    return bytes(scale.astype("<f4").tobytes() + np.rint(vectors / scale[:, None]).astype(np.int8).tobytes())
+
+
+def _unpack(data: bytes | memoryview, at: int, count: int, size: int, code: int) -> tuple[Floats, int]:
+    """(count, size) float32 embeddings, and the bytes that they took."""
+    if code == _EXACT:
+        return np.frombuffer(data, "<f4", count * size, at).reshape(count, size).astype(np.float32), 4 * count * size
+    if code == _HALF:
+        return np.frombuffer(data, "<f2", count * size, at).reshape(count, size).astype(np.float32), 2 * count * size
+    scale = np.frombuffer(data, "<f4", count, at)
+    whole = np.frombuffer(data, np.int8, count * size, at + 4 * count).reshape(count, size)
+    vectors: NDArray[np.float32] = whole.astype(np.float32) * scale[:, None]
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors, count * (4 + size)

@@ -1,0 +1,64 @@
+"""The calls of the nodes that wait for answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from relaytrack.pipeline.cluster.answers import Answers, BatchAnswer
+from relaytrack.pipeline.cluster.batches import TrackletBatch
+from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.trackers import Revision
+
+
+@dataclass(slots=True, eq=False)
+class WaitingCall:
+    """One call: its batches, the answers so far, and the future that brings them."""
+
+    node: str
+    batches: list[TrackletBatch]
+    answers: dict[tuple[str, int], BatchAnswer] = field(default_factory=dict)
+    future: Future[bytes] = field(default_factory=Future)
+
+
+class WaitingCalls:
+    """All calls that wait, and the corrections that go out with the next answer to each node."""
+
+    def __init__(self) -> None:
+        self._awaited: dict[tuple[str, int], list[WaitingCall]] = defaultdict(list)
+        self._revisions: dict[str, list[Revision]] = defaultdict(list)
+
+    def wait(self, call: WaitingCall, batch: TrackletBatch) -> None:
+        """The call waits for this batch's answer."""
+        self._awaited[batch.camera, batch.sequence].append(call)
+
+    def correct(self, node: str, change: Revision) -> None:
+        """Tell a node of a correction with its next answer."""
+        self._revisions[node].append(change)
+
+    def answer(self, answers: Iterable[BatchAnswer], token: int, colors: IdentityColors) -> None:
+        """Hand out answers; a call that has all of its own is over."""
+        for one in answers:
+            for call in self._awaited.pop((one.camera, one.sequence), ()):
+                call.answers[one.camera, one.sequence] = one
+                self.reply(call, token, colors)
+
+    def reply(self, call: WaitingCall, token: int, colors: IdentityColors) -> None:
+        """End a call if all its answers are there."""
+        if len(call.answers) < len(call.batches) or call.future.done():
+            return
+        batches = tuple(call.answers[batch.camera, batch.sequence] for batch in call.batches)
+        shown = {identity for one in batches for identity in one.global_ids.tolist() if identity}
+        painted = {identity: colors.of(identity) for identity in sorted(shown)}
+        changes = tuple(self._revisions.pop(call.node, ()))
+        call.future.set_result(Answers(token, batches, changes, painted).to_bytes())
+
+    def fail(self, error: BaseException) -> None:
+        """End all calls."""
+        calls = [call for waiting in self._awaited.values() for call in waiting]
+        self._awaited.clear()
+        for call in calls:
+            if not call.future.done():
+                call.future.set_exception(error)

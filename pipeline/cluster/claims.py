@@ -1,0 +1,57 @@
+"""Which node follows which camera: one at a time, the newest order wins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from relaytrack.pipeline.errors import RelayTrackError
+
+
+class ClaimError(RelayTrackError):
+    """A camera is followed by another node."""
+
+
+class Claims:
+    """Cameras and their nodes.
+
+    Whoever hands out the cameras gives each order a number that grows. A node with a newer order takes a camera over;
+    one with the same or an older order than the node that has it is refused.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[str, int]] = {}
+        self._busy = threading.Lock()
+
+    def take(self, node: str, order: int, cameras: Iterable[str]) -> None:
+        """Claim cameras, all or none.
+
+        Raises:
+            ClaimError: naming the camera and the node that has it.
+        """
+        wanted = list(cameras)
+        with self._busy:
+            for camera in wanted:
+                self._check(node, order, camera)
+            self._held.update({camera: (node, order) for camera in wanted})
+
+    def check(self, node: str, order: int, camera: str) -> None:
+        """Refuse what comes of a camera from anybody but its node.
+
+        Raises:
+            ClaimError: another node has it, or nobody.
+        """
+        with self._busy:
+            if self._held.get(camera) != (node, order):
+                self._check(node, order, camera)
+                raise ClaimError(f"camera {camera!r}: node {node} has not claimed it")
+
+    def _check(self, node: str, order: int, camera: str) -> None:
+        holder, newest = self._held.get(camera, (node, order))
+        if (holder != node and order <= newest) or order < newest:
+            raise ClaimError(f"camera {camera!r}: node {holder} follows it already; node {node} is refused")
+
+    def holder(self, camera: str) -> str | None:
+        """The node that follows a camera."""
+        with self._busy:
+            return self._held.get(camera, (None, 0))[0]

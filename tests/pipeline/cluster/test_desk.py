@@ -1,0 +1,242 @@
+"""The identity service of a cluster and the nodes' side of it, over every bus."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.benchmarks.tracklet_streams import CameraStream
+from relaytrack.pipeline.cluster.bus import BusLostError, InProcessBus
+from relaytrack.pipeline.cluster.checkpoint import Checkpoints, FencedError
+from relaytrack.pipeline.cluster.claims import ClaimError, Claims
+from relaytrack.pipeline.cluster.desk import IdentityDesk
+from relaytrack.pipeline.cluster.greetings import CameraHello
+from relaytrack.pipeline.cluster.memory import Memory
+from relaytrack.pipeline.cluster.proxy import PROVISIONAL, ClusterIdentities
+from relaytrack.pipeline.errors import OutputError, RelayTrackError
+from relaytrack.pipeline.identity.messages import TrackletMessage
+from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
+from relaytrack.trackers import IdentityAssociator
+
+CAMERAS = ("east", "north", "west")
+FRAMES = 60
+Messages = dict[str, list[TrackletMessage]]
+
+
+@pytest.fixture(scope="module")
+def messages() -> Messages:
+    """12 seconds of three cameras that see the same people."""
+    streams = [CameraStream(name, people=4, dim=64, number=number, known=20) for number, name in enumerate(CAMERAS)]
+    return {stream.name: list(stream.messages(FRAMES)) for stream in streams}
+
+
+def service() -> LocalIdentityService:
+    return LocalIdentityService(IdentityAssociator(max_late=MAX_LATE), cameras=CAMERAS)
+
+
+@pytest.fixture(scope="module")
+def alone(messages: Messages) -> dict[tuple[str, int], int]:
+    """The identities of one machine."""
+    local = service()
+    for moment in zip(*messages.values(), strict=True):
+        local.update(moment)
+    return dict(local.final_identities())
+
+
+def desk(path: Path | None = None, *, live: bool = False, every: float = 0.0) -> IdentityDesk:
+    checkpoints = None if path is None else Checkpoints(path)
+    memory = None if checkpoints is None else checkpoints.read(None)
+    return IdentityDesk(
+        memory or Memory(service()), cameras=CAMERAS, checkpoints=checkpoints, every=every, live=live, window=0.1
+    )
+
+
+def node(
+    bus: InProcessBus, name: str, cameras: Sequence[str], *, live: bool = False, order: int = 1
+) -> ClusterIdentities:
+    made = ClusterIdentities(bus, name, order, dict.fromkeys(cameras, live), form="exact", patience=0.5)
+    made.opened(dict.fromkeys(cameras, 5.0))
+    return made
+
+
+def follow(part: ClusterIdentities, streams: Messages, frames: range = range(FRAMES)) -> None:
+    """A node's run: answers are waited for some moments later, as in the engine."""
+    waiting = []
+    for frame in frames:
+        waiting.append(part.submit([stream[frame] for stream in streams.values()]))
+        if len(waiting) > 6:
+            waiting.pop(0).result()
+    part.no_more()
+    for ticket in waiting:
+        ticket.result()
+
+
+def side_by_side(parts: dict[ClusterIdentities, Messages]) -> dict[tuple[str, int], int]:
+    found: dict[tuple[str, int], int] = {}
+    with ThreadPoolExecutor(len(parts)) as pool:
+        for running in [pool.submit(follow, part, streams) for part, streams in parts.items()]:
+            running.result(60)
+        for part in parts:
+            found.update(part.final_identities())
+    return found
+
+
+def test_one_two_or_three_nodes_give_the_identities_of_one_machine(
+    messages: Messages, alone: dict[tuple[str, int], int]
+) -> None:
+    assert len(set(alone.values())) < len(alone)  # people were joined at all
+    for groups in (["east north west"], ["east west", "north"], ["east", "north", "west"]):
+        service_ = desk()
+        bus = InProcessBus(service_)
+        parts = {}
+        for number, group in enumerate(groups):
+            names = group.split()
+            parts[node(bus, f"n{number}", names)] = {name: messages[name] for name in names}
+        assert side_by_side(parts) == alone
+        status = service_.status()
+        assert (status.sets, status.batches, status.repeated) == (FRAMES, 3 * FRAMES, 0)
+        service_.close()
+
+
+def test_a_service_that_dies_goes_on_from_its_checkpoint(
+    messages: Messages, alone: dict[tuple[str, int], int], tmp_path: Path
+) -> None:
+    bus = InProcessBus(desk(tmp_path / "state.db"))
+    parts = {node(bus, name, [name]): {name: messages[name]} for name in CAMERAS}
+    killed = threading.Event()
+
+    def kill() -> None:
+        """Three times, at any moment; nothing is closed, as after kill -9."""
+        for after in (10, 25, 40):
+            while bus.desk is not None and bus.desk.status().sets < after:
+                killed.wait(0.002)
+            old, bus.desk = bus.desk, None
+            assert old is not None
+            old._fail(BusLostError("killed"))
+            killed.wait(0.1)
+            bus.desk = desk(tmp_path / "state.db")
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert side_by_side(parts) == alone
+    killer.join()
+    assert bus.desk is not None
+    assert bus.desk.token == 4
+    assert bus.desk.status().lost == {}
+    bus.desk.close(forget=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_that_begins_again_elsewhere_changes_nothing(
+    messages: Messages, alone: dict[tuple[str, int], int]
+) -> None:
+    service_ = desk()
+    bus = InProcessBus(service_)
+    first = node(bus, "n0", ["east"])
+    for frame in range(20):
+        first.submit([messages["east"][frame]])
+    parts = {node(bus, name, [name]): {name: messages[name]} for name in ("north", "west")}
+    parts[node(bus, "n1", ["east"], order=2)] = {"east": messages["east"]}
+    assert side_by_side(parts) == alone
+    with pytest.raises(ClaimError, match="n1 follows it already"):
+        first.submit([messages["east"][20]]).result()
+    service_.close()
+
+
+def test_a_live_camera_that_moves_keeps_its_people_and_gets_new_track_ids(messages: Messages) -> None:
+    service_ = desk(live=True)
+    bus = InProcessBus(service_)
+    first = node(bus, "n0", ["east"], live=True)
+    for frame in range(30):
+        before = first.update([messages["east"][frame]])
+    moved = node(bus, "n1", ["east"], live=True, order=2)
+    after = moved.update([messages["east"][30]])
+    assert (after.track_ids[0] == messages["east"][30].ids + 1000).all()
+    stayed = np.isin(messages["east"][30].ids, messages["east"][29].ids)
+    assert stayed.sum() >= 3
+    for _ in range(3):
+        after = moved.update([messages["east"][31 + _]])
+    assert set(before.global_ids[0].tolist()) & set(after.global_ids[0].tolist())
+    service_.close()
+
+
+def test_a_live_node_goes_on_alone_and_is_corrected_later(messages: Messages, tmp_path: Path) -> None:
+    bus = InProcessBus(desk(tmp_path / "state.db", live=True))
+    part = node(bus, "n0", ["east"], live=True)
+    stream = messages["east"]
+    told = part.update([stream[0]]).global_ids[0]
+    old, bus.desk = bus.desk, None
+    assert old is not None
+    old.close()
+    alone_ids: set[int] = set()
+    for frame in range(1, FRAMES - 10):
+        answer = part.update([stream[frame]])
+        alone_ids |= set(answer.global_ids[0].tolist())
+    own = {identity for identity in alone_ids if identity >= PROVISIONAL}
+    assert set(told.tolist()) <= alone_ids, "known people keep their numbers"
+    assert own, "people who came meanwhile have numbers of the node's own"
+    bus.desk = desk(tmp_path / "state.db", live=True)
+    revisions = []
+    threading.Event().wait(0.8)
+    for frame in range(FRAMES - 10, FRAMES):
+        answer = part.update([stream[frame]])
+        revisions += list(answer.revisions)
+    assert {change.old for change in revisions if change.kind == "merge"} >= own
+    assert answer.global_ids[0].max() < PROVISIONAL
+    assert part.cut > 0.1
+    part.close()
+    bus.desk.close()
+
+
+def test_a_camera_is_followed_by_one_node_only() -> None:
+    claims = Claims()
+    claims.take("n0", 1, ["a", "b"])
+    for order in (0, 1):
+        with pytest.raises(ClaimError, match="camera 'b': node n0 follows it already; node n1 is refused"):
+            claims.take("n1", order, ["c", "b"])
+    claims.take("n0", 1, ["a"])  # it comes back after it lost the service
+    claims.take("n1", 2, ["b"])
+    claims.check("n1", 2, "b")
+    with pytest.raises(ClaimError):
+        claims.check("n0", 1, "b")
+    with pytest.raises(ClaimError):
+        claims.check("n1", 2, "c")
+
+
+def test_a_service_that_was_replaced_writes_no_more(tmp_path: Path) -> None:
+    old = Checkpoints(tmp_path / "state.db")
+    memory = Memory(service())
+    old.write(memory)
+    new = Checkpoints(tmp_path / "state.db")
+    assert new.token > old.token
+    with pytest.raises(FencedError):
+        old.write(memory)
+    new.write(memory)
+    late = IdentityDesk(memory, cameras=["a"], checkpoints=old)
+    with pytest.raises(FencedError):
+        late.hello("n0", 1, {"a": CameraHello(True)}, token=new.token)
+    with pytest.raises(RelayTrackError):
+        late.hello("n0", 1, {"a": CameraHello(True)})
+    late.close()
+    new.close()
+
+
+def test_the_checkpoint_is_its_owners_alone_and_a_damaged_one_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    kept = Checkpoints(path)
+    kept.write(Memory(service()))
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    kept._db.execute("UPDATE state SET data = x'80040000'")
+    with pytest.raises(OutputError, match=r"state\.db"):
+        kept.read(None)
+    kept.close()
+    path.write_bytes(b"no database" * 100)
+    with pytest.raises(OutputError, match=r"state\.db"):
+        Checkpoints(path)
