@@ -34,11 +34,20 @@ def missing(feature: str) -> str | None:
     if feature in ("mosquitto", "redis"):
         program = {"mosquitto": "mosquitto", "redis": "redis-server"}[feature]
         return None if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") else f"{program} not found"
+    if feature == "axe":
+        path = axe_script()
+        return None if path.exists() else f"{path} is not there: npm install --no-save --prefix .venv/axe axe-core@4"
     if feature == "index":
         probe = [sys.executable, "-m", "pip", "index", "versions", "reid", "--pre", "--timeout", "5", "--retries", "0"]
         done = subprocess.run(probe, capture_output=True, timeout=60, check=False)
         return None if done.returncode == 0 else "pip reaches no package index"
     raise ValueError(f"unknown feature {feature!r}")
+
+
+def axe_script() -> Path:
+    """The script of axe-core, which looks for faults that shut people out of a page; it is not part of this project."""
+    given = os.environ.get("RELAYTRACK_AXE")
+    return Path(given) if given else ROOT / ".venv/axe/node_modules/axe-core/axe.min.js"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

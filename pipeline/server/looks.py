@@ -32,7 +32,7 @@ class Looks:
         """
         perception = self.perception
         if perception is None or perception.embedder is None or perception.cropper is None:
-            raise ProblemError(503, "this run has no network that could compare looks")
+            raise ProblemError(409, "this run has no network that could compare looks")
         height, width = picture.shape[:2]
         with self._busy:
             frame = Frame("search", 1, 0.0, picture, arrived=time.monotonic())

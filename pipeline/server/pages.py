@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from relaytrack.pipeline.events.schema import EVENT_TYPES
 from relaytrack.pipeline.server.access.guard import Caller
 from relaytrack.pipeline.server.api.cameras import list_cameras, one_camera
-from relaytrack.pipeline.server.api.context import TheSite, Viewer
+from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
 from relaytrack.pipeline.server.api.people import list_people, one_person
 from relaytrack.pipeline.server.api.status import describe_site
 from relaytrack.pipeline.server.descriptions import color_of
@@ -93,7 +93,7 @@ class Pages:
             return show("people", caller, people=found, cameras=names, camera=camera or "")
 
         @router.get("/people/{identity}")
-        def person(site: TheSite, caller: Viewer, identity: int) -> Response:
+        def person(site: TheSite, caller: Viewer, identity: Number) -> Response:
             found = one_person(site, identity)
             others = [other for other in list_people(site) if other["identity"] != identity]
             return show("person", caller, person=found, strip=strip_of(found["sightings"]), others=others)
@@ -108,7 +108,7 @@ class Pages:
             caller: Viewer,
             kind: str = "",
             camera: Annotated[str, Query(max_length=64)] = "",
-            before: int | None = None,
+            before: Number | None = None,
         ) -> Response:
             found = site.events.find(
                 kinds=[kind] if kind in _KINDS else (),

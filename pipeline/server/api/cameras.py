@@ -166,7 +166,7 @@ def snapshot(site: TheSite, _: Viewer, name: str) -> Response:
     find_camera(site, name)
     data = site.live.snapshot(name)
     if data is None:
-        raise ProblemError(503, f"camera {name} gives no pictures now")
+        raise ProblemError(409, f"camera {name} gives no pictures now")
     return Response(data, media_type="image/jpeg")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends
+from pydantic import Field
 from starlette.requests import HTTPConnection
 
 from relaytrack.pipeline.config.schema import CameraConfig
@@ -23,6 +24,9 @@ TheSite = Annotated[Site, Depends(site_of)]
 Viewer = Annotated[Caller, needs("viewer")]
 Operator = Annotated[Caller, needs("operator")]
 Admin = Annotated[Caller, needs("admin")]
+MOST_NUMBER = 2**62
+"""No identity, sighting or event has a larger number; the site's file could not hold it."""
+Number = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
 
 
 def find_camera(site: Site, name: str) -> CameraConfig:

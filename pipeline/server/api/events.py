@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from relaytrack.pipeline.server.api.context import TheSite, Viewer
+from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
 from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -19,7 +19,6 @@ router = APIRouter(prefix="/events", tags=["events"])
 Kinds = Annotated[list[str] | None, Query(description="kinds of events, all by default", max_length=20)]
 Camera = Annotated[str | None, Query(max_length=64)]
 Moment = Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)]
-_MOST_ID = 2**62
 
 
 @router.get("")
@@ -28,10 +27,10 @@ def events(
     _: Viewer,
     kind: Kinds = None,
     camera: Camera = None,
-    identity: Annotated[int | None, Query(ge=0, le=_MOST_ID)] = None,
+    identity: Number | None = None,
     since: Moment = None,
     until: Moment = None,
-    before: Annotated[int | None, Query(description="only events with a smaller id", ge=0, le=_MOST_ID)] = None,
+    before: Annotated[Number | None, Query(description="only events with a smaller id")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """The last events, newest first."""
@@ -71,7 +70,7 @@ def stream(
     site: TheSite,
     _: Viewer,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
-    after: Annotated[int | None, Query(description="as Last-Event-ID", ge=0, le=_MOST_ID)] = None,
+    after: Annotated[Number | None, Query(description="as Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """Server-Sent Events: new ones as they come; with `Last-Event-ID` first those since that one.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from relaytrack.pipeline.server.api.context import Admin, Operator, TheSite, Viewer, find_person
+from relaytrack.pipeline.server.api.context import Admin, Number, Operator, TheSite, Viewer, find_person
 from relaytrack.pipeline.server.descriptions import describe_person
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -30,7 +30,7 @@ class Merge(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    other: int = Field(description="the number that goes; all of theirs becomes this person's", ge=0, le=2**62)
+    other: Number = Field(description="the number that goes; all of theirs becomes this person's")
 
 
 class Split(BaseModel):
@@ -38,7 +38,7 @@ class Split(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sightings: list[Annotated[int, Field(ge=0, le=2**62)]] = Field(min_length=1, max_length=500)
+    sightings: list[Number] = Field(min_length=1, max_length=500)
 
 
 def list_people(site: Site, **conditions: Any) -> list[dict[str, Any]]:
@@ -77,13 +77,13 @@ def people(
 
 
 @router.get("/{identity}")
-def person(site: TheSite, _: Viewer, identity: int) -> dict[str, Any]:
+def person(site: TheSite, _: Viewer, identity: Number) -> dict[str, Any]:
     """One person: where and when, with pictures."""
     return one_person(site, identity)
 
 
 @router.patch("/{identity}")
-def describe(site: TheSite, caller: Operator, identity: int, change: PersonChange) -> dict[str, Any]:
+def describe(site: TheSite, caller: Operator, identity: Number, change: PersonChange) -> dict[str, Any]:
     """Name a person, or watch for them."""
     find_person(site, identity)
     site.audit.note(caller.name, "person described", identity=identity, **change.model_dump(exclude_none=True))
@@ -92,7 +92,7 @@ def describe(site: TheSite, caller: Operator, identity: int, change: PersonChang
 
 
 @router.post("/{identity}/merge")
-def merge(site: TheSite, caller: Operator, identity: int, merge: Merge) -> dict[str, Any]:
+def merge(site: TheSite, caller: Operator, identity: Number, merge: Merge) -> dict[str, Any]:
     """The other one is this person, too: boxes, events and lists follow, now and after a restart."""
     if merge.other == identity:
         raise ProblemError(422, "other: that is the same number", field="other")
@@ -110,7 +110,7 @@ def merge(site: TheSite, caller: Operator, identity: int, merge: Merge) -> dict[
 
 
 @router.post("/{identity}/split")
-def split(site: TheSite, caller: Operator, identity: int, split: Split) -> dict[str, Any]:
+def split(site: TheSite, caller: Operator, identity: Number, split: Split) -> dict[str, Any]:
     """These sightings are somebody else, who gets a number of their own."""
     find_person(site, identity)
     own = {sighting.id for sighting in site.people.sightings(identity, limit=100_000)}
@@ -125,7 +125,7 @@ def split(site: TheSite, caller: Operator, identity: int, split: Split) -> dict[
 
 
 @router.delete("/{identity}", status_code=204)
-def forget(site: TheSite, caller: Admin, identity: int) -> None:
+def forget(site: TheSite, caller: Admin, identity: Number) -> None:
     """Forget a person: pictures, sightings, looks, name and events are deleted."""
     find_person(site, identity)
     site.audit.note(caller.name, "person forgotten", identity=identity)
@@ -136,7 +136,7 @@ pictures = APIRouter(prefix="/pictures", tags=["people"])
 
 
 @pictures.get("/{sighting}.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-def picture(site: TheSite, _: Viewer, sighting: int) -> Response:
+def picture(site: TheSite, _: Viewer, sighting: Number) -> Response:
     """The picture of one sighting."""
     data = site.people.picture(sighting)
     if data is None:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.server.access.uploads import decode_picture, read_body
-from relaytrack.pipeline.server.api.context import TheSite, Viewer, find_person
+from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, find_person
 from relaytrack.pipeline.server.descriptions import color_of
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -53,7 +53,7 @@ async def search(
 
 @router.get("/people/{identity}/alike")
 def alike(
-    site: TheSite, caller: Viewer, identity: int, camera: Camera = None, since: Moment = None, limit: Limit = 24
+    site: TheSite, caller: Viewer, identity: Number, camera: Camera = None, since: Moment = None, limit: Limit = 24
 ) -> dict[str, Any]:
     """Sightings of others that look like a person."""
     find_person(site, identity)

@@ -45,7 +45,16 @@ export function dress(root = document) {
     element.textContent = (today ? clock : day).format(date);
     element.title = date.toLocaleString();
   }
+  reach(root);
 }
+
+// Tables that are wider than the screen are moved sideways, also by keyboard.
+function reach(root = document) {
+  for (const table of root.querySelectorAll("table.list")) {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0; else table.removeAttribute("tabindex");
+  }
+}
+addEventListener("resize", () => reach());
 
 export async function refresh(element) {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
