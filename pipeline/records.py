@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from relaytrack.pipeline.events.schema import Event
@@ -153,6 +153,19 @@ class FrameTracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def pick(self, rows: ArrayLike) -> FrameTracks:
+        """The same frame with some of its tracks, by mask or by index."""
+        chosen = np.asarray(rows)
+        chosen = chosen if chosen.dtype == bool else chosen.astype(np.int64)
+        return replace(
+            self,
+            ids=self.ids[chosen],
+            global_ids=self.global_ids[chosen],
+            xyxy=self.xyxy[chosen],
+            scores=self.scores[chosen],
+            embeddings=self.embeddings[chosen] if len(self.embeddings) else self.embeddings,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = (self.frame, self.ids, self.global_ids, self.xyxy, self.scores, self.detections, half(self.embeddings))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from relaytrack.pipeline.cli.merge import add_correction_arguments
+from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
 
-HELP = "remove a person from all files of a finished run; videos are drawn anew with them covered"
+HELP = "remove a person from all files of a run, also while it goes on; they are covered in the videos"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.postprocess.corrections import forget, open_run
 
+    wanted = {"person": args.person, "delete_videos": args.videos == "delete"}
+    answer = corrected_live(Path(args.folder), "forget", wanted)
+    if answer is not None:
+        print(f"{answer} in {args.folder}")
+        return 0
     forget(open_run(Path(args.folder)), args.person, videos=args.videos)
     print(f"person {args.person} is forgotten in {args.folder}; the source footage still shows them")
     return 0

@@ -1,13 +1,13 @@
-"""`relaytrack merge`: make several people of a finished run one."""
+"""`relaytrack merge`: make several people of a run one."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from relaytrack.reid.paths import plain_path
+from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
 
-HELP = "make several people of a finished run one, in all its files"
+HELP = "make several people of a run one, in all its files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,23 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("people", nargs="+", type=int, metavar="ID", help="their numbers; the first one is kept")
 
 
-def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that merge, split and forget share."""
-    parser.add_argument(
-        "--run", type=plain_path, metavar="DIR", required=True, dest="folder", help="the run's output folder"
-    )
-    parser.add_argument(
-        "--videos",
-        choices=("redraw", "delete"),
-        default="redraw",
-        help="draw the videos anew from the sources (default), or delete those that would be wrong",
-    )
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.postprocess.corrections import merge, open_run
 
+    answer = corrected_live(Path(args.folder), "merge", {"people": args.people})
+    if answer is not None:
+        print(answer)
+        return 0
     kept = merge(open_run(Path(args.folder)), args.people, videos=args.videos)
     print(f"{' and '.join(map(str, args.people))} are person {kept} now")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from relaytrack.pipeline.cli.merge import add_correction_arguments
+from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
 
 HELP = "give some tracks of a person, or all from a moment on, a number of their own"
 
@@ -29,16 +29,19 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.at is None) == (not args.tracks):
         raise InputError("name tracks to take out, or a moment with --at")
-    if args.at is not None:
-        new = split_at(open_run(Path(args.folder)), args.person, args.at, videos=args.videos)
-        print(f"person {args.person} is person {new} from {args.at:g} s on")
-        return 0
     tracks = []
     for text in args.tracks:
         camera, _, number = text.rpartition(":")
         if not camera or not (number.isascii() and number.isdecimal()):
             raise InputError(f"{text!r} is not CAMERA:TRACK")
         tracks.append((camera, int(number)))
-    new = split(open_run(Path(args.folder)), args.person, tracks, videos=args.videos)
-    print(f"{', '.join(args.tracks)}: person {new} now, no longer {args.person}")
+    answer = corrected_live(Path(args.folder), "split", {"person": args.person, "tracks": tracks, "at": args.at})
+    if answer is not None:
+        print(answer)
+    elif args.at is not None:
+        new = split_at(open_run(Path(args.folder)), args.person, args.at, videos=args.videos)
+        print(f"person {args.person} is person {new} from {args.at:g} s on")
+    else:
+        new = split(open_run(Path(args.folder)), args.person, tracks, videos=args.videos)
+        print(f"{', '.join(args.tracks)}: person {new} now, no longer {args.person}")
     return 0

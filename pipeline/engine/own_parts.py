@@ -9,6 +9,7 @@ from typing import Literal
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.service import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
@@ -32,7 +33,7 @@ class OwnParts:
         detector, embedder, tracker, identities, clock: as in `Pipeline`.
         sinks: further receivers.
         on_networks: told of the networks once they are loaded.
-        wrap_identities: puts something around the identity service.
+        corrections: stands around the identity service, for people corrected by hand.
     """
 
     sources: Mapping[str, Source] = field(default_factory=dict)
@@ -43,7 +44,7 @@ class OwnParts:
     clock: RunClock | None = None
     sinks: Sequence[Sink] = ()
     on_networks: Callable[[Perception], object] | None = None
-    wrap_identities: Callable[[IdentityService], IdentityService] | None = None
+    corrections: Corrections = field(default_factory=Corrections)
 
     def is_live(self, camera: CameraConfig, config: Config) -> bool:
         """Whether a camera of the configuration is live."""

@@ -13,6 +13,7 @@ from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.engine.own_parts import OwnParts
+from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.service import IdentityService, RemoteIdentityService
 from relaytrack.pipeline.perception.stage import Perception
@@ -23,7 +24,9 @@ from relaytrack.pipeline.render.places import Places, places_of
 from relaytrack.pipeline.results.earlier_starts import EarlierStart, find_earlier_start, with_store
 from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.results.identities import stored_colors
+from relaytrack.pipeline.results.requests import Requests
 from relaytrack.pipeline.results.run_info import RunInfo
+from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.sinks import create_sinks
@@ -101,8 +104,10 @@ def make_parts(
     earlier = find_earlier_start(config, live=live)
     planes = ground_planes(config)
     perception = _perception(config, own, live=live)
+    lock = None
     if config.output.resume and config.output.dir is not None:
-        prepare_output(config)  # the store of identities lies in it
+        lock = _locked(prepare_output(config), closing)  # the store of identities lies in it
+        own.corrections.recall(Requests(config.output.folder).merged())
     service = _identities(config, own, perception, planes, earlier)
     closing.callback(service.close)
     clock = own.clock or RunClock(zero=None if earlier is None else earlier.zero)
@@ -120,7 +125,11 @@ def make_parts(
         stop=stop,
         closing=closing,
     )
-    folder = None if config.output.dir is None else prepare_output(config)
+    folder = None if config.output.dir is None else config.output.folder
+    if folder is not None and lock is None:
+        prepare_output(config)
+        if live:
+            _locked(folder, closing)
     info = None
     if folder is not None:
         info = RunInfo(config, folder, perception, desk.sources(), clock.zero if live else None)
@@ -132,6 +141,19 @@ def make_parts(
     parts = RunParts(config, live, own, perception, clock, multi, desk, host, pictures, places, colors, folder, info)
     _add_sinks(parts)
     return parts
+
+
+def _locked(folder: Path, closing: ExitStack) -> RunLock:
+    """Make this run the only one that writes into a folder.
+
+    Raises:
+        OutputError: another one does.
+    """
+    lock = RunLock(folder)
+    closing.callback(lock.release)
+    if not lock.acquire():
+        raise OutputError(f"output folder {folder}: another run is writing into it")
+    return lock
 
 
 def _perception(config: Config, own: OwnParts, *, live: bool) -> Perception:
@@ -154,7 +176,7 @@ def _identities(
     service = own.identities or build.create_identity_service(
         config, perception.embedder, planes, origin=None if earlier is None else earlier.zero
     )
-    return own.wrap_identities(service) if own.wrap_identities else service
+    return own.corrections.wrap(service)
 
 
 def _with_end(config: Config, clock: RunClock, earlier: EarlierStart | None) -> Config:

@@ -13,6 +13,7 @@ from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.engine.camera_commands import CameraCommands
 from relaytrack.pipeline.engine.own_parts import OwnParts, TrackerFactory, Until, by_name, with_own_cameras
 from relaytrack.pipeline.engine.parts import make_parts
+from relaytrack.pipeline.engine.people_commands import PeopleCommands
 from relaytrack.pipeline.engine.progress import Progress
 from relaytrack.pipeline.engine.run import Run
 from relaytrack.pipeline.errors import ConfigError
@@ -22,6 +23,7 @@ from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.cameras import CameraDesk
+from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.step_queue import StepQueue
@@ -32,7 +34,7 @@ from relaytrack.pipeline.sources.base import Source
 _PATIENCE = 5.0  # seconds that a sink gets to end when the run is told to stop
 
 
-class Pipeline(CameraCommands):
+class Pipeline(CameraCommands, PeopleCommands):
     """Runs a configuration from cameras to outputs.
 
     `run()` does it all. A program that wants more uses `start()`, `steps()`, `status()`, `stop()` and `join()`, and
@@ -78,7 +80,7 @@ class Pipeline(CameraCommands):
         self.config = config
         self.on_networks: Callable[[Perception], object] | None = None
         self.colors = IdentityColors()
-        self.wrap_identities: Callable[[IdentityService], IdentityService] | None = None
+        self.corrections = own.corrections
         self.summary = Summary([camera.name for camera in config.cameras])
         self._own = own
         self._until = until
@@ -223,7 +225,7 @@ class Pipeline(CameraCommands):
 
     def _prepare(self) -> Run:
         """Build all stages and open the cameras."""
-        self._own.on_networks, self._own.wrap_identities = self.on_networks, self.wrap_identities
+        self._own.on_networks = self.on_networks
         parts = make_parts(
             self.config,
             self._own,
@@ -264,3 +266,8 @@ class Pipeline(CameraCommands):
         if self._run is None or self._state != "running":
             raise ConfigError(f"cameras come and go while a run is on its way; this one is {self._state!r}")
         return self._run.parts.desk
+
+    def _corrector_now(self) -> Corrector:
+        if self._run is None or self._state != "running" or not self._live:
+            raise ConfigError("people are corrected while a live run is on its way, or in the folder of one that ended")
+        return self._run.corrector

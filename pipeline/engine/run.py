@@ -17,7 +17,9 @@ from relaytrack.pipeline.postprocess.finalize import finalize, regroup
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.places import places_of
 from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.report.page import NAME as REPORT
 from relaytrack.pipeline.results.folder import mark_cameras
+from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.health import HealthWatch
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Present, RunState, Snapshot
 from relaytrack.pipeline.runtime.stage_thread import Worker
@@ -54,6 +56,15 @@ class Run:
         self._workers: tuple[Worker[Any, Any], ...] = ()
         self._handing_on = threading.Lock()  # held while a step or news of a camera goes to the sinks
         parts.desk.on_change = self._camera_news
+        self.corrector = Corrector(
+            parts.own.corrections,
+            parts.host,
+            self._handing_on,
+            parts.folder,
+            zero=parts.clock.zero,
+            now=lambda: self._present.time or parts.clock.now(),
+            report=self._report_anew,
+        )
         self._health: HealthWatch | None = None
         if parts.live:
             tell = self._tell if parts.config.events.enabled else None
@@ -75,6 +86,8 @@ class Run:
             self._progress.start("follow")
         if self._health is not None:
             self._health.start()
+        if parts.live:
+            self.corrector.start()
         try:
             for worker in workers:
                 worker.start()
@@ -93,6 +106,7 @@ class Run:
                 worker.abandon()
             if self._health is not None:
                 self._health.close()
+            self.corrector.close()
             try:
                 parts.host.close()
             finally:
@@ -131,6 +145,11 @@ class Run:
             parts.info.update(self.summary, final=complete)
         if config.output.report:
             write_report(parts.folder, ground_planes(config))
+
+    def _report_anew(self) -> None:
+        folder = self.parts.folder
+        if folder is not None and (folder / REPORT).exists():
+            write_report(folder, ground_planes(self.parts.config))
 
     def snapshot(self, state: RunState, error: str | None) -> Snapshot:
         """The run at present."""
@@ -176,7 +195,7 @@ class Run:
     def _hand_on(self, moment: Moment) -> Step:
         """Give a step to every sink, without frames of cameras that have left."""
         with self._handing_on:
-            step = moment.step
+            step = self.corrector.shown(moment.step)
             if self.parts.desk.changed:
                 known = self.parts.desk.names()
                 kept = tuple(tracks for tracks in step if tracks.frame.camera in known)

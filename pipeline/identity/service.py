@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -49,6 +49,18 @@ class IdentityService(Protocol):
 
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """Set a camera's ground plane from now on; None takes it away."""
+
+    def forget(self, identities: Collection[int], tracks: Mapping[tuple[str, int], tuple[float, float]]) -> None:
+        """Erase people from memory and from the store.
+
+        Args:
+            identities: whom; their tracks must not be given to `update` again.
+            tracks: single tracks besides, with the first and last time at which they were seen, seconds on the run's
+                clock.
+
+        Raises:
+            TrackerError: the store cannot be written.
+        """
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         """The identity of every (camera, track id), after all corrections."""
@@ -181,6 +193,13 @@ class LocalIdentityService:
         """See `IdentityService.calibrate`."""
         with self._busy:
             self._associator.calibrate(camera, plane)
+
+    def forget(self, identities: Collection[int], tracks: Mapping[tuple[str, int], tuple[float, float]]) -> None:
+        """See `IdentityService.forget`."""
+        with self._busy:
+            self._associator.forget(identities, tracks)
+            for key in [key for key, one in self._last.items() if one in identities or key in tracks]:
+                del self._last[key]
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         """See `IdentityService.final_identities`."""

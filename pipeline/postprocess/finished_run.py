@@ -50,7 +50,7 @@ def open_run(folder: Path) -> FinishedRun:
     except (KeyError, ValidationError) as error:
         raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
     if data.run.get("final") is not True:
-        raise InputError(f"{folder}: only a run over files that came to its end can be corrected")
+        raise InputError(f"{folder}: a run over files is corrected when it came to its end; run it again (--overwrite)")
     output = config.output.model_copy(update={"dir": str(folder)})
     return FinishedRun(folder, config.model_copy(update={"output": output}), data)
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
 from relaytrack.pipeline.dates import stamped
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.trackers.textfile import read_text
 
 MARKER = ".relaytrack.json"
@@ -24,6 +25,7 @@ PARTIAL = ".partial"  # ends the name of a file that is being written and not va
 
 _TOP = re.compile(
     r"(run|identities|status)\.json|report\.html|embeddings\.npz|identities\.db(-wal|-shm)?|events(-old)?\.jsonl"
+    r"|requests\.db(-journal)?|\.relaytrack\.lock"
 )
 _CROP = re.compile(r"[0-9]+-[0-9]+")
 INDEX = "index.jsonl"  # of the videos of a live run
@@ -41,6 +43,8 @@ def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, res
         raise OutputError(f"output folder {path}: there is a file of that name")
     with writing(path, "read the output folder"):
         filled = path.exists() and any(path.iterdir())
+    if filled and is_held(path):
+        raise OutputError(f"output folder {path}: another run is writing into it")
     if filled and resume and _marked_cameras(path) is not None:
         return
     if filled and not overwrite:
@@ -71,6 +75,8 @@ def prepare_output(config: Config) -> Path:
         make_folder(path)
     with writing(path, "read the output folder"):
         filled = any(path.iterdir())
+    if filled and is_held(path):
+        raise OutputError(f"output folder {path}: another run is writing into it")
     if filled and config.output.resume and _marked_cameras(path) is not None:
         mark_cameras(path, cameras)
         return path

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.errors import RelayTrackError, SinkError
 from relaytrack.pipeline.records import NO_IMAGES, Images, Step
 from relaytrack.pipeline.runtime.sink_thread import SinkStatus, SinkThread
 from relaytrack.pipeline.sinks.base import CameraSink, OnError, Sink, WhenFull
@@ -24,6 +25,42 @@ class Prepare(Protocol):
 
     def __call__(self, step: Step, raw: Images, *, pixels: bool, drawn: bool) -> Step:
         """Return the step with `images` where `pixels` are wanted and with `drawn` where those are."""
+
+
+class Asked:
+    """Calls of several sinks that were asked for."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, threading.Event] = {}
+        self._failures: list[Exception] = []
+
+    def add(self, thread: SinkThread, method: str, given: tuple[Any, ...]) -> None:
+        """Ask one sink; one that takes nothing any more is called at once."""
+        done = self._waiting[thread.name] = threading.Event()
+
+        def call() -> None:
+            try:
+                getattr(thread.sink, method)(*given)
+            except Exception as error:  # whoever asked is told; the sink goes on
+                self._failures.append(error)
+            finally:
+                done.set()
+
+        if not thread.tell(call):
+            call()
+
+    def wait(self, timeout: float) -> None:
+        """Wait for all of them.
+
+        Raises:
+            SinkError: one failed, or did not get to it in time.
+        """
+        end = time.monotonic() + timeout
+        for name, done in self._waiting.items():
+            if not done.wait(max(0.0, end - time.monotonic())):
+                raise SinkError(f"sink {name}: not done after {timeout:g} s")
+        if self._failures:
+            raise SinkError(" ".join(redact_url(str(self._failures[0])).split()))
 
 
 class SinkHost:
@@ -142,6 +179,14 @@ class SinkHost:
         for thread in self._threads.values():
             if isinstance(thread.sink, CameraSink):
                 thread.tell(lambda sink=thread.sink: sink.camera_removed(name))  # type: ignore[misc]
+
+    def ask(self, method: str, *given: Any) -> Asked:
+        """Call a method of every sink that has it, on the sink's thread, after the steps that wait for it."""
+        asked = Asked()
+        for thread in self._threads.values():
+            if callable(getattr(thread.sink, method, None)):
+                asked.add(thread, method, given)
+        return asked
 
     def status(self) -> dict[str, SinkStatus]:
         """How every sink is doing, by name."""

@@ -105,12 +105,13 @@ class SinkThread:
             self._steps += 1
             self._changed.notify_all()
 
-    def tell(self, news: Callable[[], None]) -> None:
-        """Queue a call of the sink, in order with the steps."""
+    def tell(self, news: Callable[[], None]) -> bool:
+        """Queue a call of the sink, in order with the steps; whether it will be made."""
         with self._changed:
             if self.open:
                 self._queue.append(news)
                 self._changed.notify_all()
+            return self.open
 
     def end(self) -> None:
         """Take no more steps; those that wait are still written."""

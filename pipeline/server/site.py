@@ -16,11 +16,11 @@ from relaytrack.pipeline.config.output import SinkConfig
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.limiter import Limiter
-from relaytrack.pipeline.server.corrections import Corrections
 from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
@@ -136,8 +136,8 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         None if current is None else current.parent, current, retain=retain, limit=config.output.disk_limit_gb * 1e9
     )
     pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings], **parts)
-    corrections, looks = Corrections(people.merged()), Looks()
-    pipeline.wrap_identities = corrections.wrap
+    corrections, looks = pipeline.corrections, Looks()
+    corrections.recall(people.merged())
 
     def networks(perception: Perception) -> None:
         looks.perception = perception

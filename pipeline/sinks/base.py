@@ -6,8 +6,9 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import Step
+from relaytrack.pipeline.results.correction import Correction
 
-__all__ = ["CameraSink", "OnError", "Sink", "Step", "WhenFull"]
+__all__ = ["CameraSink", "CorrectedSink", "OnError", "Sink", "Step", "WhenFull"]
 
 WhenFull: TypeAlias = Literal["block", "drop_oldest"]
 """What happens to a step while a sink's queue is full: the run waits, or the oldest waiting step is dropped."""
@@ -29,6 +30,7 @@ class Sink(Protocol):
       want pictures only while somebody looks;
     * `name: str`: what messages and figures call it (the class's name);
     * `when_full: WhenFull` and `on_error: OnError`: how it is treated (the run's defaults);
+    * the method of `CorrectedSink`: it is told of people who are merged, split or forgotten while the run goes on;
     * the methods of `CameraSink`: it is told of cameras that come and go.
     """
 
@@ -56,3 +58,15 @@ class CameraSink(Protocol):
 
     def camera_removed(self, name: str) -> None:
         """A camera has left the run; none of its frames follow."""
+
+
+@runtime_checkable
+class CorrectedSink(Protocol):
+    """A sink that keeps something of people, and changes it when they are corrected by hand."""
+
+    def corrected(self, correction: Correction) -> None:
+        """People are merged, split or forgotten; steps that come later show it already.
+
+        Raises:
+            OutputError: what is kept cannot be changed.
+        """

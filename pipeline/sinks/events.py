@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from relaytrack.pipeline.records import Step
+from relaytrack.pipeline.results.correction import Correction, correct_events
 from relaytrack.pipeline.results.events_file import NAME, OLD
 from relaytrack.pipeline.results.folder import writing
 from relaytrack.pipeline.results.text_file import TextFile
@@ -41,6 +42,18 @@ class EventsSink:
             with writing(self._path):
                 os.replace(self._path, self._path.with_name(OLD))
             self._file = TextFile(self._path)
+
+    def corrected(self, correction: Correction) -> None:
+        """Take out the events of a person who is forgotten.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        self._file.close()
+        try:
+            correct_events(self._path.parent, correction)
+        finally:
+            self._file = TextFile(self._path, append=True)
 
     def close(self) -> None:
         """Close the file."""

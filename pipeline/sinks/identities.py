@@ -15,6 +15,7 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
 from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_pictures
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities, write_identities
@@ -111,6 +112,10 @@ class IdentitiesSink:
         Raises:
             OutputError: a picture or the list cannot be written.
         """
+        for change in step.revisions:
+            known = self._tracks.get((change.camera, change.track))
+            if known is not None:
+                known.identity = change.new
         for tracks in step:
             frame = tracks.frame
             if self._zero is None and frame.epoch is not None:
@@ -213,6 +218,31 @@ class IdentitiesSink:
 
     def camera_removed(self, name: str) -> None:
         """What it saw stays listed."""
+
+    def bring_up_to_date(self) -> None:
+        """Write the list as it is now.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._save(final=False)
+
+    def corrected(self, correction: Correction) -> None:
+        """Give tracks another identity, or forget them.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        for key, live in list(self._tracks.items()):
+            if not correction.concerns(*key, live.identity):
+                continue
+            live.identity = correction.new
+            if correction.kind == "forget":
+                self._purge(live)
+                del self._tracks[key]
+        correct_pictures(self._folder, correction)
+        correct_embeddings(self._folder, correction)
+        self._save(final=False)
 
     def close(self) -> None:
         """Write all pictures, the list and the embeddings."""

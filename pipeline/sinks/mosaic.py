@@ -17,6 +17,7 @@ from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.painter import Painter, format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.places import Places
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.sinks.segments import Segments
 
 _GAP = 4
@@ -198,6 +199,13 @@ class MosaicSink:
         if name in self._names:
             self._names.remove(name)
             self._change()
+
+    def corrected(self, correction: Correction) -> None:
+        """Complete the file, so that a person who is forgotten can be covered in it."""
+        if correction.kind == "forget" and self._encoder is not None:
+            self._encoder.close()
+            self._encoder = None
+            self._segments = Segments(self._path, self._segment)
 
     def close(self) -> None:
         """Complete the file."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import FrameTracks, Step
+from relaytrack.pipeline.results.correction import Correction, correct_rows
 from relaytrack.pipeline.results.text_file import TextFile
 from relaytrack.pipeline.results.track_rows import KINDS, TrackRows
 from relaytrack.pipeline.sinks.segments import Segments
@@ -84,6 +85,21 @@ class MotSink:
             file = self._files.get((kind, name))
             if file is not None and self._segment is not None:
                 self._files.pop((kind, name)).close()
+
+    def corrected(self, correction: Correction) -> None:
+        """Change the lines of tracks that are somebody else, or of nobody any more.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        if self._segment is None:
+            return
+        for file in self._files.values():
+            file.close()
+        try:
+            correct_rows(self._folder, correction)
+        finally:
+            self._files = {key: TextFile(file.path, append=True) for key, file in self._files.items()}
 
     def close(self) -> None:
         """Close all files."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.render.encoder import Encoder
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.results.recordings import RecordingIndex
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.segments import Segments
@@ -91,6 +92,12 @@ class VideoSink:
         if self._segment is not None:
             self._segments.pop(name, None)
             self._complete(name)
+
+    def corrected(self, correction: Correction) -> None:
+        """Complete the files that show a person who is forgotten, so that they can be covered."""
+        if correction.kind == "forget":
+            for name in {camera for camera, _ in correction.tracks}:
+                self.camera_removed(name)
 
     def close(self) -> None:
         """Complete all files, also after one fails.

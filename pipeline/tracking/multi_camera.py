@@ -169,13 +169,5 @@ class MultiCameraTracker:
 def _named(tracks: FrameTracks, global_ids: Ints, track_ids: Ints) -> FrameTracks:
     """Tracks with identities; those of which none is known (they came too late) are left out."""
     known = global_ids > 0
-    if known.all():
-        return replace(tracks, ids=track_ids, global_ids=global_ids)
-    return replace(
-        tracks,
-        ids=track_ids[known],
-        global_ids=global_ids[known],
-        xyxy=tracks.xyxy[known],
-        scores=tracks.scores[known],
-        embeddings=tracks.embeddings[known],
-    )
+    named = replace(tracks, ids=track_ids, global_ids=global_ids)
+    return named if known.all() else named.pick(known)

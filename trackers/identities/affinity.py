@@ -64,6 +64,11 @@ class AffinityModel:
             self._sum[camera] = (self._sum.get(camera, np.zeros(part.shape[1])) + part.sum(axis=0)) * fade
             self._count[camera] = count * fade
 
+    def forget(self, camera: int) -> None:
+        """Drop what is remembered of closed tracks of a camera."""
+        self._sum.pop(camera, None)
+        self._count.pop(camera, None)
+
     @property
     def margin(self) -> float:
         """The score that a pair must reach: higher among many, since the best of many strangers is more alike."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,6 +79,21 @@ class IdentityAssociator:
             self.calibrations[camera] = plane
         if isinstance(self._backend, JointAssociator):
             self._backend.calibrate(camera, plane)
+
+    def forget(self, identities: Iterable[int], tracks: Mapping[TrackKey, tuple[float, float]] | None = None) -> None:
+        """Erase people: from memory, and from the store.
+
+        A track that is still followed must not be given to `update` again, or it is somebody new.
+
+        Args:
+            identities: whom.
+            tracks: single tracks besides, by (camera, track id), with the first and last time at which they were seen;
+                the identity that they belong to stays, with what its other tracks in the store tell of it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._backend.forget(set(identities), dict(tracks or {}))
 
     def remember(self, identities: Ints, features: Floats, time: float) -> None:
         """Add people that are known already. The method "appearance" ignores them: it starts without known people.

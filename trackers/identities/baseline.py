@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -47,6 +47,15 @@ class GreedyAppearance:
             out.append(np.array([self._of_track[key] for key in keys], np.int64))
         self._forget()
         return IdentityStep(tuple(out), track_ids=tuple(view.ids for view in views))
+
+    def forget(self, identities: set[int], tracks: Mapping[TrackKey, tuple[float, float]]) -> None:
+        """Erase people; see `IdentityAssociator.forget`."""
+        gone = {key for key, identity in self._of_track.items() if identity in identities or key in tracks}
+        for identity in identities | {self._of_track[key] for key in gone}:  # one sum cannot be taken apart
+            self._sums.pop(identity, None)
+            self._seen.pop(identity, None)
+        for key in gone:
+            del self._of_track[key]
 
     def finalize(self) -> dict[TrackKey, int]:
         """The identity of every track seen."""

@@ -108,6 +108,28 @@ class JointAssociator:
         """Set a camera's ground plane; see `IdentityAssociator.calibrate`."""
         self._pairs.floor.calibrate(camera, plane)
 
+    def forget(self, identities: set[int], tracks: Mapping[TrackKey, tuple[float, float]]) -> None:
+        """Erase people; see `IdentityAssociator.forget`."""
+        table, window = self._table, self._window
+        gone = [
+            slot
+            for slot in table.slots().tolist()
+            if int(table.identity[slot]) in identities or table.key(slot) in tracks
+        ]
+        parted = {identity for key, identity in self._closed.items() if key in tracks} - identities
+        for slot in gone:
+            self._parts.forget(*table.key(slot))
+        window.erase(np.array(gone, np.int64), identities | parted)
+        self._pairs.erase(np.array(gone, np.int64))
+        self._due = [entry for entry in self._due if entry[2] not in tracks]
+        self._closed = {
+            key: identity for key, identity in self._closed.items() if identity not in identities and key not in tracks
+        }
+        if self._keeper is not None:
+            self._keeper.erase(gone, identities, tracks)
+            for identity in parted:
+                self._keeper.recall(identity)
+
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
         self._window.budget = len(self._table)

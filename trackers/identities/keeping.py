@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
-from relaytrack.trackers.identities.types import Ints
+from relaytrack.trackers.identities.types import Ints, TrackKey
 from relaytrack.trackers.identities.window import Window
 
 
@@ -62,6 +64,27 @@ class WindowKeeper:
         known = known[table.weight[known] > 0]
         sums = appearance.sums(table.feature[known], table.camera[known])
         self._store.write(out, self._window.following, {names[camera]: value for camera, value in sums.items()})
+
+    def erase(self, slots: list[int], identities: set[int], tracks: Mapping[TrackKey, tuple[float, float]]) -> None:
+        """Erase identities and single tracks from the store; `slots` are those that leave the window.
+
+        Raises:
+            StoreError: the file is locked.
+        """
+        for slot in slots:
+            self._kept.pop(slot, None)
+        self._store.forget(identities, tracks)
+        appearance, names = self._window.pairs.appearance, list(self._window.table.cameras)
+        kept = self._store.cameras()
+        for camera, name in enumerate(names):
+            if name not in kept:
+                appearance.forget(camera)
+
+    def recall(self, identity: int) -> None:
+        """Know an identity again by what the store holds of it."""
+        for track in self._store.tracks(identity):
+            if track.feature is not None:
+                self._window.gallery.add(identity, track.feature[None], track.last)
 
     def let_go(self, slots: Ints) -> None:
         """Write tracks that leave the window for the last time."""

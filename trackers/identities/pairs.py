@@ -133,6 +133,12 @@ class PairEvidence:
         extra[twins] = DUPLICATE
         return Evidence(mean, weight, extra, link, cannot_link)
 
+    def erase(self, slots: Ints) -> None:
+        """Overwrite the looks of tracks that were taken out of the table."""
+        table = self.table
+        for values in (table.feature, table.bank, self.centred):
+            values[slots[slots < len(values)]] = 0
+
     def to_known(self, slots: Ints, similarity: Floats) -> Floats:
         """(N, M) scores of tracks against known embeddings, by the tracks' own cohorts."""
         count = len(self.table.cameras)

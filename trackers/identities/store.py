@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import TrackerError
-from relaytrack.trackers.identities.types import Floats
+from relaytrack.trackers.identities.types import Floats, TrackKey
 
 VERSION = 1
+FEW = 20.0
+"""Tracks of which a camera's sum tells too much of each one to be kept when one of them is forgotten."""
+_SLACK = 2.0  # seconds between two clocks' times of one track
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY, origin REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS cameras(name TEXT PRIMARY KEY, count REAL NOT NULL, sum BLOB NOT NULL);
@@ -203,16 +206,37 @@ class IdentityStore:
         found = [StoredIdentity(row[0], tuple(sorted(row[1].split(","))), *row[2:]) for row in rows]
         return [item for item in found if camera is None or camera in item.cameras]
 
-    def forget(self, identities: Iterable[int]) -> int:
+    def forget(self, identities: Iterable[int], tracks: Mapping[TrackKey, tuple[float, float]] | None = None) -> int:
         """Erase identities: their bytes are overwritten, in the write-ahead log too.
+
+        The sums of cameras that saw only a few people go as well: they tell of each of them.
+
+        Args:
+            identities: whom.
+            tracks: single tracks besides, by (camera, track id), with the first and last time at which they were seen,
+                since other runs may have the same numbers: seconds of this run's clock, or since 1970 where none began.
 
         Returns:
             the number of tracks erased.
         """
         erased = 0
         with _Errors(self.path):
+            cameras: set[str] = set()
             for identity in identities:
-                erased += self._db.execute("DELETE FROM tracks WHERE identity = ?", (identity,)).rowcount
+                query = "DELETE FROM tracks WHERE identity = ? RETURNING camera"
+                rows = self._db.execute(query, (identity,)).fetchall()
+                cameras |= {camera for (camera,) in rows}
+                erased += len(rows)
+            for (camera, track), (first, last) in (tracks or {}).items():
+                query = (
+                    "DELETE FROM tracks WHERE camera = ? AND track = ? AND last >= ? AND first <= ? RETURNING camera"
+                )
+                values = (camera, track, first + self._origin - _SLACK, last + self._origin + _SLACK)
+                rows = self._db.execute(query, values).fetchall()
+                cameras |= {camera for _ in rows}
+                erased += len(rows)
+            for camera in cameras:
+                self._db.execute("DELETE FROM cameras WHERE name = ? AND count < ?", (camera, FEW))
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return erased
 

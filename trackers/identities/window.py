@@ -77,6 +77,20 @@ class Window:
         every = {name for slot in slots.tolist() for name in self.asked.get(slot, (0.0, ()))[1]}
         return {name for name in every if name in self.gallery}
 
+    def erase(self, slots: Ints, identities: set[int]) -> None:
+        """Take tracks and known identities out, with what is remembered of them."""
+        for slot in slots.tolist():
+            self.barred.pop(slot, None)
+            self.asked.pop(slot, None)
+        for slot, (weight, names) in self.asked.items():
+            self.asked[slot] = (weight, tuple(name for name in names if name not in identities))
+        for barred in self.barred.values():
+            barred -= identities
+        for identity in identities:
+            if identity in self.gallery:
+                self.gallery.forget(identity)
+        self.table.close(slots)
+
     def revisions(self, slots: Ints, before: Ints) -> list[Revision]:
         """What changed about tracks (N,) that had the identities `before` (N,)."""
         table = self.table

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from relaytrack.pipeline.config.urls import fill_variables, redact_url
 from relaytrack.pipeline.errors import ConfigError, OutputError
 from relaytrack.pipeline.records import Step
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.sinks.outgoing.spool import Message, Spool
 from relaytrack.reid.paths import plain_path
 
@@ -118,6 +119,15 @@ class OutgoingSink:
         else:
             self._disk_failing = False
             self._wake.set()
+
+    def corrected(self, correction: Correction) -> None:
+        """Take out of the spool what tells of a person who is forgotten.
+
+        Raises:
+            OutputError: the spool cannot be written.
+        """
+        if correction.kind == "forget":
+            self.spool.forget(correction)
 
     def close(self) -> None:
         """Send for another two seconds at the most; the rest waits in the spool for the next run."""

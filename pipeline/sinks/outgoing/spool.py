@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.results.correction import Correction, tells_of
 from relaytrack.pipeline.results.folder import open_private
 
 DROPPED = "dropped"
@@ -71,6 +72,7 @@ class Spool:
                 self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
                 self._database.execute("PRAGMA journal_mode=WAL")
                 self._database.execute("PRAGMA synchronous=NORMAL")
+                self._database.execute("PRAGMA secure_delete=ON")  # who is forgotten leaves nothing in the file
                 self._database.executescript(_TABLES)
                 with self._change():
                     if not self._rows("SELECT id FROM source"):
@@ -132,6 +134,21 @@ class Spool:
                 if gap is not None:
                     self._insert([(DROPPED, None, gap)], seq=last)
             self._in_flight = 0
+
+    def forget(self, correction: Correction) -> None:
+        """Take out what waits of a person who is forgotten, without a gap; those just being sent go too.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        with self._lock, self._failing_as_output_error():
+            rows = [
+                row for row in self._rows("SELECT seq, body FROM waiting") if tells_of(json.loads(row[1]), correction)
+            ]
+            with self._change():
+                self._database.executemany("DELETE FROM waiting WHERE seq = ?", [(seq,) for seq, _ in rows])
+            self._bytes -= sum(len(body) for _, body in rows)
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file; what waits stays in it."""

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.identity.service import IdentityStatus
 from relaytrack.pipeline.records import FrameInfo
-from relaytrack.pipeline.server.corrections import Corrections
 from relaytrack.trackers import GroundPlane, Revision
 from tests.support.sites import Served, served, settled
 from tests.support.world import picture
@@ -34,6 +34,8 @@ class Told:
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         return {("door", 7): 1, ("door", 8): 2}
+
+    def forget(self, identities: object, tracks: object) -> None: ...
 
     def status(self) -> IdentityStatus:
         return IdentityStatus(None, 0, {}, 0)

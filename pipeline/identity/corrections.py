@@ -1,0 +1,212 @@
+"""Corrections by hand while a run goes on: numbers that are one person, tracks of somebody else, people to forget.
+
+`Corrections` stands around the identity service, so that boxes, events, files and pages all follow.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
+from relaytrack.pipeline.identity.service import IdentityService, IdentityStatus
+from relaytrack.pipeline.records import Ints
+from relaytrack.trackers import GroundPlane, Revision
+
+_REMEMBERED = 20_000  # tracks whose identity is kept
+TrackKey = tuple[str, int]
+Times = Mapping[TrackKey, tuple[float, float]]
+"""When tracks were seen first and last, seconds on the run's clock."""
+
+
+class Corrections:
+    """An identity service with an operator's corrections on top.
+
+    Args:
+        merged: number -> the number that it goes by, from earlier.
+    """
+
+    def __init__(self, merged: Mapping[int, int] | None = None) -> None:
+        self._inner: IdentityService | None = None
+        self._changing = threading.RLock()
+        self._alias = dict(merged or {})
+        self._own: dict[TrackKey, int] = {}
+        self._last: OrderedDict[TrackKey, int] = OrderedDict()
+        self._parts: OrderedDict[TrackKey, int] = OrderedDict()  # tracks that go on under another id
+        self._forgotten: OrderedDict[TrackKey, None] = OrderedDict()
+        self._pending: list[tuple[TrackKey, int, int]] = []
+        self._corrected = 0
+
+    def wrap(self, inner: IdentityService) -> Corrections:
+        """Stand around a service."""
+        self._inner = inner
+        return self
+
+    def recall(self, merged: Mapping[int, int]) -> None:
+        """Take up merges of earlier starts."""
+        with self._changing:
+            self._alias |= merged
+
+    @property
+    def _service(self) -> IdentityService:
+        assert self._inner is not None, "wrap comes first"
+        return self._inner
+
+    # what operators say
+
+    def merge(self, keep: int, gone: int, tracks: Iterable[TrackKey] = ()) -> None:
+        """From now on `gone` is `keep`; `tracks` are tracks of `gone` from longer ago, which are told of too."""
+        with self._changing:
+            self._alias = {old: keep if new == gone else new for old, new in self._alias.items()} | {gone: keep}
+            self._alias.pop(keep, None)
+            for key, new in self._own.items():
+                if new == gone:
+                    self._own[key] = keep
+            self._pending += [(key, gone, keep) for key in tracks if key not in self._last]
+            self._revise((key for key, identity in self._last.items() if identity == gone), keep)
+
+    def separate(self, tracks: Iterable[TrackKey], new: int, old: int = 0) -> None:
+        """From now on these tracks are `new`; `old` is whose they were, for those of longer ago."""
+        with self._changing:
+            chosen = list(tracks)
+            self._own.update(dict.fromkeys(chosen, new))
+            self._pending += [(key, old, new) for key in chosen if old and key not in self._last]
+            self._revise((key for key in chosen if key in self._last), new)
+
+    def forget_person(self, person: int, tracks: Times) -> frozenset[TrackKey]:
+        """Erase a person: what the service and its store know, and every sight of their tracks from now on.
+
+        Args:
+            person: whom.
+            tracks: their tracks as far as they are known elsewhere.
+
+        Returns:
+            all their tracks.
+
+        Raises:
+            TrackerError: the store cannot be written.
+        """
+        with self._changing:
+            names = {person} | {old for old, new in self._alias.items() if new == person}
+            known = dict(tracks)
+            for key, identity in self._last.items():
+                if identity == person:
+                    known.setdefault(key, (0.0, math.inf))
+            self._forgotten.update(dict.fromkeys(known))
+            while len(self._forgotten) > _REMEMBERED:
+                self._forgotten.popitem(last=False)
+            self._service.forget(names, known)
+            for name in names:
+                self._alias.pop(name, None)
+            for key in known:
+                self._last.pop(key, None)
+                self._own.pop(key, None)
+            self._pending = [entry for entry in self._pending if entry[0] not in known]
+            return frozenset(known)
+
+    def _revise(self, keys: Iterable[TrackKey], new: int) -> None:
+        for key in list(keys):
+            if self._last[key] != new:
+                self._pending.append((key, self._last[key], new))
+                self._last[key] = new
+
+    # the service
+
+    def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
+        """See `IdentityService.update`; tracks of people who were forgotten get the identity 0."""
+        with self._changing:
+            shown = [self._shown(message) for message in messages]
+            given = [
+                message if rows.all() else _picked(message, rows) for message, rows in zip(messages, shown, strict=True)
+            ]
+            answer = self._service.update(given)
+            time = max((message.frame.time for message in messages), default=0.0)
+            corrected = bool(self._alias or self._own or self._pending or self._forgotten)
+            kept = [self._corrected_revision(change) for change in answer.revisions]
+            revisions = [one for one in kept if one is not None] if corrected else list(answer.revisions)
+            for (camera, track), old, new in self._pending:
+                revisions.append(Revision("merge" if new < old else "split", old, new, camera, track, time))
+            self._corrected += len(self._pending)
+            self._pending.clear()
+            ids, names = [], []
+            for message, rows, own, found in zip(messages, shown, answer.track_ids, answer.global_ids, strict=True):
+                one, other = self._answer(message, rows, own, found)
+                ids.append(one)
+                names.append(other)
+            while len(self._last) > _REMEMBERED:
+                self._own.pop(self._last.popitem(last=False)[0], None)
+        return IdentityAnswer(tuple(ids), tuple(names), tuple(revisions))
+
+    def _shown(self, message: TrackletMessage) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """(N,) whether a message's tracks are of nobody who was forgotten."""
+        camera = message.frame.camera
+        present = ((camera, self._parts.get((camera, track), track)) for track in message.ids.tolist())
+        return np.array([key not in self._forgotten for key in present], bool)
+
+    def _answer(
+        self, message: TrackletMessage, rows: np.ndarray[tuple[int], np.dtype[np.bool_]], own: Ints, found: Ints
+    ) -> tuple[Ints, Ints]:
+        """Identities and track ids of a whole message, from the answer for those rows that the service saw."""
+        camera = message.frame.camera
+        ids, tracks = np.zeros(len(message.ids), np.int64), message.ids.copy()
+        tracks[rows] = own
+        pairs = zip(own.tolist(), found.tolist(), strict=True)
+        ids[rows] = [self._of((camera, track), identity) for track, identity in pairs]
+        for raw, track, identity in zip(message.ids.tolist(), tracks.tolist(), ids.tolist(), strict=True):
+            if raw != track:
+                self._parts[camera, raw] = track
+            if identity:
+                self._last[camera, track] = identity
+                self._last.move_to_end((camera, track))
+        while len(self._parts) > _REMEMBERED:
+            self._parts.popitem(last=False)
+        return ids, tracks
+
+    def _of(self, key: TrackKey, identity: int) -> int:
+        own = self._own.get(key)
+        return self._alias.get(identity, identity) if own is None else own
+
+    def _corrected_revision(self, change: Revision) -> Revision | None:
+        """A revision as it looks under the corrections; None where nothing changes."""
+        key = (change.camera, change.track)
+        if key in self._forgotten:
+            return None
+        old, new = self._last.get(key, self._alias.get(change.old, change.old)), self._of(key, change.new)
+        if old == new:
+            return None
+        if key in self._last:
+            self._last[key] = new
+        return Revision(change.kind, old, new, change.camera, change.track, change.time)
+
+    def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
+        """See `IdentityService.calibrate`."""
+        self._service.calibrate(camera, plane)
+
+    def forget(self, identities: Collection[int], tracks: Times) -> None:
+        """See `IdentityService.forget`; `forget_person` is for what operators say."""
+        self._service.forget(identities, tracks)
+
+    def final_identities(self) -> Mapping[TrackKey, int]:
+        """See `IdentityService.final_identities`."""
+        with self._changing:
+            final = self._service.final_identities().items()
+            return {key: self._of(key, identity) for key, identity in final if key not in self._forgotten}
+
+    def status(self) -> IdentityStatus:
+        """See `IdentityService.status`."""
+        status = self._service.status()
+        return IdentityStatus(status.watermark, status.messages, status.late, status.revisions + self._corrected)
+
+    def close(self) -> None:
+        """See `IdentityService.close`."""
+        self._service.close()
+
+
+def _picked(message: TrackletMessage, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> TrackletMessage:
+    return TrackletMessage(
+        message.frame, message.ids[rows], message.xyxy[rows], message.scores[rows], message.embeddings[rows]
+    )

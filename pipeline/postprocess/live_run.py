@@ -1,0 +1,193 @@
+"""Correcting a live run by hand, from another program: while it goes on, after it ended, or after it was killed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from relaytrack.pipeline.config.ground import ground_planes
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import InputError, OutputError
+from relaytrack.pipeline.postprocess.cover_segments import cover_segments
+from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.correction import (
+    Correction,
+    Kind,
+    as_kind,
+    correct_embeddings,
+    correct_events,
+    correct_pictures,
+    correct_rows,
+    plan,
+    told,
+    tracks_shown_as,
+)
+from relaytrack.pipeline.results.earlier_starts import with_store
+from relaytrack.pipeline.results.events_file import append_revisions
+from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.results.identities import read_identities, write_identities
+from relaytrack.pipeline.results.requests import Request, Requests
+from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.run_lock import RunLock
+from relaytrack.pipeline.results.visits import people_in_several
+from relaytrack.pipeline.sinks.outgoing.spool import Spool
+from relaytrack.trackers import IdentityStore
+from relaytrack.trackers.textfile import read_text
+
+_PATIENCE = 120.0  # seconds that a run gets to answer
+_LAST_MOMENTS = 30.0  # seconds for which a killed run may have written lines of a track that its list does not tell of
+
+
+def is_live_run(folder: Path) -> bool:
+    """Whether a folder is that of a live run, which is corrected here; it may have seen nobody yet."""
+    try:
+        info = json.loads(read_text(folder / "run.json"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(info, dict) and info.get("final") is not True and isinstance(info.get("clock_zero"), int | float)
+
+
+def correct_live_run(folder: Path, kind: Kind, wanted: Mapping[str, Any], *, patience: float = _PATIENCE) -> str:
+    """Carry a correction out; a run that goes on does it itself.
+
+    Args:
+        folder: the run's folder.
+        kind: what is asked for.
+        wanted: as of `pipeline.results.requests.Request`.
+        patience: seconds that a run that goes on gets.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        InputError: a number or track is unknown, or people cannot be one.
+        OutputError: a file cannot be written, or the run has not answered.
+    """
+    lock, requests = RunLock(folder), Requests(folder)
+    number = requests.ask(kind, dict(wanted))
+    end = time.monotonic() + patience
+    try:
+        while not lock.acquire():
+            answered = requests.get(number)
+            if answered.state == "refused":
+                raise InputError(f"{folder}: {answered.answer}")
+            if answered.state == "done":
+                return answered.answer
+            if time.monotonic() > end:
+                raise OutputError(f"{folder}: the run has not answered; it does it as soon as it can")
+            time.sleep(0.1)
+        for request in requests.open():  # also what an earlier command or the run itself could not finish
+            try:
+                _carry_out(folder, requests, request)
+            except InputError as error:
+                requests.note(request.id, "refused", answer=str(error))
+        answered = requests.get(number)
+        if answered.state == "refused":
+            raise InputError(answered.answer)
+        return answered.answer
+    finally:
+        lock.release()
+
+
+def _carry_out(folder: Path, requests: Requests, request: Request) -> None:
+    """One request, in the folder of a run that does not go on.
+
+    Raises:
+        InputError: it makes no sense.
+        OutputError: a file cannot be written.
+    """
+    data = load_run(folder)
+    config = _config(folder, data)
+    if request.plan is not None:
+        planned = [Correction.of_json(request.plan)]
+    else:
+        try:
+            planned = plan(as_kind(request.kind), {**request.wanted, "zero": data.clock_zero or 0.0}, data.people)
+        except InputError as error:
+            raise InputError(f"{folder}: {error}") from None
+    for correction in planned:
+        if correction.kind == "forget":
+            correction = _complete(folder, config, correction)
+            requests.note(request.id, "begun", plan=correction.as_json())  # a kill may come between
+        correct_rows(folder, correction)
+        correct_events(folder, correction)
+        correct_embeddings(folder, correction)
+        correct_pictures(folder, correction)
+        _correct_list(folder, correction)
+        if correction.kind == "forget":
+            cover_segments(folder, correction)
+            _forget_elsewhere(folder, config, correction, requests)
+    _count_anew(folder)
+    if (folder / "report.html").exists():
+        write_report(folder, ground_planes(config))
+    requests.note(request.id, "done", answer=told(planned))
+
+
+def _config(folder: Path, data: RunData) -> Config:
+    try:
+        config = Config.model_validate(data.run["config"])
+    except (KeyError, ValidationError) as error:
+        raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
+    output = config.output.model_copy(update={"dir": str(folder)})
+    return with_store(config.model_copy(update={"output": output}))
+
+
+def _complete(folder: Path, config: Config, correction: Correction) -> Correction:
+    """The correction with tracks that only the store and the lines tell of, as after a kill."""
+    tracks = dict(correction.tracks)
+    if config.output.store is not None and Path(config.output.store).exists():
+        with IdentityStore(config.output.store) as store:
+            for track in store.tracks(correction.person):
+                seen = track.first - correction.zero, track.last - correction.zero
+                if seen[0] >= -_LAST_MOMENTS:  # else of another folder's run
+                    tracks.setdefault((track.camera, track.track), seen)
+    tracks = {key: (first, last + _LAST_MOMENTS) for key, (first, last) in tracks.items()}
+    correction = replace(correction, tracks=tracks)
+    more = tracks_shown_as(folder, correction)
+    return replace(correction, tracks={**more, **tracks})
+
+
+def _correct_list(folder: Path, correction: Correction) -> None:
+    """Change identities.json and the people's pictures, and tell of it in the events."""
+    known = read_identities(folder)
+    left, changes = [], []
+    for record, identity in known.tracks:
+        if not correction.concerns(record.camera, record.track, identity):
+            left.append((record, identity))
+        elif correction.new:
+            left.append((record, correction.new))
+            changes.append((record.camera, record.track, identity, correction.new))
+    write_identities(folder, known.cameras, left, clock_zero=known.clock_zero)
+    append_revisions(folder, changes, max((record.last for record, _ in known.tracks), default=0.0), "manual")
+
+
+def _forget_elsewhere(folder: Path, config: Config, correction: Correction, requests: Requests) -> None:
+    """The store of identities, and events that wait for their receivers."""
+    names = {correction.person} | {old for old, new in requests.merged().items() if new == correction.person}
+    if config.output.store is not None and Path(config.output.store).exists():
+        zero = correction.zero
+        since_1970 = {key: (zero + first, zero + last) for key, (first, last) in correction.tracks.items()}
+        with IdentityStore(config.output.store) as store:
+            store.forget(sorted(names), since_1970)
+    spools = {*(folder / "spool").glob("*.db")}
+    spools |= {Path(str(sink.options["spool"])) for sink in config.sinks if sink.options.get("spool")}
+    for path in sorted(spools):
+        if path.exists():
+            spool = Spool(path)
+            try:
+                spool.forget(correction)
+            finally:
+                spool.close()
+
+
+def _count_anew(folder: Path) -> None:
+    data = load_run(folder)
+    if "identities" in data.run:
+        data.run["identities"] = {"count": len(data.people), "in_two_or_more_cameras": people_in_several(data)}
+        write_atomically(folder / "run.json", json.dumps(data.run, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,294 @@
+"""A correction of a live run by hand, and what it changes in the files of the run's folder.
+
+The files of recordings are corrected in `pipeline.postprocess.corrections`. Those of a live run are many (segments),
+and its sources are gone; only the segments in which somebody was seen are looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from relaytrack.pipeline.dates import by_start
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
+from relaytrack.pipeline.results.events_file import drop_events
+from relaytrack.pipeline.results.folder import PARTIAL, write_bytes
+from relaytrack.pipeline.results.identities import TrackRecord
+from relaytrack.pipeline.results.track_rows import read_rows_of, row_keys
+from relaytrack.pipeline.results.visits import seen_together
+
+TrackKey = tuple[str, int]
+Kind = Literal["merge", "split", "forget"]
+BY_HAND = 100_001
+"""The first number that is given by hand: the association never comes that far."""
+_AROUND = 3.0  # seconds by which the names of segments (whole seconds) and the run's clock may differ
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is to be changed.
+
+    Attributes:
+        kind: two people are one, some tracks are somebody else, or a person is forgotten.
+        person: the number so far: of who goes (merge), whose tracks are taken out (split), or who is forgotten.
+        new: the number instead; 0 where there is none.
+        tracks: the tracks concerned, with the first and last time at which each was seen, seconds on the run's clock.
+        zero: seconds since 1970 at the run's time 0.
+        delete_videos: videos that show a forgotten person are deleted, not covered.
+    """
+
+    kind: Kind
+    person: int
+    new: int
+    tracks: Mapping[TrackKey, tuple[float, float]]
+    zero: float = 0.0
+    delete_videos: bool = False
+
+    def concerns(self, camera: str, track: int, identity: int) -> bool:
+        """Whether a track's line, event or picture changes."""
+        return (camera, track) in self.tracks or (self.kind != "split" and identity == self.person)
+
+    def spans(self, cameras: Iterable[str]) -> list[tuple[float, float]]:
+        """When tracks of these cameras were seen, seconds since 1970, with a margin."""
+        chosen = set(cameras)
+        return [
+            (self.zero + first - _AROUND, self.zero + last + _AROUND)
+            for (camera, _), (first, last) in self.tracks.items()
+            if camera in chosen
+        ]
+
+    def as_json(self) -> str:
+        """The correction as text."""
+        tracks = [[camera, track, first, last] for (camera, track), (first, last) in self.tracks.items()]
+        values = {"kind": self.kind, "person": self.person, "new": self.new, "tracks": tracks, "zero": self.zero}
+        return json.dumps({**values, "delete_videos": self.delete_videos})
+
+    @staticmethod
+    def of_json(text: str) -> Correction:
+        """Read `as_json` back."""
+        values = json.loads(text)
+        tracks = {(camera, track): (first, last) for camera, track, first, last in values.pop("tracks")}
+        return Correction(tracks=tracks, **values)
+
+
+def times(tracks: Iterable[TrackRecord]) -> dict[TrackKey, tuple[float, float]]:
+    """When tracks were seen, for `Correction.tracks`."""
+    return {(track.camera, track.track): (track.first, track.last) for track in tracks}
+
+
+def segments_of(folder: Path, spans: Sequence[tuple[float, float]]) -> list[Path]:
+    """The segments in a camera's folder that some of the spans (seconds since 1970) touch.
+
+    A segment ends at the latest where the next one begins.
+    """
+    found = by_start(folder.iterdir()) if folder.is_dir() else []
+    ends = [start for start, _ in found[1:]] + [float("inf")]
+    return [
+        path
+        for (start, path), end in zip(found, ends, strict=True)
+        if any(first <= end + 1.0 and start <= last for first, last in spans)
+    ]
+
+
+def correct_rows(folder: Path, correction: Correction) -> None:
+    """Change the lines of the tracks concerned, in `tracks/` and `global/`.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+    """
+    for camera in sorted({camera for camera, _ in correction.tracks}):
+        for path in segments_of(folder / "tracks" / camera, correction.spans([camera])):
+            _correct_pair(path, folder / "global" / camera / path.name, camera, correction)
+
+
+def tracks_shown_as(folder: Path, correction: Correction) -> dict[TrackKey, tuple[float, float]]:
+    """Tracks whose lines carry the person's number, in the segments that the correction touches anyway.
+
+    Raises:
+        OutputError: a file cannot be read.
+    """
+    found: dict[TrackKey, tuple[float, float]] = {}
+    most = max((last for _, last in correction.tracks.values()), default=0.0)
+    for camera in sorted({camera for camera, _ in correction.tracks}):
+        for path in segments_of(folder / "tracks" / camera, correction.spans([camera])):
+            shared = folder / "global" / camera / path.name
+            if shared.exists():
+                lines, rows = read_rows_of(shared), read_rows_of(path)
+                keys = set(row_keys(lines.pick(lines.ids == correction.person)))
+                for key, track in zip(row_keys(rows), rows.ids.tolist(), strict=True):
+                    if key in keys:
+                        found[camera, track] = (0.0, most)
+    return found
+
+
+def _correct_pair(own: Path, shared: Path, camera: str, correction: Correction) -> None:
+    rows = read_rows_of(own)
+    mine = np.array([(camera, track) in correction.tracks for track in rows.ids.tolist()], bool)
+    if shared.exists():
+        lines = read_rows_of(shared)
+        keys = {key for key, chosen in zip(row_keys(rows), mine.tolist(), strict=True) if chosen}
+        theirs = np.array([key in keys for key in row_keys(lines)], bool)
+        if correction.kind != "split":
+            theirs |= lines.ids == correction.person
+        if theirs.any():
+            changed = (
+                lines.pick(~theirs) if not correction.new else lines.named(np.where(theirs, correction.new, lines.ids))
+            )
+            write_bytes(shared, changed.text())
+    if mine.any() and not correction.new:
+        write_bytes(own, rows.pick(~mine).text())
+
+
+def correct_events(folder: Path, correction: Correction) -> None:
+    """Take the events of a forgotten person out; other corrections are told of by further events.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+    """
+    if correction.kind == "forget":
+        drop_events(folder, lambda event: tells_of(event, correction))
+
+
+def tells_of(event: Mapping[str, Any], correction: Correction) -> bool:
+    """Whether an event tells of the tracks or the person concerned."""
+    key = (event.get("camera"), event.get("track"))
+    return key in correction.tracks or correction.person in (event.get("identity"), event.get("old"))
+
+
+def correct_embeddings(folder: Path, correction: Correction) -> None:
+    """Take the embeddings of a forgotten person out.
+
+    Raises:
+        InputError: the file is damaged.
+        OutputError: it cannot be written.
+    """
+    path = folder / EMBEDDINGS
+    if correction.kind != "forget" or not path.exists():
+        return
+    keys, vectors = read_embeddings(path)
+    kept = [row for row, key in enumerate(keys) if key not in correction.tracks]
+    if len(kept) < len(keys):
+        write_embeddings(path, [keys[row] for row in kept], vectors[kept])
+
+
+def correct_pictures(folder: Path, correction: Correction) -> None:
+    """Delete the pictures of a forgotten person, and half-written files, which may be of anybody."""
+    if correction.kind != "split":
+        (folder / "crops" / f"{correction.person}.jpg").unlink(missing_ok=True)
+    if correction.kind != "forget":
+        return
+    for camera, track in correction.tracks:
+        for path in (folder / "crops" / camera).glob(f"{track}-*.jpg"):
+            path.unlink(missing_ok=True)
+    for path in (folder / "crops").rglob(f"*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def plan(kind: Kind, wanted: Mapping[str, Any], people: Mapping[int, Sequence[TrackRecord]]) -> list[Correction]:
+    """The corrections that a request for a live run comes to.
+
+    Args:
+        kind: what is asked for.
+        wanted: as of `pipeline.results.requests.Request`; `zero` besides.
+        people: everybody's tracks.
+
+    Raises:
+        InputError: an unknown number or track, or people who were in one camera at the same time.
+    """
+    zero = float(wanted["zero"])
+    if kind == "merge":
+        numbers = list(dict.fromkeys(int(number) for number in wanted["people"]))
+        if len(numbers) < 2:
+            raise InputError("merge needs at least two different people")
+        groups = [tracks_of(people, number) for number in numbers]
+        for place, group in enumerate(groups):
+            for other in groups[place + 1 :]:
+                check_apart(group, other)
+        pairs = zip(numbers[1:], groups[1:], strict=True)
+        return [Correction("merge", gone, numbers[0], times(group), zero) for gone, group in pairs]
+    person = int(wanted["person"])
+    mine = tracks_of(people, person)
+    if kind == "forget":
+        return [Correction("forget", person, 0, times(mine), zero, bool(wanted.get("delete_videos")))]
+    chosen = _to_split(wanted, person, mine)
+    new = max([BY_HAND - 1, *people]) + 1
+    return [Correction("split", person, new, times(chosen), zero)]
+
+
+def _to_split(wanted: Mapping[str, Any], person: int, mine: Sequence[TrackRecord]) -> list[TrackRecord]:
+    at = wanted.get("at")
+    if at is not None:
+        across = next((track for track in mine if track.first < at <= track.last), None)
+        if across is not None:
+            raise InputError(
+                f"track {across.camera}:{across.track} goes across {at:g} s, and tracks of a live run are not cut: "
+                "name the tracks that are somebody else (CAMERA:TRACK)"
+            )
+        chosen = [track for track in mine if track.first >= at]
+    else:
+        keys = {(str(camera), int(track)) for camera, track in wanted["tracks"]}
+        chosen = [track for track in mine if (track.camera, track.track) in keys]
+        for camera, track in sorted(keys - {(one.camera, one.track) for one in chosen}):
+            raise InputError(f"track {camera}:{track} is not one of person {person}")
+    if not chosen or len(chosen) == len(mine):
+        raise InputError(f"split needs some but not all tracks of person {person}")
+    return chosen
+
+
+def tracks_of(people: Mapping[int, Sequence[TrackRecord]], person: int) -> Sequence[TrackRecord]:
+    """A person's tracks.
+
+    Raises:
+        InputError: there is no such person.
+    """
+    if person not in people:
+        raise InputError(f"there is no person {person}")
+    return people[person]
+
+
+def check_apart(some: Sequence[TrackRecord], others: Sequence[TrackRecord]) -> None:
+    """Two people who were in one camera at once are not one.
+
+    Raises:
+        InputError: they were.
+    """
+    both = seen_together(some, others)
+    if both is not None:
+        one, other, time = both
+        raise InputError(
+            f"tracks {one.camera}:{one.track} and {other.camera}:{other.track} were in view at once, at {time:.1f} s: "
+            "they cannot be one person"
+        )
+
+
+def told(corrections: Sequence[Correction]) -> str:
+    """What was done, in one line."""
+    first = corrections[0]
+    if first.kind == "merge":
+        gone = [str(one.person) for one in corrections]
+        return f"{' and '.join([str(first.new), *gone])} are person {first.new} now"
+    if first.kind == "split":
+        tracks = ", ".join(f"{camera}:{track}" for camera, track in sorted(first.tracks))
+        return f"{tracks}: person {first.new} now, no longer {first.person}"
+    return f"person {first.person} is forgotten"
+
+
+def as_kind(text: str) -> Kind:
+    """The kind of a request.
+
+    Raises:
+        InputError: it is none.
+    """
+    if text == "merge":
+        return "merge"
+    if text == "split":
+        return "split"
+    if text == "forget":
+        return "forget"
+    raise InputError(f"{text!r} is no correction")

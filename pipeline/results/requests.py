@@ -1,0 +1,125 @@
+"""`requests.db` of a live run: corrections by hand that are asked for, and those that were made.
+
+A run that goes on looks into it; a later start of the run takes up who was merged.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.results.folder import open_private
+
+NAME = "requests.db"
+State = Literal["asked", "begun", "done", "refused"]
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, asked REAL NOT NULL, kind TEXT NOT NULL, wanted TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'asked', plan TEXT, answer TEXT NOT NULL DEFAULT '');
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A correction that somebody asks for.
+
+    Attributes:
+        id: its number in the folder.
+        kind: "merge", "split" or "forget".
+        wanted: `people` of a merge (the first stays); `person` and `tracks` or `at` of a split; `person` and `videos`.
+        state: "asked"; "begun", its `plan` is being carried out; "done"; "refused".
+        plan: the correction as JSON, while it is begun.
+        answer: what was done, or why not, in one line.
+    """
+
+    id: int
+    kind: str
+    wanted: dict[str, Any]
+    state: State
+    plan: str | None
+    answer: str
+
+
+class Requests:
+    """The requests of a folder. The file is made with the first request."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+
+    @contextmanager
+    def _open(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:
+        if not make and not self._path.exists():
+            yield None
+            return
+        try:
+            if not self._path.exists():
+                open_private(self._path, "ab").close()
+            with closing(sqlite3.connect(self._path, timeout=10.0)) as database, database:
+                database.execute("PRAGMA secure_delete=ON")
+                database.executescript(_SCHEMA)
+                yield database
+        except sqlite3.Error as error:
+            raise OutputError(f"{self._path}: {error}") from None
+
+    def ask(self, kind: str, wanted: dict[str, Any], state: State = "asked") -> int:
+        """Put a request; its number.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        with self._open(make=True) as database:
+            assert database is not None
+            values = (time.time(), kind, json.dumps(wanted), state)
+            row = database.execute("INSERT INTO requests (asked, kind, wanted, state) VALUES (?, ?, ?, ?)", values)
+            return int(row.lastrowid or 0)
+
+    def note(self, number: int, state: State, *, plan: str | None = None, answer: str = "") -> None:
+        """How far a request has come.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        with self._open(make=True) as database:
+            assert database is not None
+            values = (state, plan, answer, number)
+            database.execute("UPDATE requests SET state = ?, plan = ?, answer = ? WHERE id = ?", values)
+
+    def open(self) -> list[Request]:
+        """Those that wait to be carried out, or whose carrying out was cut short."""
+        return self._find("state IN ('asked', 'begun')")
+
+    def get(self, number: int) -> Request:
+        """One request.
+
+        Raises:
+            OutputError: there is none of this number.
+        """
+        found = self._find("id = ?", number)
+        if not found:
+            raise OutputError(f"{self._path}: there is no request {number}")
+        return found[0]
+
+    def merged(self) -> dict[int, int]:
+        """Numbers that go by another one, by all merges that were made."""
+        out: dict[int, int] = {}
+        for request in self._find("kind = 'merge' AND state = 'done'"):
+            keep, *others = request.wanted["people"]
+            for gone in others:
+                out = {old: keep if new == gone else new for old, new in out.items()} | {gone: keep}
+            out.pop(keep, None)
+        return out
+
+    def _find(self, where: str, *values: Any) -> list[Request]:
+        with self._open() as database:
+            if database is None:
+                return []
+            query = f"SELECT id, kind, wanted, state, plan, answer FROM requests WHERE {where} ORDER BY id"
+            rows = database.execute(query, values).fetchall()
+        return [Request(row[0], row[1], json.loads(row[2]), row[3], row[4], row[5]) for row in rows]
