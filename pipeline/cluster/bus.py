@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from relaytrack.pipeline.cluster.desk import IdentityDesk
 from relaytrack.pipeline.errors import RelayTrackError
 
-Question = Literal["hello", "end", "final", "calibrate", "colors", "clock", "status"]
+Question = Literal["hello", "end", "final", "calibrate", "forget", "colors", "clock", "status"]
 """What can be asked: the methods of `IdentityDesk` of these names."""
 
 

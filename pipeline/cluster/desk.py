@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
 from relaytrack.pipeline.cluster.answers import Rgb
@@ -164,6 +164,10 @@ class IdentityDesk:
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """See `IdentityService.calibrate`."""
         self._memory.service.calibrate(camera, plane)
+
+    def forget(self, identities: Collection[int], tracks: Mapping[tuple[str, int], tuple[float, float]]) -> None:
+        """See `IdentityService.forget`."""
+        self._memory.service.forget(identities, tracks)
 
     def colors(self) -> dict[int, Rgb]:
         """The colour of every identity that is shown."""

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -137,6 +137,10 @@ class ClusterIdentities:
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """See `IdentityService.calibrate`."""
         self._bus.ask("calibrate", camera, plane, timeout=self._patience)
+
+    def forget(self, identities: Collection[int], tracks: Mapping[tuple[str, int], tuple[float, float]]) -> None:
+        """See `IdentityService.forget`."""
+        self._bus.ask("forget", sorted(identities), dict(tracks), timeout=self._patience)
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         """See `IdentityService.final_identities`; of this node's cameras."""

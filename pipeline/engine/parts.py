@@ -15,6 +15,7 @@ from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.engine.own_parts import OwnParts
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.identity.far_corrections import wrapped
 from relaytrack.pipeline.identity.service import IdentityService, RemoteIdentityService
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
@@ -176,7 +177,7 @@ def _identities(
     service = own.identities or build.create_identity_service(
         config, perception.embedder, planes, origin=None if earlier is None else earlier.zero
     )
-    return own.corrections.wrap(service)
+    return wrapped(own.corrections, service)
 
 
 def _with_end(config: Config, clock: RunClock, earlier: EarlierStart | None) -> Config:

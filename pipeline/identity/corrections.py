@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.identity.service import IdentityService, IdentityStatus
@@ -19,6 +20,7 @@ from relaytrack.trackers import GroundPlane, Revision
 
 _REMEMBERED = 20_000  # tracks whose identity is kept
 TrackKey = tuple[str, int]
+Rows = NDArray[np.bool_]
 Times = Mapping[TrackKey, tuple[float, float]]
 """When tracks were seen first and last, seconds on the run's clock."""
 
@@ -42,7 +44,7 @@ class Corrections:
         self._corrected = 0
 
     def wrap(self, inner: IdentityService) -> Corrections:
-        """Stand around a service."""
+        """Stand around a service; see `identity.far_corrections` for one that is far away."""
         self._inner = inner
         return self
 
@@ -119,15 +121,23 @@ class Corrections:
     def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
         """See `IdentityService.update`; tracks of people who were forgotten get the identity 0."""
         with self._changing:
-            shown = [self._shown(message) for message in messages]
-            given = [
-                message if rows.all() else _picked(message, rows) for message, rows in zip(messages, shown, strict=True)
-            ]
-            answer = self._service.update(given)
+            shown = self.shown(messages)
+            return self.corrected(messages, shown, self._service.update(picked(messages, shown)))
+
+    def shown(self, messages: Sequence[TrackletMessage]) -> list[Rows]:
+        """For each message (N,) whether its tracks are of nobody who was forgotten."""
+        with self._changing:
+            return [self._shown(message) for message in messages]
+
+    def corrected(
+        self, messages: Sequence[TrackletMessage], shown: Sequence[Rows], answer: IdentityAnswer
+    ) -> IdentityAnswer:
+        """The service's answer to what is `shown` of the messages, as an answer to all of them, corrected."""
+        with self._changing:
             time = max((message.frame.time for message in messages), default=0.0)
-            corrected = bool(self._alias or self._own or self._pending or self._forgotten)
+            changed = bool(self._alias or self._own or self._pending or self._forgotten)
             kept = [self._corrected_revision(change) for change in answer.revisions]
-            revisions = [one for one in kept if one is not None] if corrected else list(answer.revisions)
+            revisions = [one for one in kept if one is not None] if changed else list(answer.revisions)
             for (camera, track), old, new in self._pending:
                 revisions.append(Revision("merge" if new < old else "split", old, new, camera, track, time))
             self._corrected += len(self._pending)
@@ -141,15 +151,13 @@ class Corrections:
                 self._own.pop(self._last.popitem(last=False)[0], None)
         return IdentityAnswer(tuple(ids), tuple(names), tuple(revisions))
 
-    def _shown(self, message: TrackletMessage) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _shown(self, message: TrackletMessage) -> Rows:
         """(N,) whether a message's tracks are of nobody who was forgotten."""
         camera = message.frame.camera
         present = ((camera, self._parts.get((camera, track), track)) for track in message.ids.tolist())
         return np.array([key not in self._forgotten for key in present], bool)
 
-    def _answer(
-        self, message: TrackletMessage, rows: np.ndarray[tuple[int], np.dtype[np.bool_]], own: Ints, found: Ints
-    ) -> tuple[Ints, Ints]:
+    def _answer(self, message: TrackletMessage, rows: Rows, own: Ints, found: Ints) -> tuple[Ints, Ints]:
         """Identities and track ids of a whole message, from the answer for those rows that the service saw."""
         camera = message.frame.camera
         ids, tracks = np.zeros(len(message.ids), np.int64), message.ids.copy()
@@ -206,7 +214,13 @@ class Corrections:
         self._service.close()
 
 
-def _picked(message: TrackletMessage, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> TrackletMessage:
-    return TrackletMessage(
-        message.frame, message.ids[rows], message.xyxy[rows], message.scores[rows], message.embeddings[rows]
-    )
+def picked(messages: Sequence[TrackletMessage], shown: Sequence[Rows]) -> list[TrackletMessage]:
+    """Messages with those of their tracks that are shown."""
+    return [
+        message
+        if rows.all()
+        else TrackletMessage(
+            message.frame, message.ids[rows], message.xyxy[rows], message.scores[rows], message.embeddings[rows]
+        )
+        for message, rows in zip(messages, shown, strict=True)
+    ]

@@ -1,0 +1,55 @@
+"""Corrections by hand around a service far away, to which moments are sent ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from relaytrack.pipeline.identity.corrections import Corrections, Rows, picked
+from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
+from relaytrack.pipeline.identity.service import AwaitedAnswer, IdentityService, RemoteIdentityService
+
+
+def wrapped(corrections: Corrections, inner: IdentityService) -> IdentityService:
+    """Put corrections around a service, wherever it is."""
+    near = corrections.wrap(inner)
+    return FarCorrections(near, inner) if isinstance(inner, RemoteIdentityService) else near
+
+
+class FarCorrections:
+    """A `RemoteIdentityService` with corrections on top."""
+
+    def __init__(self, corrections: Corrections, inner: RemoteIdentityService) -> None:
+        self._corrections, self._inner = corrections, inner
+        self.update, self.calibrate, self.forget = corrections.update, corrections.calibrate, corrections.forget
+        self.final_identities = corrections.final_identities
+        self.status, self.close = corrections.status, corrections.close
+
+    def opened(self, rates: Mapping[str, float | None]) -> None:
+        """See `RemoteIdentityService.opened`."""
+        self._inner.opened(rates)
+
+    def submit(self, messages: Sequence[TrackletMessage]) -> AwaitedAnswer:
+        """See `RemoteIdentityService.submit`."""
+        shown = self._corrections.shown(messages)
+        return _Awaited(self._corrections, messages, shown, self._inner.submit(picked(messages, shown)))
+
+    def no_more(self) -> None:
+        """See `RemoteIdentityService.no_more`."""
+        self._inner.no_more()
+
+
+class _Awaited:
+    """A corrected answer that is on its way."""
+
+    def __init__(
+        self,
+        corrections: Corrections,
+        messages: Sequence[TrackletMessage],
+        shown: Sequence[Rows],
+        answer: AwaitedAnswer,
+    ) -> None:
+        self._corrections, self._messages, self._shown, self._answer = corrections, messages, shown, answer
+
+    def result(self) -> IdentityAnswer:
+        """Wait for it."""
+        return self._corrections.corrected(self._messages, self._shown, self._answer.result())
