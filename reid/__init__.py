@@ -8,12 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from relaytrack.reid.errors import ConfigError, DatasetError, OutputError, ReidError, TrainingError, WeightsError
+from relaytrack.reid.errors import (
+    DatasetError,
+    ReidConfigError,
+    ReidError,
+    ReidOutputError,
+    TrainingError,
+    WeightsError,
+)
 
 if TYPE_CHECKING:
     from relaytrack.reid.embedder import Embedder
 
-__all__ = ["ConfigError", "DatasetError", "Embedder", "OutputError", "ReidError", "TrainingError", "WeightsError"]
+__all__ = [
+    "DatasetError",
+    "Embedder",
+    "ReidConfigError",
+    "ReidError",
+    "ReidOutputError",
+    "TrainingError",
+    "WeightsError",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,7 @@ def recalibrate(weights: Path, parts: Mapping[str, Split], target: Path) -> Weig
     Raises:
         WeightsError: the weights are missing or of no use.
         DatasetError: the people cannot tell a threshold.
-        OutputError: the target cannot be written.
+        ReidOutputError: the target cannot be written.
     """
     splits = {name: readable(split) for name, split in parts.items()}
     embedded = {name: embeddings_of(weights, split) for name, split in splits.items()}

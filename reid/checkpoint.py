@@ -79,7 +79,7 @@ def save_model(
         The path written.
 
     Raises:
-        OutputError: it cannot be written; a file that was there stays as it was.
+        ReidOutputError: it cannot be written; a file that was there stays as it was.
     """
     from safetensors.torch import save
 

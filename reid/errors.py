@@ -15,7 +15,7 @@ class DatasetError(ReidError):
     """A data set is missing, incomplete or malformed."""
 
 
-class ConfigError(ReidError):
+class ReidConfigError(ReidError):
     """A configuration key is unknown or its value is wrong."""
 
 
@@ -23,7 +23,7 @@ class TrainingError(ReidError):
     """Training cannot go on (the loss is not finite, for instance)."""
 
 
-class OutputError(ReidError):
+class ReidOutputError(ReidError):
     """A file or folder cannot be written."""
 
 

@@ -117,7 +117,7 @@ def export_onnx(weights: Path | str, path: Path | str, *, batches: tuple[int, ..
 
     Raises:
         WeightsError: the weights cannot be loaded.
-        OutputError: the file cannot be written.
+        ReidOutputError: the file cannot be written.
         ReidError: `onnx` is not installed, or the file differs from torch by more than 1e-4; it is removed then.
     """
     path = Path(path)

@@ -93,7 +93,7 @@ def import_network(
 
     Raises:
         WeightsError: the file is missing or unreadable, or maps something else to something else.
-        OutputError: the target cannot be written.
+        ReidOutputError: the target cannot be written.
     """
     proto = ir_to_onnx(source, colours=colours) if source.suffix == ".xml" else read_onnx(source)
     before = OnnxBackend(proto.SerializeToString(), torch.device("cpu"), name=str(source))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from relaytrack.reid.attention.rga import RelationAwareGlobalAttention
-from relaytrack.reid.backbones.osnet_in import ContextGate, OmniScaleBlock, OSNetIN, SqueezeGate
+from relaytrack.reid.backbones.osnet_in import ContextGate, InstanceOmniScaleBlock, OSNetIN, SqueezeGate
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead, resized_pool
 from relaytrack.reid.errors import WeightsError, first_line
 from relaytrack.reid.model import ReidModel
@@ -184,7 +184,7 @@ def _read(graph: _Graph) -> Inherited:
     convolution("stem.conv", bias=False)
     for stage in ("conv2", "conv3", "conv4"):
         for number, block in enumerate(getattr(model, stage)):
-            if isinstance(block, OmniScaleBlock):
+            if isinstance(block, InstanceOmniScaleBlock):
                 _block(graph, f"{stage}.{number}", block, convolution, order, state)
             else:
                 convolution(f"{stage}.{number}.conv")
@@ -202,7 +202,7 @@ def _read(graph: _Graph) -> Inherited:
 def _block(
     graph: _Graph,
     name: str,
-    block: OmniScaleBlock,
+    block: InstanceOmniScaleBlock,
     convolution: Callable[..., Any],
     order: Any,
     state: dict[str, Tensor],

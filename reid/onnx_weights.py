@@ -35,7 +35,7 @@ def write_onnx(path: Path, proto: Any, info: WeightsInfo) -> Path:
     """Write a network with `info` in its metadata; other metadata stays.
 
     Raises:
-        OutputError: the file cannot be written.
+        ReidOutputError: the file cannot be written.
     """
     onnx = _onnx()
     stored = {entry.key: entry.value for entry in proto.metadata_props} | {INFO_KEY: info.to_json()}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from relaytrack.reid.errors import OutputError
+from relaytrack.reid.errors import ReidOutputError
 
 
 @contextmanager
@@ -15,19 +15,19 @@ def writing(path: Path) -> Iterator[None]:
     """Turn the operating system's refusal to write `path` into one sentence.
 
     Raises:
-        OutputError: instead of any OSError; names the file and the reason.
+        ReidOutputError: instead of any OSError; names the file and the reason.
     """
     try:
         yield
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise ReidOutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def check_folder(folder: Path) -> None:
     """Make a folder, and see that files can be made in it.
 
     Raises:
-        OutputError: it is a file, cannot be made, or takes no files.
+        ReidOutputError: it is a file, cannot be made, or takes no files.
     """
     probe = folder / f".{os.getpid()}.probe"
     try:
@@ -35,9 +35,9 @@ def check_folder(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except FileExistsError as error:
-        raise OutputError(f"cannot write to {folder}: it is a file, not a folder") from error
+        raise ReidOutputError(f"cannot write to {folder}: it is a file, not a folder") from error
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise ReidOutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def check_target(path: Path) -> None:
@@ -46,12 +46,12 @@ def check_target(path: Path) -> None:
     Call it before long work, so that nothing is computed which cannot be stored.
 
     Raises:
-        OutputError: the path is a folder, or its folder takes no files.
+        ReidOutputError: the path is a folder, or its folder takes no files.
     """
     if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder")
+        raise ReidOutputError(f"cannot write {path}: it is a folder")
     if path.exists() and not os.access(path, os.W_OK):
-        raise OutputError(f"cannot write {path}: it may not be changed")
+        raise ReidOutputError(f"cannot write {path}: it may not be changed")
     check_folder(path.resolve().parent)
 
 
@@ -59,7 +59,7 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a file so that it is either the old or the complete new one, whatever happens meanwhile.
 
     Raises:
-        OutputError: it cannot be written; what was there before stays.
+        ReidOutputError: it cannot be written; what was there before stays.
     """
     target = path.resolve()  # a link stays a link
     part = target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -2,7 +2,7 @@
 
 from relaytrack.trackers.converters import from_supervision
 from relaytrack.trackers.deepsort import DeepSort
-from relaytrack.trackers.errors import InputError, MissingDependencyError, TimeError, TrackerError
+from relaytrack.trackers.errors import MissingDependencyError, TimeError, TrackerError, TrackerInputError
 from relaytrack.trackers.identities import (
     CameraTracks,
     GroundPlane,
@@ -27,13 +27,13 @@ __all__ = [
     "IdentityParams",
     "IdentityStep",
     "IdentityStore",
-    "InputError",
     "MissingDependencyError",
     "Revision",
     "StoreError",
     "TimeError",
     "TrackResult",
     "TrackerError",
+    "TrackerInputError",
     "from_supervision",
     "homography_from_points",
 ]

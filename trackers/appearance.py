@@ -81,7 +81,7 @@ class RunningMean:
         return cosines
 
 
-class Gallery:
+class RecentEmbeddings:
     """The last `budget` embeddings of each track; the closest one counts (DeepSORT, equation 2).
 
     Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.errors import InputError, MissingDependencyError
+from relaytrack.trackers.errors import MissingDependencyError, TrackerInputError
 
 if TYPE_CHECKING:
     import supervision
@@ -28,10 +28,10 @@ def from_supervision(detections: supervision.Detections) -> tuple[NDArray[np.flo
         (N, 4) xyxy in pixels and (N,) scores.
 
     Raises:
-        InputError: the detections carry no confidence.
+        TrackerInputError: the detections carry no confidence.
     """
     if detections.confidence is None:
-        raise InputError("these supervision.Detections have no confidence; the tracker needs a score per box")
+        raise TrackerInputError("these supervision.Detections have no confidence; the tracker needs a score per box")
     return np.asarray(detections.xyxy, np.float32), np.asarray(detections.confidence, np.float32)
 
 
@@ -76,11 +76,11 @@ def table(columns: Mapping[str, NDArray[Any]], library: TableLibrary) -> Any:
         A `pandas.DataFrame` or a `polars.DataFrame`.
 
     Raises:
-        InputError: `library` is neither of the two.
+        TrackerInputError: `library` is neither of the two.
         MissingDependencyError: the library is not installed.
     """
     if library not in ("pandas", "polars"):
-        raise InputError(f"to_dataframe: library is {library!r}; there are 'pandas' and 'polars'")
+        raise TrackerInputError(f"to_dataframe: library is {library!r}; there are 'pandas' and 'polars'")
     try:
         if library == "pandas":
             import pandas

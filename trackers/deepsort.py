@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from relaytrack.trackers.association.cascade import CascadeAssociation
 from relaytrack.trackers.association.joint import Association, JointAssociation
 from relaytrack.trackers.backfill import Diary
-from relaytrack.trackers.detections import Detections
-from relaytrack.trackers.errors import InputError, TimeError
+from relaytrack.trackers.detections import CheckedDetections
+from relaytrack.trackers.errors import TimeError, TrackerInputError
 from relaytrack.trackers.params import DeepSortParams
 from relaytrack.trackers.results import Backfill, TrackResult
 from relaytrack.trackers.rows import where
@@ -33,13 +33,13 @@ class DeepSort:
         **overrides: single settings, by their names in `DeepSortParams`.
 
     Raises:
-        InputError: a setting that is unknown or out of range.
+        TrackerInputError: a setting that is unknown or out of range.
     """
 
     def __init__(self, params: DeepSortParams | None = None, **overrides: Any) -> None:
         unknown = set(overrides) - {field.name for field in fields(DeepSortParams)}
         if unknown:
-            raise InputError(f"DeepSort has no setting {sorted(unknown)[0]!r}")
+            raise TrackerInputError(f"DeepSort has no setting {sorted(unknown)[0]!r}")
         self.params = replace(params or DeepSortParams(), **overrides)
         self._tracks = Tracks(self.params)
         self._association: Association = (
@@ -86,11 +86,11 @@ class DeepSort:
             The confirmed tracks updated in this frame (and coasting ones where asked for).
 
         Raises:
-            InputError: arrays that do not fit together; a warp of another shape, not finite or mirroring.
+            TrackerInputError: arrays that do not fit together; a warp of another shape, not finite or mirroring.
             TimeError: `time` lies before the last call's or is not finite.
         """
         tracks, association = self._tracks, self._association
-        found = Detections.of(xyxy, scores, embeddings, frame_size)
+        found = CheckedDetections.of(xyxy, scores, embeddings, frame_size)
         moved = None if warp is None else _affine(warp)
         tracks.make_room_for(found)
         self._advance(time, moved)
@@ -167,7 +167,7 @@ class DeepSort:
 def _affine(warp: ArrayLike) -> NDArray[np.float64]:
     matrix = np.asarray(warp, np.float64)
     if matrix.shape != (2, 3) or not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) <= 0:
-        raise InputError(f"warp must be a finite (2, 3) map that mirrors nothing, not {matrix.tolist()}")
+        raise TrackerInputError(f"warp must be a finite (2, 3) map that mirrors nothing, not {matrix.tolist()}")
     return matrix
 
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.trackers import boxes
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.rows import every, some, where
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Detections:
+class CheckedDetections:
     """N usable detections.
 
     Attributes:
@@ -46,11 +46,11 @@ class Detections:
         scores: ArrayLike,
         embeddings: ArrayLike | None,
         frame_size: tuple[float, float] | None = None,
-    ) -> Detections:
+    ) -> CheckedDetections:
         """Check the caller's arrays and take the usable rows, sorted so that their order does not matter.
 
         Raises:
-            InputError: shapes that do not fit together.
+            TrackerInputError: shapes that do not fit together.
         """
         all_boxes = _shaped(xyxy, "xyxy", (-1, 4))
         all_scores = _shaped(scores, "scores", (len(all_boxes),))
@@ -58,7 +58,7 @@ class Detections:
         rows = _sorted(where(usable), all_boxes, all_scores)
         vectors, embedded = _unit_rows(embeddings, len(all_boxes), rows)
         kept = all_boxes[rows]
-        return Detections(
+        return CheckedDetections(
             xyxy=kept,
             xyah=boxes.to_xyah(kept),
             scores=all_scores[rows],
@@ -85,13 +85,13 @@ def _shaped(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Floats:
     try:
         array = np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is not an array of numbers: {error}") from None
+        raise TrackerInputError(f"{name} is not an array of numbers: {error}") from None
     if array.size == 0 and shape[0] in (-1, 0):
         return np.zeros((0, *shape[1:]))
     fits = array.ndim == len(shape) and all(want in (-1, got) for want, got in zip(shape, array.shape, strict=True))
     if not fits:
         wanted = ", ".join("N" if n == -1 else str(n) for n in shape)
-        raise InputError(f"{name} has shape {array.shape}, wanted ({wanted})")
+        raise TrackerInputError(f"{name} has shape {array.shape}, wanted ({wanted})")
     return array
 
 
@@ -105,7 +105,7 @@ def _unit_rows(
     if array.ndim != 2 or len(array) != count:
         if array.size == 0 and count == 0:
             return none
-        raise InputError(f"embeddings have shape {array.shape}, wanted ({count}, D)")
+        raise TrackerInputError(f"embeddings have shape {array.shape}, wanted ({count}, D)")
     vectors = np.asarray(array[rows], np.float32)
     squared = np.einsum("nd,nd->n", vectors, vectors)
     normal = np.abs(squared - 1.0) <= 1e-3

@@ -7,7 +7,7 @@ class TrackerError(Exception):
     """Base of all errors of this package."""
 
 
-class InputError(TrackerError, ValueError):
+class TrackerInputError(TrackerError, ValueError):
     """An array or file has the wrong shape, type or content."""
 
 

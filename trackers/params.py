@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,13 @@ class DeepSortParams:
         """Check every value.
 
         Raises:
-            InputError: naming the setting.
+            TrackerInputError: naming the setting.
         """
         for field in fields(DeepSortParams):
             _check(field.name, getattr(self, field.name))
         if self.track_low_thresh > self.track_high_thresh:
             low, high = self.track_low_thresh, self.track_high_thresh
-            raise InputError(f"track_low_thresh {low} is above track_high_thresh {high}")
+            raise TrackerInputError(f"track_low_thresh {low} is above track_high_thresh {high}")
 
     @classmethod
     def classic(cls) -> DeepSortParams:
@@ -150,17 +150,17 @@ def _check(name: str, value: object) -> None:
         return
     if name in _CHOICES:
         if value not in _CHOICES[name]:
-            raise InputError(f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
+            raise TrackerInputError(f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
     elif name in _FLAGS:
         if not isinstance(value, bool):
-            raise InputError(f"{name} must be true or false, not {value!r}")
+            raise TrackerInputError(f"{name} must be true or false, not {value!r}")
     elif name in _COUNTS:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} must be a whole number from 1 on, not {value!r}")
+            raise TrackerInputError(f"{name} must be a whole number from 1 on, not {value!r}")
     else:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
-            raise InputError(f"{name} must be a finite number, not {value!r}")
+            raise TrackerInputError(f"{name} must be a finite number, not {value!r}")
         if name not in _ANY_SIGN and (value < 0 or (name in _POSITIVE and value == 0)):
-            raise InputError(f"{name} must be {'above 0' if name in _POSITIVE else 'at least 0'}, not {value!r}")
+            raise TrackerInputError(f"{name} must be {'above 0' if name in _POSITIVE else 'at least 0'}, not {value!r}")
         if name in _SHARES and value > 1:
-            raise InputError(f"{name} must be at most 1, not {value!r}")
+            raise TrackerInputError(f"{name} must be at most 1, not {value!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.evaluation.mot_files import MotRows
 
 MAX_GAP = 2.0
@@ -31,13 +31,13 @@ def fill_gaps(rows: MotRows, clock: ArrayLike, max_gap: float = MAX_GAP) -> tupl
         The rows ordered by frame, and (N,) which of them were added.
 
     Raises:
-        InputError: `max_gap` is negative, or a row lies past the clock's end.
+        TrackerInputError: `max_gap` is negative, or a row lies past the clock's end.
     """
     times = np.asarray(clock, np.float64)
     if not max_gap >= 0:
-        raise InputError(f"max_gap must be at least 0 seconds, not {max_gap}")
+        raise TrackerInputError(f"max_gap must be at least 0 seconds, not {max_gap}")
     if len(rows) and rows.frames[-1] > len(times):
-        raise InputError(f"frame {rows.frames[-1]} lies past the clock's {len(times)} frames")
+        raise TrackerInputError(f"frame {rows.frames[-1]} lies past the clock's {len(times)} frames")
     order = np.lexsort((rows.frames, rows.ids))
     before, after = order[:-1], order[1:]
     missing = rows.frames[after] - rows.frames[before] - 1

@@ -62,7 +62,7 @@ class TrackResult:
             A `pandas.DataFrame` or a `polars.DataFrame`.
 
         Raises:
-            InputError: `library` is neither of the two.
+            TrackerInputError: `library` is neither of the two.
             MissingDependencyError: the library is not installed.
         """
         columns: dict[str, NDArray[Any]] = {"id": self.ids, **converters.box_columns(self.xyxy), "score": self.scores}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.textfile import read_text
 
 
@@ -37,7 +37,7 @@ class SeqInfo:
         """Number of frames, or None where the file does not say.
 
         Raises:
-            InputError: not a whole number above 0.
+            TrackerInputError: not a whole number above 0.
         """
         text = self.values.get("seqlength")
         if text is None:
@@ -47,14 +47,14 @@ class SeqInfo:
         except ValueError:
             length = 0
         if length < 1:
-            raise InputError(f"{self.file}: seqLength is {text!r}, not a number of frames")
+            raise TrackerInputError(f"{self.file}: seqLength is {text!r}, not a number of frames")
         return length
 
     def rate(self) -> float | None:
         """Frames per second, or None where the file does not say.
 
         Raises:
-            InputError: not a number above 0 and up to 1000.
+            TrackerInputError: not a number above 0 and up to 1000.
         """
         text = self.values.get("framerate")
         if text is None:
@@ -64,7 +64,7 @@ class SeqInfo:
         except ValueError:
             rate = 0.0
         if not 0 < rate <= 1000:
-            raise InputError(f"{self.file}: frameRate is {text!r}, not a frame rate")
+            raise TrackerInputError(f"{self.file}: frameRate is {text!r}, not a frame rate")
         return rate
 
 
@@ -72,7 +72,7 @@ def read_seqinfo(file: str | Path) -> SeqInfo:
     """Read a `seqinfo.ini`; a file that is not there says nothing.
 
     Raises:
-        InputError: it cannot be read, or has no section [Sequence].
+        TrackerInputError: it cannot be read, or has no section [Sequence].
     """
     file = Path(file)
     if not file.is_file():
@@ -82,5 +82,5 @@ def read_seqinfo(file: str | Path) -> SeqInfo:
         ini.read_string(read_text(file, 1_000_000))
         section = next(ini[name] for name in ini.sections() if name.strip().lower() == "sequence")
     except (OSError, ValueError, configparser.Error, StopIteration):
-        raise InputError(f"{file}: not a seqinfo.ini with a section [Sequence]") from None
+        raise TrackerInputError(f"{file}: not a seqinfo.ini with a section [Sequence]") from None
     return SeqInfo(file, {key: value.strip() for key, value in section.items() if value and value.strip()})

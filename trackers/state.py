@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers import boxes
-from relaytrack.trackers.appearance import FeatureMemory, Gallery, RunningMean
-from relaytrack.trackers.detections import Detections
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.appearance import FeatureMemory, RecentEmbeddings, RunningMean
+from relaytrack.trackers.detections import CheckedDetections
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.motion.kalman import BatchedKalman, MotionFilter, Noise
 from relaytrack.trackers.params import DeepSortParams
 from relaytrack.trackers.rows import Column, Move, every, some, where
@@ -42,7 +42,7 @@ def make_filter(params: DeepSortParams) -> MotionFilter:
 def make_memory(params: DeepSortParams, dimensions: int) -> FeatureMemory:
     """The memory of looks that the settings name."""
     if params.association == "cascade":
-        return Gallery(dimensions, params.budget)
+        return RecentEmbeddings(dimensions, params.budget)
     return RunningMean(dimensions, params.feature_momentum)
 
 
@@ -143,11 +143,11 @@ class Tracks:
         """Take down that the tracks `rows` were seen clearly."""
         self._life.values["clear"][rows] = 1
 
-    def make_room_for(self, found: Detections) -> None:
+    def make_room_for(self, found: CheckedDetections) -> None:
         """Set up the memory of looks when the first embeddings come.
 
         Raises:
-            InputError: embeddings of another length than before.
+            TrackerInputError: embeddings of another length than before.
         """
         dimensions = found.embeddings.shape[1]
         if self._dimensions == 0 and dimensions:
@@ -156,7 +156,7 @@ class Tracks:
             nothing = np.zeros((len(self), dimensions), np.float32)
             self.memory.append(nothing, np.zeros(len(self), bool))
         elif dimensions not in (0, self._dimensions):
-            raise InputError(f"embeddings have {dimensions} numbers, those before had {self._dimensions}")
+            raise TrackerInputError(f"embeddings have {dimensions} numbers, those before had {self._dimensions}")
 
     def warp(self, matrix: Floats) -> None:
         """Carry every track over into a picture that the camera's motion has moved by `matrix` (2, 3)."""
@@ -173,7 +173,7 @@ class Tracks:
         self.misses[:] += 1
         self.xyxy = boxes.to_xyxy(self.motion.position)
 
-    def update(self, rows: Rows, found: Detections, picks: Rows, clock: float) -> None:
+    def update(self, rows: Rows, found: CheckedDetections, picks: Rows, clock: float) -> None:
         """Correct the tracks `rows` by the detections `picks`."""
         scores = found.scores[picks]
         self.motion.update(rows, found.xyah[picks], self._noise_scale(rows, found.xyah[picks]))
@@ -195,7 +195,9 @@ class Tracks:
             noise *= min(max((self._jitter.value / self._params.steady_jitter) ** 2, 0.02), 9.0)
         return noise
 
-    def start(self, found: Detections, picks: Rows, doubt: Floats, clear: NDArray[np.bool_], clock: float) -> None:
+    def start(
+        self, found: CheckedDetections, picks: Rows, doubt: Floats, clear: NDArray[np.bool_], clock: float
+    ) -> None:
         """Begin a tentative track at each detection of `picks` (M,), doubtful by `doubt`, some of them `clear` (M,)."""
         count = len(picks)
         if count == 0:

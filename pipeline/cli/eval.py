@@ -235,12 +235,12 @@ def format_table(rows: dict[str, dict[str, float | int]], columns: Sequence[str]
 
 
 def _hinted(check: Any, pair: Pair) -> list[str]:
-    from relaytrack.trackers.errors import InputError
+    from relaytrack.trackers.errors import TrackerInputError
 
     try:
         return list(check(pair.truth, pair.rows, pair.origin))
-    except InputError as error:
-        raise InputError(f"{error} (--allow-missing scores it all the same)") from None
+    except TrackerInputError as error:
+        raise TrackerInputError(f"{error} (--allow-missing scores it all the same)") from None
 
 
 def _split(word: str) -> tuple[str | None, Path]:

@@ -7,7 +7,7 @@ import yaml
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.yamlvalues import LONGEST, parse_yaml
-from relaytrack.trackers import GroundPlane, InputError
+from relaytrack.trackers import GroundPlane, TrackerInputError
 from relaytrack.trackers.textfile import read_text
 
 
@@ -35,8 +35,8 @@ def ground_plane(camera: CameraConfig) -> GroundPlane | None:
             values = parse_yaml(read_text(values, LONGEST))
             values = values.get("ground", values) if isinstance(values, dict) else values
         if not isinstance(values, dict):
-            raise InputError("no mapping of calibration keys")
+            raise TrackerInputError("no mapping of calibration keys")
         return GroundPlane.from_mapping(values)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = error if isinstance(error, InputError) else f"cannot read {camera.ground}"
+        reason = error if isinstance(error, TrackerInputError) else f"cannot read {camera.ground}"
         raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None

@@ -24,7 +24,7 @@ from relaytrack.pipeline.runtime.health import HealthWatch
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Present, RunState, Snapshot
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.runtime.summary import Summary, stage_times
-from relaytrack.pipeline.tracking.multi_camera import Moment
+from relaytrack.pipeline.tracking.multi_camera import RawStep
 
 
 class Run:
@@ -192,17 +192,17 @@ class Run:
             waiting=waiting,
         )
 
-    def _hand_on(self, moment: Moment) -> Step:
+    def _hand_on(self, raw_step: RawStep) -> Step:
         """Give a step to every sink, without frames of cameras that have left."""
         with self._handing_on:
-            step = self.corrector.shown(moment.step)
+            step = self.corrector.shown(raw_step.step)
             if self.parts.desk.changed:
                 known = self.parts.desk.names()
                 kept = tuple(tracks for tracks in step if tracks.frame.camera in known)
                 if len(kept) < len(step):
                     step = Step(step.time, kept, step.revisions, step.events)
             self._present.update(step)
-            self.parts.host.put(step, moment.raw)
+            self.parts.host.put(step, raw_step.raw)
         return step
 
     def _look(self) -> Snapshot:

@@ -8,23 +8,23 @@ from typing import Any
 from relaytrack.pipeline.identity.service import RemoteIdentityService
 from relaytrack.pipeline.records import Observation
 from relaytrack.pipeline.runtime.stage_thread import Worker
-from relaytrack.pipeline.tracking.multi_camera import Moment, MultiCameraTracker, SentMoment
+from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker, RawStep, SentStep
 
 _AHEAD = 32  # moments that may wait for their identities
 
 
 def track_workers(multi: MultiCameraTracker, seen: Iterable[Sequence[Observation]]) -> tuple[Worker[Any, Any], ...]:
-    """The workers from observations to `Moment`s; the last one gives the moments.
+    """The workers that make steps from observations; the last one gives the `RawStep`s.
 
     With a `RemoteIdentityService` one thread tracks and sends, and a second one waits for answers, so that a far away
     service costs time but no speed.
     """
     service = multi.identities
     if not isinstance(service, RemoteIdentityService):
-        one: Worker[Sequence[Observation], Moment] = Worker("track", multi.follow, seen)
+        one: Worker[Sequence[Observation], RawStep] = Worker("track", multi.follow, seen)
         return (one,)
-    send: Worker[Sequence[Observation], SentMoment] = Worker("track", multi.send, _told(seen, service), depth=_AHEAD)
-    receive: Worker[SentMoment, Moment] = Worker("identify", multi.receive, send)
+    send: Worker[Sequence[Observation], SentStep] = Worker("track", multi.send, _told(seen, service), depth=_AHEAD)
+    receive: Worker[SentStep, RawStep] = Worker("identify", multi.receive, send)
     return send, receive
 
 

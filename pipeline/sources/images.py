@@ -14,7 +14,7 @@ import numpy as np
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.reid.pictures import PictureError, read_picture
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.seqinfo import read_seqinfo
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -111,7 +111,7 @@ class ImageFolderReader:
         try:
             info = read_seqinfo(self._folder / "seqinfo.ini")
             rate = None if self.fps else info.rate()
-        except InputError as error:
+        except TrackerInputError as error:
             raise ReadError(str(error).removeprefix(f"{self._folder}/")) from None
         named = info.images or default
         return (named if os.path.isdir(self._folder / named) else default), rate

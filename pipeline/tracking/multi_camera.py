@@ -18,7 +18,7 @@ _GONE = 10_000  # names of cameras that left, whose highest track id is remember
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RawStep:
     """A step on its way to the receivers: the facts, and the raw pictures that nobody has been hidden in yet."""
 
     step: Step
@@ -26,7 +26,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackedMoment:
+class TrackedStep:
     """One moment's frames with their tracks, identities still unknown."""
 
     messages: list[TrackletMessage]
@@ -35,10 +35,10 @@ class TrackedMoment:
 
 
 @dataclass(frozen=True, slots=True)
-class SentMoment:
+class SentStep:
     """The same, with the answer that is on its way."""
 
-    tracked: TrackedMoment
+    tracked: TrackedStep
     answer: AwaitedAnswer
 
 
@@ -118,33 +118,33 @@ class MultiCameraTracker:
             if self.events is not None:
                 self.events.set_camera(config)
 
-    def follow(self, observations: Sequence[Observation]) -> Moment:
+    def follow(self, observations: Sequence[Observation]) -> RawStep:
         """Take one moment's observations, at most one per camera."""
         with self._busy:
             seen = self._track(observations)
             return self._complete(seen, self.identities.update(seen.messages))
 
-    def send(self, observations: Sequence[Observation]) -> SentMoment:
+    def send(self, observations: Sequence[Observation]) -> SentStep:
         """The first half of `follow`, where identities come from far away: track, and ask for identities."""
         if not isinstance(self.identities, RemoteIdentityService):
             raise TypeError("send() needs a RemoteIdentityService")
         with self._busy:
             seen = self._track(observations)
-            return SentMoment(seen, self.identities.submit(seen.messages))
+            return SentStep(seen, self.identities.submit(seen.messages))
 
-    def receive(self, sent: SentMoment) -> Moment:
+    def receive(self, sent: SentStep) -> RawStep:
         """The second half: wait for the identities."""
         answer = sent.answer.result()
         with self._busy:
             return self._complete(sent.tracked, answer)
 
-    def _track(self, observations: Sequence[Observation]) -> TrackedMoment:
+    def _track(self, observations: Sequence[Observation]) -> TrackedStep:
         seen = [one for one in observations if one.frame.camera in self._sessions]
         tracked = [self._sessions[one.frame.camera].track(one) for one in seen]
         raw = {one.frame.camera: one.image for one in seen if one.image is not None}
-        return TrackedMoment([message for message, _ in tracked], [tracks for _, tracks in tracked], raw)
+        return TrackedStep([message for message, _ in tracked], [tracks for _, tracks in tracked], raw)
 
-    def _complete(self, seen: TrackedMoment, answer: IdentityAnswer) -> Moment:
+    def _complete(self, seen: TrackedStep, answer: IdentityAnswer) -> RawStep:
         tracks = tuple(
             _named(found, ids, own)
             for found, ids, own in zip(seen.tracks, answer.global_ids, answer.track_ids, strict=True)
@@ -152,18 +152,18 @@ class MultiCameraTracker:
         time = max((one.frame.time for one in seen.tracks), default=self._time)
         self._time = max(self._time, time)
         events = () if self.events is None else tuple(self.events.update(time, tracks, answer.revisions))
-        return Moment(Step(time, tracks, answer.revisions, events), seen.raw)
+        return RawStep(Step(time, tracks, answer.revisions, events), seen.raw)
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Per camera the counts of its zones and lines; see `EventWatch.counts`."""
         with self._busy:
             return {} if self.events is None else self.events.counts()
 
-    def finish(self) -> Moment | None:
+    def finish(self) -> RawStep | None:
         """What the end of the run makes known: everybody leaves. None where that is nothing."""
         with self._busy:
             events = () if self.events is None else tuple(self.events.finish())
-        return Moment(Step(self._time, events=events)) if events else None
+        return RawStep(Step(self._time, events=events)) if events else None
 
 
 def _named(tracks: FrameTracks, global_ids: Ints, track_ids: Ints) -> FrameTracks:

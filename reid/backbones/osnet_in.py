@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from relaytrack.reid.backbones.base import Backbone, Stage
 
 
-class LightConv(nn.Module):
+class InstanceLightConv(nn.Module):
     """The paper's "lite 3 x 3": pointwise without a non-linearity, then depthwise 3 x 3 with a bias, ReLU."""
 
     def __init__(self, channels: int) -> None:
@@ -69,17 +69,17 @@ class ContextGate(nn.Module):
         return x * gate.to(x.dtype).view(-1, channels, 1, 1)
 
 
-class OmniScaleBlock(nn.Module):
+class InstanceOmniScaleBlock(nn.Module):
     """Four streams of one to four lite convolutions, gated, summed and added to the input."""
 
     def __init__(self, inputs: int, outputs: int, *, context: bool, middle: int | None = None) -> None:
         super().__init__()
         middle = middle or outputs // 4
         self.conv1 = nn.Conv2d(inputs, middle, 1)
-        self.conv2a = nn.Sequential(LightConv(middle))
-        self.conv2b = nn.Sequential(*(LightConv(middle) for _ in range(2)))
-        self.conv2c = nn.Sequential(*(LightConv(middle) for _ in range(3)))
-        self.conv2d = nn.Sequential(*(LightConv(middle) for _ in range(4)))
+        self.conv2a = nn.Sequential(InstanceLightConv(middle))
+        self.conv2b = nn.Sequential(*(InstanceLightConv(middle) for _ in range(2)))
+        self.conv2c = nn.Sequential(*(InstanceLightConv(middle) for _ in range(3)))
+        self.conv2d = nn.Sequential(*(InstanceLightConv(middle) for _ in range(4)))
         self.gate: nn.Module = ContextGate(middle) if context else SqueezeGate(middle)
         self.conv3 = nn.Conv2d(middle, outputs, 1)
         self.downsample = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
@@ -134,12 +134,14 @@ class OSNetIN(Backbone):
         c0, c1, c2, c3 = (int(channels * width) for channels in (64, 256, 384, 512))
         self.stem = Stem(c0)
         self.conv2 = nn.Sequential(
-            OmniScaleBlock(c0, c1, context=False), OmniScaleBlock(c1, c1, context=True), Transition(c1)
+            InstanceOmniScaleBlock(c0, c1, context=False), InstanceOmniScaleBlock(c1, c1, context=True), Transition(c1)
         )
         self.conv3 = nn.Sequential(
-            OmniScaleBlock(c1, c2, context=False), OmniScaleBlock(c2, c2, context=True), Transition(c2)
+            InstanceOmniScaleBlock(c1, c2, context=False), InstanceOmniScaleBlock(c2, c2, context=True), Transition(c2)
         )
-        self.conv4 = nn.Sequential(OmniScaleBlock(c2, c3, context=False), OmniScaleBlock(c3, c3, context=True))
+        self.conv4 = nn.Sequential(
+            InstanceOmniScaleBlock(c2, c3, context=False), InstanceOmniScaleBlock(c3, c3, context=True)
+        )
         self.conv5 = nn.Sequential(nn.Conv2d(c3, c3, 1), nn.ReLU(inplace=True))
         self.channels = c3
         self.stages = (Stage(c1, 4), Stage(c2, 8), Stage(c3, 16), Stage(c3, 16))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from relaytrack.reid.paths import file_path
 
 if TYPE_CHECKING:
-    from relaytrack.reid.guided.pictures import Source
+    from relaytrack.reid.guided.pictures import PictureSource
 
 HELP = "train a light network with teachers, all pictures in the memory of one device"
 EPILOG = """example, the shipped default weights (nine minutes on a large GPU):
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
 
     from relaytrack.reid.datasets.factory import hold_out, load_dataset
     from relaytrack.reid.embedder import resolve_device
-    from relaytrack.reid.errors import ConfigError
+    from relaytrack.reid.errors import ReidConfigError
     from relaytrack.reid.guided.loop import Guided
     from relaytrack.reid.guided.memory import picture_key
-    from relaytrack.reid.guided.pictures import Source, crops_without_ids, load_pictures
+    from relaytrack.reid.guided.pictures import PictureSource, crops_without_ids, load_pictures
     from relaytrack.reid.guided.recipe import Recipe
     from relaytrack.reid.guided.teacher import load_teacher
     from relaytrack.reid.inherit import inherit, read_retail
@@ -82,21 +82,23 @@ def run(args: argparse.Namespace) -> int:
     check_target(args.out / "weights.safetensors")
     height, width = _size(args.size)
     if not 0 <= args.known <= 1:
-        raise ConfigError(f"--known {args.known:g}: a share between 0 and 1")
+        raise ReidConfigError(f"--known {args.known:g}: a share between 0 and 1")
     device = resolve_device(args.device)
     teachers = [load_teacher(path, device) for path in args.teacher]
     draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
-    sources: list[Source] = []
+    sources: list[PictureSource] = []
     validation = {}
     for name, root in map(_pair, args.source):
         train, validation[name] = hold_out(name, load_dataset(name, root).train)
-        sources.append(Source(name, train, draw.pop(name, 1.0)))
+        sources.append(PictureSource(name, train, draw.pop(name, 1.0)))
     if args.crops is not None:
-        sources.append(Source("crops", crops_without_ids(args.crops), draw.pop("crops", 1.0)))
+        sources.append(PictureSource("crops", crops_without_ids(args.crops), draw.pop("crops", 1.0)))
     if draw:
-        raise ConfigError(f"--draw {next(iter(draw))}: no such source (there are {', '.join(s.name for s in sources)})")
+        raise ReidConfigError(
+            f"--draw {next(iter(draw))}: no such source (there are {', '.join(s.name for s in sources)})"
+        )
     if not sources:
-        raise ConfigError("nothing to learn from: name --source NAME=DIR or --crops DIR")
+        raise ReidConfigError("nothing to learn from: name --source NAME=DIR or --crops DIR")
     pictures = load_pictures(sources, device)
     spec = ModelSpec(
         backbone=f"osnet_in_x{str(float(read_retail(args.teacher[0]).width)).removesuffix('.0').replace('.', '_')}",
@@ -144,32 +146,32 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    from relaytrack.reid.errors import ConfigError
+    from relaytrack.reid.errors import ReidConfigError
 
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise ConfigError(f"{text!r} is not NAME=VALUE")
+        raise ReidConfigError(f"{text!r} is not NAME=VALUE")
     return name, value
 
 
 def _number(option: str, name: str, text: str) -> float:
-    from relaytrack.reid.errors import ConfigError
+    from relaytrack.reid.errors import ReidConfigError
 
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
-        raise ConfigError(f"{option} {name}={text}: not a positive number")
+        raise ReidConfigError(f"{option} {name}={text}: not a positive number")
     return value
 
 
 def _size(text: str) -> tuple[int, int]:
-    from relaytrack.reid.errors import ConfigError
+    from relaytrack.reid.errors import ReidConfigError
 
     height, _, width = text.partition("x")
     if not (height.isascii() and width.isascii() and height.isdecimal() and width.isdecimal()):
-        raise ConfigError(f"--size {text}: not HEIGHTxWIDTH, such as 192x96")
+        raise ReidConfigError(f"--size {text}: not HEIGHTxWIDTH, such as 192x96")
     if int(height) % 16 or int(width) % 16 or min(int(height), int(width)) < 32:
-        raise ConfigError(f"--size {text}: both sides must be multiples of 16 and at least 32")
+        raise ReidConfigError(f"--size {text}: both sides must be multiples of 16 and at least 32")
     return int(height), int(width)

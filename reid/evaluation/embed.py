@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from relaytrack.reid.datasets.base import Split, split_queries
 from relaytrack.reid.datasets.images import read_resized
-from relaytrack.reid.evaluation.ranking import Scores, rank
+from relaytrack.reid.evaluation.ranking import RankingScores, rank
 from relaytrack.reid.precision import autocast, usable_precision
 
 Embed = Callable[[Sequence[Path]], NDArray[np.float32]]
@@ -66,7 +66,7 @@ def embed_files(
     return torch.cat(parts).numpy()
 
 
-def evaluate_split(split: Split, embeddings: NDArray[np.float32]) -> Scores:
+def evaluate_split(split: Split, embeddings: NDArray[np.float32]) -> RankingScores:
     """Scores within one split (the validation identities): `split_queries` against all other images."""
     q = split_queries(split)
     return rank(embeddings[q], split.ids[q], split.cameras[q], embeddings[~q], split.ids[~q], split.cameras[~q])

@@ -10,12 +10,12 @@ import numpy as np
 from relaytrack.reid.datasets.base import JUNK, ReidDataset
 from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.evaluation.embed import Embed
-from relaytrack.reid.evaluation.ranking import Scores, rank, rank_distances
+from relaytrack.reid.evaluation.ranking import RankingScores, rank, rank_distances
 from relaytrack.reid.evaluation.rerank import rerank
 from relaytrack.reid.evaluation.single_shot import rank_single_shot
 
 
-def score(splits: Sequence[ReidDataset], embed: Embed, *, with_rerank: bool = False) -> dict[str, Scores]:
+def score(splits: Sequence[ReidDataset], embed: Embed, *, with_rerank: bool = False) -> dict[str, RankingScores]:
     """Scores of all splits of a data set, averaged over them.
 
     Args:
@@ -29,21 +29,21 @@ def score(splits: Sequence[ReidDataset], embed: Embed, *, with_rerank: bool = Fa
     Raises:
         DatasetError: a split has no queries, no gallery or no matches; a file cannot be decoded.
     """
-    found: dict[str, list[Scores]] = {}
+    found: dict[str, list[RankingScores]] = {}
     for part in splits:
         for name, scores in _score_one(part, embed, with_rerank).items():
             found.setdefault(name, []).append(scores)
     return {name: mean(scores) for name, scores in found.items()}
 
 
-def mean(scores: Sequence[Scores]) -> Scores:
+def mean(scores: Sequence[RankingScores]) -> RankingScores:
     """The mean of several scores; their queries add up."""
-    fields = [field.name for field in dataclasses.fields(Scores) if field.name != "queries"]
+    fields = [field.name for field in dataclasses.fields(RankingScores) if field.name != "queries"]
     means = {name: float(np.mean([getattr(one, name) for one in scores])) for name in fields}
-    return Scores(**means, queries=sum(one.queries for one in scores))
+    return RankingScores(**means, queries=sum(one.queries for one in scores))
 
 
-def _score_one(part: ReidDataset, embed: Embed, with_rerank: bool) -> dict[str, Scores]:
+def _score_one(part: ReidDataset, embed: Embed, with_rerank: bool) -> dict[str, RankingScores]:
     for name, split in (("query", part.query), ("gallery", part.gallery)):
         if len(split) == 0:
             raise DatasetError(f"{part.name}: the {name} split has no images")

@@ -20,7 +20,7 @@ Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class RankingScores:
     """Fractions (0..1) over the queries that have a match in the gallery.
 
     Attributes:
@@ -66,7 +66,7 @@ def rank(
     *,
     same_camera_out: bool = True,
     chunk: int = 256,
-) -> Scores:
+) -> RankingScores:
     """Rank the gallery for each query by cosine similarity.
 
     Args:
@@ -99,7 +99,7 @@ def rank_distances(
     gallery_cameras: Ids,
     *,
     same_camera_out: bool = True,
-) -> Scores:
+) -> RankingScores:
     """`rank` on distances (Q, G) that are already there (re-ranked ones, say).
 
     Raises:
@@ -121,7 +121,7 @@ def _rank_rows(
     gallery_cameras: Ids,
     same_camera_out: bool,
     chunk: int,
-) -> Scores:
+) -> RankingScores:
     first: list[int] = []
     precision: list[float] = []
     penalty: list[float] = []
@@ -144,4 +144,4 @@ def _rank_rows(
             penalty.append(len(hits) / float(ranks[-1]))
     if not first:
         raise DatasetError("no query has a match in the gallery")
-    return Scores.of(np.array(first), float(np.mean(precision)), float(np.mean(penalty)), len(first))
+    return RankingScores.of(np.array(first), float(np.mean(precision)), float(np.mean(penalty)), len(first))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.reid.errors import DatasetError
-from relaytrack.reid.evaluation.ranking import Ids, Scores, normalise
+from relaytrack.reid.evaluation.ranking import Ids, RankingScores, normalise
 
 
 def rank_single_shot(
@@ -19,7 +19,7 @@ def rank_single_shot(
     *,
     repeats: int = 10,
     seed: int = 0,
-) -> Scores:
+) -> RankingScores:
     """Rank each query among one random image per identity, its own identity's from another camera.
 
     Args:
@@ -33,7 +33,7 @@ def rank_single_shot(
         seed: of the random galleries.
 
     Returns:
-        Scores; with one match per query mAP and mINP are both the mean reciprocal rank.
+        The scores; with one match per query mAP and mINP are both the mean reciprocal rank.
 
     Raises:
         DatasetError: no query has a match under another camera.
@@ -62,4 +62,4 @@ def rank_single_shot(
         raise DatasetError("no query has a match in the gallery")
     found = np.array(ranks)
     reciprocal = float(np.mean(1 / found))
-    return Scores.of(found, reciprocal, reciprocal, counted)
+    return RankingScores.of(found, reciprocal, reciprocal, counted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from relaytrack.reid.guided.pictures import Pictures
+from relaytrack.reid.guided.pictures import TrainingPictures
 from relaytrack.reid.guided.recipe import PER_PERSON
 
 
@@ -18,7 +18,7 @@ class Draw:
         people: people of whom `PER_PERSON` pictures are drawn, with repeats.
     """
 
-    def __init__(self, pictures: Pictures, batch: int, people: int) -> None:
+    def __init__(self, pictures: TrainingPictures, batch: int, people: int) -> None:
         self._weights = pictures.draw
         self._batch, self._people = batch, people
         known = torch.nonzero(pictures.labels >= 0)[:, 0]

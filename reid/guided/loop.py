@@ -16,11 +16,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead
-from relaytrack.reid.errors import OutputError, TrainingError
+from relaytrack.reid.errors import ReidOutputError, TrainingError
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
 from relaytrack.reid.guided.draw import Draw
 from relaytrack.reid.guided.memory import TeacherMemory
-from relaytrack.reid.guided.pictures import Pictures
+from relaytrack.reid.guided.pictures import TrainingPictures
 from relaytrack.reid.guided.recipe import PER_PERSON, Recipe
 from relaytrack.reid.guided.regress import regress_head
 from relaytrack.reid.guided.state import load_state, random_states, restore_random, save_state
@@ -59,7 +59,7 @@ class Guided:
         self,
         model: ReidModel,
         teachers: Sequence[nn.Module],
-        pictures: Pictures,
+        pictures: TrainingPictures,
         validation: Mapping[str, Split],
         recipe: Recipe,
         out: Path,
@@ -185,7 +185,7 @@ class Guided:
         """Write `last.pt`, from which the training goes on, in place of the last one only when it is whole.
 
         Raises:
-            OutputError: it cannot be written; the earlier one stays.
+            ReidOutputError: it cannot be written; the earlier one stays.
         """
         state = {
             "spec": self.model.spec.to_dict(),
@@ -203,7 +203,7 @@ class Guided:
     def _try_to_save(self) -> None:
         try:
             self.save()
-        except OutputError as error:
+        except ReidOutputError as error:
             self._say(f"step {self.step}: {error}; the training goes on")
 
     def resume(self, path: Path) -> None:

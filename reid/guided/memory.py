@@ -43,7 +43,7 @@ class TeacherMemory:
         dims: length of each one's embedding.
 
     Raises:
-        OutputError: the file cannot be made.
+        ReidOutputError: the file cannot be made.
     """
 
     def __init__(self, folder: Path, key: str, images: Tensor, ask: Teachers, dims: Sequence[int]) -> None:

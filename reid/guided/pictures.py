@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 256, 128
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PictureSource:
     """Crops of one origin.
 
     Attributes:
@@ -38,7 +38,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class TrainingPictures:
     """What is learned from.
 
     Attributes:
@@ -71,7 +71,7 @@ def crops_without_ids(folder: Path) -> Split:
     return Split.of([(path, JUNK, 0) for path in paths])
 
 
-def load_pictures(sources: Sequence[Source], device: torch.device) -> Pictures:
+def load_pictures(sources: Sequence[PictureSource], device: torch.device) -> TrainingPictures:
     """Decode all sources; unreadable pictures are left out.
 
     Raises:
@@ -89,7 +89,7 @@ def load_pictures(sources: Sequence[Source], device: torch.device) -> Pictures:
     draw = np.concatenate([np.full(len(source.split), source.draw, np.float32) for source in sources])
     names, labels[labels >= 0] = np.unique(labels[labels >= 0], return_inverse=True)
     keep = torch.from_numpy(np.flatnonzero(good))
-    return Pictures(
+    return TrainingPictures(
         torch.from_numpy(images)[keep].to(device),
         torch.from_numpy(labels)[keep].to(device),
         torch.from_numpy(draw)[keep].to(device),

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead
-from relaytrack.reid.guided.pictures import Pictures
+from relaytrack.reid.guided.pictures import TrainingPictures
 from relaytrack.reid.guided.teacher import Teachers, normalised
 from relaytrack.reid.model import ReidModel
 
@@ -15,7 +15,7 @@ _PICTURES = 8192
 
 
 @torch.no_grad()
-def regress_head(model: ReidModel, ask: Teachers, pictures: Pictures, batch: int) -> None:
+def regress_head(model: ReidModel, ask: Teachers, pictures: TrainingPictures, batch: int) -> None:
     """Let every part of the head begin as a ridge regression of its teacher on the pooled map, in place.
 
     Args:

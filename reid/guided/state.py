@@ -18,7 +18,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a state so that the file is either the earlier or the complete new one, whatever happens meanwhile.
 
     Raises:
-        OutputError: it cannot be written; the earlier one stays.
+        ReidOutputError: it cannot be written; the earlier one stays.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)

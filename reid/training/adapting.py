@@ -118,7 +118,7 @@ def adapt(
     Raises:
         WeightsError: the start or a teacher is missing or of no use, or the start is an ONNX file.
         DatasetError: too few crops can be decoded.
-        OutputError: the target cannot be written.
+        ReidOutputError: the target cannot be written.
     """
     first = find_weights(start)
     if first.suffix != ".safetensors":

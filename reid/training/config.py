@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from relaytrack.reid.errors import ConfigError
+from relaytrack.reid.errors import ReidConfigError
 from relaytrack.reid.paths import file_path, plain_path
 from relaytrack.reid.yamlvalues import parse_yaml
 
@@ -144,7 +144,7 @@ class LowResolution(_Section):
     width: int = Field(ge=32)
 
 
-class RunConfig(_Section):
+class TrainingRunConfig(_Section):
     """How long, how precise, how often saved.
 
     `max_minutes` ends the run, and its learning-rate schedule, by the clock where that comes before `iterations`
@@ -184,7 +184,7 @@ class TrainConfig(_Section):
     loss: LossConfig = LossConfig()
     distil: DistilConfig = DistilConfig()
     optim: OptimConfig = OptimConfig()
-    run: RunConfig = RunConfig()
+    run: TrainingRunConfig = TrainingRunConfig()
 
     @model_validator(mode="after")
     def _batches_divide(self) -> Self:
@@ -221,22 +221,22 @@ def load_config(source: Path | str, overrides: Sequence[str] = ()) -> TrainConfi
         overrides: such as "run.iterations=500" or "data.sources.0.root=/data"; the value is read as YAML.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key (the nearest valid one is named) or a wrong value.
+        ReidConfigError: no such file, not YAML, an unknown key (the nearest valid one is named) or a wrong value.
     """
     path = file_path(str(source))
     if not path.is_file() and (PRESETS / f"{source}.yaml").is_file():
         path = PRESETS / f"{source}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.yaml")))
-        raise ConfigError(f"no configuration {path}: give a YAML file or one of {names}")
+        raise ReidConfigError(f"no configuration {path}: give a YAML file or one of {names}")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8-sig")) or {}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
+        raise ReidConfigError(f"cannot read {path}: {error}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise ReidConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a mapping of sections is needed")
+        raise ReidConfigError(f"{path}: a mapping of sections is needed")
     for override in overrides:
         _override(values, override)
     return parse_config(values, str(path))
@@ -246,7 +246,7 @@ def parse_config(values: Mapping[str, Any], where: str = "configuration") -> Tra
     """Check plain values.
 
     Raises:
-        ConfigError: an unknown key or a wrong value; the key is named.
+        ReidConfigError: an unknown key or a wrong value; the key is named.
     """
     try:
         return TrainConfig.model_validate(values)
@@ -256,8 +256,8 @@ def parse_config(values: Mapping[str, Any], where: str = "configuration") -> Tra
         if first["type"] == "extra_forbidden":
             hint = difflib.get_close_matches(str(first["loc"][-1]), _names_at(first["loc"][:-1]), 1, 0.3)
             tail = f", did you mean {'.'.join([*map(str, first['loc'][:-1]), *hint])}?" if hint else ""
-            raise ConfigError(f"{where}: unknown key {key}{tail}") from error
-        raise ConfigError(f"{where}: {key}: {first['msg']}, not {first['input']!r}") from error
+            raise ReidConfigError(f"{where}: unknown key {key}{tail}") from error
+        raise ReidConfigError(f"{where}: {key}: {first['msg']}, not {first['input']!r}") from error
 
 
 def _names_at(location: Sequence[int | str]) -> list[str]:
@@ -275,7 +275,7 @@ def _names_at(location: Sequence[int | str]) -> list[str]:
 def _override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
-        raise ConfigError(f"--set {override}: KEY=VALUE is needed")
+        raise ReidConfigError(f"--set {override}: KEY=VALUE is needed")
     target: Any = values
     parts = key.split(".")
     for part, following in itertools.pairwise(parts):
@@ -284,11 +284,11 @@ def _override(values: dict[str, Any], override: str) -> None:
         else:
             target = target.setdefault(part, [{}] if following.isdecimal() else {})
         if not isinstance(target, dict | list):
-            raise ConfigError(f"--set {key}: {part} is a value, not a section")
+            raise ReidConfigError(f"--set {key}: {part} is a value, not a section")
     try:
         value = parse_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: cannot read {text!r}") from error
+        raise ReidConfigError(f"--set {key}: cannot read {text!r}") from error
     if isinstance(target, list):
         _item(target, parts[-1], key)
         target[int(parts[-1])] = value
@@ -298,7 +298,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 def _item(target: list[Any], part: str, key: str) -> Any:
     if not part.isdecimal() or int(part) >= len(target):
-        raise ConfigError(f"--set {key}: no item {part}")
+        raise ReidConfigError(f"--set {key}: no item {part}")
     return target[int(part)]
 
 

@@ -34,7 +34,7 @@ def draw_curves(folder: Path) -> Path | None:
         The picture; None where matplotlib is not installed or nothing was logged.
 
     Raises:
-        OutputError: the picture cannot be written.
+        ReidOutputError: the picture cannot be written.
     """
     steps = read_columns(folder / "steps.csv")
     if not steps:

@@ -28,7 +28,7 @@ def finish(trainer: Trainer, *, name: str = "", licence: str = "", notice: str =
     are written without a threshold.
 
     Raises:
-        OutputError: the file cannot be written.
+        ReidOutputError: the file cannot be written.
     """
     info = WeightsInfo(
         name=name, dataset=_datasets(trainer.config), licence=licence, notice=notice, recipe=_recipe(trainer)

@@ -13,7 +13,7 @@ from typing import Any, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from relaytrack.reid.evaluation.ranking import Scores
+from relaytrack.reid.evaluation.ranking import RankingScores
 from relaytrack.reid.outputs import writing
 
 _STEP_FIELDS = (
@@ -54,7 +54,7 @@ class RunLog:
     def __enter__(self) -> Self:
         if self.active:
             self._steps = self._open("steps.csv", _STEP_FIELDS)
-            self._scores = self._open("validation.csv", ("step", *Scores.__slots__))
+            self._scores = self._open("validation.csv", ("step", *RankingScores.__slots__))
             self._board = _board(self.folder)
         return self
 
@@ -83,7 +83,7 @@ class RunLog:
                 for name, value in values.items():
                     self._board.add_scalar(f"train/{name}", value, step)
 
-    def validation(self, step: int, scores: Scores) -> None:
+    def validation(self, step: int, scores: RankingScores) -> None:
         """Record the scores of the held-out identities."""
         if not self.active:
             return

@@ -16,7 +16,7 @@ from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.factory import hold_out, join, load_dataset
 from relaytrack.reid.datasets.images import ImageCache
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead, resized_pool
-from relaytrack.reid.errors import ConfigError, DatasetError, WeightsError
+from relaytrack.reid.errors import DatasetError, ReidConfigError, WeightsError
 from relaytrack.reid.inherit import inherit
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.precision import usable_precision
@@ -112,7 +112,7 @@ def initialise(model: ReidModel, init: str) -> None:
             file of a retail network to inherit from (`relaytrack.reid.inherit`).
 
     Raises:
-        ConfigError: there are no such weights, or they cannot be fetched.
+        ReidConfigError: there are no such weights, or they cannot be fetched.
         WeightsError: the file is missing or of another network.
     """
     if init == "scratch":
@@ -144,7 +144,7 @@ def _fetch(backbone: str) -> Path:
     """Torchvision's ImageNet weights of a backbone, fetched once into torch's cache."""
     name = backbone.removesuffix("_ibn")
     if name not in TORCHVISION:
-        raise ConfigError(f"model.init: torchvision has no weights of {backbone}: name a file, or say scratch")
+        raise ReidConfigError(f"model.init: torchvision has no weights of {backbone}: name a file, or say scratch")
     url = f"https://download.pytorch.org/models/{TORCHVISION[name]}"
     path = Path(torch.hub.get_dir()) / "checkpoints" / TORCHVISION[name]
     if not path.is_file():
@@ -152,7 +152,7 @@ def _fetch(backbone: str) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1], progress=False)
         except (OSError, RuntimeError) as error:
-            raise ConfigError(
+            raise ReidConfigError(
                 f"model.init: cannot fetch {url} ({error}): name a file with model.init=FILE, or say scratch"
             ) from error
     return path

@@ -15,7 +15,7 @@ from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.model import ReidModel
 from relaytrack.reid.precision import autocast, usable_precision
 from relaytrack.reid.training.batches import to_network
-from relaytrack.reid.training.config import RunConfig
+from relaytrack.reid.training.config import TrainingRunConfig
 
 _VIEW = Augment(flip=0.5, shift=0.0, erase=0.0)
 
@@ -39,7 +39,7 @@ def alone(module: ReidModel) -> ReidModel:
 
 
 def measured_as_configured(
-    model: ReidModel, cache: ImageCache, run: RunConfig, size: tuple[int, int] | None = None
+    model: ReidModel, cache: ImageCache, run: TrainingRunConfig, size: tuple[int, int] | None = None
 ) -> ReidModel:
     """`with_measured_statistics` by the settings of a run, at (height, width) pixels or the network's own size."""
     height, width = size or (None, None)

@@ -21,9 +21,9 @@ from relaytrack.reid.datasets.augment import Augment
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.images import ImageCache
 from relaytrack.reid.datasets.sampler import PKSampler
-from relaytrack.reid.errors import DatasetError, OutputError, TrainingError
+from relaytrack.reid.errors import DatasetError, ReidOutputError, TrainingError
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
-from relaytrack.reid.evaluation.ranking import Scores
+from relaytrack.reid.evaluation.ranking import RankingScores
 from relaytrack.reid.model import ReidModel
 from relaytrack.reid.outputs import check_folder, write_whole
 from relaytrack.reid.precision import autocast
@@ -140,10 +140,10 @@ class Trainer:
 
     # ---- the loop
 
-    def run(self) -> Scores | None:
+    def run(self) -> RankingScores | None:
         """Train to the end (or to the interruption, which saves) and return the last validation's scores."""
         run = self.config.run
-        scores: Scores | None = None
+        scores: RankingScores | None = None
         check_folder(self.out)
         total = run.iterations
         if self.step == 0 and self.distillation is not None and self.teacher is not None:
@@ -181,7 +181,7 @@ class Trainer:
             if self.rank == 0:
                 try:
                     draw_curves(self.out)
-                except OutputError as error:
+                except ReidOutputError as error:
                     log.warning("%s", error)
         return scores
 
@@ -325,8 +325,8 @@ class Trainer:
         finally:
             model.attention = held
 
-    def _validate(self, log_to: RunLog) -> Scores | None:
-        scores: Scores | None = None
+    def _validate(self, log_to: RunLog) -> RankingScores | None:
+        scores: RankingScores | None = None
         full = self._size() == (self.config.model.height, self.config.model.width)
         if self.validation is not None and self.rank == 0:
             try:
@@ -341,7 +341,7 @@ class Trainer:
         distributed.barrier()
         return scores
 
-    def _score(self, validation: Split) -> Scores:
+    def _score(self, validation: Split) -> RankingScores:
         model = self.evaluated()
         precision = self.config.run.precision
         embeddings = embed_files(model, validation.paths, self._size(), device=self.device, precision=precision)
@@ -353,14 +353,14 @@ class Trainer:
         """Save, or say that it failed: the run goes on, and the next checkpoint may fit."""
         try:
             self.save(name)
-        except OutputError as error:
+        except ReidOutputError as error:
             log.warning("step %d: %s; the training goes on", self.step, error)
 
     def save(self, name: str = "last.pt") -> None:
         """Write a checkpoint from which the run goes on, in place of the last one only when complete.
 
         Raises:
-            OutputError: it cannot be written; an earlier one stays as it was.
+            ReidOutputError: it cannot be written; an earlier one stays as it was.
         """
         if self.rank:
             return

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
 from relaytrack.reid.cli import main
 from relaytrack.reid.embedder import Embedder
-from relaytrack.reid.errors import ConfigError
+from relaytrack.reid.errors import ReidConfigError
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.training import adapting
 from relaytrack.reid.training.config import parse_config
@@ -194,7 +194,7 @@ def test_training_with_identities_and_a_teacher(teacher: Path, tmp_path: Path) -
     ],
 )
 def test_settings_that_make_no_sense(values: dict[str, object], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ReidConfigError, match=said):
         parse_config(values)
 
 

@@ -11,7 +11,7 @@ import pytest
 from relaytrack.reid import outputs
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
 from relaytrack.reid.cli import main
-from relaytrack.reid.errors import OutputError
+from relaytrack.reid.errors import ReidOutputError
 from relaytrack.reid.model import ModelSpec, build_model
 from relaytrack.reid.outputs import check_folder, check_target, write_whole
 
@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_the_old_weights(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(outputs.Path, "write_bytes", full)
-    with pytest.raises(OutputError, match=r"cannot write .*w\.safetensors: No space left on device"):
+    with pytest.raises(ReidOutputError, match=r"cannot write .*w\.safetensors: No space left on device"):
         save_model(path, build_model(SPEC), WeightsInfo(name="new"))
     assert load_info(path).name == "old"
     load_model(path)
@@ -116,9 +116,9 @@ def test_links_devices_and_modes(tmp_path: Path) -> None:
     plain.write_bytes(b"")
     assert real.stat().st_mode == plain.stat().st_mode, "readable for whom the umask lets"
     write_whole(Path("/dev/null"), b"gone")
-    with pytest.raises(OutputError, match="it is a file, not a folder"):
+    with pytest.raises(ReidOutputError, match="it is a file, not a folder"):
         check_folder(real)
-    with pytest.raises(OutputError, match="it is a folder"):
+    with pytest.raises(ReidOutputError, match="it is a folder"):
         check_target(tmp_path)
     check_target(tmp_path / "new" / "deep" / "x")
     assert (tmp_path / "new" / "deep").is_dir()
@@ -134,7 +134,7 @@ def test_training_goes_on_when_a_checkpoint_does_not_fit(
     def sometimes(path: Path, data: bytes | memoryview) -> None:
         calls.append(path.name)
         if calls.count("last.pt") == 1 and path.name == "last.pt":
-            raise OutputError(f"cannot write {path}: No space left on device")
+            raise ReidOutputError(f"cannot write {path}: No space left on device")
         write_whole(path, data)
 
     monkeypatch.setattr(trainer, "write_whole", sometimes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from relaytrack.reid.datasets.base import JUNK, ReidDataset, Split
 from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.evaluation.protocol import score
-from relaytrack.reid.evaluation.ranking import Scores, rank, rank_distances
+from relaytrack.reid.evaluation.ranking import RankingScores, rank, rank_distances
 from relaytrack.reid.evaluation.rerank import rerank
 from relaytrack.reid.evaluation.single_shot import rank_single_shot
 from relaytrack.reid.evaluation.threshold import calibrate, pair_similarities
@@ -27,7 +27,7 @@ def people(seed: int, count: int, identities: int = 6) -> tuple[Floats, NDArray[
     return embeddings, ids.astype(np.int64), draw.integers(0, 3, count).astype(np.int64)
 
 
-def plain(distances: Floats, qi, qc, gi, gc, same_camera_out: bool) -> Scores:  # type: ignore[no-untyped-def]
+def plain(distances: Floats, qi, qc, gi, gc, same_camera_out: bool) -> RankingScores:  # type: ignore[no-untyped-def]
     firsts, precisions, penalties = [], [], []
     for row in range(len(qi)):
         ranked = []
@@ -51,7 +51,7 @@ def plain(distances: Floats, qi, qc, gi, gc, same_camera_out: bool) -> Scores:  
         precisions.append(sum(precision) / hits)
         penalties.append(hits / last)
     found = np.array(firsts)
-    return Scores.of(found, float(np.mean(precisions)), float(np.mean(penalties)), len(found))
+    return RankingScores.of(found, float(np.mean(precisions)), float(np.mean(penalties)), len(found))
 
 
 @settings(max_examples=15, deadline=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relaytrack.reid.errors import ConfigError
+from relaytrack.reid.errors import ReidConfigError
 from relaytrack.reid.model import build_model
 from relaytrack.reid.training.config import PRESETS, load_config
 from relaytrack.reid.training.start import initialise, spec_of
@@ -68,19 +68,19 @@ def test_overrides_reach_values_lists_and_new_keys() -> None:
     ],
 )
 def test_mistakes_are_named(override: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ReidConfigError, match=message):
         load_config("debug", [override])
 
 
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no configuration nothing"):
+    with pytest.raises(ReidConfigError, match="no configuration nothing"):
         load_config("nothing")
     broken = tmp_path / "broken.yaml"
     broken.write_text("a: [1")
-    with pytest.raises(ConfigError, match="is not YAML"):
+    with pytest.raises(ReidConfigError, match="is not YAML"):
         load_config(broken)
     broken.write_text("- 1")
-    with pytest.raises(ConfigError, match="a mapping of sections"):
+    with pytest.raises(ReidConfigError, match="a mapping of sections"):
         load_config(broken)
 
 
@@ -95,5 +95,5 @@ def test_a_configuration_survives_being_written(tmp_path: Path) -> None:
 
 def test_initial_weights_that_nobody_has(tmp_path: Path) -> None:
     model = build_model(spec_of(load_config("debug", ["model.backbone=osnet_x0_25", "model.attention=none"])))
-    with pytest.raises(ConfigError, match="torchvision has no weights of osnet_x0_25"):
+    with pytest.raises(ReidConfigError, match="torchvision has no weights of osnet_x0_25"):
         initialise(model, "imagenet")

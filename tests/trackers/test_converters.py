@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from relaytrack.trackers import Backfill, DeepSort, InputError, MissingDependencyError, TrackResult, from_supervision
+from relaytrack.trackers import (
+    Backfill,
+    DeepSort,
+    MissingDependencyError,
+    TrackerInputError,
+    TrackResult,
+    from_supervision,
+)
 
 COLUMNS = ["id", "x1", "y1", "x2", "y2", "score", "index", "coasting"]
 
@@ -51,7 +58,7 @@ def test_no_tracks_convert_too(tracker: DeepSort) -> None:
 
 def test_detections_without_confidence_are_refused() -> None:
     supervision = pytest.importorskip("supervision")
-    with pytest.raises(InputError, match="no confidence"):
+    with pytest.raises(TrackerInputError, match="no confidence"):
         from_supervision(supervision.Detections(xyxy=np.zeros((1, 4), np.float32)))
 
 
@@ -98,5 +105,5 @@ def test_an_absent_library_is_named(tracker: DeepSort, monkeypatch: pytest.Monke
         tracks.to_dataframe("polars")
     with pytest.raises(MissingDependencyError, match="pip install supervision"):
         tracks.to_supervision()
-    with pytest.raises(InputError, match="'numpy'"):
+    with pytest.raises(TrackerInputError, match="'numpy'"):
         tracks.to_dataframe("numpy")  # type: ignore[arg-type]

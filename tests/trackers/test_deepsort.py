@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relaytrack.trackers import DeepSort, DeepSortParams, InputError, TimeError, TrackResult
+from relaytrack.trackers import DeepSort, DeepSortParams, TimeError, TrackerInputError, TrackResult
 
 Crowd = Callable[..., list[Any]]
 SEEDS = st.integers(0, 2**32 - 1)
@@ -275,7 +275,7 @@ def test_known_camera_motion_is_as_good_as_a_fixed_camera(crowd: Crowd) -> None:
 def test_a_warp_that_makes_no_sense_is_refused(warp: Any) -> None:
     tracker = DeepSort()
     tracker.update([box(10)], [0.9], None, 0.0)
-    with pytest.raises(InputError, match="warp"):
+    with pytest.raises(TrackerInputError, match="warp"):
         tracker.update([box(10)], [0.9], None, 1.0, warp=warp)
     assert len(tracker.update([box(10)], [0.9], None, 0.01, warp=np.eye(2, 3))) == 0
 
@@ -389,7 +389,7 @@ def test_time_must_not_go_backwards(make: Callable[[], DeepSort]) -> None:
 def test_arrays_that_do_not_fit(xyxy: Any, scores: Any, embeddings: Any, names: str) -> None:
     tracker = DeepSort()
     tracker.update([box(10)], [0.9], [[1.0, 0]], 0.0)
-    with pytest.raises(InputError, match=names):
+    with pytest.raises(TrackerInputError, match=names):
         tracker.update(xyxy, scores, embeddings, 1.0)
     assert len(tracker.update([box(10)], [0.9], [[1.0, 0]], 0.01)) == 0  # the wrong call left no trace
 
@@ -427,11 +427,11 @@ def test_settings_are_checked() -> None:
         ("velocity_noise", 0.0),
         ("appearance_weight", "much"),
     ]:
-        with pytest.raises(InputError, match=name):
+        with pytest.raises(TrackerInputError, match=name):
             DeepSort(**{name: value})
-    with pytest.raises(InputError, match="maximum_age"):
+    with pytest.raises(TrackerInputError, match="maximum_age"):
         DeepSort(maximum_age=3)
-    with pytest.raises(InputError, match="track_low_thresh"):
+    with pytest.raises(TrackerInputError, match="track_low_thresh"):
         DeepSort(track_low_thresh=0.9)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from relaytrack.trackers import DeepSort, InputError
+from relaytrack.trackers import DeepSort, TrackerInputError
 
 STEP = 0.1
 
@@ -64,7 +64,7 @@ def test_a_bag_does_not_stand_in_for_who_left_it() -> None:
 
 
 def test_wrong_values_are_named() -> None:
-    with pytest.raises(InputError, match="moving_track_thresh"):
+    with pytest.raises(TrackerInputError, match="moving_track_thresh"):
         DeepSort(moving_track_thresh=-1)
-    with pytest.raises(InputError, match="track_low_time"):
+    with pytest.raises(TrackerInputError, match="track_low_time"):
         DeepSort(track_low_time="long")

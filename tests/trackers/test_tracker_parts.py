@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relaytrack.trackers import boxes
-from relaytrack.trackers.appearance import Gallery, RunningMean
+from relaytrack.trackers.appearance import RecentEmbeddings, RunningMean
 from relaytrack.trackers.rows import Column, Move
 from relaytrack.trackers.score_calibration import AppearanceScale, ScoreCalibration
 
@@ -60,8 +60,8 @@ def test_rows_keep_together_through_births_and_deaths(sizes: list[int], seed: in
     assert one.capacity <= max(16, 2 * born)
 
 
-@pytest.mark.parametrize("memory", [RunningMean(4, 0.9), Gallery(4, 3)], ids=["mean", "gallery"])
-def test_memory_learns_and_forgets_by_row(memory: RunningMean | Gallery) -> None:
+@pytest.mark.parametrize("memory", [RunningMean(4, 0.9), RecentEmbeddings(4, 3)], ids=["mean", "gallery"])
+def test_memory_learns_and_forgets_by_row(memory: RunningMean | RecentEmbeddings) -> None:
     axes = np.eye(4, dtype=np.float32)
     memory.append(axes[:2], np.array([True, True]))
     memory.append(np.zeros((1, 4), np.float32), np.array([False]))
@@ -75,7 +75,7 @@ def test_memory_learns_and_forgets_by_row(memory: RunningMean | Gallery) -> None
 
 
 def test_gallery_keeps_the_newest() -> None:
-    gallery = Gallery(4, 2)
+    gallery = RecentEmbeddings(4, 2)
     axes = np.eye(4, dtype=np.float32)
     gallery.append(axes[:1], np.array([True]))
     for axis in (1, 2):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from relaytrack.trackers import boxes
 from relaytrack.trackers.association.matches import Matches, Rows
-from relaytrack.trackers.detections import Detections
+from relaytrack.trackers.detections import CheckedDetections
 from relaytrack.trackers.motion.kalman import squared_mahalanobis
 from relaytrack.trackers.params import DeepSortParams
 from relaytrack.trackers.rows import where
@@ -25,7 +25,7 @@ class CascadeAssociation:
     def __init__(self, params: DeepSortParams) -> None:
         self._params = params
 
-    def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
+    def match(self, tracks: Tracks, found: CheckedDetections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
         p = self._params
         clear = found.scores >= p.track_high_thresh
@@ -46,13 +46,13 @@ class CascadeAssociation:
         return matches.pairs()
 
     def births(
-        self, tracks: Tracks, found: Detections, free: NDArray[np.bool_]
+        self, tracks: Tracks, found: CheckedDetections, free: NDArray[np.bool_]
     ) -> tuple[Rows, NDArray[np.float64], NDArray[np.bool_]]:
         """Every free detection above the threshold starts a track; each has to be confirmed by all its hits."""
         picks = where(free & (found.scores >= self._params.new_track_thresh))
         return picks, np.ones(len(picks)), np.ones(len(picks), bool)
 
-    def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
+    def learn(self, tracks: Tracks, rows: Rows, found: CheckedDetections, picks: Rows) -> None:
         """Remember every embedding."""
         if tracks.memory is not None and found.embedded.any():
             clear = found.embedded[picks]

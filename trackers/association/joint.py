@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from relaytrack.trackers import boxes
 from relaytrack.trackers.association.matches import Matches, Rows
-from relaytrack.trackers.detections import Detections
+from relaytrack.trackers.detections import CheckedDetections
 from relaytrack.trackers.params import DeepSortParams
 from relaytrack.trackers.rows import every, some, where
 from relaytrack.trackers.score_calibration import AppearanceScale, ScoreCalibration
@@ -27,13 +27,13 @@ SPARSE = 0.25
 class Association(Protocol):
     """Matches the detections of a frame with the predicted tracks."""
 
-    def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
+    def match(self, tracks: Tracks, found: CheckedDetections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
 
-    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats, Mask]:
+    def births(self, tracks: Tracks, found: CheckedDetections, free: Mask) -> tuple[Rows, Floats, Mask]:
         """Unmatched detections, of `free` (M,), that start tracks; how doubtful, and whether clear, each is."""
 
-    def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
+    def learn(self, tracks: Tracks, rows: Rows, found: CheckedDetections, picks: Rows) -> None:
         """Remember how the tracks `rows` look in the detections `picks`."""
 
 
@@ -56,7 +56,7 @@ class JointAssociation:
         self._appearance: NDArray[np.float32] | None = None
         self._crowding: Overlaps = np.zeros(0, np.float32)
 
-    def match(self, tracks: Tracks, found: Detections, clock: float) -> tuple[Rows, Rows]:
+    def match(self, tracks: Tracks, found: CheckedDetections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
         p = self._params
         self._likely = self._likelihood(found.scores)
@@ -101,7 +101,7 @@ class JointAssociation:
         person = self._likely[picks] >= p.track_low_thresh
         return rows[person], picks[person]
 
-    def _stride(self, matches: Matches, tracks: Tracks, found: Detections, clear: Mask, clock: float) -> None:
+    def _stride(self, matches: Matches, tracks: Tracks, found: CheckedDetections, clear: Mask, clock: float) -> None:
         """Match by distance where frames are so far apart that a walker's boxes no longer overlap."""
         rows = matches.free_tracks(tracks.misses == 1)
         columns = matches.free_detections(clear)
@@ -119,7 +119,7 @@ class JointAssociation:
             near = np.where(near > 0, near + self._appearance[rows[:, None], columns], 0.0)
         matches.round(near, rows, columns)
 
-    def births(self, tracks: Tracks, found: Detections, free: Mask) -> tuple[Rows, Floats, Mask]:
+    def births(self, tracks: Tracks, found: CheckedDetections, free: Mask) -> tuple[Rows, Floats, Mask]:
         """Detections, clear or faint, that are not one more box of a person already tracked.
 
         One beside a lost track may be that person, so that all of `n_init` hits are waited for.
@@ -147,7 +147,7 @@ class JointAssociation:
         """(M,) likelihoods that detections are noise, as far as is known."""
         return 1.0 - self._scores.proven(scores) if self._params.adapt_scores else np.ones(len(scores))
 
-    def learn(self, tracks: Tracks, rows: Rows, found: Detections, picks: Rows) -> None:
+    def learn(self, tracks: Tracks, rows: Rows, found: CheckedDetections, picks: Rows) -> None:
         """Blend in embeddings of clear detections that no other track covers much; note a second hit."""
         tentative = where(tracks.ids[rows] == 0)
         if len(tentative):
@@ -167,13 +167,15 @@ class JointAssociation:
         self._scores.expect(scores)
         return self._scores.probability(scores)
 
-    def _cosines(self, tracks: Tracks, found: Detections) -> NDArray[np.float32] | None:
+    def _cosines(self, tracks: Tracks, found: CheckedDetections) -> NDArray[np.float32] | None:
         """(N, M) cosines of tracks and detections, 0 where one has no embedding; None where all lack it."""
         if tracks.memory is None or found.embeddings.shape[1] == 0:
             return None
         return tracks.memory.cosines(found.embeddings)
 
-    def _similarity(self, cosines: NDArray[np.float32], tracks: Tracks, found: Detections) -> NDArray[np.float32]:
+    def _similarity(
+        self, cosines: NDArray[np.float32], tracks: Tracks, found: CheckedDetections
+    ) -> NDArray[np.float32]:
         """(N, M) appearance: -0.5 for strangers and 0.5 for the same person on average, 0 where unknown."""
         middle = 0.5 * (self._looks.same + self._looks.strangers)
         looks = cosines - np.float32(middle)
@@ -185,7 +187,7 @@ class JointAssociation:
         return looks
 
     def _strayed(
-        self, tracks: Tracks, rows: Rows, found: Detections, columns: Rows, clock: float
+        self, tracks: Tracks, rows: Rows, found: CheckedDetections, columns: Rows, clock: float
     ) -> NDArray[np.float64]:
         """(n, m) squared distance of detections from predictions, in radii; infinite outside of the radius."""
         p = self._params
@@ -201,7 +203,7 @@ class JointAssociation:
     def _learn_scales(
         self,
         tracks: Tracks,
-        found: Detections,
+        found: CheckedDetections,
         cosines: NDArray[np.float32] | None,
         rows: Rows,
         picks: Rows,

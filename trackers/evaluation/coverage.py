@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.evaluation.ground_truth import GroundTruth
 from relaytrack.trackers.evaluation.mot_files import MotRows
 from relaytrack.trackers.evaluation.overlaps import PEDESTRIAN
@@ -80,17 +80,17 @@ def check_coverage(truth: GroundTruth, result: MotRows, origin: str) -> list[str
     """Refuse a result that lacks most of its sequence; otherwise one line of warning per long gap.
 
     Raises:
-        InputError: the result is empty, or has no row in the first or in the last half of the annotated frames.
+        TrackerInputError: the result is empty, or has no row in the first or in the last half of the annotated frames.
     """
     annotated = np.unique(truth.rows.frames[truth.rows.scores != 0])
     if len(annotated) == 0:
         return []
     if len(result) == 0:
-        raise InputError(f"{origin}: no tracks at all, but {truth.name} has {len(annotated)} annotated frames")
+        raise TrackerInputError(f"{origin}: no tracks at all, but {truth.name} has {len(annotated)} annotated frames")
     for first, last in missing_stretches(truth, result):
         at_edge = first == annotated[0] or last == annotated[-1]
         if at_edge and np.count_nonzero((annotated >= first) & (annotated <= last)) > len(annotated) / 2:
-            raise InputError(f"{origin}: frames {first} to {last} of {truth.name} are missing")
+            raise TrackerInputError(f"{origin}: frames {first} to {last} of {truth.name} are missing")
     return [
         f"{origin}: no track in frames {first} to {last} of {truth.name}, where people are annotated"
         for first, last in missing_stretches(truth, result)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.evaluation.ground_truth import Benchmark, GroundTruth, read_ground_truth
-from relaytrack.trackers.evaluation.metrics import Matches, Switch, clear, hota, identity, switches_of
+from relaytrack.trackers.evaluation.metrics import ClearMatches, Switch, clear, hota, identity, switches_of
 from relaytrack.trackers.evaluation.mot_files import MotRows, read_mot
 from relaytrack.trackers.evaluation.overlaps import Overlaps, global_overlaps, overlaps_of
 from relaytrack.trackers.evaluation.scores import Scores, combine
@@ -32,7 +32,7 @@ class Evaluation:
 
     scores: Scores
     overlaps: Overlaps
-    matches: Matches
+    matches: ClearMatches
     owners: dict[int, int]
 
     @property
@@ -50,7 +50,7 @@ def evaluate(gt: Truth, result: Result, *, benchmark: Benchmark | None = None) -
         benchmark: whose preprocessing to use; None lets the ground truth decide.
 
     Raises:
-        InputError: a file is absent or malformed, or the result has frames past the sequence's end.
+        TrackerInputError: a file is absent or malformed, or the result has frames past the sequence's end.
     """
     return evaluate_in_detail(gt, result, benchmark=benchmark).scores
 
@@ -77,10 +77,10 @@ def evaluate_global(cameras: Mapping[str, tuple[Truth, Result]]) -> tuple[Evalua
         The global evaluation (its switches are those within cameras) and one per camera.
 
     Raises:
-        InputError: as `evaluate`; no camera at all.
+        TrackerInputError: as `evaluate`; no camera at all.
     """
     if not cameras:
-        raise InputError("global evaluation needs at least one camera")
+        raise TrackerInputError("global evaluation needs at least one camera")
     loaded = {name: _load(gt, result, None) for name, (gt, result) in cameras.items()}
     origins = {_origin(result, name): loaded[name] for name, (_, result) in cameras.items()}
     single = {
@@ -92,7 +92,7 @@ def evaluate_global(cameras: Mapping[str, tuple[Truth, Result]]) -> tuple[Evalua
     added = combine([one.scores for one in single.values()])
     scores = Scores(hota(overlaps), added.clear_counts, id_counts, len(overlaps.gt_ids), len(overlaps.track_ids))
     parts = [one.matches for one in single.values()]
-    matches = Matches(
+    matches = ClearMatches(
         np.repeat(np.arange(len(parts)), [len(part.frames) for part in parts]),
         np.concatenate([part.frames for part in parts]),
         np.concatenate([part.gt_ids for part in parts]),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.evaluation.mot_files import MotRows, read_mot
 from relaytrack.trackers.seqinfo import read_seqinfo
 
@@ -42,7 +42,7 @@ def read_ground_truth(path: str | Path, *, benchmark: Benchmark | None = None) -
     MOT17. A file without class numbers always has those of MOT15.
 
     Raises:
-        InputError: no such file, a malformed one, or annotations past the stated length.
+        TrackerInputError: no such file, a malformed one, or annotations past the stated length.
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
@@ -51,7 +51,7 @@ def read_ground_truth(path: str | Path, *, benchmark: Benchmark | None = None) -
         candidates = [path / "gt" / "gt.txt", path / "gt.txt"]
         found = [candidate for candidate in candidates if candidate.is_file()]
         if not found:
-            raise InputError(f"{path}: no gt/gt.txt in this folder")
+            raise TrackerInputError(f"{path}: no gt/gt.txt in this folder")
         file = found[0]
     elif path.name == "gt.txt" and folder.name == "gt":
         folder = folder.parent
@@ -60,7 +60,7 @@ def read_ground_truth(path: str | Path, *, benchmark: Benchmark | None = None) -
     length = info.length()
     name = info.name or (folder.resolve().name if file.name == "gt.txt" else file.stem)
     if length is not None and len(rows) and rows.frames[-1] > length:
-        raise InputError(f"{file}: frame {rows.frames[-1]} is beyond the sequence's {length} frames")
+        raise TrackerInputError(f"{file}: frame {rows.frames[-1]} is beyond the sequence's {length} frames")
     return GroundTruth(name, rows, length, benchmark or _benchmark_of(name, rows), info.rate())
 
 

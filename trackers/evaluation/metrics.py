@@ -77,7 +77,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
+class ClearMatches:
     """Every match of CLEAR MOT, (K,) int64 each, in time order per camera."""
 
     cameras: NDArray[np.int64]
@@ -127,7 +127,7 @@ def hota(overlaps: Overlaps) -> HotaCounts:
     return HotaCounts(sums[0], gt_total - sums[0], track_total - sums[0], *sums[1:])
 
 
-def clear(overlaps: Overlaps) -> tuple[ClearCounts, Matches]:
+def clear(overlaps: Overlaps) -> tuple[ClearCounts, ClearMatches]:
     """Count for CLEAR MOT, frame by frame, and list the matches.
 
     "The last frame" for keeping a match is the last one with both annotations and results; a switch counts
@@ -171,10 +171,10 @@ def clear(overlaps: Overlaps) -> tuple[ClearCounts, Matches]:
         people - partly,
     )
     cameras, frames, whose, which = np.concatenate(found, axis=1)
-    return counts, Matches(cameras, frames, overlaps.gt_ids[whose], overlaps.track_ids[which])
+    return counts, ClearMatches(cameras, frames, overlaps.gt_ids[whose], overlaps.track_ids[which])
 
 
-def switches_of(matches: Matches) -> list[Switch]:
+def switches_of(matches: ClearMatches) -> list[Switch]:
     """The identity switches in a list of matches, in time order per camera."""
     order = np.lexsort((matches.frames, matches.gt_ids, matches.cameras))
     camera, frame, person, track = (

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.textfile import read_text
 
 MIN_COLUMNS, MAX_COLUMNS = 6, 10
@@ -74,7 +74,7 @@ def rows_from_arrays(
         origin: what the error messages call the data.
 
     Raises:
-        InputError: for what `read_mot` refuses in a file.
+        TrackerInputError: for what `read_mot` refuses in a file.
     """
     corners = np.asarray(xyxy, np.float64).reshape(-1, 4)
     count = len(corners)
@@ -82,7 +82,7 @@ def rows_from_arrays(
     for column, values in ((0, frames), (1, ids), (6, np.ones(count) if scores is None else scores)):
         array = np.asarray(values, np.float64).ravel()
         if len(array) != count:
-            raise InputError(f"{origin}: {count} boxes but {len(array)} values beside them")
+            raise TrackerInputError(f"{origin}: {count} boxes but {len(array)} values beside them")
         table[:, column] = array
     table[:, 2:4] = corners[:, :2]
     table[:, 4:6] = corners[:, 2:] - corners[:, :2]
@@ -93,7 +93,7 @@ def read_mot(path: str | Path) -> MotRows:
     """Read one file; separators are commas or white space, blank lines are skipped, an empty file is no rows.
 
     Raises:
-        InputError: file absent or not text; fewer than 6 or more than 10 columns, or not the same number in
+        TrackerInputError: file absent or not text; fewer than 6 or more than 10 columns, or not the same number in
             every line; a value that is not a finite number; a frame below 1; a negative id or one beyond
             int32; a negative width or height; one id twice in a frame.
     """
@@ -101,10 +101,10 @@ def read_mot(path: str | Path) -> MotRows:
     try:
         text = read_text(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise TrackerInputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise InputError(f"{path}: cannot be read: {reason}") from None
+        raise TrackerInputError(f"{path}: cannot be read: {reason}") from None
     numbered = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not numbered:
         return _checked(np.zeros((0, MIN_COLUMNS)), str(path), None)
@@ -113,9 +113,9 @@ def read_mot(path: str | Path) -> MotRows:
     try:
         table = np.loadtxt(lines, delimiter=delimiter, comments=None, ndmin=2, dtype=np.float64)
     except ValueError:
-        raise InputError(_first_bad_line(path, numbers, lines, delimiter)) from None
+        raise TrackerInputError(_first_bad_line(path, numbers, lines, delimiter)) from None
     if not MIN_COLUMNS <= table.shape[1] <= MAX_COLUMNS:
-        raise InputError(_column_message(path, numbers[0], table.shape[1]))
+        raise TrackerInputError(_column_message(path, numbers[0], table.shape[1]))
     return _checked(table, str(path), numbers)
 
 
@@ -123,7 +123,7 @@ def write_mot(path: str | Path, rows: MotRows) -> None:
     """Write a result file, `frame,id,x,y,w,h,confidence,-1,-1,-1`, boxes to a hundredth of a pixel.
 
     Raises:
-        InputError: the file cannot be written.
+        TrackerInputError: the file cannot be written.
     """
     lines = [
         f"{frame},{track},{box[0]:.2f},{box[1]:.2f},{box[2]:.2f},{box[3]:.2f},{score:.3f},-1,-1,-1\n"
@@ -134,7 +134,7 @@ def write_mot(path: str | Path, rows: MotRows) -> None:
     try:
         Path(path).write_text("".join(lines), encoding="ascii")
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        raise TrackerInputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _checked(table: NDArray[np.float64], origin: str, numbers: Sequence[int] | None) -> MotRows:
@@ -144,7 +144,7 @@ def _checked(table: NDArray[np.float64], origin: str, numbers: Sequence[int] | N
         if bad.any():
             row = int(np.argmax(bad))
             where = f"{origin}: row {row + 1}" if numbers is None else f"{origin}:{numbers[row]}"
-            raise InputError(f"{where}: {reason} ({table[row, column]:.12g})")
+            raise TrackerInputError(f"{where}: {reason} ({table[row, column]:.12g})")
 
     count, columns = table.shape
     for column in range(columns):
@@ -163,7 +163,7 @@ def _checked(table: NDArray[np.float64], origin: str, numbers: Sequence[int] | N
     if twice.any():
         row = int(by_id[1:][twice][0])
         where = f"{origin}: row {row + 1}" if numbers is None else f"{origin}:{numbers[row]}"
-        raise InputError(f"{where}: id {ids[row]} appears twice in frame {frames[row]}")
+        raise TrackerInputError(f"{where}: id {ids[row]} appears twice in frame {frames[row]}")
     # MOT15 keeps world coordinates in columns 8 to 10: a class is a whole number from 0 on, in every row.
     classes, visibility = np.full(count, -1, np.int64), np.full(count, np.nan)
     if columns >= 8 and bool(np.all((table[:, 7] % 1 == 0) & (table[:, 7] >= 0) & (table[:, 7] < 1000))):

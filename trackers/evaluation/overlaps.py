@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.evaluation.ground_truth import GroundTruth
 from relaytrack.trackers.evaluation.mot_files import MotRows
 
@@ -66,7 +66,7 @@ def overlaps_of(truth: GroundTruth, result: MotRows, *, origin: str = "result") 
     """Prepare one sequence.
 
     Raises:
-        InputError: a result frame past the sequence's end, or class numbers that MOT16, MOT17 and MOT20 lack.
+        TrackerInputError: a result frame past the sequence's end, or class numbers that MOT16, MOT17 and MOT20 lack.
     """
     return global_overlaps({origin: (truth, result)})
 
@@ -75,7 +75,7 @@ def global_overlaps(cameras: Mapping[str, tuple[GroundTruth, MotRows]]) -> Overl
     """Prepare several cameras as one long sequence over (camera, frame) in which an id means one person.
 
     Raises:
-        InputError: as `overlaps_of`, naming the camera.
+        TrackerInputError: as `overlaps_of`, naming the camera.
     """
     cleaned = [_preprocess(truth, result, name) for name, (truth, result) in cameras.items()]
     all_gt = np.concatenate([gt.ids for gt, _ in cleaned])
@@ -130,12 +130,14 @@ def _preprocess(truth: GroundTruth, result: MotRows, origin: str) -> tuple[MotRo
     """Take out of both tables what the benchmark does not score."""
     gt = truth.rows
     if truth.length is not None and len(result) and result.frames[-1] > truth.length:
-        raise InputError(f"{origin}: frame {result.frames[-1]} is beyond the {truth.length} frames of {truth.name}")
+        raise TrackerInputError(
+            f"{origin}: frame {result.frames[-1]} is beyond the {truth.length} frames of {truth.name}"
+        )
     if truth.benchmark == "MOT15":
         return gt.select(gt.scores.astype(np.int64) != 0), result
     bad = (gt.classes < 1) | (gt.classes > LAST_CLASS)
     if bad.any():
-        raise InputError(
+        raise TrackerInputError(
             f"{truth.name}: class {gt.classes[bad][0]} in frame {gt.frames[bad][0]} is none of "
             f"{truth.benchmark}'s 1 to {LAST_CLASS}"
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.errors import InputError, MissingDependencyError
+from relaytrack.trackers.errors import MissingDependencyError, TrackerInputError
 from relaytrack.trackers.evaluation.evaluate import Evaluation
 
 if TYPE_CHECKING:
@@ -156,14 +156,14 @@ def save_timelines(
     """Draw and write a picture; the format follows the file's ending (png, svg, pdf).
 
     Raises:
-        InputError: the file cannot be written.
+        TrackerInputError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
     figure = draw_timelines(evaluation, title=title, cameras=cameras, frame_rate=frame_rate)
     try:
         figure.savefig(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        raise TrackerInputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _stretches(frames: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ class IdentityAssociator:
         overrides: single fields of `params`.
 
     Raises:
-        InputError: a setting that makes no sense.
+        TrackerInputError: a setting that makes no sense.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class IdentityAssociator:
                 may differ by the cameras' frame period; none may be more than `max_late` behind the newest so far.
 
         Raises:
-            InputError: arrays of wrong shape.
+            TrackerInputError: arrays of wrong shape.
             TimeError: time went back by more than `max_late`.
         """
         for view in views:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 
 Doubles = NDArray[np.float64]
 _WAYS = (
@@ -37,22 +37,22 @@ class GroundPlane:
         """Refuse what is no homography.
 
         Raises:
-            InputError: wrong shape, not finite, not invertible.
+            TrackerInputError: wrong shape, not finite, not invertible.
         """
         if self.to_ground.shape != (3, 3) or not np.isfinite(self.to_ground).all():
-            raise InputError("ground plane: the homography must be 3 x 3 finite numbers")
+            raise TrackerInputError("ground plane: the homography must be 3 x 3 finite numbers")
         scaled = self.to_ground / np.abs(self.to_ground).max(initial=1e-300)
         if abs(np.linalg.det(scaled)) < 1e-18:
-            raise InputError("ground plane: the homography cannot be inverted")
+            raise TrackerInputError("ground plane: the homography cannot be inverted")
         if any(self.distortion) and self.camera_matrix is None:
-            raise InputError("ground plane: distortion needs the camera matrix")
+            raise TrackerInputError("ground plane: distortion needs the camera matrix")
 
     @classmethod
     def from_homography(cls, matrix: ArrayLike) -> GroundPlane:
         """From a 3 x 3 homography, pixels to metres.
 
         Raises:
-            InputError: not a usable homography.
+            TrackerInputError: not a usable homography.
         """
         return cls(np.asarray(matrix, np.float64))
 
@@ -76,7 +76,7 @@ class GroundPlane:
             scale: metres per world unit (0.01 for a world in centimetres).
 
         Raises:
-            InputError: shapes are wrong, or the camera sees the floor edge-on.
+            TrackerInputError: shapes are wrong, or the camera sees the floor edge-on.
         """
         intrinsics = np.asarray(camera_matrix, np.float64)
         turn = np.asarray(rotation, np.float64)
@@ -84,10 +84,10 @@ class GroundPlane:
             turn = rodrigues(turn.reshape(3))
         shift = np.asarray(translation, np.float64).reshape(-1)
         if intrinsics.shape != (3, 3) or turn.shape != (3, 3) or shift.shape != (3,):
-            raise InputError("ground plane: needs a 3 x 3 camera matrix, a rotation and a translation")
+            raise TrackerInputError("ground plane: needs a 3 x 3 camera matrix, a rotation and a translation")
         to_image = intrinsics @ np.column_stack([turn[:, 0], turn[:, 1], shift])
         if abs(np.linalg.det(to_image / np.abs(to_image).max())) < 1e-18:
-            raise InputError("ground plane: the camera sees the floor edge-on")
+            raise TrackerInputError("ground plane: the camera sees the floor edge-on")
         to_ground = np.diag([scale, scale, 1.0]) @ np.linalg.inv(to_image)
         return cls(to_ground, intrinsics, tuple(float(value) for value in distortion))
 
@@ -99,21 +99,23 @@ class GroundPlane:
         `camera_matrix`, `rotation`, `translation` with optional `distortion` and `scale` (see `from_calibration`).
 
         Raises:
-            InputError: keys are missing, unknown, or their values of no use.
+            TrackerInputError: keys are missing, unknown, or their values of no use.
         """
         wanted = next((keys for keys in _WAYS if keys[0] in values), None)
         if wanted is None:
-            raise InputError("ground plane: needs homography, points, or camera_matrix with rotation and translation")
+            raise TrackerInputError(
+                "ground plane: needs homography, points, or camera_matrix with rotation and translation"
+            )
         unknown = sorted(set(values) - set(wanted))
         if unknown:
-            raise InputError(f"ground plane: {unknown[0]} does not go with {wanted[0]}")
+            raise TrackerInputError(f"ground plane: {unknown[0]} does not go with {wanted[0]}")
         try:
             if wanted[0] == "homography":
                 return cls.from_homography(values["homography"])
             if wanted[0] == "points":
                 rows = np.asarray(values["points"], np.float64)
                 if rows.ndim != 2 or rows.shape[1] != 4:
-                    raise InputError("ground plane: points must be rows of x, y, X, Y")
+                    raise TrackerInputError("ground plane: points must be rows of x, y, X, Y")
                 return homography_from_points(rows[:, :2], rows[:, 2:])
             return cls.from_calibration(
                 values["camera_matrix"],
@@ -123,11 +125,11 @@ class GroundPlane:
                 scale=float(values.get("scale", 1.0)),
             )
         except KeyError as error:
-            raise InputError(f"ground plane: {error.args[0]} is missing") from error
+            raise TrackerInputError(f"ground plane: {error.args[0]} is missing") from error
         except (TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, InputError):
+            if isinstance(error, TrackerInputError):
                 raise
-            raise InputError(f"ground plane: {wanted[0]} and the like must be numbers") from error
+            raise TrackerInputError(f"ground plane: {wanted[0]} and the like must be numbers") from error
 
     def project(self, points: ArrayLike) -> Doubles:
         """Pixels (N, 2) to floor metres (N, 2); NaN where the pixel lies at or above the horizon.
@@ -209,14 +211,14 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     Normalised direct linear transform (Hartley and Zisserman, Multiple View Geometry, algorithm 4.2).
 
     Raises:
-        InputError: fewer than four pairs, a value that is not finite, or points that fix no homography (three in a
-            line).
+        TrackerInputError: fewer than four pairs, a value that is not finite, or points that fix no homography (three
+            in a line).
     """
     source, target = np.asarray(pixels, np.float64), np.asarray(metres, np.float64)
     if source.ndim != 2 or source.shape[1] != 2 or source.shape != target.shape or len(source) < 4:
-        raise InputError("ground plane: a homography needs at least four pairs of points")
+        raise TrackerInputError("ground plane: a homography needs at least four pairs of points")
     if not (np.abs(source) < _FARTHEST).all() or not (np.abs(target) < _FARTHEST).all():
-        raise InputError("ground plane: a point that is not a number, or farther away than any place")
+        raise TrackerInputError("ground plane: a point that is not a number, or farther away than any place")
     centre_a, scale_a = _normaliser(source)
     centre_b, scale_b = _normaliser(target)
     a, b = (source - centre_a) * scale_a, (target - centre_b) * scale_b
@@ -225,7 +227,7 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     rows = np.vstack([np.hstack([full, nil, -b[:, :1] * full]), np.hstack([nil, full, -b[:, 1:] * full])])
     _, values, vectors = np.linalg.svd(rows)
     if values[7] < 1e-9 * values[0]:
-        raise InputError("ground plane: these points fix no homography (three or more lie on one line)")
+        raise TrackerInputError("ground plane: these points fix no homography (three or more lie on one line)")
     forward = np.array([[scale_a, 0, -scale_a * centre_a[0]], [0, scale_a, -scale_a * centre_a[1]], [0, 0, 1]])
     back = np.array([[1 / scale_b, 0, centre_b[0]], [0, 1 / scale_b, centre_b[1]], [0, 0, 1]])
     matrix = back @ vectors[8].reshape(3, 3) @ forward

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 
 _POSITIVE = ("gallery", "max_identities", "window", "bank", "max_tracks", "feet_speed", "return_ratio")
 _NOT_NEGATIVE = (
@@ -101,22 +101,22 @@ class IdentityParams:
         """Refuse values that make no sense.
 
         Raises:
-            InputError: naming the field.
+            TrackerInputError: naming the field.
         """
         if self.method not in ("joint", "appearance"):
-            raise InputError(f"identities.method: {self.method!r} is neither 'joint' nor 'appearance'")
+            raise TrackerInputError(f"identities.method: {self.method!r} is neither 'joint' nor 'appearance'")
         if self.normalise not in ("cohort", "centre", "none"):
-            raise InputError(f"identities.normalise: {self.normalise!r} is not cohort, centre or none")
+            raise TrackerInputError(f"identities.normalise: {self.normalise!r} is not cohort, centre or none")
         if self.threshold is not None and not -1.0 <= self.threshold <= 1.0:
-            raise InputError("identities.threshold: a cosine similarity lies in -1..1")
+            raise TrackerInputError("identities.threshold: a cosine similarity lies in -1..1")
         for way in self.travel_times:
             if len(way) != 4 or not way[2] <= way[3]:
-                raise InputError(
+                raise TrackerInputError(
                     f"identities.travel_times: {list(way)} is not from camera, to camera, least and most seconds"
                 )
         for name in _POSITIVE:
             if not getattr(self, name) > 0:
-                raise InputError(f"identities.{name}: must be greater than 0")
+                raise TrackerInputError(f"identities.{name}: must be greater than 0")
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
-                raise InputError(f"identities.{name}: must not be negative")
+                raise TrackerInputError(f"identities.{name}: must not be negative")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.growing import enlarge, enlarge_squares
 from relaytrack.trackers.identities.quality import crop_quality
 from relaytrack.trackers.identities.topology import BORDER, INSIDE, UNKNOWN
@@ -97,7 +97,7 @@ class TrackletTable:
             the slots of all tracks of the view, in its order, and of those that are new.
 
         Raises:
-            InputError: embeddings of another size than before.
+            TrackerInputError: embeddings of another size than before.
         """
         camera = self.cameras.setdefault(view.camera, len(self.cameras))
         if camera == len(self.extent):
@@ -277,7 +277,9 @@ class TrackletTable:
         if size == 0 or size == self.feature.shape[1]:
             return
         if self.feature.shape[1] != 0:
-            raise InputError(f"camera {view.camera}: embeddings of size {size}, before of {self.feature.shape[1]}")
+            raise TrackerInputError(
+                f"camera {view.camera}: embeddings of size {size}, before of {self.feature.shape[1]}"
+            )
         self.feature = np.zeros((self.size, size), np.float32)
         self.bank = np.zeros((self.size, self._entries, size), np.float32)
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -50,7 +50,7 @@ class CameraTracks:
         """Refuse arrays whose shapes do not belong together.
 
         Raises:
-            InputError: naming the camera and the array.
+            TrackerInputError: naming the camera and the array.
         """
         count = len(self.ids)
         shapes = {
@@ -63,13 +63,13 @@ class CameraTracks:
             shapes["quality"] = (self.quality.shape, (count,))
         for name, (found, wanted) in shapes.items():
             if found != wanted:
-                raise InputError(f"camera {self.camera}: {name} has shape {found}, expected {wanted}")
+                raise TrackerInputError(f"camera {self.camera}: {name} has shape {found}, expected {wanted}")
         if self.embeddings.ndim != 2:
-            raise InputError(f"camera {self.camera}: embeddings must be (N, D)")
+            raise TrackerInputError(f"camera {self.camera}: embeddings must be (N, D)")
         if len(set(self.ids.tolist())) != count:
-            raise InputError(f"camera {self.camera}: a track id occurs twice in one frame")
+            raise TrackerInputError(f"camera {self.camera}: a track id occurs twice in one frame")
         if not np.isfinite(self.time):
-            raise InputError(f"camera {self.camera}: time is not a finite number")
+            raise TrackerInputError(f"camera {self.camera}: time is not a finite number")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import numpy as np
 from relaytrack.pipeline.config.schema import DetectorConfig
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.letterbox import Letterbox, Normaliser
-from relaytrack.pipeline.perception.detectors.nanodet_network import STRIDES, Network
+from relaytrack.pipeline.perception.detectors.nanodet_network import STRIDES, NanoDetNetwork
 from relaytrack.pipeline.perception.detectors.sizes import (
     MOST_CPU,
     MOST_GPU,
@@ -57,7 +57,7 @@ class NanoDetInput:
 
     most = _NETWORK_BATCH
 
-    def __init__(self, network: Network, config: DetectorConfig) -> None:
+    def __init__(self, network: NanoDetNetwork, config: DetectorConfig) -> None:
         self.provider = network.provider
         self._network = network
         self._threshold = config.score_threshold
@@ -125,7 +125,7 @@ class NanoDet(ViewDetector):
     """Puts scores on the tracker's scale: below 0.6 many boxes are signs and cones (precision on PETS09-S2L1: 0.59
     at 0.3, 0.82 at 0.4, 0.94 at 0.5), and no track should start there."""
 
-    def __init__(self, network: Network, config: DetectorConfig) -> None:
+    def __init__(self, network: NanoDetNetwork, config: DetectorConfig) -> None:
         self.input = NanoDetInput(network, config)
         self.precision = network.precision
         super().__init__(self.input, config)

@@ -11,7 +11,7 @@ STRIDES = (8, 16, 32)
 _SIDE_CHANNELS = (32, 44, 68)  # four sides times 8, 11 or 17 bins: the published NanoDet heads
 
 
-class Network(Protocol):
+class NanoDetNetwork(Protocol):
     """The convolutional network alone, on some device.
 
     Attributes:

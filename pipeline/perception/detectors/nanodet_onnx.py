@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from relaytrack.pipeline.errors import DetectorError
-from relaytrack.pipeline.perception.detectors.nanodet_network import Network, level_outputs
+from relaytrack.pipeline.perception.detectors.nanodet_network import NanoDetNetwork, level_outputs
 from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, free_spatial_size, read_model
 from relaytrack.pipeline.perception.detectors.onnx_session import open_session
 from relaytrack.pipeline.records import Floats
 
 
 class OnnxNetwork:
-    """The weights in an onnxruntime session; see `relaytrack.pipeline.perception.detectors.nanodet_network.Network`.
+    """The weights in an onnxruntime session; see `nanodet_network.NanoDetNetwork`.
 
     The file's fp16 weights are widened once, at load (onnxruntime folds the casts), and its input size of
     416 x 416 is made free.
@@ -42,12 +42,12 @@ class OnnxNetwork:
         self._session, self.provider = open_session(path, device, threads, data)
 
     def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
-        """Run (B, 3, H, W) normalised BGR; see `Network`."""
+        """Run (B, 3, H, W) normalised BGR; see `NanoDetNetwork`."""
         found = [np.asarray(result) for result in self._session.run(self._outputs, {self._input: images})]
         return list(zip(found[0::2], found[1::2], strict=True))
 
 
-def cuda_network(path: Path, device: str) -> Network:
+def cuda_network(path: Path, device: str) -> NanoDetNetwork:
     """The network on a GPU: onnxruntime's CUDA provider where it is installed, else PyTorch, same weights."""
     import onnxruntime
 

@@ -14,7 +14,7 @@ from relaytrack.pipeline.records import Floats
 
 
 class TorchNetwork:
-    """The weights of the ONNX file in PyTorch; see `relaytrack.pipeline.perception.detectors.nanodet_network.Network`.
+    """The weights of the ONNX file in PyTorch; see `nanodet_network.NanoDetNetwork`.
 
     Runs in full float32 (no TF32) with deterministic algorithms, so that it equals onnxruntime to rounding.
 
@@ -49,7 +49,7 @@ class TorchNetwork:
 
     @torch.no_grad()
     def __call__(self, images: Floats) -> list[tuple[Floats, Floats]]:
-        """Run (B, 3, H, W) normalised BGR; see `Network`."""
+        """Run (B, 3, H, W) normalised BGR; see `NanoDetNetwork`."""
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             results = self._module(torch.from_numpy(images).to(self._device))
         found = [results[place].cpu().numpy() for place in self._order]

@@ -25,7 +25,7 @@ class PersonChange(BaseModel):
     watched: bool | None = Field(default=None, description="an event `watched` when they come into view")
 
 
-class Merge(BaseModel):
+class MergeRequest(BaseModel):
     """Who else this person is."""
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +33,7 @@ class Merge(BaseModel):
     other: Number = Field(description="the number that goes; all of theirs becomes this person's")
 
 
-class Split(BaseModel):
+class SplitRequest(BaseModel):
     """Which sightings are somebody else."""
 
     model_config = ConfigDict(extra="forbid")
@@ -92,7 +92,7 @@ def describe(site: TheSite, caller: Operator, identity: Number, change: PersonCh
 
 
 @router.post("/{identity}/merge")
-def merge(site: TheSite, caller: Operator, identity: Number, merge: Merge) -> dict[str, Any]:
+def merge(site: TheSite, caller: Operator, identity: Number, merge: MergeRequest) -> dict[str, Any]:
     """The other one is this person, too: boxes, events and lists follow, now and after a restart."""
     if merge.other == identity:
         raise ProblemError(422, "other: that is the same number", field="other")
@@ -110,7 +110,7 @@ def merge(site: TheSite, caller: Operator, identity: Number, merge: Merge) -> di
 
 
 @router.post("/{identity}/split")
-def split(site: TheSite, caller: Operator, identity: Number, split: Split) -> dict[str, Any]:
+def split(site: TheSite, caller: Operator, identity: Number, split: SplitRequest) -> dict[str, Any]:
     """These sightings are somebody else, who gets a number of their own."""
     find_person(site, identity)
     own = {sighting.id for sighting in site.people.sightings(identity, limit=100_000)}

@@ -19,7 +19,7 @@ from relaytrack.reid.checkpoint import load_model
 from relaytrack.reid.errors import TrainingError
 from relaytrack.reid.guided.loop import Guided
 from relaytrack.reid.guided.memory import TeacherMemory, picture_key
-from relaytrack.reid.guided.pictures import Pictures
+from relaytrack.reid.guided.pictures import TrainingPictures
 from relaytrack.reid.guided.recipe import Recipe
 from relaytrack.reid.guided.teacher import OnnxTeacher, RetailTeacher, Teachers, normalised
 from relaytrack.reid.model import ModelSpec, build_model
@@ -38,11 +38,11 @@ class Colours(nn.Module):
         return F.normalize(F.adaptive_avg_pool2d(images, (8, 1)).flatten(1), dim=1)
 
 
-def pictures() -> Pictures:
+def pictures() -> TrainingPictures:
     torch.manual_seed(1)
     images = torch.randint(0, 256, (20, 1, 1, 3), dtype=torch.uint8).repeat(1, 256, 128, 1)
     labels = torch.tensor([*(n // 4 for n in range(16)), -1, -1, -1, -1])
-    return Pictures(images, labels, torch.ones(20), 4)
+    return TrainingPictures(images, labels, torch.ones(20), 4)
 
 
 def training(out: Path, *, steps: int = 6, save_minutes: float = 5.0, key: str = "k") -> Guided:

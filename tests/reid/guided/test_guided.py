@@ -17,7 +17,7 @@ from relaytrack.reid.datasets.base import JUNK, Split
 from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.guided import degrade
 from relaytrack.reid.guided.loop import Guided
-from relaytrack.reid.guided.pictures import Source, crops_without_ids, load_pictures
+from relaytrack.reid.guided.pictures import PictureSource, crops_without_ids, load_pictures
 from relaytrack.reid.guided.recipe import Recipe
 from relaytrack.reid.guided.regress import resized
 from relaytrack.reid.guided.teacher import normalised
@@ -53,7 +53,9 @@ class Colours(nn.Module):
 
 def test_ids_of_different_sources_stay_apart(people: Split, tmp_path: Path) -> None:
     unknown = dataclasses.replace(people, ids=np.full(len(people), JUNK, np.int64))
-    pictures = load_pictures([Source("a", people), Source("crops", unknown, 2.0), Source("b", people)], CPU)
+    pictures = load_pictures(
+        [PictureSource("a", people), PictureSource("crops", unknown, 2.0), PictureSource("b", people)], CPU
+    )
     assert pictures.images.shape == (48, 256, 128, 3)
     assert pictures.classes == 8
     assert pictures.labels.tolist() == [n // 4 for n in range(16)] + [-1] * 16 + [4 + n // 4 for n in range(16)]
@@ -62,9 +64,9 @@ def test_ids_of_different_sources_stay_apart(people: Split, tmp_path: Path) -> N
     (tmp_path / "._0000_c1_0.png").write_bytes(b"no picture")
     found = crops_without_ids(tmp_path)
     assert len(found) == 17
-    assert len(load_pictures([Source("crops", found)], CPU).images) == 16
+    assert len(load_pictures([PictureSource("crops", found)], CPU).images) == 16
     with pytest.raises(DatasetError, match="none of 1 pictures can be read"):
-        load_pictures([Source("x", Split.of([(tmp_path / "broken.jpg", 1, 1)]))], CPU)
+        load_pictures([PictureSource("x", Split.of([(tmp_path / "broken.jpg", 1, 1)]))], CPU)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match=r"empty: no pictures"):
         crops_without_ids(tmp_path / "empty")
@@ -113,7 +115,7 @@ def test_cut_boxes_hold_a_part_of_the_height() -> None:
 
 
 def test_a_student_comes_to_see_as_its_teacher(people: Split, tmp_path: Path) -> None:
-    pictures = load_pictures([Source("own", people)], CPU)
+    pictures = load_pictures([PictureSource("own", people)], CPU)
     torch.manual_seed(0)
     model = build_model(SMALL, pictures.classes)
     lines: list[str] = []

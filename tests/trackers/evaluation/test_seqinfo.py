@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.evaluation import read_ground_truth, read_mot
 from relaytrack.trackers.seqinfo import read_seqinfo
 from relaytrack.trackers.textfile import read_text
@@ -31,7 +31,7 @@ def test_a_rate_is_looked_at_where_it_is_needed(text: str, tmp_path: Path) -> No
     (tmp_path / "seqinfo.ini").write_text(f"[sequence]\nseqLength=5\n{text}\n")
     info = read_seqinfo(tmp_path / "seqinfo.ini")
     assert info.length() == 5
-    with pytest.raises(InputError, match="frameRate is"):
+    with pytest.raises(TrackerInputError, match="frameRate is"):
         info.rate()
 
 
@@ -39,7 +39,7 @@ def test_what_is_no_seqinfo(tmp_path: Path) -> None:
     assert read_seqinfo(tmp_path / "gone.ini").values == {}
     for content in (b"nonsense", b"[Other]\na=1", b"\x7fELF\xff\xfe", b""):
         (tmp_path / "seqinfo.ini").write_bytes(content)
-        with pytest.raises(InputError, match=r"not a seqinfo\.ini"):
+        with pytest.raises(TrackerInputError, match=r"not a seqinfo\.ini"):
             read_seqinfo(tmp_path / "seqinfo.ini")
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relaytrack.trackers import CameraTracks, IdentityAssociator, IdentityParams
-from relaytrack.trackers.errors import InputError, TimeError
+from relaytrack.trackers.errors import TimeError, TrackerInputError
 
 D = 32
 
@@ -203,12 +203,12 @@ def test_bad_input_is_named():
     run.update([good])
     with pytest.raises(TimeError, match="door"):
         run.update([view("door", -5.0, [1])])
-    with pytest.raises(InputError, match=r"door.*twice"):
+    with pytest.raises(TrackerInputError, match=r"door.*twice"):
         run.update([view("door", 1.0, [1, 1])])
-    with pytest.raises(InputError, match=r"door.*xyxy"):
+    with pytest.raises(TrackerInputError, match=r"door.*xyxy"):
         run.update([CameraTracks("door", 1.0, good.ids, good.xyxy[:1], good.scores, good.embeddings)])
     run.update([view("door", 1.5, [3], people(1))])
-    with pytest.raises(InputError, match=r"door.*size"):
+    with pytest.raises(TrackerInputError, match=r"door.*size"):
         run.update([view("door", 2.0, [4], np.ones((1, 7), np.float32))])
 
 
@@ -217,7 +217,7 @@ def test_bad_input_is_named():
     [("method", "magic"), ("threshold", 2.0), ("window", 0), ("horizon", -1.0), ("normalise", "x")],
 )
 def test_bad_settings_are_named(field, value):
-    with pytest.raises(InputError, match=field):
+    with pytest.raises(TrackerInputError, match=field):
         IdentityParams(**{field: value})
 
 
@@ -236,7 +236,7 @@ def test_given_travel_times_decide_who_may_be_next():
     assert seconds_apart(30.0, **known)
     assert not seconds_apart(5.0, **known)
     assert seconds_apart(5.0, margin=4.0)
-    with pytest.raises(InputError, match="travel_times"):
+    with pytest.raises(TrackerInputError, match="travel_times"):
         IdentityParams(travel_times=(("gate", "hall", 40.0, 20.0),))
 
 

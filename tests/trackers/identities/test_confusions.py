@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.benchmarks.confusions import Stretch, compare
 
 
@@ -28,7 +28,7 @@ def test_cameras_share_one_assignment():
 
 
 def test_tables_without_boxes_are_refused():
-    with pytest.raises(InputError, match="camera a"):
+    with pytest.raises(TrackerInputError, match="camera a"):
         compare({"a": (np.zeros((1, 3)), np.zeros((0, 6)))})
-    with pytest.raises(InputError, match="no person"):
+    with pytest.raises(TrackerInputError, match="no person"):
         compare({"a": (np.zeros((0, 6)), np.zeros((0, 6)))})

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relaytrack.trackers import CameraTracks, GroundPlane, IdentityAssociator, homography_from_points
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.ground_plane import rodrigues
 
 K = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
@@ -86,14 +86,14 @@ def test_rotation_vectors():
     ],
 )
 def test_bad_points_are_refused(pairs, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(TrackerInputError, match=message):
         homography_from_points(*pairs)
 
 
 def test_bad_matrices_are_refused():
-    with pytest.raises(InputError, match="inverted"):
+    with pytest.raises(TrackerInputError, match="inverted"):
         GroundPlane.from_homography(np.zeros((3, 3)))
-    with pytest.raises(InputError, match="3 x 3"):
+    with pytest.raises(TrackerInputError, match="3 x 3"):
         GroundPlane.from_homography(np.eye(4))
 
 

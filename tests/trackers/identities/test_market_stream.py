@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from relaytrack.trackers import IdentityAssociator
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.benchmarks.market_stream import confusions, market_stream, replay, score
 
 NAMES = [
@@ -30,9 +30,9 @@ def test_names_become_tracklets_in_time_order():
 
 
 def test_other_names_are_refused():
-    with pytest.raises(InputError, match="holiday"):
+    with pytest.raises(TrackerInputError, match="holiday"):
         market_stream(["holiday.jpg"])
-    with pytest.raises(InputError, match="no image"):
+    with pytest.raises(TrackerInputError, match="no image"):
         market_stream(NAMES[6:])
 
 

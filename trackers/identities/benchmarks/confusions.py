@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.evaluation.overlaps import box_iou
 
 Doubles = NDArray[np.float64]
@@ -28,7 +28,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class AnnotatedPerson:
     """One annotated person.
 
     Attributes:
@@ -47,7 +47,7 @@ class Person:
     stretches: tuple[Stretch, ...]
 
 
-def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
+def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[AnnotatedPerson]:
     """Compare a run's identities with the annotated people.
 
     Args:
@@ -57,13 +57,13 @@ def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
         one entry per person, those with most boxes under a wrong identity first.
 
     Raises:
-        InputError: tables without these columns, or annotations without a person.
+        TrackerInputError: tables without these columns, or annotations without a person.
     """
     rows: list[tuple[int, str, int, int]] = []
     for name, (truth, found) in cameras.items():
         for table in (truth, found):
             if table.ndim != 2 or (len(table) and table.shape[1] < 6):
-                raise InputError(f"camera {name}: rows of frame, id, x, y, width, height expected")
+                raise TrackerInputError(f"camera {name}: rows of frame, id, x, y, width, height expected")
         for frame in np.unique(truth[:, 0]).tolist():
             here, there = truth[truth[:, 0] == frame], found[found[:, 0] == frame]
             match = np.zeros(len(here), np.int64)
@@ -77,7 +77,7 @@ def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
                 for person, identity in zip(here[:, 1], match, strict=True)
             ]
     if not rows:
-        raise InputError("the annotations hold no person")
+        raise TrackerInputError("the annotations hold no person")
     people = sorted({row[2] for row in rows})
     names = sorted({row[3] for row in rows} - {0})
     table = np.zeros((len(people), len(names)))
@@ -92,7 +92,7 @@ def compare(cameras: Mapping[str, tuple[Doubles, Doubles]]) -> list[Person]:
     return sorted(out, key=lambda entry: (-entry.other, entry.person))
 
 
-def _person(person: int, identity: int, rows: list[tuple[int, str, int, int]]) -> Person:
+def _person(person: int, identity: int, rows: list[tuple[int, str, int, int]]) -> AnnotatedPerson:
     stretches: list[Stretch] = []
     for camera in sorted({row[1] for row in rows}):
         begun: list[tuple[int, int]] = []
@@ -106,7 +106,7 @@ def _person(person: int, identity: int, rows: list[tuple[int, str, int, int]]) -
     right = sum(row[3] == identity and identity > 0 for row in rows)
     missed = sum(row[3] == 0 for row in rows)
     ordered = tuple(sorted(stretches, key=lambda part: (part.first, part.camera)))
-    return Person(person, identity, len(rows), right, len(rows) - right - missed, missed, ordered)
+    return AnnotatedPerson(person, identity, len(rows), right, len(rows) - right - missed, missed, ordered)
 
 
 def _stretch(camera: str, frames: list[tuple[int, int]]) -> Stretch:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from relaytrack.trackers.errors import InputError
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.associator import IdentityAssociator
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
 
@@ -84,18 +84,18 @@ def market_stream(names: Sequence[str]) -> Stream:
         names: file names; distractors and junk are passed over.
 
     Raises:
-        InputError: a name that is not of Market-1501, or no image at all.
+        TrackerInputError: a name that is not of Market-1501, or no image at all.
     """
     rows = []
     for index, name in enumerate(names):
         match = _NAME.match(name.rsplit("/", 1)[-1])
         if match is None:
-            raise InputError(f"{name}: not a file name of Market-1501")
+            raise TrackerInputError(f"{name}: not a file name of Market-1501")
         person, camera, sequence, frame = (int(part) for part in match.groups())
         if person > 0:
             rows.append((index, person, camera, sequence, frame))
     if not rows:
-        raise InputError("no image of a known person in the stream")
+        raise TrackerInputError("no image of a known person in the stream")
     index, person, camera, sequence, frame = np.array(rows, np.int64).T
     order = np.lexsort((index, frame, camera, sequence, person))
     keys = np.stack([person, camera, sequence])[:, order]
