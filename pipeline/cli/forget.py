@@ -19,8 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.postprocess.corrections import forget, open_run
+    from relaytrack.pipeline.server.forgetting import forget_in_site, is_site
 
     wanted = {"person": args.person, "delete_videos": args.videos == "delete"}
+    if is_site(Path(args.folder)):
+        forget_in_site(Path(args.folder), args.person, delete_videos=args.videos == "delete")
+        print(f"person {args.person} is forgotten in {args.folder} and in the folders of its runs")
+        return 0
     answer = corrected_live(Path(args.folder), "forget", wanted)
     if answer is not None:
         print(f"{answer} in {args.folder}")

@@ -12,7 +12,7 @@ class PeopleCommands(ABC):
     """Merges, splits and forgets the people of a live run that is on its way; the base of `Pipeline`."""
 
     @abstractmethod
-    def _corrector_now(self) -> Corrector:
+    def corrector(self) -> Corrector:
         """Carries corrections out.
 
         Raises:
@@ -26,7 +26,7 @@ class PeopleCommands(ABC):
             InputError: an unknown number, or people who were in one camera at the same time.
             RelayTrackError: a file or a receiver could not follow.
         """
-        self._corrector_now().correct("merge", {"people": list(people)})
+        self.corrector().correct("merge", {"people": list(people)})
 
     def split_person(self, person: int, tracks: Sequence[tuple[str, int]]) -> int:
         """Some tracks (camera, track id) of a person are somebody else, whose new number is returned.
@@ -35,7 +35,7 @@ class PeopleCommands(ABC):
             InputError: an unknown number or track, or all tracks of the person.
             RelayTrackError: a file or a receiver could not follow.
         """
-        return self._corrector_now().correct("split", {"person": person, "tracks": list(tracks)})[0].new
+        return self.corrector().correct("split", {"person": person, "tracks": list(tracks)})[0].new
 
     def forget_person(self, person: int, *, delete_videos: bool = False) -> None:
         """Remove a person from everything that the run knows and has written.
@@ -47,4 +47,4 @@ class PeopleCommands(ABC):
             InputError: there is no such person.
             RelayTrackError: a file or a receiver could not follow.
         """
-        self._corrector_now().correct("forget", {"person": person, "delete_videos": delete_videos})
+        self.corrector().correct("forget", {"person": person, "delete_videos": delete_videos})

@@ -267,7 +267,8 @@ class Pipeline(CameraCommands, PeopleCommands):
             raise ConfigError(f"cameras come and go while a run is on its way; this one is {self._state!r}")
         return self._run.parts.desk
 
-    def _corrector_now(self) -> Corrector:
+    def corrector(self) -> Corrector:
+        """See `PeopleCommands.corrector`."""
         if self._run is None or self._state != "running" or not self._live:
             raise ConfigError("people are corrected while a live run is on its way, or in the folder of one that ended")
         return self._run.corrector

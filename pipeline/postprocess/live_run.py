@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import InputError, OutputError
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.cover_segments import cover_segments
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.correction import (
@@ -71,26 +70,16 @@ def correct_live_run(folder: Path, kind: Kind, wanted: Mapping[str, Any], *, pat
     """
     lock, requests = RunLock(folder), Requests(folder)
     number = requests.ask(kind, dict(wanted))
-    end = time.monotonic() + patience
     try:
-        while not lock.acquire():
-            answered = requests.get(number)
-            if answered.state == "refused":
-                raise InputError(f"{folder}: {answered.answer}")
-            if answered.state == "done":
-                return answered.answer
-            if time.monotonic() > end:
-                raise OutputError(f"{folder}: the run has not answered; it does it as soon as it can")
-            time.sleep(0.1)
+        answer = requests.answer(number, lock.acquire, patience)
+        if answer is not None:
+            return answer
         for request in requests.open():  # also what an earlier command or the run itself could not finish
             try:
                 _carry_out(folder, requests, request)
             except InputError as error:
                 requests.note(request.id, "refused", answer=str(error))
-        answered = requests.get(number)
-        if answered.state == "refused":
-            raise InputError(answered.answer)
-        return answered.answer
+        return requests.answer(number, lambda: True, 0.0) or ""
     finally:
         lock.release()
 

@@ -88,7 +88,7 @@ def segments_of(folder: Path, spans: Sequence[tuple[float, float]]) -> list[Path
     A segment ends at the latest where the next one begins.
     """
     found = by_start(folder.iterdir()) if folder.is_dir() else []
-    ends = [start for start, _ in found[1:]] + [float("inf")]
+    ends = [*(start for start, _ in found[1:]), float("inf")][: len(found)]
     return [
         path
         for (start, path), end in zip(found, ends, strict=True)

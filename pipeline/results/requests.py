@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.results.folder import open_private
 
 NAME = "requests.db"
@@ -90,6 +90,35 @@ class Requests:
             assert database is not None
             values = (state, plan, answer, number)
             database.execute("UPDATE requests SET state = ?, plan = ?, answer = ? WHERE id = ?", values)
+
+    def answer(self, number: int, gone: Callable[[], bool], patience: float) -> str | None:
+        """Wait until a run that goes on has carried a request out.
+
+        Args:
+            number: the request's.
+            gone: whether the run has ended, however.
+            patience: seconds.
+
+        Returns:
+            What was done, in one line; None where the run has ended before it answered.
+
+        Raises:
+            InputError: it refused.
+            OutputError: it has not answered.
+        """
+        end = time.monotonic() + patience
+        while True:
+            ended = gone()
+            request = self.get(number)
+            if request.state == "refused":
+                raise InputError(request.answer)
+            if request.state == "done":
+                return request.answer
+            if ended:
+                return None
+            if time.monotonic() > end:
+                raise OutputError(f"{self._path.parent}: the run has not answered; it does it as soon as it can")
+            time.sleep(0.1)
 
     def open(self) -> list[Request]:
         """Those that wait to be carried out, or whose carrying out was cut short."""

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.postprocess.cover_segments import cover_segments
 from relaytrack.pipeline.records import Step
-from relaytrack.pipeline.results.correction import Correction, Kind, as_kind, plan, told
+from relaytrack.pipeline.results.correction import Correction, Kind, as_kind, plan, times, told
 from relaytrack.pipeline.results.identities import NAME, TrackRecord
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_data import load_run
+from relaytrack.pipeline.runtime.request_watch import RequestWatch
 from relaytrack.pipeline.runtime.sink_host import SinkHost
-from relaytrack.trackers.errors import TrackerError
 
-LOG = logging.getLogger("relaytrack.engine")
-_LOOK = 0.5  # seconds between two looks for requests
 _PATIENCE = 60.0  # seconds that the sinks get
 _RECENT = 60.0  # seconds for which a track can be followed before it stands in any list
 
@@ -58,19 +54,17 @@ class Corrector:
         self._one = threading.Lock()
         self._people: set[int] = set()  # who was forgotten
         self._tracks: set[tuple[str, int]] = set()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="corrections", daemon=True)
+        self._watch = None if self._requests is None else RequestWatch(self._requests, self._answer)
 
     def start(self) -> None:
         """Begin to look for requests in the folder."""
-        if self._requests is not None:
-            self._thread.start()
+        if self._watch is not None:
+            self._watch.start()
 
     def close(self) -> None:
         """Look for no more requests; one that is being carried out is finished."""
-        self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join(_PATIENCE)
+        if self._watch is not None:
+            self._watch.close()
 
     def shown(self, step: Step) -> Step:
         """A step without people who were forgotten since it was made."""
@@ -113,7 +107,37 @@ class Corrector:
             if self._requests is not None and number is not None:
                 self._requests.note(number, "refused", answer=str(error))
             raise
+        if self._requests is not None and number is not None:
+            self._requests.note(number, "done", answer=told(done))
         return done
+
+    def apply(
+        self,
+        kind: Kind,
+        person: int,
+        new: int = 0,
+        *,
+        tracks: Iterable[tuple[str, int]] | None = None,
+        delete_videos: bool = False,
+    ) -> None:
+        """Carry out what was decided elsewhere, as by the server, whose list of people is longer than a run's.
+
+        Args:
+            kind: what is done.
+            person: as of `Correction`.
+            new: as of `Correction`.
+            tracks: those of a split; None takes all of the person.
+            delete_videos: as of `Correction`.
+
+        Raises:
+            SinkError, OutputError, TrackerError: as of `correct`.
+        """
+        with self._one:
+            people, zero = self._known()
+            mine = times(people.get(person, ()))
+            if tracks is not None:
+                mine = {key: mine.get(key, (0.0, self._now())) for key in tracks}
+            self._carry_out(Correction(kind, person, new, mine, zero, delete_videos), None)
 
     def _correct(self, kind: Kind, wanted: Mapping[str, Any], number: int | None) -> list[Correction]:
         with self._one:
@@ -121,8 +145,6 @@ class Corrector:
             planned = plan(kind, {**wanted, "zero": zero}, people)
             for correction in planned:
                 self._carry_out(correction, number)
-            if self._requests is not None and number is not None:
-                self._requests.note(number, "done", answer=told(planned))
         return planned
 
     def _known(self) -> tuple[dict[int, list[TrackRecord]], float]:
@@ -158,29 +180,13 @@ class Corrector:
             cover_segments(self._folder, correction)
         self._report()
 
-    def _run(self) -> None:
-        assert self._requests is not None
-        while not self._ending.wait(_LOOK):
-            try:
-                for request in self._requests.open():
-                    if not self._ending.is_set():
-                        self._answer(self._requests, request)
-            except RelayTrackError as error:
-                LOG.warning("corrections: %s", " ".join(redact_url(str(error)).split()))
-
-    def _answer(self, requests: Requests, request: Request) -> None:
-        try:
-            if request.plan is not None:  # cut short by a kill
-                with self._one:
-                    correction = Correction.of_json(request.plan)
-                    self._carry_out(correction, request.id)
-                    requests.note(request.id, "done", answer=told([correction]))
-            else:
-                self._correct(as_kind(request.kind), request.wanted, request.id)
-        except (RelayTrackError, TrackerError) as error:
-            requests.note(request.id, "refused", answer=" ".join(redact_url(str(error)).split()))
-        else:
-            LOG.warning("%s", requests.get(request.id).answer)
+    def _answer(self, request: Request) -> str:
+        if request.plan is None:
+            return told(self._correct(as_kind(request.kind), request.wanted, request.id))
+        with self._one:  # cut short by a kill
+            correction = Correction.of_json(request.plan)
+            self._carry_out(correction, request.id)
+        return told([correction])
 
 
 def _open_ended(correction: Correction, now: float) -> Mapping[tuple[str, int], tuple[float, float]]:

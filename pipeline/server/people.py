@@ -12,6 +12,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.server import people_rows
 from relaytrack.pipeline.server.people_questions import PeopleQuestions
 from relaytrack.pipeline.server.people_records import unit
@@ -241,3 +242,19 @@ class People(PeopleQuestions):
             with self._store.writing() as database:
                 gone = people_rows.forget(database, identity)
         return max(gone, len(here))
+
+    def corrected(self, correction: Correction) -> None:
+        """Follow what was said of people elsewhere, as by the command line.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        if correction.kind == "forget":
+            self.forget(correction.person)
+            with self._changing:
+                self._forgotten.update(correction.tracks)
+        elif correction.kind == "merge":
+            self.merge(correction.new, correction.person)
+        else:
+            for camera, track in correction.tracks:
+                self._revise(camera, track, correction.new)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,14 @@ from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.results.requests import Request, Requests
+from relaytrack.pipeline.results.run_lock import RunLock
+from relaytrack.pipeline.runtime.request_watch import RequestWatch
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.limiter import Limiter
 from relaytrack.pipeline.server.event_log import EventLog
+from relaytrack.pipeline.server.forgetting import SITE, check_known, forget_person, said
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
@@ -48,6 +52,8 @@ class Site:
         accounts, logins, audit: who may do what.
         started: `time.monotonic()` of the start.
         changing: held while a camera or the file is changed.
+        lock: held while this site runs in its folder.
+        watch: looks for people to forget, asked for through the folder.
     """
 
     config: Config
@@ -65,6 +71,11 @@ class Site:
     audit: AuditLog
     started: float
     changing: threading.RLock
+    lock: RunLock
+    watch: RequestWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = RequestWatch(Requests(self.folder), self.answer)
 
     @property
     def folder(self) -> Path:
@@ -73,6 +84,7 @@ class Site:
 
     def stop(self) -> None:
         """Let readers go and end the engine."""
+        self.watch.close()
         self.live.close()
         self.events.close()
         self.pipeline.stop()
@@ -86,6 +98,30 @@ class Site:
             LOG.warning("the run ended: %s", " ".join(str(error).split()))
         erase_forgotten(self.store, self.pipeline.config.output.store)
         self.store.close()
+        self.lock.release()
+
+    def forget(self, person: int, *, delete_videos: bool = False) -> None:
+        """Forget a person everywhere; see `server.forgetting`.
+
+        Raises:
+            OutputError, SinkError, TrackerError: something cannot be written; a second call goes on with the rest.
+        """
+        running = self.pipeline.status().state == "running"
+        engine = self.pipeline.corrector() if running else None
+        forget_person(self.store, self.people, person, engine=engine, delete_videos=delete_videos)
+
+    def answer(self, request: Request) -> str:
+        """Carry out what was asked for through the site's folder.
+
+        Raises:
+            InputError: there is no such person.
+            OutputError, SinkError, TrackerError: as of `forget`.
+        """
+        person = int(request.wanted["person"])
+        check_known(self.people, person)
+        self.audit.note("command line", "person forgotten", identity=person)
+        self.forget(person, delete_videos=bool(request.wanted["delete_videos"]))
+        return said(person)
 
 
 def erase_forgotten(store: SiteStore, identities: str | None) -> None:
@@ -117,7 +153,11 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
     """
     settings = config.server
     folder = Path(settings.dir)
-    store = SiteStore(folder / "site.sqlite")
+    store = SiteStore(folder / SITE)
+    lock = RunLock(folder)
+    if not lock.acquire():
+        store.close()
+        raise ConfigError(f"{folder}: another server is running there; choose another --dir, or end it")
     retain = None if settings.retain_days is None else settings.retain_days * _DAY
     events = EventLog(store, retain=retain)
 
@@ -135,6 +175,10 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
     recordings = Recordings(
         None if current is None else current.parent, current, retain=retain, limit=config.output.disk_limit_gb * 1e9
     )
+    if current is not None:
+        store.note_place("run", current)
+    if settled.output.store is not None:
+        store.note_place("identities", Path(settled.output.store))
     pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings], **parts)
     corrections, looks = pipeline.corrections, Looks()
     corrections.recall(people.merged())
@@ -159,6 +203,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         audit=AuditLog(folder / "audit.jsonl"),
         started=time.monotonic(),
         changing=threading.RLock(),
+        lock=lock,
     )
 
 

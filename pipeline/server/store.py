@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import make_folder
 
+Place = Literal["run", "identities"]
+"""A run's folder, or the association's file."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, epoch REAL NOT NULL, kind TEXT NOT NULL, camera TEXT NOT NULL,
@@ -27,6 +29,7 @@ CREATE INDEX IF NOT EXISTS sightings_last ON sightings (last);
 CREATE TABLE IF NOT EXISTS people (
     identity INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT '', watched INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS forgotten (identity INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS places (kind TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (kind, path));
 CREATE TABLE IF NOT EXISTS merged (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
 """
 
@@ -84,6 +87,25 @@ class SiteStore:
                     yield database
             except sqlite3.Error as error:
                 raise OutputError(f"{self.path}: {error}") from None
+
+    def erase(self) -> None:
+        """Leave nothing of deleted rows in the write-ahead log either."""
+        with self._writing:
+            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def note_place(self, kind: Place, path: Path) -> None:
+        """Remember where else this site keeps people.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        with self.writing() as database:
+            database.execute("INSERT OR IGNORE INTO places VALUES (?, ?)", (kind, str(path.resolve())))
+
+    def places(self, kind: Place) -> list[Path]:
+        """Those places that are still there."""
+        found = [Path(row["path"]) for row in self.rows("SELECT path FROM places WHERE kind = ?", (kind,))]
+        return [path for path in found if path.exists()]
 
     def close(self) -> None:
         """Close every connection."""

@@ -81,6 +81,7 @@ def served(
     )
     for name, role in (users or {}).items():
         site.accounts.set_user(name, f"{name}-password", role)  # type: ignore[arg-type]
+    site.watch.start()
     site.pipeline.start()
     listening = bind(config.server)
     server = make_server(site)

@@ -104,8 +104,8 @@ def merge(site: TheSite, caller: Operator, identity: Number, merge: MergeRequest
             409, f"both were in camera {seen.camera} at the same time: they cannot be one person", field="other"
         )
     site.audit.note(caller.name, "people merged", identity=identity, other=merge.other)
-    site.corrections.merge(identity, merge.other)
     site.people.merge(identity, merge.other)
+    site.pipeline.corrector().apply("merge", merge.other, identity)
     return one_person(site, identity)
 
 
@@ -120,7 +120,7 @@ def split(site: TheSite, caller: Operator, identity: Number, split: SplitRequest
         raise ProblemError(422, detail, field="sightings")
     site.audit.note(caller.name, "person split", identity=identity, sightings=sorted(chosen))
     new, tracks = site.people.split(identity, sorted(chosen))
-    site.corrections.separate(tracks, new)
+    site.pipeline.corrector().apply("split", identity, new, tracks=tracks)
     return one_person(site, new)
 
 
@@ -129,7 +129,7 @@ def forget(site: TheSite, caller: Admin, identity: Number) -> None:
     """Forget a person: pictures, sightings, looks, name and events are deleted."""
     find_person(site, identity)
     site.audit.note(caller.name, "person forgotten", identity=identity)
-    site.people.forget(identity)
+    site.forget(identity)
 
 
 pictures = APIRouter(prefix="/pictures", tags=["people"])

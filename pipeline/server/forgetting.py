@@ -1,0 +1,101 @@
+"""Forgetting a person of the site in every place: its memory, the engine, and the folders of all its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
+from relaytrack.pipeline.results.requests import Requests
+from relaytrack.pipeline.results.run_lock import RunLock, is_held
+from relaytrack.pipeline.runtime.correcting import Corrector
+from relaytrack.pipeline.server.people import People
+from relaytrack.pipeline.server.store import SiteStore
+from relaytrack.trackers import IdentityStore
+
+SITE = "site.sqlite"
+_PATIENCE = 120.0  # seconds that a server gets to answer
+
+
+def forget_person(
+    store: SiteStore, people: People, person: int, *, engine: Corrector | None = None, delete_videos: bool = False
+) -> None:
+    """Forget a person.
+
+    Args:
+        store: the site's memory.
+        people: its people.
+        person: whom.
+        engine: the engine's part, while it runs; it forgets in its own folder, and in the association's file.
+        delete_videos: videos that show them are deleted, not covered.
+
+    Raises:
+        OutputError, SinkError, TrackerError: something cannot be written; a second call goes on with the rest.
+    """
+    if engine is not None:
+        engine.apply("forget", person, delete_videos=delete_videos)
+    people.forget(person)
+    store.erase()
+    if engine is None:
+        for path in store.places("identities"):
+            with IdentityStore(path) as file:
+                file.forget([person])
+    for folder in store.places("run"):
+        if is_live_run(folder) and not is_held(folder):
+            try:
+                correct_live_run(folder, "forget", {"person": person, "delete_videos": delete_videos})
+            except InputError:  # they were not seen there
+                continue
+
+
+def is_site(folder: Path) -> bool:
+    """Whether a folder is that of a site."""
+    return (folder / SITE).is_file()
+
+
+def forget_in_site(folder: Path, person: int, *, delete_videos: bool) -> None:
+    """Forget a person of a site by its folder, while its server runs and when it does not.
+
+    Raises:
+        InputError: there is no such person.
+        OutputError, SinkError, TrackerError: something cannot be written, or the server has not answered.
+    """
+    lock, requests = RunLock(folder), Requests(folder)
+    number = requests.ask("forget", {"person": person, "delete_videos": delete_videos})
+    try:
+        if requests.answer(number, lock.acquire, _PATIENCE) is None:
+            for request in requests.open():
+                try:
+                    _forget_offline(folder, int(request.wanted["person"]), bool(request.wanted["delete_videos"]))
+                except InputError as error:
+                    requests.note(request.id, "refused", answer=str(error))
+                else:
+                    requests.note(request.id, "done", answer=said(person))
+            requests.answer(number, lambda: True, 0.0)
+    finally:
+        lock.release()
+
+
+def _forget_offline(folder: Path, person: int, delete_videos: bool) -> None:
+    store = SiteStore(folder / SITE)
+    try:
+        people = People(store)
+        check_known(people, person)
+        forget_person(store, people, person, delete_videos=delete_videos)
+    finally:
+        store.close()
+
+
+def check_known(people: People, person: int) -> None:
+    """Nothing, if there is such a person.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not people.people(identity=person, limit=1):
+        raise InputError(f"there is no person {person}")
+
+
+def said(person: int) -> str:
+    """What was done, in one line."""
+    return f"person {person} is forgotten"
