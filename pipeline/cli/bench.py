@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from relaytrack.reid.arguments import Parser, did_you_mean, harmless
 
-HELP = "measure speed and quality: `bench tracker`, `bench identities`, `bench multiviewx`, or the whole pipeline"
+HELP = "measure speed, quality and endurance: `bench tracker`, `identities`, `multiviewx`, `soak`, or the whole pipeline"
 STAGES = {
     "tracker": "relaytrack.pipeline.cli.bench_tracker",
     "identities": "relaytrack.pipeline.cli.bench_identities",
     "multiviewx": "relaytrack.pipeline.cli.bench_multiviewx",
+    "soak": "relaytrack.pipeline.cli.bench_soak",
 }
 PIPELINE = "relaytrack.pipeline.cli.bench_pipeline"
 EPILOG = "Benchmarks of their own: relaytrack bench STAGE --help, with STAGE one of: " + ", ".join(STAGES) + "."

@@ -1,0 +1,48 @@
+"""Samples of an endurance run: a CSV that is whole at any moment, and what the samples say in the end."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from relaytrack.pipeline.benchmarks.growth import Growth, growth
+from relaytrack.pipeline.results.folder import writing
+
+Row = dict[str, float | int | None]
+
+
+class SamplesLog:
+    """Keeps samples and writes each to a CSV at once; to be used in a `with` block.
+
+    Args:
+        path: the CSV.
+        columns: their names, in order; a missing value is an empty cell.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.rows: list[Row] = []
+        self._columns = columns
+        with writing(path):
+            self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self._writer = csv.DictWriter(self._file, columns)
+        self._writer.writeheader()
+
+    def add(self, row: Row) -> None:
+        """Take a sample."""
+        self.rows.append(row)
+        self._writer.writerow({key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})
+        self._file.flush()
+
+    def growth(self, column: str, *, over: str, after: float, horizon: float, limit: float) -> Growth:
+        """The growth of a column along another one, from the place `after` on; see `growth.growth`."""
+        rows = [row for row in self.rows if (row[over] or 0) >= after]
+        values = [float("nan") if row[column] is None else float(row[column] or 0) for row in rows]
+        return growth([float(row[over] or 0) for row in rows], values, horizon=horizon, limit=limit)
+
+    def __enter__(self) -> SamplesLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()

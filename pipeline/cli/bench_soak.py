@@ -1,0 +1,134 @@
+"""`relaytrack bench soak`: does a run of hours, or of millions of frames, take more and more of the machine?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relaytrack.reid.paths import file_path, plain_path
+
+if TYPE_CHECKING:
+    from relaytrack.pipeline.config.schema import Config
+
+HELP = "endurance: memory, threads, open files, disk and age of frames over hours of looped cameras"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `relaytrack bench soak`."""
+    parser.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="settings; its cameras are not used")
+    parser.add_argument(
+        "--source", action="append", default=[], type=file_path, metavar="FILE", help="clips to play (the two samples)"
+    )
+    parser.add_argument("--cameras", type=int, default=4, metavar="N", help="cameras; they take turns at the clips (4)")
+    parser.add_argument(
+        "--rate", type=float, metavar="FPS", help="frames per second of each camera; default: 0.8 of what holds here"
+    )
+    parser.add_argument("--minutes", type=float, default=90.0, help="how long (90)")
+    parser.add_argument("--warm-up", type=float, default=15.0, metavar="MINUTES", help="not judged at the start (15)")
+    parser.add_argument("--every", type=float, default=5.0, metavar="S", help="seconds between two samples (5)")
+    parser.add_argument(
+        "--transport", choices=("rtsp", "file"), default="rtsp", help="a real RTSP server (GStreamer), or live files"
+    )
+    parser.add_argument(
+        "--recorded",
+        type=int,
+        metavar="FRAMES",
+        help="instead: recorded detections through tracker, association and text outputs at full speed, without "
+        "pictures and networks, until so many frames went through",
+    )
+    parser.add_argument(
+        "--caches",
+        action="append",
+        default=[],
+        type=file_path,
+        metavar="NPZ",
+        help="with --recorded: one of `relaytrack cache` per camera; default: made of the clips first",
+    )
+    parser.add_argument("--limit", type=float, metavar="PERCENT", help="growth allowed: in 24 h (2), or recorded (5)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
+    parser.add_argument("--out", type=plain_path, required=True, metavar="DIR", help="folder for CSV and JSON")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run, print the summary; 1 where something grows beyond the limit."""
+    from relaytrack.pipeline.errors import InputError
+
+    if args.cameras < 1:
+        raise InputError("--cameras: at least 1")
+    for name, least in (("minutes", 0.0), ("every", 0.0), ("rate", 0.0), ("limit", 0.0)):
+        value = getattr(args, name)
+        if value is not None and not least < value < float("inf"):
+            raise InputError(f"--{name}: a number above 0, not {value:g}")
+    if args.warm_up < 0:
+        raise InputError("--warm-up: at least 0")
+    figures = _recorded(args) if args.recorded is not None else _live(args)
+    print(json.dumps(figures, indent=2) if args.json else _table(figures))
+    return int(figures["verdict"] == "grows")
+
+
+def _live(args: argparse.Namespace) -> dict[str, Any]:
+    from relaytrack.pipeline.benchmarks.soak import SoakPlan, soak
+
+    plan = SoakPlan(
+        clips=_clips(args),
+        cameras=args.cameras,
+        seconds=60.0 * args.minutes,
+        rate=args.rate,
+        every=args.every,
+        warm_up=60.0 * min(args.warm_up, args.minutes / 3),
+        transport=args.transport,
+        limit=args.limit or 2.0,
+    )
+    return soak(_config(args), plan, Path(args.out), _say)
+
+
+def _recorded(args: argparse.Namespace) -> dict[str, Any]:
+    from relaytrack.pipeline.benchmarks.recorded_soak import record, soak_recorded
+    from relaytrack.pipeline.errors import InputError
+    from relaytrack.pipeline.replay.detection_cache import read_cache
+
+    if args.recorded < 1:
+        raise InputError("--recorded: at least 1 frame")
+    caches = [read_cache(path) for path in args.caches] or record(_config(args), _clips(args), _say)
+    return soak_recorded(_config(args), caches, args.recorded, Path(args.out), _say, limit=args.limit or 5.0)
+
+
+def _config(args: argparse.Namespace) -> Config:
+    from relaytrack.pipeline.config.loading import load_config, parse_assignment
+
+    overrides = dict(parse_assignment(text) for text in args.set)
+    if args.config:
+        return load_config(args.config, overrides=overrides)
+    return load_config(data={"cameras": []}, overrides=overrides)
+
+
+def _clips(args: argparse.Namespace) -> list[Path]:
+    from relaytrack.pipeline.errors import InputError
+
+    samples = Path(__file__).resolve().parents[2] / "samples"
+    clips = args.source or [samples / "west.mp4", samples / "east.mp4"]
+    for clip in clips:
+        if not clip.is_file():
+            raise InputError(f"{clip}: no such file")
+    return clips
+
+
+def _table(figures: dict[str, Any]) -> str:
+    lines = [f"{key}: {value}" for key, value in figures.items() if not isinstance(value, dict)]
+    for group in ("growth_per_24_h", "growth", "not_judged"):
+        for name, one in figures.get(group, {}).items():
+            judged = "" if group == "not_judged" else f"  (limit {one['limit']:g} %): {one['verdict']}"
+            lines.append(
+                f"{group} {name:9} {one['level']:10.3f} -> {one['last']:10.3f}  {one['percent']:+8.2f} %"
+                f" +- {one['margin']:.2f}{judged}"
+            )
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    print(f"relaytrack: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
