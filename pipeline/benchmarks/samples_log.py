@@ -32,7 +32,9 @@ class SamplesLog:
     def add(self, row: Row) -> None:
         """Take a sample."""
         self.rows.append(row)
-        self._writer.writerow({key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})
+        self._writer.writerow(
+            {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+        )
         self._file.flush()
 
     def growth(self, column: str, *, over: str, after: float, horizon: float, limit: float) -> Growth:

@@ -77,7 +77,9 @@ def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object]
         make_folder(out)
     with _addresses(plan, out) as addresses:
         rate = plan.rate or _HELD * _what_holds(config, plan, addresses, say)
-        say(f"{plan.cameras} cameras of {rate:.2f} frames per second over {plan.transport}, {plan.seconds / 60:.0f} min")
+        say(
+            f"{plan.cameras} cameras of {rate:.2f} frames per second over {plan.transport}, {plan.seconds / 60:.0f} min"
+        )
         output = config.output.model_copy(update={"dir": str(out / "run"), "overwrite": True})
         run = config.run.model_copy(update={"max_seconds": plan.seconds})
         cameras = _cameras(plan, addresses, rate)

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from relaytrack.reid.arguments import Parser, did_you_mean, harmless
 
-HELP = "measure speed, quality and endurance: `bench tracker`, `identities`, `multiviewx`, `soak`, or the whole pipeline"
+HELP = (
+    "measure speed, quality and endurance: `bench tracker`, `identities`, `multiviewx`, `soak`, or the whole pipeline"
+)
 STAGES = {
     "tracker": "relaytrack.pipeline.cli.bench_tracker",
     "identities": "relaytrack.pipeline.cli.bench_identities",
