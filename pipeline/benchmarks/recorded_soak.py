@@ -7,6 +7,7 @@ limit, events, the list of identities, the store.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 COLUMNS = ("frames", "seconds", "clock_hours", "identities", "rss_mib", "threads", "files", "disk_mib")
 JUDGED = ("rss_mib", "threads", "files")
 _SAMPLES = 240
+_LONGEST = 20.0  # seconds between two samples
 _WARM_UP = 0.25  # share of the frames that is not judged
 _SIZE = (1920, 1080)  # of pictures whose cache tells no size
 _PAUSE = 1200.0  # the longest pause between two turns, seconds
@@ -60,6 +62,7 @@ def soak_recorded(
     out: Path,
     say: Callable[[str], object],
     *,
+    seconds: float = math.inf,
     limit: float = 5.0,
     seed: int = 2026,
 ) -> dict[str, Any]:
@@ -75,7 +78,8 @@ def soak_recorded(
         frames: how many.
         out: the folder.
         say: told how it goes.
-        limit: growth from the first quarter's end to the end that is allowed, percent.
+        seconds: end after so long; growth is then carried on to `frames`.
+        limit: growth from the first quarter's end to `frames` that is allowed, percent.
         seed: of pauses and strangers.
 
     Returns:
@@ -100,7 +104,7 @@ def soak_recorded(
     sinks = create_sinks(config, names, live=True)
     summary = Summary(names)
     every, due, begin = max(frames // _SAMPLES, 1), 0, time.monotonic()
-    done = 0
+    done, late = 0, _LONGEST
     with SamplesLog(out / "recorded.csv", COLUMNS) as log:
         for observations in _turns(names, caches, seed):
             step = tracker.follow(observations).step
@@ -108,9 +112,10 @@ def soak_recorded(
             for sink in sinks:
                 sink.write(step)
             done += len(observations)
-            if done >= due:
-                due += every
-                used, passed = Resources.now(), time.monotonic() - begin
+            passed = time.monotonic() - begin
+            if done >= due or passed >= late:
+                due, late = done + every, passed + _LONGEST
+                used = Resources.now()
                 log.add(
                     {
                         "frames": done,
@@ -125,16 +130,17 @@ def soak_recorded(
                 )
                 if len(log.rows) % 12 == 0:
                     say(f"{done} frames, {done / passed:.0f} per second, {used.rss_mib:.1f} MiB")
-            if done >= frames:
+            if done >= frames or time.monotonic() - begin > seconds:
                 break
         for sink in sinks:
             sink.close()
         service.close()
-    first = _WARM_UP * frames
+    first = _WARM_UP * done
     found = {name: log.growth(name, over="frames", after=first, horizon=frames - first, limit=limit) for name in JUDGED}
     last = log.rows[-1]
     figures = {
         "frames": done,
+        "carried_on_to": frames,
         "seconds": round(time.monotonic() - begin, 1),
         "clock_hours": round(last["clock_hours"] or 0.0, 2),
         "cameras": len(caches),

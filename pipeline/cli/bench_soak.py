@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=float, metavar="FPS", help="frames per second of each camera; default: 0.8 of what holds here"
     )
-    parser.add_argument("--minutes", type=float, default=90.0, help="how long (90)")
+    parser.add_argument("--minutes", type=float, help="how long (live 90; recorded: no limit)")
     parser.add_argument("--warm-up", type=float, default=15.0, metavar="MINUTES", help="not judged at the start (15)")
     parser.add_argument("--every", type=float, default=5.0, metavar="S", help="seconds between two samples (5)")
     parser.add_argument(
@@ -74,13 +75,14 @@ def run(args: argparse.Namespace) -> int:
 def _live(args: argparse.Namespace) -> dict[str, Any]:
     from relaytrack.pipeline.benchmarks.soak import SoakPlan, soak
 
+    minutes = args.minutes or 90.0
     plan = SoakPlan(
         clips=_clips(args),
         cameras=args.cameras,
-        seconds=60.0 * args.minutes,
+        seconds=60.0 * minutes,
         rate=args.rate,
         every=args.every,
-        warm_up=60.0 * min(args.warm_up, args.minutes / 3),
+        warm_up=60.0 * min(args.warm_up, minutes / 3),
         transport=args.transport,
         limit=args.limit or 2.0,
     )
@@ -95,7 +97,9 @@ def _recorded(args: argparse.Namespace) -> dict[str, Any]:
     if args.recorded < 1:
         raise InputError("--recorded: at least 1 frame")
     caches = [read_cache(path) for path in args.caches] or record(_config(args), _clips(args), _say)
-    return soak_recorded(_config(args), caches, args.recorded, Path(args.out), _say, limit=args.limit or 5.0)
+    seconds = 60.0 * (args.minutes or math.inf)
+    limit = args.limit or 5.0
+    return soak_recorded(_config(args), caches, args.recorded, Path(args.out), _say, seconds=seconds, limit=limit)
 
 
 def _config(args: argparse.Namespace) -> Config:
