@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -38,8 +39,9 @@ class Growth:
     verdict: Verdict
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()}
+        """Plain values for JSON; None for a margin that is not known."""
+        values = {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()}
+        return values | {"margin": values["margin"] if math.isfinite(self.margin) else None}
 
 
 def growth(places: Sequence[float], values: Sequence[float], *, horizon: float, limit: float) -> Growth:
@@ -69,7 +71,8 @@ def growth(places: Sequence[float], values: Sequence[float], *, horizon: float, 
     last = float(line.intercept + line.slope * x[-1])
     factor = 100.0 * horizon / max(abs(level), 1e-9)
     percent = float(line.slope * factor)
-    margin = float(stats.t.ppf(0.975, blocks - 2) * line.stderr * factor)
+    error = 0.0 if np.ptp(means) == 0 else float(line.stderr)  # scipy has no error of a line through equal values
+    margin = float(stats.t.ppf(0.975, blocks - 2)) * error * factor
     return Growth(level, last, percent, margin, limit, len(y), _verdict(percent, margin, limit))
 
 

@@ -6,7 +6,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class SoakPlan:
     limit: float = 2.0
 
 
-def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object]) -> dict[str, Any]:
+def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object], **parts: Any) -> dict[str, Any]:
     """Run and sample; leaves `soak.csv`, `soak.json` and the run's own folder `run/` in `out`.
 
     Args:
@@ -64,6 +64,7 @@ def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object]
         plan: what to do.
         out: an existing folder or a new one.
         say: told how it goes.
+        parts: taken instead of configured ones, as by `Pipeline` (detector, embedder).
 
     Returns:
         The summary, as in `soak.json`.
@@ -76,14 +77,14 @@ def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object]
     with writing(out, "create the folder"):
         make_folder(out)
     with _addresses(plan, out) as addresses:
-        rate = plan.rate or _HELD * _what_holds(config, plan, addresses, say)
+        rate = plan.rate or _HELD * _what_holds(config, plan, addresses, say, parts)
         say(
             f"{plan.cameras} cameras of {rate:.2f} frames per second over {plan.transport}, {plan.seconds / 60:.0f} min"
         )
         output = config.output.model_copy(update={"dir": str(out / "run"), "overwrite": True})
         run = config.run.model_copy(update={"max_seconds": plan.seconds})
         cameras = _cameras(plan, addresses, rate)
-        pipeline = Pipeline(config.model_copy(update={"output": output, "run": run, "cameras": cameras}))
+        pipeline = Pipeline(config.model_copy(update={"output": output, "run": run, "cameras": cameras}), **parts)
         with SamplesLog(out / "soak.csv", COLUMNS) as log:
             _follow(pipeline, plan, out / "run", log, say)
             pipeline.join()
@@ -111,13 +112,15 @@ def _cameras(plan: SoakPlan, addresses: Sequence[str], rate: float | None) -> tu
     )
 
 
-def _what_holds(config: Config, plan: SoakPlan, addresses: Sequence[str], say: Callable[[str], object]) -> float:
+def _what_holds(
+    config: Config, plan: SoakPlan, addresses: Sequence[str], say: Callable[[str], object], parts: Mapping[str, Any]
+) -> float:
     """Frames per second and camera that come through when all that the cameras give is taken."""
     say(f"finding out what this machine holds ({_CALIBRATION:.0f} s)")
     output = config.output.model_copy(update={"dir": None})
     run = config.run.model_copy(update={"max_seconds": _CALIBRATION})
     cameras = _cameras(plan, addresses, None)
-    pipeline = Pipeline(config.model_copy(update={"output": output, "run": run, "cameras": cameras}))
+    pipeline = Pipeline(config.model_copy(update={"output": output, "run": run, "cameras": cameras}), **parts)
     summary = pipeline.run()
     return max(summary.frames / max(summary.seconds, 1.0) / plan.cameras, 0.1)
 

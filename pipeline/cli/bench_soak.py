@@ -126,10 +126,11 @@ def _table(figures: dict[str, Any]) -> str:
     lines = [f"{key}: {value}" for key, value in figures.items() if not isinstance(value, dict)]
     for group in ("growth_per_24_h", "growth", "not_judged"):
         for name, one in figures.get(group, {}).items():
+            margin = "?" if one["margin"] is None else f"{one['margin']:.2f}"
             judged = "" if group == "not_judged" else f"  (limit {one['limit']:g} %): {one['verdict']}"
             lines.append(
                 f"{group} {name:9} {one['level']:10.3f} -> {one['last']:10.3f}  {one['percent']:+8.2f} %"
-                f" +- {one['margin']:.2f}{judged}"
+                f" +- {margin}{judged}"
             )
     return "\n".join(lines)
 

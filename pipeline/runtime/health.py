@@ -1,4 +1,4 @@
-"""How a live run is doing, told while it runs: events about cameras, and `status.json`."""
+"""How a live run is doing, told while it runs: events about cameras, and `status.json`; freed memory is given back."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from typing import Any
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
 from relaytrack.pipeline.events.schema import CameraBackEvent, CameraLostEvent, Event, OverloadedEvent
 from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.runtime.heap import return_freed_memory
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
 
 LOG = logging.getLogger("relaytrack.engine")
 NAME = "status.json"
 _LOOK = 1.0  # seconds between two looks
 _WRITE = 10.0  # seconds between two versions of status.json
+_TRIM = 30.0  # seconds after which freed memory goes back to the system
 _WINDOW = 10.0  # seconds over which dropped frames are counted
 _OVERLOADED, _RELIEVED = 0.2, 0.1  # share of dropped frames that begins an overload, and that ends it
 _REMIND = 300.0  # seconds after which a lasting overload is told again
@@ -114,6 +116,7 @@ class HealthWatch:
         self._health = Health()
         self._ending = threading.Event()
         self._due = 0.0
+        self._trim_due = time.monotonic() + _TRIM
         self._failing = False
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
@@ -130,7 +133,7 @@ class HealthWatch:
         self._write(self._snapshot())
 
     def look(self) -> Snapshot:
-        """Look once: tell what has changed, and write `status.json` when it is time to."""
+        """Look once: tell what has changed, write `status.json` and give freed memory back when it is time to."""
         snapshot = self._snapshot()
         events = self._health.look(snapshot.cameras, self._now(), snapshot.zero)
         for event in events:
@@ -140,6 +143,9 @@ class HealthWatch:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _WRITE
             self._write(snapshot)
+        if time.monotonic() >= self._trim_due:
+            return_freed_memory()
+            self._trim_due = time.monotonic() + _TRIM
         return snapshot
 
     def _run(self) -> None:

@@ -1,0 +1,131 @@
+"""Endurance: what a line through samples says, and short soaks of looped cameras and of recorded detections."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.world import Eyes, Looks
+
+from relaytrack.pipeline.benchmarks import looped_cameras
+from relaytrack.pipeline.benchmarks.growth import growth, joint_verdict
+from relaytrack.pipeline.benchmarks.recorded_soak import soak_recorded
+from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
+from relaytrack.pipeline.benchmarks.soak import COLUMNS, SoakPlan, soak
+from relaytrack.pipeline.benchmarks.synthetic import crowd
+from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.replay.detection_cache import DetectionCache, write_cache
+
+DAY = 86_400.0
+
+
+def test_a_line_through_samples_tells_growth_from_noise() -> None:
+    chance = np.random.default_rng(1)
+    seconds = np.arange(0, 5400, 5.0)
+    quiet = 800 + chance.normal(0, 0.05, len(seconds))
+    leak = quiet + seconds * 1.0 / 3600  # a MiB an hour: 3 % a day
+    assert growth(seconds, quiet, horizon=DAY, limit=2.0).verdict == "holds"
+    found = growth(seconds, leak, horizon=DAY, limit=2.0)
+    assert found.percent == pytest.approx(3.0, abs=0.2)
+    assert found.verdict == "grows"
+    assert growth(seconds, 800 + chance.normal(0, 20, len(seconds)), horizon=DAY, limit=2.0).verdict == "not shown"
+
+
+def test_steps_of_memory_do_not_pass_for_certainty() -> None:
+    """Neighbouring samples are alike: one step in the middle is no proof of growth, nor of none."""
+    seconds = np.arange(0, 5400, 5.0)
+    step = np.where(seconds < 2700, 800.0, 803.0)
+    found = growth(seconds, step, horizon=DAY, limit=2.0)
+    assert found.margin > 1.0
+    assert found.margin > 5 * 0.1
+
+
+def test_missing_and_few_samples() -> None:
+    assert growth([0, 1, 2], [5, 5, 5], horizon=DAY, limit=2.0).verdict == "too few samples"
+    some = [math.nan if n % 3 else 4.0 for n in range(90)]
+    assert growth(range(90), some, horizon=10, limit=2.0).verdict == "holds"
+    good, bad = growth(range(90), [1.0] * 90, horizon=1, limit=1), growth(range(90), range(1, 91), horizon=90, limit=1)
+    assert joint_verdict([good, bad]) == "grows"
+
+
+def test_resources_are_those_of_this_process(tmp_path: Path) -> None:
+    before = Resources.now()
+    ballast = np.ones(2**24)  # 128 MiB
+    with open(tmp_path / "one", "wb") as file:
+        file.write(bytes(2**20))
+        now = Resources.now()
+    assert now.files == before.files + 1
+    assert now.rss_mib > before.rss_mib + 0.9 * ballast.nbytes / 2**20
+    assert folder_mib(tmp_path) == pytest.approx(1.0, abs=0.01)
+
+
+def _soaked(clip: Path, out: Path, transport: str) -> None:
+    plan = SoakPlan([clip], cameras=2, seconds=6.0, rate=5.0, every=0.25, warm_up=1.0, transport=transport)  # type: ignore[arg-type]
+    config = Config.model_validate({"output": {"report": False}})
+    figures = soak(config, plan, out, lambda text: None, detector=Eyes(), embedder=Looks())
+    with open(out / "soak.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 10
+    assert tuple(rows[0]) == COLUMNS
+    assert figures == json.loads((out / "soak.json").read_text())
+    assert figures["frames"] == int(rows[-1]["frames"]) >= 20
+    assert figures["reconnects"] == 0
+    assert len({row["files"] for row in rows[len(rows) // 2 :]}) <= 3
+    assert (out / "run" / "run.json").exists()
+
+
+def test_a_short_soak_over_files(make_video: Callable[..., Path], tmp_path: Path) -> None:
+    _soaked(make_video(frames=12, rate=10), tmp_path / "o", "file")
+
+
+@pytest.mark.needs("rtsp")
+def test_a_short_soak_over_rtsp(make_video: Callable[..., Path], tmp_path: Path) -> None:
+    """The clip lasts 1.2 s: it begins anew five times without a loss."""
+    _soaked(make_video(frames=12, rate=10), tmp_path / "o", "rtsp")
+
+
+def test_without_gstreamer_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, make_video: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(looped_cameras, "python_with_gstreamer", lambda: None)
+    words = ["bench", "soak", "--source", make_video(frames=3), "--rate", "1", "--out", tmp_path / "o"]
+    assert main([str(word) for word in words]) == 2
+    assert "GStreamer's RTSP server is not here" in capsys.readouterr().err
+
+
+def _small_crowd() -> DetectionCache:
+    made = crowd(6, frames=30)
+    return DetectionCache(made.frames, made.xyxy, made.scores, made.embeddings, np.arange(30) / 10.0, (1920, 1080))
+
+
+def test_recorded_detections_go_through_everything_but_the_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cache(tmp_path / "a.npz", _small_crowd())
+    words = ["bench", "soak", "--recorded", "400", "--caches", tmp_path / "a.npz", "--caches", tmp_path / "a.npz"]
+    settings = ["--set", f"output.store={tmp_path / 'people.db'}", "--out", tmp_path / "o", "--json"]
+    assert main([str(word) for word in words + settings]) in (0, 1)  # so short a run may grow
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["frames"] == 400
+    assert figures["tracks"] >= 2 * 6 * 2, "each turn begins new tracks"
+    assert figures["clock_hours"] > 0.2, "hours go by on the run's clock"
+    assert figures["growth"]["files"]["verdict"] == "holds"
+    run = tmp_path / "o" / "run"
+    assert len(list((run / "tracks" / "cam1").glob("*.txt"))) > 2
+    assert json.loads((run / "events.jsonl").read_text().splitlines()[0])
+    assert (tmp_path / "people.db").exists()
+
+
+def test_recorded_soaks_are_repeatable(tmp_path: Path) -> None:
+    def run(name: str) -> bytes:
+        soak_recorded(Config(), [_small_crowd()], 150, tmp_path / name, lambda text: None)
+        files = sorted((tmp_path / name / "run" / "global").rglob("*.txt"))
+        return b"".join(file.read_bytes() for file in files)
+
+    assert run("a") == run("b") != b""

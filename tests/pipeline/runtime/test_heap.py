@@ -1,0 +1,28 @@
+"""Freed memory goes back to the system."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.benchmarks.resources import Resources
+from relaytrack.pipeline.runtime.heap import return_freed_memory
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+def test_holes_of_the_heap_go_back() -> None:
+    """Fault: a live run held hundreds of MiB that it had freed, since small things lay between them."""
+    return_freed_memory()
+    warm = np.ones(2**21)  # 16 MiB, freed: from now on glibc takes requests below that from the heap
+    del warm
+    kept, big = [], []
+    for _ in range(64):
+        big.append(np.ones(2**18))  # 2 MiB
+        kept.append(np.ones(50))
+    full = Resources.now().rss_mib
+    del big[:-1]
+    return_freed_memory()
+    assert Resources.now().rss_mib < full - 100
+    assert len(kept) == 64
