@@ -30,12 +30,14 @@ class Corrections:
 
     Args:
         merged: number -> the number that it goes by, from earlier.
+        apart: pairs of numbers that are two people, from earlier.
     """
 
-    def __init__(self, merged: Mapping[int, int] | None = None) -> None:
+    def __init__(self, merged: Mapping[int, int] | None = None, apart: Iterable[frozenset[int]] = ()) -> None:
         self._inner: IdentityService | None = None
         self._changing = threading.RLock()
         self._alias = dict(merged or {})
+        self._apart = set(apart)
         self._own: dict[TrackKey, int] = {}
         self._last: OrderedDict[TrackKey, int] = OrderedDict()
         self._parts: OrderedDict[TrackKey, int] = OrderedDict()  # tracks that go on under another id
@@ -48,10 +50,11 @@ class Corrections:
         self._inner = inner
         return self
 
-    def recall(self, merged: Mapping[int, int]) -> None:
-        """Take up merges of earlier starts."""
+    def recall(self, merged: Mapping[int, int], apart: Iterable[frozenset[int]] = ()) -> None:
+        """Take up merges, and pairs that are two people, of earlier starts."""
         with self._changing:
             self._alias |= merged
+            self._apart |= set(apart)
 
     @property
     def _service(self) -> IdentityService:
@@ -65,11 +68,18 @@ class Corrections:
         with self._changing:
             self._alias = {old: keep if new == gone else new for old, new in self._alias.items()} | {gone: keep}
             self._alias.pop(keep, None)
+            pairs = {frozenset(keep if one == gone else one for one in pair) for pair in self._apart}
+            self._apart = {pair for pair in pairs if len(pair) == 2}
             for key, new in self._own.items():
                 if new == gone:
                     self._own[key] = keep
             self._pending += [(key, gone, keep) for key in tracks if key not in self._last]
             self._revise((key for key, identity in self._last.items() if identity == gone), keep)
+
+    def keep_apart(self, one: int, other: int) -> None:
+        """From now on no track that is one of them becomes the other one."""
+        with self._changing:
+            self._apart.add(frozenset((one, other)))
 
     def separate(self, tracks: Iterable[TrackKey], new: int, old: int = 0) -> None:
         """From now on these tracks are `new`; `old` is whose they were, for those of longer ago."""
@@ -135,7 +145,7 @@ class Corrections:
         """The service's answer to what is `shown` of the messages, as an answer to all of them, corrected."""
         with self._changing:
             time = max((message.frame.time for message in messages), default=0.0)
-            changed = bool(self._alias or self._own or self._pending or self._forgotten)
+            changed = bool(self._alias or self._own or self._apart or self._pending or self._forgotten)
             kept = [self._corrected_revision(change) for change in answer.revisions]
             revisions = [one for one in kept if one is not None] if changed else list(answer.revisions)
             for (camera, track), old, new in self._pending:
@@ -176,7 +186,12 @@ class Corrections:
 
     def _of(self, key: TrackKey, identity: int) -> int:
         own = self._own.get(key)
-        return self._alias.get(identity, identity) if own is None else own
+        if own is not None:
+            return own
+        identity, before = self._alias.get(identity, identity), self._last.get(key)
+        if before is not None and frozenset((before, identity)) in self._apart:
+            identity = self._own[key] = before
+        return identity
 
     def _corrected_revision(self, change: Revision) -> Revision | None:
         """A revision as it looks under the corrections; None where nothing changes."""

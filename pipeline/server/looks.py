@@ -21,6 +21,13 @@ class Looks:
         self.perception: Perception | None = None
         self._busy = threading.Lock()
 
+    @property
+    def threshold(self) -> float | None:
+        """Cosine similarity from which two pictures count as one person; None where nothing is known of it."""
+        embedder = None if self.perception is None else self.perception.embedder
+        known: float | None = getattr(embedder, "threshold", None)  # an embedder of somebody else's need not have it
+        return known
+
     def of(self, picture: Image) -> Floats:
         """A unit vector (D,) of the person.
 

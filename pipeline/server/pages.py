@@ -15,6 +15,7 @@ from relaytrack.pipeline.events.schema import EVENT_TYPES
 from relaytrack.pipeline.server.access.guard import Caller
 from relaytrack.pipeline.server.api.cameras import list_cameras, one_camera
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
+from relaytrack.pipeline.server.api.doubts import doubts_about, threshold_of
 from relaytrack.pipeline.server.api.people import list_people, one_person
 from relaytrack.pipeline.server.api.status import describe_site
 from relaytrack.pipeline.server.descriptions import color_of
@@ -22,9 +23,11 @@ from relaytrack.pipeline.server.event_log import StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 from relaytrack.pipeline.server.strip import strip_of
+from relaytrack.pipeline.server.walks import walks_of, with_usual_times
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
+_MOST_WALKS = 12  # that are shown, the newest
 _KINDS = (*EVENT_TYPES, "watched")
 
 
@@ -96,7 +99,17 @@ class Pages:
         def person(site: TheSite, caller: Viewer, identity: Number) -> Response:
             found = one_person(site, identity)
             others = [other for other in list_people(site) if other["identity"] != identity]
-            return show("person", caller, person=found, strip=strip_of(found["sightings"]), others=others)
+            walks = with_usual_times(site.store, identity, walks_of(found["sightings"]))
+            return show(
+                "person",
+                caller,
+                person=found,
+                strip=strip_of(found["sightings"]),
+                walks=walks[:_MOST_WALKS],
+                doubts=doubts_about(site, identity),
+                threshold=threshold_of(site),
+                others=others,
+            )
 
         @router.get("/search")
         def search(site: TheSite, caller: Viewer) -> Response:

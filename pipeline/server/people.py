@@ -68,6 +68,9 @@ class People(PeopleQuestions):
         self._changing = threading.RLock()
         self._due = self._swept = 0.0
         self._forgotten: set[tuple[str, int]] = set()
+        # what operators said; steps that were on their way at that moment still have the old numbers
+        self._alias = self.merged()
+        self._own: dict[tuple[str, int], int] = {}
 
     # the sink
 
@@ -118,6 +121,7 @@ class People(PeopleQuestions):
             key = (frame.camera, track)
             if not identity or key in self._forgotten:
                 continue
+            identity = self._own.get(key, self._alias.get(identity, identity))
             seen = self._tracks.get(key)
             if seen is None:
                 seen = self._tracks[key] = _Sighting(identity, moment, moment)
@@ -157,6 +161,7 @@ class People(PeopleQuestions):
             newest = max((seen.last for seen in self._tracks.values()), default=0.0)
             for key in [key for key, seen in self._tracks.items() if seen.last < newest - _IDLE]:
                 del self._tracks[key]
+                self._own.pop(key, None)
             if self._retain is not None and time.monotonic() > self._swept + 600.0:
                 self._swept = time.monotonic()
                 with self._store.writing() as database:
@@ -211,6 +216,9 @@ class People(PeopleQuestions):
                     seen.identity = keep
             with self._store.writing() as database:
                 people_rows.merge(database, keep, gone)
+            self._alias = self.merged()
+            for key in [key for key, identity in self._own.items() if identity == gone]:
+                self._own[key] = keep
 
     def split(self, identity: int, sightings: Sequence[int]) -> tuple[int, list[tuple[str, int]]]:
         """Give some of a person's sightings a number of their own.
@@ -225,7 +233,7 @@ class People(PeopleQuestions):
             now = [(camera, track) for run, camera, track in rows if run == self._runs.get(camera, self._run)]
             for key in now:
                 if key in self._tracks:
-                    self._tracks[key].identity = new
+                    self._tracks[key].identity = self._own[key] = new
         return new, now
 
     def forget(self, identity: int) -> int:

@@ -57,6 +57,10 @@ def merge(database: sqlite3.Connection, keep: int, gone: int) -> None:
     database.execute("DELETE FROM people WHERE identity = ?", (gone,))
     database.execute("UPDATE merged SET new = ? WHERE new = ?", (keep, gone))
     database.execute("DELETE FROM merged WHERE old = ?", (keep,))
+    database.execute("UPDATE OR IGNORE decided SET identity = ? WHERE identity = ?", (keep, gone))
+    database.execute("UPDATE OR IGNORE decided SET other = ? WHERE kind = 'person' AND other = ?", (keep, gone))
+    database.execute("DELETE FROM decided WHERE identity = ?", (gone,))
+    database.execute("DELETE FROM decided WHERE kind = 'person' AND (other = ? OR identity = other)", (gone,))
     database.execute("INSERT OR REPLACE INTO merged (old, new) VALUES (?, ?)", (gone, keep))
 
 
@@ -83,5 +87,7 @@ def forget(database: sqlite3.Connection, identity: int) -> int:
     gone = database.execute("DELETE FROM sightings WHERE identity = ?", (identity,)).rowcount
     database.execute("DELETE FROM people WHERE identity = ?", (identity,))
     database.execute("DELETE FROM events WHERE identity = ?", (identity,))
+    database.execute("DELETE FROM decided WHERE identity = ?", (identity,))
+    database.execute("DELETE FROM decided WHERE kind = 'person' AND other = ?", (identity,))
     database.execute("INSERT OR IGNORE INTO forgotten (identity) VALUES (?)", (identity,))
     return int(gone)

@@ -71,7 +71,7 @@ class Recordings:
         self._root, self._current = root, current
         self._retain, self._limit = retain, limit
         self._readers: dict[Path, RecordingReader] = {}
-        self._clips: OrderedDict[tuple[Path, float], Clip] = OrderedDict()
+        self._clips: OrderedDict[tuple[Path, int, float], Clip] = OrderedDict()
         self._changing = threading.Lock()
         self._due = 0.0
         self._newest = 0.0  # moment of the run's newest picture, seconds since 1970
@@ -182,7 +182,14 @@ class Recordings:
 
     def _clip(self, one: Recording, offset: float) -> Clip | None:
         """The clip around a place in a recording; the ends of growing files are not kept at hand."""
-        key = (one.path, round(offset, 1))
+        try:
+            key = (
+                one.path,
+                one.path.stat().st_mtime_ns,
+                round(offset, 1),
+            )  # a file in which somebody is covered changes
+        except FileNotFoundError:
+            return None
         with self._changing:
             if key in self._clips:
                 self._clips.move_to_end(key)

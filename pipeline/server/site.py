@@ -24,6 +24,7 @@ from relaytrack.pipeline.runtime.request_watch import RequestWatch
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.limiter import Limiter
+from relaytrack.pipeline.server.doubts import Doubts
 from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.forgetting import SITE, check_known, forget_person, said
 from relaytrack.pipeline.server.live.hub import LiveHub
@@ -49,6 +50,7 @@ class Site:
         store, events, people, live: the site's memory and the receivers of the engine's steps.
         recordings: what of which moment is on the disk.
         corrections, looks: what operators say of identities; the networks for searching.
+        doubts: decisions about people that somebody should look at.
         accounts, logins, audit: who may do what.
         started: `time.monotonic()` of the start.
         changing: held while a camera or the file is changed.
@@ -66,6 +68,7 @@ class Site:
     recordings: Recordings
     corrections: Corrections
     looks: Looks
+    doubts: Doubts
     accounts: Accounts
     logins: Limiter
     audit: AuditLog
@@ -170,6 +173,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
     settled = running(config)
     erase_forgotten(store, settled.output.store)  # after a kill the last end could not
     people = People(store, retain=retain, on_return=returned)
+    doubts = Doubts(store)
     live = LiveHub()
     current = None if settled.output.dir is None else settled.output.folder
     recordings = Recordings(
@@ -181,7 +185,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         store.note_place("identities", Path(settled.output.store))
     pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings], **parts)
     corrections, looks = pipeline.corrections, Looks()
-    corrections.recall(people.merged())
+    corrections.recall(people.merged(), doubts.apart())
 
     def networks(perception: Perception) -> None:
         looks.perception = perception
@@ -198,6 +202,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         recordings=recordings,
         corrections=corrections,
         looks=looks,
+        doubts=doubts,
         accounts=Accounts(folder / "accounts.json", session_seconds=settings.session_hours * 3600),
         logins=Limiter(most=5, window=60.0),
         audit=AuditLog(folder / "audit.jsonl"),

@@ -24,3 +24,9 @@ split?.addEventListener("click", () => attempt(async () => {
   const other = await ask("POST", `${path}/split`, { sightings: chosen() });
   location.href = `/people/${other.identity}`;
 }));
+document.getElementById("doubts")?.addEventListener("click", (event) => {
+  const { same, sighting, person } = event.target.dataset;
+  if (!same) return;
+  const decision = { same: same === "true", ...(sighting ? { sighting: Number(sighting) } : { other: Number(person) }) };
+  attempt(async () => { await ask("POST", `${path}/decisions`, decision); location.reload(); });
+});

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.pipeline.server.test_doubts import see
 from tests.support.sites import YAML, Served, served, settled
 from tests.support.world import picture
 
@@ -219,3 +220,46 @@ def test_a_click_on_a_sighting_plays_its_moment(tmp_path: Path, page: sync_api.P
         page.locator("td .actions, td.actions button").first.click()
         video.wait_for()
         page.wait_for_function("document.querySelector('.player video').readyState >= 2")
+
+
+def test_doubtful_decisions_are_decided_with_buttons(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        for number, degrees in ((60, 0.0), (61, 5.0)):
+            see(site.site.store, number, "gate", 100.0 * number, degrees)
+        see(site.site.store, person, "gate", 290.0, 0.0)
+        odd = see(site.site.store, person, "gate", 300.0, 80.0)
+        page.goto(f"{site.url}/people/{person}")
+        rows = page.locator("#doubts .doubt-row")
+        rows.nth(2).wait_for()
+        assert rows.nth(0).locator("img").count() == 2, "both pictures, side by side"
+        rows.filter(has_text="Person 60").get_by_role("button", name="Not the same").click()
+        rows.nth(2).wait_for(state="detached")
+        rows.filter(has_text="Person 61").get_by_role("button", name="Same person").click()
+        rows.nth(1).wait_for(state="detached")
+        assert site.get("/api/v1/people/61").status_code == 404
+        page.locator(f"[data-sighting='{odd}']", has_text="Not the same").click()
+        page.locator("#doubts").wait_for(state="detached")
+        assert len(site.get("/api/v1/people/100001").json()["sightings"]) == 1
+
+
+def test_every_button_of_a_person_works(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        path = f"{site.url}/people/{person}"
+        extra = see(site.site.store, person, "gate", 300.0, 0.0)
+        page.goto(path)
+        page.get_by_role("button", name="Watch for this person").click()
+        page.locator(".tag", has_text="watched").wait_for()
+        page.get_by_role("button", name="Stop watching").click()
+        page.get_by_role("button", name="Watch for this person").wait_for()
+        page.locator(f".pick[value='{extra}']").check()
+        page.locator("[data-split]").click()
+        page.wait_for_url("**/people/100001")
+        page.get_by_role("link", name="Who looks alike").click()
+        page.locator("#matches .card").first.wait_for()
+        page.goto(f"{site.url}/people/100001")
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Forget").click()
+        page.wait_for_url("**/people")
+        assert site.get("/api/v1/people/100001").status_code == 404
