@@ -13,7 +13,7 @@ RUN case "$DEVICE" in \
       cuda) pip install torch ;; \
       *) echo "DEVICE is cpu or cuda" >&2; exit 1 ;; \
     esac
-COPY pyproject.toml setup.py README.md LICENSE NOTICE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY pipeline pipeline
 COPY reid reid
 COPY trackers trackers

@@ -9,12 +9,12 @@ PIP       := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_CPU ?= https://download.pytorch.org/whl/cpu
 CPU_INDEX := --extra-index-url $(TORCH_CPU) --retries 1 --timeout 10
 
-.PHONY: demo serve test lint install tools clean
+.PHONY: demo serve test lint install tools links clean
 
 install: $(STAMP)
-tools: $(TOOLS)
+tools: $(TOOLS) links
 
-$(STAMP): pyproject.toml setup.py
+$(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 13)))' || \
 	  { echo "relaytrack needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
@@ -28,6 +28,13 @@ $(STAMP): pyproject.toml setup.py
 	@$(BIN)/python -c 'import cv2' 2>$(VENV)/cv2.log || { cat $(VENV)/cv2.log; \
 	  echo "OpenCV lacks a system library; on Debian: sudo apt-get install -y libgl1 libglib2.0-0"; exit 2; }
 	@touch $(STAMP)
+
+# The packages under their installed names, for tools that read files instead of importing: mypy, and editors.
+LINKS := build/links/relaytrack
+links:
+	@mkdir -p $(LINKS)
+	@for folder in pipeline reid trackers; do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
+	@for file in pipeline/public/*.*; do ln -sfn ../../../$$file $(LINKS)/$${file##*/}; done
 
 # The tests' tools. torchvision must be of the same build as torch: where there is none for the CPU, both are the usual ones.
 $(TOOLS): $(STAMP)
@@ -50,13 +57,13 @@ serve: $(STAMP)
 	@test -e out/sample-site/site.yaml || sed 's|\.\./samples|$(CURDIR)/samples|' configs/serve.yaml > out/sample-site/site.yaml
 	$(BIN)/relaytrack serve --dir out/sample-site
 
-test: $(TOOLS)
+test: $(TOOLS) links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
 
-lint: $(TOOLS)
+lint: $(TOOLS) links
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 

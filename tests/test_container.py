@@ -62,7 +62,6 @@ def test_the_dockerfile_copies_what_is_there_and_installs_extras_that_exist() ->
     needed = {
         project["readme"],
         "pyproject.toml",
-        "setup.py",
         "pipeline",
         "reid",
         "trackers",

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("pipeline", "reid", "trackers")
-DATA = {".py", ".typed", ".onnx", ".safetensors", ".yaml", ".css", ".js"}
+DATA = {".py", ".typed", ".onnx", ".safetensors", ".yaml", ".css", ".html", ".js"}
 
 
 def run(*command: str | Path) -> str:
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in FOLDERS:
         shutil.copytree(ROOT / name, source / name, ignore=ignore)
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
     run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", source, "-w", folder)
     return next(folder.glob("*.whl"))
@@ -55,6 +55,18 @@ def test_the_wheel_holds_every_module_and_every_file_that_they_read(wheel: Path)
     assert wanted - inside == set()
     assert {name.split("/")[0].split("-")[0] for name in inside} == {"relaytrack"}
     assert not [name for name in inside if "public" in name]
+
+
+def test_pyproject_names_every_package() -> None:
+    """An editable install finds a package that is not named there; a wheel lacks it."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    found = {
+        ".".join(("relaytrack", *path.parent.relative_to(ROOT).parts))
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("__init__.py")
+        if "public" not in path.parts
+    }
+    assert settings["packages"] == sorted({"relaytrack", *found})
 
 
 def bare_environment(folder: Path) -> Path:
