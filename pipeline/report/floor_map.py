@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.pipeline.dates import by_start
-from relaytrack.pipeline.report.markup import Markup, join, tag
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows_of
 
@@ -26,42 +26,63 @@ class Plane(Protocol):
         """(N, 2) pixels of the full picture to (N, 2) metres; NaN above the horizon."""
 
 
-def floor_map(data: RunData, planes: Mapping[str, Plane]) -> Markup | None:
+@dataclass(frozen=True, slots=True)
+class GridLine:
+    """A line of the grid at a round number of metres, from (x1, y1) to (x2, y2), with its label at (x, y)."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """A piece of a person's walk: `points` as an SVG polyline has them."""
+
+    identity: int
+    color: str
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class FloorMap:
+    """The map, `width` by `height` metres; labels are `letters` metres high."""
+
+    width: float
+    height: float
+    letters: str
+    grid: Sequence[GridLine]
+    trails: Sequence[Trail]
+
+
+def floor_map(data: RunData, planes: Mapping[str, Plane]) -> FloorMap | None:
     """Everybody's trails on the floor, in metres; None without a calibrated camera or without people."""
     trails = [trail for camera, plane in planes.items() for trail in _trails(data, camera, plane)]
     if not trails:
         return None
     everything = np.concatenate([points for _, points in trails])
     low, high = np.percentile(everything, 0.5, axis=0) - 1.0, np.percentile(everything, 99.5, axis=0) + 1.0
-    size = np.maximum(high - low, 1.0)
-    unit = float(size.max()) / 40
+    width, height = np.maximum(high - low, 1.0).tolist()
+    letter = max(width, height) / 40
 
     def at(points: NDArray[np.float64]) -> str:
         flipped = np.column_stack((points[:, 0] - low[0], high[1] - points[:, 1]))
         return " ".join(f"{x:.2f},{y:.2f}" for x, y in flipped.tolist())
 
-    step = next((step for step in _STEPS if size.max() / step <= 12), _STEPS[-1])
+    step = next((step for step in _STEPS if max(width, height) / step <= 12), _STEPS[-1])
     grid = []
-    for x in np.arange(np.ceil(low[0] / step), high[0] / step) * step:
-        grid.append(tag("line", x1=x - low[0], x2=x - low[0], y1=0, y2=size[1]))
-        grid.append(tag("text", f"{x + 0.0:g}", x=x - low[0] + unit / 5, y=size[1] - unit / 4, font_size=f"{unit:.2f}"))
-    for y in np.arange(np.ceil(low[1] / step), high[1] / step) * step:
-        grid.append(tag("line", x1=0, x2=size[0], y1=high[1] - y, y2=high[1] - y))
-        grid.append(tag("text", f"{y + 0.0:g}", x=unit / 5, y=high[1] - y - unit / 5, font_size=f"{unit:.2f}"))
-    lines = [
-        tag("polyline", tag("title", f"Person {identity}"), points=at(points), stroke=f"rgb{data.colors.of(identity)}")
-        for identity, points in trails
-    ]
-    picture = tag(
-        "svg",
-        grid,
-        lines,
-        viewBox=f"0 0 {size[0]:.2f} {size[1]:.2f}",
-        role="img",
-        aria_label="Map of the floor with everybody's trails",
-    )
-    note = "Where people walked, seen from above; grid in metres."
-    return join([tag("h2", "Map"), tag("p", note, class_="note"), tag("div", picture, class_="card map")])
+    for metres in (np.arange(np.ceil(low[0] / step), high[0] / step) * step).tolist():
+        x = metres - low[0]
+        grid.append(GridLine(x, 0, x, height, x + letter / 5, height - letter / 4, f"{metres + 0.0:g}"))
+    for metres in (np.arange(np.ceil(low[1] / step), high[1] / step) * step).tolist():
+        y = high[1] - metres
+        grid.append(GridLine(0, y, width, y, letter / 5, y - letter / 5, f"{metres + 0.0:g}"))
+    lines = [Trail(identity, f"rgb{data.colors.of(identity)}", at(points)) for identity, points in trails]
+    return FloorMap(width, height, f"{letter:.2f}", grid, lines)
 
 
 def _trails(data: RunData, camera: str, plane: Plane) -> list[tuple[int, NDArray[np.float64]]]:
