@@ -19,7 +19,7 @@ _STEPS = (0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 720
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class StayBar:
     """One stay in the time line; `wide` says that the person's number fits into it."""
 
     identity: int
@@ -36,7 +36,7 @@ class CameraRow:
     camera: str
     number: int
     height: int
-    bars: Sequence[Bar]
+    bars: Sequence[StayBar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class WayCell:
     """How often people went one way: `count` times, more `heat` (percent) for more; and the times between."""
 
     count: int
@@ -82,7 +82,7 @@ def timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> list[Camera
             style = f"left:{left:.3f}%;width:{width:.3f}%;top:{row * _ROW}px;{style_of(data, visit.identity)}"
             text = f"Person {visit.identity}, {camera}, {data.moment(visit.first)} to {data.moment(visit.last)}"
             wide = width > 0.55 * (len(str(visit.identity)) + 1)
-            bars.append(Bar(visit.identity, video_link(data, camera, visit.first), style, text, wide))
+            bars.append(StayBar(visit.identity, video_link(data, camera, visit.first), style, text, wide))
         height = max(1, 1 + max(placed.values(), default=0)) * _ROW - 4
         rows.append(CameraRow(camera, number, height, bars))
     return rows
@@ -102,18 +102,18 @@ def time_axis(data: RunData) -> list[Tick]:
     return ticks[:60]
 
 
-def matrix(cameras: Sequence[str], found: Mapping[tuple[str, str], Sequence[float]]) -> list[list[Cell | None]]:
+def matrix(cameras: Sequence[str], found: Mapping[tuple[str, str], Sequence[float]]) -> list[list[WayCell | None]]:
     """Who went from where (row) to where (column): counts and median times; None where nobody did."""
     most = max((len(times) for times in found.values()), default=1)
 
-    def cell(origin: str, target: str) -> Cell | None:
+    def cell(origin: str, target: str) -> WayCell | None:
         times = found.get((origin, target))
         if not times:
             return None
         median = typical(times)
         text = f"median {median:.1f} s" if abs(median) < 100 else f"median {format_time(median)[:-2]}"
         title = f"{origin} to {target}: {len(times)}, between {min(times):.1f} and {max(times):.1f} seconds"
-        return Cell(len(times), round(10 + 45 * len(times) / most), text, title)
+        return WayCell(len(times), round(10 + 45 * len(times) / most), text, title)
 
     return [[cell(origin, target) for target in cameras] for origin in cameras]
 

@@ -20,7 +20,7 @@ _TOGETHER = 0.5  # seconds in one camera at once after which two are surely two
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class PersonDoubt:
     """Two pictures that are, or are not, of one person.
 
     Attributes:
@@ -51,7 +51,7 @@ class Doubts:
     def __init__(self, store: SiteStore) -> None:
         self._store = store
 
-    def of(self, identity: int, threshold: float) -> list[Doubt]:
+    def of(self, identity: int, threshold: float) -> list[PersonDoubt]:
         """The doubts about a person that nobody has decided, the most doubtful of each kind first.
 
         Args:
@@ -68,7 +68,7 @@ class Doubts:
         looks = np.stack([vector_of(row["embedding"]) for row in rows])
         return self._own(identity, rows, looks, threshold) + self._others(identity, rows, looks, threshold)
 
-    def _own(self, identity: int, rows: list[Any], looks: Floats, threshold: float) -> list[Doubt]:
+    def _own(self, identity: int, rows: list[Any], looks: Floats, threshold: float) -> list[PersonDoubt]:
         """Sightings that look like none of the person's others."""
         if len(rows) < 2:
             return []
@@ -76,7 +76,7 @@ class Doubts:
         similar = looks @ looks.T
         np.fill_diagonal(similar, -2.0)
         best = similar.argmax(axis=1)
-        found, asked = list[Doubt](), set[frozenset[int]]()
+        found, asked = list[PersonDoubt](), set[frozenset[int]]()
         for place in np.argsort(similar.max(axis=1), kind="stable").tolist():
             other = int(best[place])
             pair = frozenset((place, other))
@@ -89,7 +89,7 @@ class Doubts:
             found.append(_doubt("sighting", identity, rows[place], rows[other], value))
         return found
 
-    def _others(self, identity: int, rows: list[Any], looks: Floats, threshold: float) -> list[Doubt]:
+    def _others(self, identity: int, rows: list[Any], looks: Floats, threshold: float) -> list[PersonDoubt]:
         """People who look like this one, and were never in one camera at the same moment."""
         apart = {row["other"] for row in self._decided("person", identity)}
         apart |= {row["identity"] for row in self._store.rows(_TOGETHER_SQL, (identity, identity, _TOGETHER))}
@@ -140,8 +140,8 @@ WHERE identity != ? AND embedding IS NOT NULL AND picture IS NOT NULL AND length
 GROUP BY identity ORDER BY max(last) DESC LIMIT ?"""
 
 
-def _doubt(kind: Literal["sighting", "person"], other: int, one: Any, compared: Any, similarity: float) -> Doubt:
-    return Doubt(
+def _doubt(kind: Literal["sighting", "person"], other: int, one: Any, compared: Any, similarity: float) -> PersonDoubt:
+    return PersonDoubt(
         kind,
         other,
         one["id"],
