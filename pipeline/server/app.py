@@ -9,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 
 from relaytrack.pipeline.server import metrics, probes, problems
 from relaytrack.pipeline.server.access import login
+from relaytrack.pipeline.server.access.bounds import Bounds
 from relaytrack.pipeline.server.access.guard import Guard
 from relaytrack.pipeline.server.api import cameras, doubts, events, live, people, recordings, search, status
 from relaytrack.pipeline.server.pages import STATIC, Pages
@@ -39,5 +40,6 @@ def create_app(site: Site) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(pages.router())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Bounds, paths={"/api/v1/search": round(site.config.server.upload_mb * 1e6)})
     app.add_middleware(Guard, accounts=site.accounts, hosts=site.config.server.hosts)
     return app

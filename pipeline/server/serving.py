@@ -15,6 +15,7 @@ import uvicorn
 from relaytrack.pipeline.config.schema import Config, ServerConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.app import create_app
+from relaytrack.pipeline.server.patience import PatientProtocol, bound_unread
 from relaytrack.pipeline.server.reloading import reload_file
 from relaytrack.pipeline.server.site import Site
 
@@ -58,6 +59,7 @@ def bind(settings: ServerConfig) -> socket.socket:
         )[0]
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound_unread(found)
         found.bind(address)
     except OSError as error:
         if found is not None:
@@ -102,6 +104,7 @@ def make_server(site: Site, *, on_start: Callable[[], None] = lambda: None) -> u
         access_log=False,
         server_header=False,
         date_header=False,
+        http=PatientProtocol,
         ws="websockets-sansio",
         ws_max_size=1024,
         lifespan="off",

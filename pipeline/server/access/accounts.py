@@ -21,6 +21,8 @@ from relaytrack.pipeline.results.folder import write_atomically
 Role = Literal["viewer", "operator", "admin"]
 """What somebody may do: look; change cameras and people; accounts, settings and forgetting, too."""
 ROLES: tuple[Role, ...] = get_args(Role)
+LOCAL = "local"
+"""Who asks while there is no user yet; no user is called so."""
 SHORTEST = 10
 """Characters of a password at the least."""
 _LONGEST = 1000
@@ -114,6 +116,8 @@ class Accounts:
         """
         if not _NAME.fullmatch(name):
             raise ConfigError(f"user {name!r}: use letters, digits, '.', '_', '@' and '-', at most 64")
+        if name == LOCAL:
+            raise ConfigError(f"user {name!r}: this name is taken by the computer itself")
         if role not in ROLES:
             raise ConfigError(f"user {name!r}: a role is one of {', '.join(ROLES)}")
         with self._changing:
@@ -224,6 +228,13 @@ class Accounts:
             if secrets.compare_digest(token.hash, digest):
                 return token if token.expires is None or token.expires > time.time() else None
         return None
+
+    def token_role(self, token: Token) -> Role | None:
+        """What a token may do: no more than its owner at present; None where its owner is no longer there."""
+        if token.owner == LOCAL:
+            return token.role
+        owner = self.role(token.owner)
+        return None if owner is None else min(token.role, owner, key=ROLES.index)
 
 
 def _digest(text: str) -> str:

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from relaytrack.pipeline.server.access.accounts import ROLES, Accounts, Role
+from relaytrack.pipeline.server.access.accounts import LOCAL, ROLES, Accounts, Role
 from relaytrack.pipeline.server.problems import ProblemError, problem_response
 
 COOKIE = "relaytrack_session"
@@ -45,15 +45,22 @@ class Caller:
     """Who asks.
 
     Attributes:
-        name: the user; role: what they may do.
+        name: the user, or their token; role: what they may do.
         via: how they are known: this computer itself, a log-in, or a token.
         csrf: what unsafe requests of a log-in must bring along.
+        owner: the user behind a token.
     """
 
     name: str
     role: Role
     via: Literal["local", "session", "token"]
     csrf: str = ""
+    owner: str = ""
+
+    @property
+    def user(self) -> str:
+        """The user, also behind a token."""
+        return self.owner or self.name
 
     def may(self, role: Role) -> bool:
         """Whether they may do what asks for a role."""
@@ -173,9 +180,12 @@ class Guard:
             token = self._accounts.token(text.strip())
             if token is None:
                 raise ProblemError(401, "the token is unknown, revoked or over")
-            return Caller(f"{token.owner} (token {token.id})", token.role, "token")
+            bound = self._accounts.token_role(token)
+            if bound is None:
+                raise ProblemError(401, "the token is unknown, revoked or over")
+            return Caller(f"{token.owner} (token {token.id})", bound, "token", owner=token.owner)
         if not self._accounts:
-            return Caller("local", "admin", "local")
+            return Caller(LOCAL, "admin", "local")
         session = self._accounts.session(HTTPConnection(scope).cookies.get(COOKIE))
         role = None if session is None else self._accounts.role(session.user)
         return None if session is None or role is None else Caller(session.user, role, "session", session.csrf)

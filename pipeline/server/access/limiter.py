@@ -24,11 +24,23 @@ class Limiter:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._changing = threading.Lock()
 
-    def wait(self, *keys: str) -> float:
-        """Seconds until a further try is let through, 0 for at once."""
+    def take(self, *keys: str) -> float:
+        """Begin a try, which counts as a failure until `passed`; those side by side cannot all slip through.
+
+        Returns:
+            0, or the seconds until a further try is let through; then nothing is counted.
+        """
         now = self._clock()
         with self._changing:
-            return max((self._left(key, now) for key in keys), default=0.0)
+            left = max((self._left(key, now) for key in keys), default=0.0)
+            if left > 0:
+                return left
+            for key in keys:
+                self._failures.setdefault(key, deque(maxlen=self._most)).append(now)
+                self._failures.move_to_end(key)
+            while len(self._failures) > _MOST:
+                self._failures.popitem(last=False)
+            return 0.0
 
     def _left(self, key: str, now: float) -> float:
         known = self._failures.get(key)
@@ -36,18 +48,10 @@ class Limiter:
             known.popleft()
         return known[0] + self._window - now if known and len(known) >= self._most else 0.0
 
-    def failed(self, *keys: str) -> None:
-        """Count a failure."""
-        now = self._clock()
-        with self._changing:
-            for key in keys:
-                self._failures.setdefault(key, deque(maxlen=self._most)).append(now)
-                self._failures.move_to_end(key)
-            while len(self._failures) > _MOST:
-                self._failures.popitem(last=False)
-
     def passed(self, *keys: str) -> None:
-        """Forget the failures: it was the right one after all."""
+        """It was the right one: this try does not count. Those before it do, or an own account would free the way."""
         with self._changing:
             for key in keys:
-                self._failures.pop(key, None)
+                known = self._failures.get(key)
+                if known:
+                    known.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -49,17 +50,25 @@ def log_in(site: Site, name: str, password: str, address: str) -> str:
     Raises:
         ProblemError: it is wrong, or there were too many tries.
     """
-    keys = (f"name {name[:64]}", f"address {address}")
-    wait = site.logins.wait(*keys)
+    keys = (f"name {name[:64]}", f"address {_network(address)}")
+    wait = site.logins.take(*keys)
     if wait > 0:
         raise ProblemError(429, "too many tries; wait a minute", headers={"retry-after": str(math.ceil(wait))})
     if not site.accounts.check(name, password):
-        site.logins.failed(*keys)
         site.audit.note(name[:64], "log-in refused", address=address)
         raise ProblemError(401, "the name or the password is wrong")
     site.logins.passed(*keys)
     site.audit.note(name, "logged in", address=address)
     return site.accounts.open_session(name)[0]
+
+
+def _network(address: str) -> str:
+    """What counts as one address: of IPv6 the /64 that a single line gets."""
+    try:
+        found = ipaddress.ip_address(address.split("%")[0])
+    except ValueError:
+        return address
+    return str(found if found.version == 4 else ipaddress.ip_network((found, 64), strict=False))
 
 
 @forms.post("/login")
@@ -135,7 +144,7 @@ def tokens(site: TheSite, _: Admin) -> dict[str, Any]:
 @router.post("/tokens", status_code=201)
 def add_token(site: TheSite, caller: Admin, new: NewToken) -> dict[str, Any]:
     """Make a token; its text is in this answer only."""
-    text, token = site.accounts.add_token(caller.name, new.role, new.note, new.days)
+    text, token = site.accounts.add_token(caller.user, new.role, new.note, new.days)
     site.audit.note(caller.name, "token made", token=token.id, role=token.role)
     return {**public(token), "token": text}
 

@@ -7,6 +7,7 @@ import logging
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,8 +18,9 @@ from relaytrack.pipeline.config.schema import ServerConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.addresses import check_address
-from relaytrack.pipeline.server.access.guard import PUBLIC
+from relaytrack.pipeline.server.access.guard import COOKIE, PUBLIC
 from relaytrack.pipeline.server.access.limiter import Limiter
+from relaytrack.pipeline.server.access.login import _network
 from relaytrack.pipeline.server.access.uploads import decode_picture
 from relaytrack.pipeline.server.descriptions import public_address
 from relaytrack.pipeline.server.problems import ProblemError
@@ -84,6 +86,21 @@ def _routes(site: Served) -> list[tuple[str, set[str]]]:
     plain = {"/", "/people", "/people/{identity}", "/events", "/cameras", "/cameras/{name}", "/system", "/docs"}
     found |= {path: {"GET"} for path in (*plain, "/metrics", "/api/v1/openapi.json")}
     return list(found.items())
+
+
+def test_a_viewer_can_change_nothing(guarded: Served) -> None:
+    """Every route that is not for reading, also those that come later."""
+    tried = 0
+    with log_in(guarded, "vera") as viewer:
+        for path, methods in _routes(guarded):
+            filled = path.replace("{name}", "door").replace("{identity}", "1").replace("{number}", "1")
+            for method in methods - {"GET", "HEAD"}:
+                if path in ("/api/v1/search", "/api/v1/logout"):
+                    continue
+                tried += 1
+                answer = viewer.request(method, filled.replace("{key}", "events.dwell"), json={})
+                assert answer.status_code == 403, (method, path, answer.text)
+    assert tried > 12
 
 
 def test_roles_bound_what_one_may_do(guarded: Served) -> None:
@@ -160,12 +177,61 @@ def test_the_limit_counts_names_and_addresses_and_forgets() -> None:
     now = [0.0]
     limiter = Limiter(most=3, window=60, clock=lambda: now[0])
     for _ in range(3):
-        limiter.failed("name a", "address 1")
-    assert limiter.wait("name a", "address 2") > 0
-    assert limiter.wait("name b", "address 1") > 0
-    assert limiter.wait("name b", "address 2") == 0
+        assert limiter.take("name a", "address 1") == 0
+    assert limiter.take("name a", "address 2") > 0
+    assert limiter.take("name b", "address 1") > 0
+    assert limiter.take("name b", "address 2") == 0
     now[0] = 61
-    assert limiter.wait("name a", "address 1") == 0
+    assert limiter.take("name a", "address 1") == 0
+
+
+def test_a_log_in_of_ones_own_does_not_free_further_guesses() -> None:
+    limiter = Limiter(most=3, window=60, clock=lambda: 0.0)
+    for name in ("name a", "name b"):
+        assert limiter.take(name, "address 1") == 0
+    assert limiter.take("name mine", "address 1") == 0
+    limiter.passed("name mine", "address 1")
+    assert limiter.take("name c", "address 1") == 0
+    assert limiter.take("name d", "address 1") > 0
+
+
+def test_many_names_from_one_address_are_stopped(tmp_path: Path) -> None:
+    with served(tmp_path, users=USERS) as site:
+        codes = [
+            site.http.post("/login", data={"name": f"name{n}", "password": "a guess"}).status_code for n in range(8)
+        ]
+        assert codes == [401] * 5 + [429] * 3
+
+
+def test_guesses_side_by_side_are_stopped_too(tmp_path: Path) -> None:
+    with served(tmp_path, users=USERS) as site:
+
+        def guess(number: int) -> int:
+            form = {"name": "root", "password": f"a guess {number}"}
+            return httpx.post(f"{site.url}/login", data=form, timeout=30).status_code
+
+        with ThreadPoolExecutor(16) as pool:
+            codes = list(pool.map(guess, range(16)))
+        assert sorted(codes) == [401] * 5 + [429] * 11
+
+
+def test_an_ipv6_line_counts_as_one_address() -> None:
+    assert _network("2001:db8:1:2::1") == _network("2001:db8:1:2:ffff::9") != _network("2001:db8:1:3::1")
+    assert _network("10.0.0.1") != _network("10.0.0.2")
+
+
+def test_a_session_cannot_be_set_by_somebody_else(tmp_path: Path) -> None:
+    with served(tmp_path, users=USERS) as site:
+        planted = "A" * 43
+        with httpx.Client(base_url=site.url, cookies={COOKIE: planted}) as client:
+            answer = client.post("/login", data={"name": "vera", "password": "vera-password"})
+            assert answer.cookies[COOKIE] != planted, "the log-in makes a new one"
+        assert httpx.get(f"{site.url}/api/v1/cameras", cookies={COOKIE: planted}).status_code == 401
+        first = httpx.post(f"{site.url}/login", data={"name": "vera", "password": "vera-password"}).cookies[COOKIE]
+        again = httpx.post(
+            f"{site.url}/login", data={"name": "vera", "password": "vera-password"}, cookies={COOKIE: first}
+        )
+        assert again.cookies[COOKIE] != first
 
 
 def test_logging_out_ends_the_session(guarded: Served) -> None:
@@ -203,6 +269,44 @@ def test_tokens_are_hashed_scoped_and_revocable(guarded: Served) -> None:
         assert guarded.http.get("/metrics", headers={"authorization": "Bearer rt_guess"}).status_code == 401
         assert admin.delete(f"/api/v1/tokens/{made['id']}").status_code == 204
         assert guarded.http.get("/metrics", headers=header).status_code == 401
+
+
+def test_a_token_may_no_more_than_its_role(guarded: Served) -> None:
+    with log_in(guarded, "root") as admin:
+        made = {
+            role: admin.post("/api/v1/tokens", json={"role": role}).json()["token"] for role in ("viewer", "operator")
+        }
+    for role, method, path, code in (
+        ("viewer", "GET", "/api/v1/cameras", 200),
+        ("viewer", "POST", "/api/v1/cameras/door/resume", 403),
+        ("viewer", "GET", "/api/v1/audit", 403),
+        ("operator", "POST", "/api/v1/cameras/door/resume", 200),
+        ("operator", "GET", "/api/v1/audit", 403),
+        ("operator", "GET", "/api/v1/tokens", 403),
+        ("operator", "POST", "/api/v1/tokens", 403),
+        ("operator", "DELETE", "/api/v1/people/1", 403),
+    ):
+        answer = guarded.http.request(method, path, headers={"authorization": f"Bearer {made[role]}"}, json={})
+        assert answer.status_code == code, (role, method, path)
+
+
+def test_a_token_goes_with_its_owner_and_what_the_owner_may(tmp_path: Path) -> None:
+    with served(tmp_path, users={**USERS, "anna": "admin"}) as site:
+        with log_in(site, "anna") as anna:
+            first = anna.post("/api/v1/tokens", json={"role": "admin"}).json()["token"]
+
+        def ask(token: str, path: str = "/api/v1/audit") -> int:
+            return site.get(path, headers={"authorization": f"Bearer {token}"}).status_code
+
+        second = site.http.post(
+            "/api/v1/tokens", json={"role": "admin"}, headers={"authorization": f"Bearer {first}"}
+        ).json()["token"]
+        assert ask(first) == ask(second) == 200
+        site.site.accounts.set_user("anna", None, "viewer")
+        assert ask(first) == ask(second) == 403, "a token may no more than its owner"
+        assert ask(first, "/api/v1/cameras") == 200
+        site.site.accounts.remove_user("anna")
+        assert ask(first) == ask(second) == 401, "also one that a token has made"
 
 
 def test_a_token_ends(tmp_path: Path) -> None:
