@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.reid.datasets.factory import hold_out, load_dataset
     from relaytrack.reid.embedder import resolve_device
     from relaytrack.reid.errors import ReidConfigError
-    from relaytrack.reid.guided.loop import Guided
+    from relaytrack.reid.guided.learner import Guided
     from relaytrack.reid.guided.memory import picture_key
     from relaytrack.reid.guided.pictures import PictureSource, crops_without_ids, load_pictures
     from relaytrack.reid.guided.recipe import Recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 PER_PERSON = 4
-"""Pictures of a person in a batch."""
+"""TrainingPictures of a person in a batch."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Recipe:
             once and kept on disk. 0 shows them a new view each time.
         precision: "bf16" (fp32 on CPUs without it) or "fp32".
         every: steps between validations.
+        log_every: steps between lines on the terminal.
         save_minutes: minutes between checkpoints; 0 writes one after every step.
         seed: of everything random.
     """
@@ -48,5 +49,6 @@ class Recipe:
     known: float = 0.0
     precision: str = "bf16"
     every: int = 500
+    log_every: int = 100
     save_minutes: float = 5.0
     seed: int = 0

@@ -141,7 +141,7 @@ def adapt(
     before = _distance(trainer.model, trainer.teacher, cache, held, where)
     trainer.run()
     assert trainer.average is not None
-    made = trainer.average.model  # with the batch-norm statistics of the start: the site's are those of few people
+    made = trainer.average.module  # with the batch-norm statistics of the start: the site's are those of few people
     assert isinstance(made, ReidModel)
     after = _distance(made, trainer.teacher, cache, held, where)
     path = save_model(target, made, _described(info, named, len(split), iterations), half=True)

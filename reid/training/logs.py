@@ -7,8 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -39,41 +38,63 @@ class RunLog:
 
     Args:
         folder: the run's folder.
-        step: the step that the run starts from.
-        total: the run's last step.
+        total: the run's last step; None where it ends by the clock.
         active: False makes every method do nothing (the other processes of a distributed run).
     """
 
-    def __init__(self, folder: Path, step: int = 0, total: int = 1, *, active: bool = True) -> None:
+    def __init__(self, folder: Path, total: int | None = None, *, active: bool = True) -> None:
         self.folder = folder
         self.active = active
-        self.start = step
+        self._total = total
+        self._start = 0
         self._files: list[TextIO] = []
-        self._bar = _bar(step, total) if active else None
+        self._scores: dict[str, csv.DictWriter[str]] = {}
+        self._bar: Progress | None = None
+        self._board: Any = None
 
-    def __enter__(self) -> Self:
-        if self.active:
-            self._steps = self._open("steps.csv", _STEP_FIELDS)
-            self._scores = self._open("validation.csv", ("step", *RankingScores.__slots__))
-            self._board = _board(self.folder)
-        return self
+    def open(self, step: int = 0) -> None:
+        """Begin to log a run that starts from a step.
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        Raises:
+            ReidOutputError: the files cannot be written.
+        """
+        if not self.active:
+            return
+        self._start = step
+        if not step:
+            for old in self.folder.glob("validation*.csv"):
+                old.unlink()
+        self._steps = self._open("steps.csv", _STEP_FIELDS)
+        self._board = _board(self.folder)
+        self._bar = _bar(step, self._total)
+
+    def close(self) -> None:
+        """Close the files."""
         for file in self._files:
             file.close()
-        if self.active and self._board is not None:
+        self._files.clear()
+        self._scores.clear()
+        if self._board is not None:
             self._board.close()
         if self._bar is not None:
             self._bar.stop()
 
-    def step(self, step: int, values: Mapping[str, float], *, show: bool) -> None:
-        """Record one step; `show` prints it too."""
+    def step(self, step: int, values: Mapping[str, float], *, progress: float, show: bool) -> None:
+        """Record one step; `show` prints it too.
+
+        Args:
+            step: its number, from 1.
+            values: by name.
+            progress: how far the run is, 0..1.
+            show: also on the terminal.
+        """
         if not self.active:
             return
         row = {name: f"{value:.6g}" for name, value in values.items()}
         self._steps.writerow({"step": step, **row})
         if self._bar is not None:
-            self._bar.update(TaskID(0), completed=step, description=f"loss {values['loss']:.3f}")
+            done = step if self._total is not None else round(1000 * progress)
+            self._bar.update(TaskID(0), completed=done, description=f"loss {values['loss']:.3f}")
         if show:
             self._files[0].flush()
             if self._bar is None:
@@ -83,27 +104,32 @@ class RunLog:
                 for name, value in values.items():
                     self._board.add_scalar(f"train/{name}", value, step)
 
-    def validation(self, step: int, scores: RankingScores) -> None:
-        """Record the scores of the held-out identities."""
+    def validation(self, step: int, scores: RankingScores, name: str = "") -> None:
+        """Record the scores of held-out identities; those of a named data set in `validation_NAME.csv`."""
         if not self.active:
             return
-        self._scores.writerow({"step": step, **scores.to_dict()})
-        self._files[1].flush()
+        if name not in self._scores:
+            file = f"validation_{name}.csv" if name else "validation.csv"
+            self._scores[name] = self._open(file, ("step", *RankingScores.__slots__))
+        self._scores[name].writerow({"step": step, **scores.to_dict()})
+        for open_file in self._files[1:]:
+            open_file.flush()
+        what = f"validation {name}".rstrip()
         print(
-            f"{time.strftime('%H:%M:%S')} step {step} validation rank-1 {scores.rank1:.2%} mAP {scores.mean_ap:.2%}",
+            f"{time.strftime('%H:%M:%S')} step {step} {what} rank-1 {scores.rank1:.2%} mAP {scores.mean_ap:.2%}",
             file=sys.stderr,
             flush=True,
         )
         if self._board is not None:
-            for name, value in scores.to_dict().items():
-                self._board.add_scalar(f"validation/{name}", value, step)
+            for key, value in scores.to_dict().items():
+                self._board.add_scalar(f"{what.replace(' ', '_')}/{key}", value, step)
 
     def _open(self, name: str, fields: tuple[str, ...]) -> csv.DictWriter[str]:
         path = self.folder / name
         kept: list[dict[str, Any]] = []
-        if self.start and path.is_file():
+        if self._start and path.is_file():
             with path.open(newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= self.start]
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= self._start]
         with writing(path):
             file = path.open("w", newline="")
         self._files.append(file)
@@ -113,13 +139,13 @@ class RunLog:
         return writer
 
 
-def _bar(step: int, total: int) -> Progress | None:
+def _bar(step: int, total: int | None) -> Progress | None:
     """A bar on the terminal; None where stderr is a file, which gets lines instead."""
     if not sys.stderr.isatty():
         return None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True))
-    bar.add_task("training", total=total, completed=step)
+    bar.add_task("training", total=1000 if total is None else total, completed=0 if total is None else step)
     bar.start()
     return bar
 

@@ -1,19 +1,110 @@
-"""Checks whether a checkpoint belongs to this run, before its tensors are loaded, so that the message is clear."""
+"""What a checkpoint of `reid train` holds, and whether one belongs to a run, before its tensors are loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.errors import TrainingError
+from relaytrack.reid.model import ReidModel
+from relaytrack.reid.training.checkpoints import load_state
 from relaytrack.reid.training.config import TrainConfig
+from relaytrack.reid.training.ema import steps_of
+from relaytrack.reid.training.groups import load_optimiser
+from relaytrack.reid.training.objective import IdentityLoss
+from relaytrack.reid.training.teaching import Distillation
 
 # Settings that shape what a checkpoint holds beside the network.
 _SHAPING = ("loss.centre", "distil.teachers", "optim.name", "optim.backbone_factor", "run.ema")
+
+
+class Resumable(Protocol):
+    """What a checkpoint is made of (`relaytrack.reid.training.trainer.Trainer`)."""
+
+    config: TrainConfig
+    device: torch.device
+    train: Split
+    labels: NDArray[np.int64]
+    model: ReidModel
+    average: AveragedModel | None
+    loss: IdentityLoss
+    distillation: Distillation | None
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    step: int
+    minutes: float
+    best: float
+
+    def whole(self) -> AbstractContextManager[ReidModel]:
+        """The network with its attention, also while it learns without."""
+        ...
+
+
+def trainer_state(trainer: Resumable) -> dict[str, Any]:
+    """Everything that a run needs to go on, as tensors and plain values."""
+    average, centre, distillation = trainer.average, trainer.loss.centre, trainer.distillation
+    with trainer.whole() as model:
+        return {
+            "step": trainer.step,
+            "minutes": trainer.minutes,
+            "best": trainer.best,
+            "config": trainer.config.dump(),
+            "classes": model.num_classes,
+            "people": faces(trainer.train, trainer.labels),
+            "model": model.state_dict(),
+            "average": None if average is None else average.module.state_dict(),
+            "average_steps": 0 if average is None else int(average.n_averaged) - 1,
+            "optimizer": trainer.optimizer.state_dict(),
+            "centre": None if centre is None else centre.state_dict(),
+            "distillation": None if distillation is None else distillation.state_dict(),
+            "scaler": trainer.scaler.state_dict(),
+        }
+
+
+def restore(trainer: Resumable, path: Path) -> None:
+    """Put a checkpoint's state into a trainer.
+
+    Raises:
+        TrainingError: the file is missing or unreadable, or of another network, other settings or other people.
+    """
+    state = load_state(path, trainer.device)
+    try:
+        reason = (
+            why_other_run(state, trainer.config)
+            or why_other_people(state, trainer.train, trainer.labels)
+            or why_other_tensors(state["model"], trainer.model.state_dict())
+        )
+    except Exception as error:  # whatever else a file of tensors and values may hold
+        raise TrainingError(f"cannot resume from {path}: it is no training checkpoint") from error
+    if reason is not None:
+        raise TrainingError(
+            f"cannot resume from {path}: {reason}; to go on with other people or settings, start anew with "
+            "model.init=FILE (weights.safetensors of the run, or `relaytrack reid export` of the checkpoint)"
+        )
+    try:
+        trainer.model.load_state_dict(state["model"])
+        if trainer.average is not None:
+            trainer.average.module.load_state_dict(state["average"])
+            steps_of(trainer.average, state["average_steps"])
+        if trainer.loss.centre is not None:
+            trainer.loss.centre.load_state_dict(state["centre"])
+        if trainer.distillation is not None:
+            trainer.distillation.load_state_dict(state["distillation"])
+        load_optimiser(trainer.optimizer, state["optimizer"])
+        trainer.scaler.load_state_dict(state["scaler"])
+        trainer.step, trainer.minutes, trainer.best = state["step"], state["minutes"], state["best"]
+    except Exception as error:
+        detail = " ".join(str(error).split())
+        raise TrainingError(f"cannot resume from {path}: {detail or type(error).__name__}") from error
 
 
 def faces(train: Split, labels: NDArray[np.int64]) -> list[str]:

@@ -37,12 +37,12 @@ class Schedule:
         return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * min(1.0, part))) / 2
 
 
-def progress(step: int, iterations: int, minutes: float, max_minutes: float | None) -> float:
+def progress(step: int, iterations: float, minutes: float, max_minutes: float | None) -> float:
     """How far a run is: by its steps or, where a time budget is given and nearer its end, by its minutes.
 
     Args:
         step: steps done.
-        iterations: steps in all.
+        iterations: steps in all; infinity where only the time counts.
         minutes: time spent so far, over all resumed parts.
         max_minutes: the time budget; None for none.
     """

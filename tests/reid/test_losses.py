@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from relaytrack.reid.training.ema import WeightAverage
+from relaytrack.reid.training.ema import averaged
 from relaytrack.reid.training.losses import CentreLoss, batch_hard_triplet, circle, smoothed_cross_entropy
 from relaytrack.reid.training.regularise import MixStyle
 from relaytrack.reid.training.schedule import Schedule, progress
@@ -86,17 +86,17 @@ def test_schedules() -> None:
 
 def test_the_average_follows_the_weights() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    average = WeightAverage(model, 0.9)
-    before = copy.deepcopy(average.model.state_dict())
+    average = averaged(model, 0.9)
+    before = copy.deepcopy(average.module.state_dict())
     with torch.no_grad():
         model[0].weight += 1
-    average.update(model)
+    average.update_parameters(model)
     keep = min(0.9, 2 / 11)
     expected = before["0.weight"] + (1 - keep)
-    torch.testing.assert_close(average.model.state_dict()["0.weight"], expected)
+    torch.testing.assert_close(average.module.state_dict()["0.weight"], expected)
     for _ in range(300):
-        average.update(model)
-    torch.testing.assert_close(average.model.state_dict()["0.weight"], model[0].weight.detach())
+        average.update_parameters(model)
+    torch.testing.assert_close(average.module.state_dict()["0.weight"], model[0].weight.detach())
 
 
 def test_mixstyle_only_changes_statistics_and_only_in_training() -> None:

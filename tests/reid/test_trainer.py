@@ -83,7 +83,7 @@ def config(people: Path, out: Path, **run: Any) -> TrainConfig:
 def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
     assert trainer.average is not None
     mine = {f"model.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
-    return mine | {f"average.{name}": tensor for name, tensor in trainer.average.model.state_dict().items()}
+    return mine | {f"average.{name}": tensor for name, tensor in trainer.average.module.state_dict().items()}
 
 
 def test_a_resumed_run_is_bit_identical(people: Path, tmp_path: Path) -> None:
@@ -213,18 +213,18 @@ def test_measured_statistics_centre_the_embeddings(people: Path, tmp_path: Path)
     average = trainer.average
     assert average is not None
     with torch.no_grad():
-        average.model.backbone.features[0][0].weight.mul_(3)  # as if it had moved since its statistics were taken
+        average.module.backbone.features[0][0].weight.mul_(3)  # as if it had moved since its statistics were taken
     views = [trainer.cache.get(index) for index in range(len(trainer.cache))]
     x = to_network(np.stack(views), torch.device("cpu"))
-    before = {name: tensor.clone() for name, tensor in average.model.state_dict().items()}
-    made = with_measured_statistics(average.model, trainer.cache, precision="fp32")
-    for name, tensor in average.model.state_dict().items():
+    before = {name: tensor.clone() for name, tensor in average.module.state_dict().items()}
+    made = with_measured_statistics(average.module, trainer.cache, precision="fp32")
+    for name, tensor in average.module.state_dict().items():
         assert torch.equal(tensor, before[name]), "the network itself is not changed"
-    offset = [float(model(x).mean(0).norm() / model(x).std(0).norm()) for model in (average.model, made)]
+    offset = [float(model(x).mean(0).norm() / model(x).std(0).norm()) for model in (average.module, made)]
     assert offset[1] < 0.3
     assert offset[0] > 3 * offset[1]
     assert all(module.momentum == 0.1 for module in made.modules() if isinstance(module, torch.nn.BatchNorm2d))
-    neck = with_measured_statistics(average.model, trainer.cache, precision="fp32", neck_only=True).state_dict()
+    neck = with_measured_statistics(average.module, trainer.cache, precision="fp32", neck_only=True).state_dict()
     changed = {name for name, tensor in neck.items() if not torch.equal(tensor, before[name])}
     assert changed == {f"head.neck.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
 
@@ -238,8 +238,8 @@ def test_low_resolution_first_then_attention_and_frozen_stages(people: Path, tmp
     seen: list[tuple[int, bool, torch.Tensor]] = []
     learn = trainer._learn
 
-    def watched(network: Any, batch: Any) -> Any:
-        values = learn(network, batch)
+    def watched(batch: Any) -> Any:
+        values = learn(batch)
         stem = trainer.model.backbone.blocks()[0]
         first = next(parameter for parameter in stem.parameters())
         seen.append((batch.images.shape[1], bool(len(trainer.model.attention)), first.detach().clone()))
@@ -281,11 +281,11 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(peop
     trainer = prepare(config(people, tmp_path))
     learn = trainer._learn
 
-    def spoil(network: Any, batch: Any) -> Any:
+    def spoil(batch: Any) -> Any:
         if trainer.step == 2:
             with torch.no_grad():
                 next(iter(trainer.model.head.parameters())).fill_(float("nan"))
-        return learn(network, batch)
+        return learn(batch)
 
     trainer._learn = spoil  # type: ignore[method-assign]
     with pytest.raises(

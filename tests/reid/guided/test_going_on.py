@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,14 @@ from torch import Tensor, nn
 
 from relaytrack.reid.checkpoint import load_model
 from relaytrack.reid.errors import TrainingError
-from relaytrack.reid.guided.loop import Guided
+from relaytrack.reid.guided.learner import Guided
 from relaytrack.reid.guided.memory import TeacherMemory, picture_key
 from relaytrack.reid.guided.pictures import TrainingPictures
 from relaytrack.reid.guided.recipe import Recipe
 from relaytrack.reid.guided.teacher import OnnxTeacher, RetailTeacher, Teachers, normalised
 from relaytrack.reid.model import ModelSpec, build_model
+from relaytrack.reid.training.callbacks import try_to_save
+from relaytrack.reid.training.loop import Callback, Learner
 
 CPU = torch.device("cpu")
 SPEC = ModelSpec(backbone="osnet_in_x0_25", attention="none", height=64, width=32, embedding_dim=24, head="depthwise")
@@ -50,11 +53,26 @@ def training(out: Path, *, steps: int = 6, save_minutes: float = 5.0, key: str =
     torch.manual_seed(0)
     model = build_model(SPEC, 4)
     recipe = Recipe(batch=12, people=2, steps=steps, every=100, warmup=2, known=0.5, save_minutes=save_minutes)
-    return Guided(model, [Colours()], pictures(), {}, recipe, out, lambda line: None, key=key)
+    return Guided(model, [Colours()], pictures(), {}, recipe, out, key=key)
+
+
+class At(Callback):
+    """Does something after a step."""
+
+    def __init__(self, step: int, action: Callable[[], None]) -> None:
+        self.step, self.action = step, action
+
+    def after_step(self, learner: Learner, values: Mapping[str, float]) -> None:
+        if learner.step == self.step:
+            self.action()
+
+
+def stop() -> None:
+    raise KeyboardInterrupt
 
 
 def state_of(one: Guided) -> dict[str, Tensor]:
-    averaged = {f"averaged.{name}": tensor for name, tensor in one.averaged.state_dict().items()}
+    averaged = {f"averaged.{name}": tensor for name, tensor in one.average.state_dict().items()}
     return {f"model.{name}": tensor for name, tensor in one.model.state_dict().items()} | averaged
 
 
@@ -70,17 +88,8 @@ def test_a_signal_saves_and_the_resumed_run_is_bit_identical(number: signal.Sign
     whole = training(tmp_path / "whole")
     whole.run()
     first = training(tmp_path / "parts")
-    learn = first._learn
-
-    def learn_and_stop() -> float:
-        loss = learn()
-        if first.step == 3:
-            os.kill(os.getpid(), number)
-        return loss
-
-    first._learn = learn_and_stop  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt, match="interrupted at step 3"):
-        first.run()
+        first.run(At(3, lambda: os.kill(os.getpid(), number)))
     second = training(tmp_path / "parts")
     second.resume(tmp_path / "parts" / "last.pt")
     assert second.step == 3
@@ -106,13 +115,13 @@ def test_a_killed_run_goes_on_where_it_last_saved(tmp_path: Path) -> None:
     step = int(torch.load(out / "last.pt", weights_only=True)["step"])
     assert 1 <= step < 500
     whole = training(tmp_path / "whole", steps=500)
-    while whole.step < step + 2:
-        whole._learn()
+    with pytest.raises(KeyboardInterrupt):
+        whole.run(At(step + 2, stop))
     resumed = training(out, steps=500)
     resumed.resume(out / "last.pt")
     assert resumed.step == step
-    while resumed.step < whole.step:
-        resumed._learn()
+    with pytest.raises(KeyboardInterrupt):
+        resumed.run(At(step + 2, stop))
     assert_same(whole, resumed)
 
 
@@ -127,8 +136,8 @@ def test_a_checkpoint_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    one._learn()
-    one._try_to_save()
+    one.learn()
+    try_to_save(one)
     assert (tmp_path / "last.pt").read_bytes() == before
 
 
@@ -180,5 +189,5 @@ def test_the_last_weights_are_the_averaged_ones(tmp_path: Path) -> None:
     one = training(tmp_path, steps=2)
     path = one.run()
     stored = load_model(path).state_dict()
-    mine = one.averaged.module.state_dict()
+    mine = one.average.module.state_dict()
     assert all(torch.equal(tensor, mine[name]) for name, tensor in stored.items())

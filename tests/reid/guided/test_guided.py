@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from relaytrack.reid.cli import main
 from relaytrack.reid.datasets.base import JUNK, Split
 from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.guided import degrade
-from relaytrack.reid.guided.loop import Guided
+from relaytrack.reid.guided.learner import Guided
 from relaytrack.reid.guided.pictures import PictureSource, crops_without_ids, load_pictures
 from relaytrack.reid.guided.recipe import Recipe
 from relaytrack.reid.guided.regress import resized
@@ -118,12 +119,15 @@ def test_a_student_comes_to_see_as_its_teacher(people: Split, tmp_path: Path) ->
     pictures = load_pictures([PictureSource("own", people)], CPU)
     torch.manual_seed(0)
     model = build_model(SMALL, pictures.classes)
-    lines: list[str] = []
     recipe = Recipe(batch=16, people=2, steps=6, every=3, warmup=2)
-    training = Guided(model, [Colours()], pictures, {"own": people}, recipe, tmp_path / "out", lines.append, key="k")
+    training = Guided(model, [Colours()], pictures, {"own": people}, recipe, tmp_path / "out", key="k")
     training.regress_head()
     assert training.run().is_file()
-    assert [line.split(":")[0] for line in lines] == ["step 3", "step 6", "end, step 6"]
+    rows = list(csv.DictReader((tmp_path / "out" / "validation_own.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["3", "6"]
+    rows = list(csv.DictReader((tmp_path / "out" / "steps.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert all(float(row[name]) > 0 for row in rows for name in ("cosine", "relational", "cross_entropy", "lr"))
     x = pictures.images.permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         seen = model.eval()(normalised(resized(x, model)))

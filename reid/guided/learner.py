@@ -1,38 +1,43 @@
-"""The training loop: draw, change, ask the teachers, learn; checkpoints from which it goes on."""
+"""A learner with teachers: draw pictures, change them, ask the teachers, make a step."""
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead
-from relaytrack.reid.errors import ReidOutputError, TrainingError
+from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
+from relaytrack.reid.evaluation.ranking import RankingScores
 from relaytrack.reid.guided.draw import Draw
 from relaytrack.reid.guided.memory import TeacherMemory
+from relaytrack.reid.guided.objective import guided_loss
 from relaytrack.reid.guided.pictures import TrainingPictures
 from relaytrack.reid.guided.recipe import PER_PERSON, Recipe
 from relaytrack.reid.guided.regress import regress_head
-from relaytrack.reid.guided.state import load_state, random_states, restore_random, save_state
 from relaytrack.reid.guided.teacher import Teachers, normalised
 from relaytrack.reid.guided.views import random_views
 from relaytrack.reid.model import ReidModel
+from relaytrack.reid.outputs import check_folder
 from relaytrack.reid.precision import autocast, usable_precision
-from relaytrack.reid.training.distillation import cosine_regression, relational_divergence
-from relaytrack.reid.training.interrupt import Interrupt
-from relaytrack.reid.training.losses import batch_hard_triplet
+from relaytrack.reid.training.callbacks import Averaging, LearningRate, StepLog, TrainingCheckpoints, Validation
+from relaytrack.reid.training.checkpoints import load_state, random_states, restore_random, save_state
+from relaytrack.reid.training.ema import averaged
+from relaytrack.reid.training.logs import RunLog
+from relaytrack.reid.training.loop import Callback, Loop
+from relaytrack.reid.training.schedule import progress
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 _NEW = ("attention", "head.project", "head.neck", "head.classifier")  # tensors that learn at twice the rate
 
 
@@ -47,7 +52,6 @@ class Guided:
         validation: people to score now and then; nothing is chosen by it.
         recipe: how.
         out: folder for `weights.safetensors` (the averaged weights, at each validation) and `last.pt`, the checkpoint.
-        say: told how it goes, a line at a time.
         key: names pictures and teachers (`relaytrack.reid.guided.memory.picture_key`).
         memory: folder of the teachers' answers; None: `out`.
 
@@ -63,7 +67,6 @@ class Guided:
         validation: Mapping[str, Split],
         recipe: Recipe,
         out: Path,
-        say: Say = print,
         *,
         key: str,
         memory: Path | None = None,
@@ -77,7 +80,7 @@ class Guided:
         torch.manual_seed(recipe.seed)
         self._random = np.random.default_rng(recipe.seed)
         self.model, self._pictures, self._validation = model, pictures, validation
-        self._recipe, self._out, self._say, self._key = recipe, out, say, key
+        self._recipe, self._out, self._key = recipe, out, key
         self._device = device
         self._precision = usable_precision(recipe.precision, device)
         self._draw = Draw(pictures, recipe.batch, people)
@@ -88,18 +91,21 @@ class Guided:
         if self._known:
             dims = [model.dim // len(teachers)] * len(teachers)
             self._memory = TeacherMemory(memory or out, key, pictures.images, Teachers(teachers, 1, device), dims)
-        self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)  # type: ignore[no-untyped-call]
+        self.average = averaged(model, recipe.average, slow_start=False)
         self._optimizer = _optimizer(model, recipe)
-        self.step, self._seconds = 0, 0.0
+        self.step, self.minutes = 0, 0.0
 
     def regress_head(self) -> None:
         """Let the head begin as a regression on the teachers' embeddings; before the first step."""
         batch = self._recipe.batch
         regress_head(self.model, Teachers(self._teachers, batch, self._device), self._pictures, batch)
-        self.averaged.module.load_state_dict(self.model.state_dict())
+        self.average.module.load_state_dict(self.model.state_dict())
 
-    def run(self) -> Path:
+    def run(self, *callbacks: Callback) -> Path:
         """Train to the end.
+
+        Args:
+            *callbacks: what else is done beside the steps, after everything else.
 
         Returns:
             The file with the averaged weights.
@@ -109,31 +115,30 @@ class Guided:
             TrainingError: the loss is not finite; the last checkpoint is from before.
         """
         recipe = self._recipe
-        before, began, saved, first = self._seconds, time.monotonic(), time.monotonic(), self.step
-        with Interrupt() as interrupt:
-            while self._done() < 1:
-                loss = self._learn()
-                self._seconds = before + time.monotonic() - began
-                if self.step % 100 == 0 or self.step == first + 10:
-                    speed = (self.step - first) * recipe.batch / (time.monotonic() - began)
-                    self._say(f"step {self.step}: loss {loss:.3f}, {speed:.1f} pictures/s, {100 * self._done():.0f} %")
-                if self.step % recipe.every == 0:
-                    self._store(f"step {self.step}")
-                if interrupt.asked:
-                    self.save()
-                    raise KeyboardInterrupt(f"interrupted at step {self.step}")
-                if time.monotonic() - saved >= 60 * recipe.save_minutes:
-                    self._try_to_save()
-                    saved = time.monotonic()
-            self._try_to_save()
-            return self._store(f"end, step {self.step}")
+        check_folder(self._out)
+        log_to = RunLog(self._out, recipe.steps)
+        beside = [
+            Averaging(self.average, lambda: nullcontext(self.model)),
+            LearningRate(self._optimizer, self._rate),
+            StepLog(log_to, recipe.log_every),
+            TrainingCheckpoints(minutes=recipe.save_minutes),
+            Validation(log_to, recipe.every),
+            *callbacks,
+        ]
+        Loop(self, beside).run()
+        return self._weights
 
-    def _learn(self) -> float:
-        """One step; returns its loss."""
+    @property
+    def progress(self) -> float:
+        """How far the run is, 0..1."""
+        recipe = self._recipe
+        by_steps = recipe.steps is not None
+        return progress(self.step, recipe.steps or math.inf, self.minutes, None if by_steps else recipe.minutes)
+
+    def learn(self) -> dict[str, float]:
+        """See `relaytrack.reid.training.loop.Learner.learn`."""
+        began = time.perf_counter()
         recipe, pictures = self._recipe, self._pictures
-        rate = recipe.lr * self._rate()
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["rate"]
         chosen = self._draw()
         same = None
         if self._memory is not None:
@@ -146,16 +151,18 @@ class Guided:
         with autocast(self._precision, self._device):
             x = normalised(worse).contiguous(memory_format=torch.channels_last)
             feature, logits, _ = self.model(x)
-        loss = _loss(feature.float(), logits.float(), told, pictures.labels[chosen], whole, self._draw.labelled, recipe)
-        if not math.isfinite(loss.item()):
+        loss, values = guided_loss(
+            feature.float(), logits.float(), told, pictures.labels[chosen], whole, self._draw.labelled, recipe
+        )
+        if not math.isfinite(values["loss"]):
             raise TrainingError(f"the loss is not finite at step {self.step + 1}; the last checkpoint is from before")
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self._optimizer.step()
-        self.averaged.update_parameters(self.model)
         self.step += 1
-        return loss.item()
+        rate = self._optimizer.param_groups[0]["lr"]
+        return values | {"lr": rate, "seconds": time.perf_counter() - began, "minutes": self.minutes}
 
     def _answers(self, chosen: Tensor, plain: Tensor, same: Tensor | None) -> list[Tensor]:
         if self._memory is None or same is None:
@@ -171,18 +178,30 @@ class Guided:
             told.append(both)
         return told
 
-    def _done(self) -> float:
-        recipe = self._recipe
-        return self.step / recipe.steps if recipe.steps is not None else self._seconds / (60 * recipe.minutes)
-
     def _rate(self) -> float:
+        """Factor of the learning rates."""
         warm = min(1.0, (self.step + 1) / self._recipe.warmup)
-        return warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * self._done())))
+        return warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress))))
+
+    def validate(self) -> Mapping[str, RankingScores]:
+        """Write the averaged weights, and score the held-out people of each source with them."""
+        model = self.average.module
+        assert isinstance(model, ReidModel)
+        info = WeightsInfo(recipe=f"relaytrack reid guide, step {self.step}")
+        self._weights = save_model(self._out / "weights.safetensors", model, info)
+        size = (model.spec.height, model.spec.width)
+        scores = {}
+        for name, split in self._validation.items():
+            try:
+                scores[name] = evaluate_split(split, embed_files(model, split.paths, size, device=self._device))
+            except DatasetError as error:  # a picture that was there at the start is gone
+                log.warning("no validation of %s at step %d: %s", name, self.step, error)
+        return scores
 
     # ---- what is kept
 
-    def save(self) -> None:
-        """Write `last.pt`, from which the training goes on, in place of the last one only when it is whole.
+    def save(self, name: str = "last.pt") -> None:
+        """Write a checkpoint from which the training goes on, in place of the last one only when it is whole.
 
         Raises:
             ReidOutputError: it cannot be written; the earlier one stays.
@@ -192,19 +211,13 @@ class Guided:
             "classes": self._pictures.classes,
             "key": self._key,
             "step": self.step,
-            "seconds": self._seconds,
+            "minutes": self.minutes,
             "model": self.model.state_dict(),
-            "averaged": self.averaged.state_dict(),
+            "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "random": random_states(self._random, self._device),
         }
-        save_state(self._out / "last.pt", state)
-
-    def _try_to_save(self) -> None:
-        try:
-            self.save()
-        except ReidOutputError as error:
-            self._say(f"step {self.step}: {error}; the training goes on")
+        save_state(self._out / name, state)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -219,59 +232,19 @@ class Guided:
             if (state["classes"], state["key"]) != (self._pictures.classes, self._key):
                 raise TrainingError(f"cannot resume from {path}: it was made with other pictures or other teachers")
             self.model.load_state_dict(state["model"])
-            self.averaged.load_state_dict(state["averaged"])
+            self.average.load_state_dict(state["average"])
             self._optimizer.load_state_dict(state["optimizer"])
             restore_random(state["random"], self._random, self._device)
-            self.step, self._seconds = int(state["step"]), float(state["seconds"])
+            self.step, self.minutes = int(state["step"]), float(state["minutes"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"cannot resume from {path}: it is no checkpoint of `reid guide`") from error
-
-    def _store(self, when: str) -> Path:
-        model = self.averaged.module
-        assert isinstance(model, ReidModel)
-        scores = ", ".join(f"{name} {_score(model, split)}" for name, split in self._validation.items())
-        self._say(f"{when}: {scores or 'no validation people'}")
-        return save_model(
-            self._out / "weights.safetensors", model, WeightsInfo(recipe=f"relaytrack reid guide, {when}")
-        )
 
 
 def _optimizer(model: ReidModel, recipe: Recipe) -> torch.optim.Optimizer:
     fresh = [p for name, p in model.named_parameters() if name.startswith(_NEW)]
     known = {id(p) for p in fresh}
     groups = [
-        {"params": [p for p in model.parameters() if id(p) not in known], "rate": 1.0},
-        {"params": fresh, "rate": 2.0},
+        {"params": [p for p in model.parameters() if id(p) not in known], "lr": recipe.lr},
+        {"params": fresh, "lr": 2 * recipe.lr},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
-
-
-def _loss(
-    feature: Tensor,
-    logits: Tensor,
-    told: Sequence[Tensor],
-    labels: Tensor,
-    whole: Tensor,
-    labelled: int,
-    recipe: Recipe,
-) -> Tensor:
-    parts = feature.chunk(len(told), dim=1)
-    loss = recipe.regression * cosine_regression(parts, told)
-    loss = loss + recipe.relation * relational_divergence(feature, torch.cat(list(told), dim=1))
-    if not labelled:
-        return loss
-    sure = (labels >= 0) & whole
-    each = F.cross_entropy(logits, labels.clamp_min(0), label_smoothing=0.1, reduction="none")
-    loss = loss + recipe.cross_entropy * (each * sure).sum() / sure.sum().clamp_min(1)
-    # whoever is put together from two people is somebody new
-    new = logits.shape[1] + torch.arange(labelled, device=labels.device)
-    names = torch.where(whole[:labelled], labels[:labelled], new)
-    return loss + recipe.triplet * batch_hard_triplet(F.normalize(feature[:labelled]), names, 0.3)
-
-
-def _score(model: ReidModel, split: Split) -> str:
-    """Rank-1 and mAP in per cent."""
-    size = (model.spec.height, model.spec.width)
-    embeddings = embed_files(model, split.paths, size, device=next(model.parameters()).device)
-    scores = evaluate_split(split, embeddings)
-    return f"rank-1 {100 * scores.rank1:.1f} mAP {100 * scores.mean_ap:.1f}"
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
