@@ -51,6 +51,9 @@ class CameraConfig(Section):
     )
     lines: dict[str, tuple[Point, Point]] = Field(default={}, description="name -> two points (x, y), for events")
 
+    title: str = Field(default="", max_length=60, description="what the page calls it; files and addresses keep `name`")
+    paused: bool = Field(default=False, description="a service takes no frames of it until it is resumed")
+
     @field_validator("zones")
     @classmethod
     def _zones(cls, value: dict[str, tuple[Point, ...]]) -> dict[str, tuple[Point, ...]]:

@@ -233,6 +233,8 @@ def _open_cameras(
         until_stopped=until_stopped,
     )
     closing.callback(desk.close)
+    if until_stopped:
+        desk.hold_paused()
     desk.synchronizer.start()
     if isinstance(multi.identities, RemoteIdentityService):
         multi.identities.opened({source.name: source.fps for source in desk.sources()})

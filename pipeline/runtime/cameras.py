@@ -23,7 +23,7 @@ from relaytrack.pipeline.tracking.tracker import Tracker
 
 News = Callable[[Literal["added", "removed"], CameraConfig], None]
 
-_SETTINGS = {"zones", "lines", "ground"}
+_SETTINGS = {"zones", "lines", "ground", "title", "paused"}
 """What changes without another source."""
 _READING = {"max_fps", "offset", "fps", "transport", "live"}
 """What asks for another source, but leaves the pictures as they are: tracks go on."""
@@ -92,6 +92,13 @@ class CameraDesk:
         """The present cameras' sources, in order."""
         return [session.source for session in self._multi.sessions.values() if session.source is not None]
 
+    def hold_paused(self) -> None:
+        """Before the start: cameras that were paused when the last run ended are not opened."""
+        for session in self._multi.sessions.values():
+            if session.config.paused and session.source is not None and session.name not in self._given:
+                session.paused = True
+                self.synchronizer.pause(session.name)
+
     # while the run goes on
 
     def add(self, camera: CameraConfig, source: Source | None = None) -> str:
@@ -113,6 +120,8 @@ class CameraDesk:
             self.on_change("added", camera)
             assert session.source is not None, "it was made above"
             self.synchronizer.add(session.source)
+            if camera.paused:
+                self.pause(camera.name)
             return camera.name
 
     def remove(self, name: str) -> None:
@@ -133,6 +142,7 @@ class CameraDesk:
         """Take no frames of a camera for now."""
         with self._busy:
             session = self._find(name)
+            session.config = session.config.model_copy(update={"paused": True})
             if not session.paused:
                 session.paused = self.changed = True
                 self.synchronizer.pause(name)
@@ -141,10 +151,12 @@ class CameraDesk:
         """Take its frames again."""
         with self._busy:
             session = self._find(name)
+            session.config = session.config.model_copy(update={"paused": False})
             if not session.paused:
                 return
             session.paused = False
-            if session.source is not None and session.source.live and name not in self._given:
+            never_read = session.source is not None and not session.source.stats.frames
+            if session.source is not None and (session.source.live or never_read) and name not in self._given:
                 self._exchange(session, self._source(session.config, joins=True))
             else:
                 self.synchronizer.resume(name)
@@ -173,6 +185,8 @@ class CameraDesk:
                 self._multi.change(camera)
             if "ground" in changed:
                 self._multi.identities.calibrate(camera.name, plane)
+            if "paused" in changed:
+                (self.pause if camera.paused else self.resume)(camera.name)
             self.on_change("added", camera)
 
     # what is known

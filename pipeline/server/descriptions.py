@@ -20,8 +20,13 @@ _KEY = secrets.token_bytes(32)  # of this process: nobody can try passwords agai
 
 
 def revision_of(camera: CameraConfig) -> str:
-    """A short text that changes with every setting of a camera; it tells nothing about them."""
-    text = json.dumps(camera.model_dump(mode="json"), sort_keys=True)
+    """A short text that changes with every setting of a camera but pausing; it tells nothing about them."""
+    return revision(camera.model_dump(mode="json", exclude={"paused"}))
+
+
+def revision(content: Any) -> str:
+    """A short text that changes with some content (plain data), and tells nothing about it."""
+    text = json.dumps(content, sort_keys=True)
     return hashlib.blake2b(text.encode(), key=_KEY, digest_size=9).hexdigest()
 
 
@@ -39,6 +44,8 @@ def describe_camera(
     settings = camera.model_dump(mode="json", exclude={"detections"})
     settings["url"] = public_address(camera.url)
     settings["ground"] = camera.ground is not None
+    settings["ground_points"] = camera.ground.get("points") if isinstance(camera.ground, dict) else None
+    settings["title"] = camera.title or camera.name
     content: dict[str, Any] = {**settings, "revision": revision_of(camera), "viewers": viewers}
     if status is None:
         return {**content, "state": "opening"}
@@ -88,7 +95,12 @@ def describe_tracks(tracks: FrameTracks) -> dict[str, Any]:
 
 def describe_person(person: Person, here: tuple[str, ...], colors: IdentityColors) -> dict[str, Any]:
     """One person."""
-    return {**asdict(person), "here": here, "color": color_of(person.identity, colors)}
+    return {
+        **asdict(person),
+        "here": here,
+        "color": color_of(person.identity, colors),
+        "revision": revision([person.identity, person.name, person.watched]),
+    }
 
 
 def color_of(identity: int, colors: IdentityColors) -> str:

@@ -49,12 +49,17 @@ class Pages:
             "bytes": _bytes,
             "duration": _duration,
             "color": self._color,
+            "shown": self._shown,
         }
         self._templates.globals["ink"] = self._ink
 
     def _color(self, identity: int) -> str:
         """A person's colour, that of their box."""
         return color_of(identity, self._site.pipeline.colors)
+
+    def _shown(self, camera: str) -> str:
+        """What a camera is called."""
+        return next((one.title or camera for one in self._site.pipeline.cameras if one.name == camera), camera)
 
     def _ink(self, identity: int) -> str:
         """Dark or light letters, whichever can be read on a person's colour."""

@@ -58,7 +58,7 @@ class SiteFile:
                 cameras[place] = CommentedMap({"name": name, "url": cameras[place]})
             entry = cameras[place]
             for key, value in settings.items():
-                if value is None or value == {}:
+                if value is None or value in ({}, ""):
                     entry.pop(key, None)
                 elif entry.get(key) != value:
                     entry[key] = _plain(value)

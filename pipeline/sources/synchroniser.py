@@ -80,7 +80,8 @@ class FrameSynchronizer:
         """
         if self._until_stopped:
             for camera in self._cameras:
-                self._spawn(f"read-{camera.source.name}", self._reader.open_and_read, camera)
+                if not camera.paused:
+                    self._spawn(f"read-{camera.source.name}", self._reader.open_and_read, camera)
             return
         try:
             opened = open_all(

@@ -27,6 +27,7 @@ class CameraChange(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     url: str | None = Field(default=None, min_length=1, max_length=2000)
+    title: str | None = Field(default=None, max_length=60, description="what the page calls it")
     roi: tuple[int, int, int, int] | None = None
     max_fps: float | None = Field(default=None, gt=0, le=240)
     offset: float | None = None
@@ -115,7 +116,10 @@ def camera(site: TheSite, _: Viewer, name: str) -> dict[str, Any]:
 
 @router.patch("/{name}")
 def change(site: TheSite, caller: Operator, name: str, changed: CameraChange) -> dict[str, Any]:
-    """Change settings. Zones, lines and the floor change without interruption; the rest opens the camera anew."""
+    """Change settings. The title, zones, lines and the floor change without interruption; others open it anew.
+
+    The `name` stays as long as the camera does: people, recordings and events hang on it. `title` is what is shown.
+    """
     with site.changing:
         before = find_camera(site, name)
         if changed.revision is not None and changed.revision != revision_of(before):
@@ -125,6 +129,8 @@ def change(site: TheSite, caller: Operator, name: str, changed: CameraChange) ->
             check_address(changed.url, site.config.server)
         else:
             given.pop("url", None)
+        if "title" in given:
+            _check_title(site, name, given)
         camera = _checked({**before.model_dump(), **given})
         site.pipeline.change_camera(camera)
         site.file.put_camera(name, given)
@@ -134,19 +140,23 @@ def change(site: TheSite, caller: Operator, name: str, changed: CameraChange) ->
 
 @router.post("/{name}/pause")
 def pause(site: TheSite, caller: Operator, name: str) -> dict[str, Any]:
-    """Take no frames until `resume`."""
-    find_camera(site, name)
-    site.pipeline.pause_camera(name)
-    site.audit.note(caller.name, "camera paused", camera=name)
+    """Take no frames until `resume`, also after a restart."""
+    with site.changing:
+        find_camera(site, name)
+        site.pipeline.pause_camera(name)
+        site.file.put_camera(name, {"paused": True})
+        site.audit.note(caller.name, "camera paused", camera=name)
     return one_camera(site, name)
 
 
 @router.post("/{name}/resume")
 def resume(site: TheSite, caller: Operator, name: str) -> dict[str, Any]:
     """Take frames again."""
-    find_camera(site, name)
-    site.pipeline.resume_camera(name)
-    site.audit.note(caller.name, "camera resumed", camera=name)
+    with site.changing:
+        find_camera(site, name)
+        site.pipeline.resume_camera(name)
+        site.file.put_camera(name, {"paused": None})
+        site.audit.note(caller.name, "camera resumed", camera=name)
     return one_camera(site, name)
 
 
@@ -161,10 +171,10 @@ def remove(site: TheSite, caller: Operator, name: str) -> None:
 
 
 @router.get("/{name}/snapshot.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-def snapshot(site: TheSite, _: Viewer, name: str) -> Response:
-    """The next picture with boxes and numbers, as JPEG."""
+def snapshot(site: TheSite, _: Viewer, name: str, drawn: bool = True) -> Response:
+    """The next picture as JPEG, with boxes, numbers, zones and lines or, `drawn=false`, without."""
     find_camera(site, name)
-    data = site.live.snapshot(name)
+    data = site.live.snapshot(name, drawn=drawn)
     if data is None:
         raise ProblemError(409, f"camera {name} gives no pictures now")
     return Response(data, media_type="image/jpeg")
@@ -198,6 +208,20 @@ def _given(change: CameraChange) -> dict[str, Any]:
                     422, f"{key}: a name has 1 to 64 letters, a shape at most {_MOST_CORNERS} corners", field=key
                 )
     return given
+
+
+def _check_title(site: Site, name: str, given: dict[str, Any]) -> None:
+    """Refuse a title that another camera has; the camera's own name is no title.
+
+    Raises:
+        ProblemError: another camera is called so.
+    """
+    given["title"] = title = " ".join((given["title"] or "").split())
+    if title == name:
+        given["title"] = title = ""
+    for other in site.pipeline.cameras:
+        if title and other.name != name and title in (other.name, other.title):
+            raise ProblemError(409, f"another camera is called {title}", field="title")
 
 
 def _checked(settings: dict[str, Any]) -> CameraConfig:

@@ -23,6 +23,9 @@ class PersonChange(BaseModel):
 
     name: str | None = Field(default=None, max_length=80)
     watched: bool | None = Field(default=None, description="an event `watched` when they come into view")
+    revision: str | None = Field(
+        default=None, max_length=64, description="the person's `revision` as it was read; another one is a conflict"
+    )
 
 
 class MergeRequest(BaseModel):
@@ -85,9 +88,13 @@ def person(site: TheSite, _: Viewer, identity: Number) -> dict[str, Any]:
 @router.patch("/{identity}")
 def describe(site: TheSite, caller: Operator, identity: Number, change: PersonChange) -> dict[str, Any]:
     """Name a person, or watch for them."""
-    find_person(site, identity)
-    site.audit.note(caller.name, "person described", identity=identity, **change.model_dump(exclude_none=True))
-    site.people.describe(identity, name=change.name, watched=change.watched)
+    with site.changing:
+        before = one_person(site, identity)
+        if change.revision is not None and change.revision != before["revision"]:
+            raise ProblemError(409, "somebody else has changed this person; look at them again", field="revision")
+        said = change.model_dump(exclude_none=True, exclude={"revision"})
+        site.audit.note(caller.name, "person described", identity=identity, **said)
+        site.people.describe(identity, name=change.name, watched=change.watched)
     return one_person(site, identity)
 
 

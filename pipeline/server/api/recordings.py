@@ -66,6 +66,7 @@ def moment(site: TheSite, caller: Viewer, camera: Camera, at: At) -> dict[str, A
     site.audit.note(caller.name, "recording played", camera=camera, at=at)
     return {
         "camera": camera,
+        "title": next((known.title for known in site.pipeline.cameras if known.name == camera), "") or camera,
         "clip": f"/api/v1/recordings/clip.mp4?{urlencode({'camera': camera, 'at': at})}",
         "start": round(one.start + found.clip.start, 3),
         "end": round(one.start + found.clip.end, 3),

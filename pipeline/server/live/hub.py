@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -110,7 +110,7 @@ class LiveHub:
         self._encoders: dict[str, FragmentEncoder] = {}
         self._snapshots: dict[str, list[_Snapshot]] = {}
         self._changing = threading.Lock()
-        self._wanted = False
+        self._wanted = self._plain = False
         self.closed = False
         self.encoded = 0  # pictures that were encoded
 
@@ -118,6 +118,11 @@ class LiveHub:
     def needs_drawn(self) -> bool:
         """Whether anybody looks."""
         return self._wanted
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether anybody wants a picture on which nothing is drawn."""
+        return self._plain
 
     def viewers(self) -> dict[str, int]:
         """How many look at each camera."""
@@ -147,9 +152,9 @@ class LiveHub:
                     self._viewers.pop(camera, None)
                 self._count()
 
-    def snapshot(self, camera: str, timeout: float = 3.0) -> bytes | None:
-        """The next drawn picture of a camera as JPEG; None where none comes in time. Blocks."""
-        waiting = _Snapshot()
+    def snapshot(self, camera: str, timeout: float = 3.0, *, drawn: bool = True) -> bytes | None:
+        """The next picture of a camera as JPEG, with what was found or without; None where none comes. Blocks."""
+        waiting = _Snapshot(drawn)
         with self._changing:
             self._snapshots.setdefault(camera, []).append(waiting)
             self._count()
@@ -166,7 +171,9 @@ class LiveHub:
                 self._count()
 
     def _count(self) -> None:
-        self._wanted = bool(self._viewers or self._snapshots) and not self.closed
+        asked = [waiting for found in self._snapshots.values() for waiting in found]
+        self._wanted = (bool(self._viewers) or any(waiting.drawn for waiting in asked)) and not self.closed
+        self._plain = any(not waiting.drawn for waiting in asked) and not self.closed
 
     # the sink
 
@@ -179,6 +186,9 @@ class LiveHub:
             self._drop(camera)
         for tracks in step:
             camera = tracks.frame.camera
+            plain = tuple(waiting for waiting in asked.get(camera, ()) if not waiting.drawn)
+            if plain and camera in step.images:
+                _answer(plain, picture_jpeg(step.images[camera]))
             image = step.drawn.get(camera)
             if image is None or not (camera in viewers or camera in asked):
                 continue
@@ -186,8 +196,9 @@ class LiveHub:
             if epoch is None:
                 epoch = time.time()
             looking = viewers.get(camera, ())
-            if _any(looking, "jpeg") or camera in asked:
-                self._send_jpeg(image, epoch, looking, asked.get(camera, ()))
+            drawn = tuple(waiting for waiting in asked.get(camera, ()) if waiting.drawn)
+            if _any(looking, "jpeg") or drawn:
+                self._send_jpeg(image, epoch, looking, drawn)
             if _any(looking, "h264"):
                 self._send_video(camera, image, tracks.frame.time, epoch, looking)
 
@@ -197,9 +208,7 @@ class LiveHub:
         for viewer in viewers:
             if viewer.codec == "jpeg":
                 viewer.offer(Packet("frame", data, epoch))
-        for waiting in asked:
-            waiting.data = data
-            waiting.there.set()
+        _answer(asked, data)
 
     def _send_video(self, camera: str, image: Image, moment: float, epoch: float, viewers: tuple[Viewer, ...]) -> None:
         encoder = self._encoders.get(camera)
@@ -248,9 +257,16 @@ class LiveHub:
 
 
 class _Snapshot:
-    def __init__(self) -> None:
+    def __init__(self, drawn: bool) -> None:
+        self.drawn = drawn
         self.there = threading.Event()
         self.data: bytes | None = None
+
+
+def _answer(asked: Iterable[_Snapshot], data: bytes) -> None:
+    for waiting in asked:
+        waiting.data = data
+        waiting.there.set()
 
 
 def _any(viewers: tuple[Viewer, ...], codec: Codec) -> bool:

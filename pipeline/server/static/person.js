@@ -1,13 +1,13 @@
 import { ask, attempt } from "./page.js";
 
-const identity = document.querySelector("[data-identity]").dataset.identity;
+const { identity, revision } = document.querySelector("[data-identity]").dataset;
 const path = `/api/v1/people/${identity}`;
 document.querySelector("form[data-name]")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(async () => { await ask("PATCH", path, { name: event.target.name.value.trim() }); location.reload(); });
+  attempt(async () => { await ask("PATCH", path, { name: event.target.name.value.trim(), revision }); location.reload(); });
 });
 document.querySelector("[data-watch]")?.addEventListener("click", (event) => {
-  attempt(async () => { await ask("PATCH", path, { watched: event.target.dataset.watch === "true" }); location.reload(); });
+  attempt(async () => { await ask("PATCH", path, { watched: event.target.dataset.watch === "true", revision }); location.reload(); });
 });
 document.querySelector("[data-forget]")?.addEventListener("click", () => {
   if (!confirm("Delete this person's pictures, sightings and events? This cannot be undone.")) return;

@@ -57,7 +57,7 @@ export async function play(camera, at, onwards = false) {
     return;
   }
   now = { camera, start: found.start, end: found.end };
-  title.replaceChildren(`${camera} · `, clock.format(1000 * at));
+  title.replaceChildren(`${found.title} · `, clock.format(1000 * at));
   file.href = found.video;
   video.src = found.clip;
   video.addEventListener("loadedmetadata", () => {

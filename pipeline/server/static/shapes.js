@@ -1,4 +1,4 @@
-// Zones and lines, drawn with the mouse, a finger or the keyboard on a camera's picture; kept in its full pixels.
+// Zones, lines, the region of interest and floor points, drawn on a camera's picture; kept in its full pixels.
 import { ask, attempt, note } from "./page.js";
 
 const editor = document.getElementById("editor");
@@ -9,7 +9,15 @@ const drawing = editor.querySelector("svg");
 const list = document.getElementById("shapes");
 const hint = document.getElementById("hint");
 const space = "http://www.w3.org/2000/svg";
-const origin = shapes.roi ?? [0, 0];
+const hints = {
+  zones: "Click the corners of the zone; Enter or a double click ends it, Escape leaves.",
+  lines: "Click the two ends of the line; the short arrow shows what counts as forward.",
+  region: "Click two opposite corners of the part of the picture that matters; the rest is left out.",
+  floor: "Click a spot on the floor, then give its place in metres. Four spots or more, not in a line, calibrate the camera.",
+};
+const usual = hint.textContent;
+let spots = shapes.floor ?? []; // [x, y, X, Y]: pixels and metres; saved from four on
+let origin = shapes.roi ?? [0, 0];
 let corners = null; // of the shape that is being drawn
 let kind = null;
 
@@ -43,47 +51,74 @@ function paint() {
     drawing.append(make("line", { x1: mx, y1: my, x2: mx + nx, y2: my + ny, class: "forward" }));
     drawing.append(make("text", { x: mx + 1.3 * nx, y: my + 1.3 * ny, "font-size": 3 * size, "text-anchor": "middle" }, name));
   }
+  for (const [x, y, X, Y] of spots) {
+    drawing.append(make("circle", { cx: x, cy: y, r: 0.9 * size, class: "spot" }));
+    drawing.append(make("text", { x: x + 1.5 * size, y: y + size, "font-size": 2.6 * size }, `${X}, ${Y} m`));
+  }
   if (corners) {
     drawing.append(make("polyline", { points: points(corners), class: "draft" }));
     for (const [x, y] of corners) drawing.append(make("circle", { cx: x, cy: y, r: 0.8 * size, class: "corner" }));
   }
 }
 
+function item(name, kind, remove) {
+  const element = document.createElement("li");
+  const label = document.createElement("b");
+  label.textContent = name;
+  const tag = document.createElement("span");
+  tag.className = "tag";
+  tag.textContent = kind;
+  const fill = document.createElement("span");
+  fill.className = "fill";
+  element.append(label, tag, fill);
+  if (editor.querySelector("[data-draw]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "danger";
+    button.textContent = "Delete";
+    button.setAttribute("aria-label", `Delete ${kind} ${name}`);
+    button.addEventListener("click", remove);
+    element.append(button);
+  }
+  list.append(element);
+}
+
 function tell() {
   list.replaceChildren();
   for (const type of ["zones", "lines"]) {
     for (const name of Object.keys(shapes[type])) {
-      const item = document.createElement("li");
-      const label = document.createElement("b");
-      label.textContent = name;
-      const tag = document.createElement("span");
-      tag.className = "tag";
-      tag.textContent = type === "zones" ? "zone" : "line";
-      const fill = document.createElement("span");
-      fill.className = "fill";
-      item.append(label, tag, fill);
-      if (editor.querySelector("[data-draw]")) {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.className = "danger";
-        button.textContent = "Delete";
-        button.addEventListener("click", () => { const kept = { ...shapes[type] }; delete kept[name]; save(type, kept); });
-        item.append(button);
-      }
-      list.append(item);
+      item(name, type === "zones" ? "zone" : "line", () => { const kept = { ...shapes[type] }; delete kept[name]; save({ [type]: kept }); });
     }
   }
+  if (shapes.roi) item(`${shapes.roi[2]} × ${shapes.roi[3]} at ${shapes.roi[0]}, ${shapes.roi[1]}`, "region", () => save({ roi: null }));
+  spots.forEach((spot, place) => item(`${spot[2]}, ${spot[3]} m`, "floor point", () => keepSpots(spots.filter((_, other) => other !== place))));
+  if (shapes.ground && !shapes.floor) item("from the site's file", "floor", () => save({ ground: null }));
+  if (spots.length && spots.length < 4) hint.textContent = `${spots.length} of 4 floor points; nothing is saved yet.`;
   if (!list.children.length) {
-    const item = document.createElement("li");
-    item.className = "none";
-    item.textContent = "None yet.";
-    list.append(item);
+    const element = document.createElement("li");
+    element.className = "none";
+    element.textContent = "None yet.";
+    list.append(element);
   }
 }
 
-async function save(type, kept) {
-  const changed = await attempt(() => ask("PATCH", `/api/v1/cameras/${camera}`, { [type]: kept, revision: shapes.revision }));
-  if (changed) { shapes.zones = changed.zones; shapes.lines = changed.lines; shapes.revision = changed.revision; note("saved"); }
+// Four points or more are a calibration; with fewer there is none.
+function keepSpots(kept) {
+  spots = kept;
+  if (kept.length >= 4) save({ ground: { points: kept } });
+  else if (shapes.floor) save({ ground: null }, kept);
+  else { paint(); tell(); }
+}
+
+async function save(change, kept = null) {
+  const changed = await attempt(() => ask("PATCH", `/api/v1/cameras/${camera}`, { ...change, revision: shapes.revision }));
+  if (changed) {
+    const { zones, lines, revision, roi, ground, ground_points: floor } = changed;
+    Object.assign(shapes, { zones, lines, revision, roi, ground, floor });
+    if ("roi" in change) { origin = roi ?? [0, 0]; refreshPicture(); }
+    note("saved");
+  }
+  spots = kept ?? shapes.floor ?? (changed ? [] : spots);
   paint();
   tell();
 }
@@ -92,24 +127,39 @@ function begin(type) {
   kind = type;
   corners = [];
   editor.classList.add("drawing");
-  hint.textContent = type === "zones" ? "Click the corners of the zone; Enter or a double click ends it, Escape leaves." : "Click the two ends of the line; the short arrow shows what counts as forward.";
+  hint.textContent = hints[type];
   paint();
 }
 
 function stop() {
   kind = corners = null;
   editor.classList.remove("drawing");
-  hint.textContent = "Zones and lines are drawn on the picture.";
+  hint.textContent = usual;
   paint();
 }
 
 async function finish() {
-  if (!corners || corners.length < (kind === "zones" ? 3 : 2)) return;
+  if (!corners || corners.length < { zones: 3, lines: 2, region: 2, floor: 1 }[kind]) return;
   const [type, drawn] = [kind, corners];
-  const proposal = `${type === "zones" ? "zone" : "line"} ${Object.keys(shapes[type]).length + 1}`;
   stop();
+  if (type === "region") { await saveRegion(drawn); return; }
+  if (type === "floor") { addSpot(drawn[0]); return; }
+  const proposal = `${type === "zones" ? "zone" : "line"} ${Object.keys(shapes[type]).length + 1}`;
   const name = prompt("Its name", proposal)?.trim();
-  if (name) await save(type, { ...shapes[type], [name]: drawn });
+  if (name) await save({ [type]: { ...shapes[type], [name]: drawn } });
+}
+
+async function saveRegion([[ax, ay], [bx, by]]) {
+  const roi = [Math.min(ax, bx), Math.min(ay, by), Math.abs(ax - bx), Math.abs(ay - by)];
+  await save({ roi });
+}
+
+function addSpot([x, y]) {
+  const said = prompt("Where is it on the floor? x, y in metres", "0, 0");
+  if (said === null) return;
+  const metres = said.split(/[,;\s]+/).filter(Boolean).map(Number);
+  if (metres.length !== 2 || !metres.every(Number.isFinite)) { note("two numbers are needed, such as 2.5, 4", true); return; }
+  keepSpots([...spots, [x, y, ...metres]]);
 }
 
 drawing.addEventListener("click", (event) => {
@@ -117,7 +167,7 @@ drawing.addEventListener("click", (event) => {
   const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(drawing.getScreenCTM().inverse());
   corners.push([Math.round(place.x), Math.round(place.y)]);
   paint();
-  if (kind === "lines" && corners.length === 2) finish();
+  if (corners.length === { lines: 2, region: 2, floor: 1 }[kind]) finish();
 });
 drawing.addEventListener("dblclick", finish);
 document.addEventListener("keydown", (event) => {
@@ -127,7 +177,15 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Backspace") { corners.pop(); paint(); }
 });
 for (const button of editor.querySelectorAll("[data-draw]")) button.addEventListener("click", () => { button.blur(); begin(button.dataset.draw); });
-editor.querySelector("[data-picture]")?.addEventListener("click", () => { image.src = `/api/v1/cameras/${camera}/snapshot.jpg?${Date.now()}`; });
+function refreshPicture() { image.src = `/api/v1/cameras/${camera}/snapshot.jpg?drawn=false&at=${Date.now()}`; }
+editor.querySelector("[data-picture]")?.addEventListener("click", refreshPicture);
+document.querySelector("form[data-title]")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(async () => {
+    await ask("PATCH", `/api/v1/cameras/${camera}`, { title: event.target.elements.title.value, revision: shapes.revision });
+    location.reload();
+  });
+});
 image.addEventListener("load", paint);
 image.addEventListener("error", () => { hint.textContent = "This camera gives no picture now."; });
 paint();

@@ -263,3 +263,39 @@ def test_every_button_of_a_person_works(tmp_path: Path, page: sync_api.Page) -> 
         page.get_by_role("button", name="Forget").click()
         page.wait_for_url("**/people")
         assert site.get("/api/v1/people/100001").status_code == 404
+
+
+def test_region_and_floor_points_by_mouse_and_a_new_name(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path) as site:
+        page.goto(f"{site.url}/cameras/door")
+        page.locator("[viewBox='0 0 160 120']").wait_for()
+        said = iter(["0, 0", "ten", "10 0", "10, 5", "0; 5"])
+        page.on("dialog", lambda dialog: dialog.accept(next(said)))
+
+        def click(x: float, y: float) -> None:
+            box = page.locator(".stage img").bounding_box()
+            assert box is not None
+            page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+        for place, (x, y) in enumerate([(0.1, 0.4), (0.5, 0.5), (0.9, 0.4), (0.9, 0.9), (0.1, 0.9)]):
+            page.get_by_role("button", name="Floor point", exact=True).click()
+            click(x, y)
+            if place == 1:
+                page.locator("#notes", has_text="two numbers are needed").wait_for()
+        page.locator("#notes", has_text="saved").wait_for()
+        camera = site.get("/api/v1/cameras/door").json()
+        assert [point[2:] for point in camera["ground_points"]] == [[0, 0], [10, 0], [10, 5], [0, 5]]
+        assert abs(camera["ground_points"][0][0] - 16) <= 1
+        page.get_by_role("button", name="Delete floor point").first.click()
+        page.locator("#hint", has_text="3 of 4").wait_for()
+        assert site.get("/api/v1/cameras/door").json()["ground"] is False
+        page.locator("form[data-title] input").fill("Main door")
+        page.get_by_role("button", name="Rename").click()
+        page.locator("h1", has_text="Main door").wait_for()
+        page.get_by_role("button", name="Region").click()
+        click(0.0, 0.25)
+        with page.expect_request(
+            lambda request: request.method == "PATCH"
+        ) as asked:  # this camera of a test has no URL
+            click(1.0, 1.0)
+        assert np.abs(np.array(asked.value.post_data_json["roi"]) - [0, 30, 160, 90]).max() <= 2
