@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, embed and write; says on stderr what was done."""
     from relaytrack.pipeline.cli.track import counted, load_single
-    from relaytrack.pipeline.errors import InputError, OutputError
+    from relaytrack.pipeline.errors import InputError
     from relaytrack.pipeline.replay.detection_cache import collect, read_cache, write_cache
     from relaytrack.pipeline.replay.observe import Observer
+    from relaytrack.pipeline.results.single_file import check_single_file
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")
-    if not args.out.absolute().parent.is_dir():
-        raise OutputError(f"{args.out}: no such folder")
+    check_single_file(args.out)
     for key, value in (
         ("detector.backend", args.detector),
         ("detector.weights", args.detector_weights),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from relaytrack.pipeline.config.schema import Config
     from relaytrack.pipeline.perception.detectors.base import Detector
     from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
-    from relaytrack.trackers import DeepSort
+    from relaytrack.pipeline.tracking.tracker import Tracker
 
 HELP = "track one camera's video, images or cached detections into a MOT result file"
 
@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
     from relaytrack.pipeline.errors import InputError
     from relaytrack.pipeline.replay.track import track
+    from relaytrack.pipeline.results.single_file import check_single_file
     from relaytrack.trackers.evaluation import write_mot
     from relaytrack.trackers.refine import fill_gaps
 
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     if args.camera_motion and args.cache is not None:
         raise InputError("--camera-motion needs the pictures: give --video or --frames, with --detections if need be")
     config = load_single(args)
+    check_tracker(config, classic=args.classic, coasting=args.coasting)
+    check_single_file(args.out)
     early = args.backfill or args.refine
     if args.cache is None:
         from relaytrack.pipeline.build import score_scale
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
         with Observer(config, embed=not args.motion_only) as observer:
             tracker = create_tracker(config, observer.detector, classic=args.classic, coasting=args.coasting)
-            scale = score_scale(config, observer.detector) or 1.0
+            scale = score_scale(config, observer.detector) or 1.0 if config.tracker.is_ours else 1.0
             frames = counted(observer.frames(camera_moves=args.camera_motion))
             sequence = track(frames, tracker, score_scale=scale, backfill=early, mend=early)
     else:
@@ -142,14 +145,32 @@ def load_single(args: argparse.Namespace) -> Config:
     return load_config(data={}, overrides=overrides)
 
 
-def create_tracker(config: Config, detector: Detector | None, *, classic: bool, coasting: bool) -> DeepSort:
-    """The configured tracker, or the one of the paper."""
-    from relaytrack.pipeline import build
-    from relaytrack.pipeline.config.loading import load_config
+def check_tracker(config: Config, *, classic: bool, coasting: bool) -> None:
+    """Refuse what another package's tracker cannot do, before the networks are loaded.
+
+    Raises:
+        ConfigError: an option that only `DeepSort` has, or wrong options of the tracker.
+    """
+    from relaytrack.pipeline import plugins
     from relaytrack.pipeline.errors import ConfigError
 
+    if config.tracker.is_ours:
+        return
+    for option, given in (("--classic", classic), ("--coasting", coasting)):
+        if given:
+            raise ConfigError(f"{option} is of DeepSort; tracker.name is {config.tracker.name!r}")
+    plugins.check("trackers", "tracker", config.tracker.name, config.tracker.options)
+
+
+def create_tracker(config: Config, detector: Detector | None, *, classic: bool, coasting: bool) -> Tracker:
+    """The configured tracker, or the one of the paper."""
+    from relaytrack.pipeline import build, plugins
+    from relaytrack.pipeline.config.loading import load_config
+    from relaytrack.pipeline.config.schema import CameraConfig
+
     if not config.tracker.is_ours:
-        raise ConfigError(f"tracker.name: `relaytrack track` runs DeepSort, not {config.tracker.name!r}")
+        camera = config.cameras[0] if config.cameras else CameraConfig(url="cache", name="cache")
+        return plugins.create_tracker(config.tracker.name, config.tracker.options, camera=camera)
     if classic:
         config = config.model_copy(update={"tracker": load_config(data={"tracker": {"name": "classic"}}).tracker})
     return build.create_tracker(config, detector, report_coasting=coasting)

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
+from relaytrack.pipeline.tracking.tracker import Tracker, run_tracker
 from relaytrack.trackers import DeepSort
 from relaytrack.trackers.evaluation import MotRows, rows_from_arrays
 from relaytrack.trackers.heads import mend_heads
+
+Table = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class TrackedSequence:
 
 def track(
     frames: Iterable[SeenFrame],
-    tracker: DeepSort,
+    tracker: Tracker,
     *,
     score_scale: float = 1.0,
     backfill: bool = False,
@@ -47,34 +50,31 @@ def track(
 
     Args:
         frames: one camera's, in order.
-        tracker: a fresh tracker.
+        tracker: a fresh tracker, `DeepSort` or somebody else's.
         score_scale: detection scores are divided by it for the tracker, as `build.score_scale` says.
-        backfill: also write the boxes that a track had before it was confirmed.
+        backfill: also write the boxes that a track had before it was confirmed; `DeepSort` alone has them.
         mend: set the ids of those boxes right by the later ones, as the final pass of a run does.
 
     Raises:
         TrackerError: from the tracker.
+        InputError: what somebody else's tracker returned cannot be read.
     """
     parts, seconds, detections = [np.zeros((0, 8))], list[float](), 0
-    early: list[NDArray[np.float64]] = []
+    early: list[Table] = []
     numbers, stamps = list[int](), list[float]()
     for seen in frames:
         begin = time.thread_time()
-        scores = seen.scores / score_scale
-        found = tracker.update(seen.xyxy, scores, seen.embeddings, seen.time, frame_size=seen.size, warp=seen.warp)
+        table = _own(tracker, seen, score_scale) if isinstance(tracker, DeepSort) else _foreign(tracker, seen)
         seconds.append(time.thread_time() - begin)
         numbers.append(seen.index)
         stamps.append(seen.time)
         detections += len(seen.scores)
-        number, shift = np.full(len(found), seen.index), np.array([*seen.roi_origin, *seen.roi_origin], np.float32)
-        shown = found.scores * np.float32(score_scale)
-        shown[~found.coasting] = seen.scores[found.indices[~found.coasting]]
-        parts.append(np.column_stack([number, found.ids, found.xyxy + shift, shown, found.coasting]))
-        late = tracker.pop_backfill()
-        if backfill and len(late):
+        parts.append(table)
+        late = tracker.pop_backfill() if isinstance(tracker, DeepSort) else None
+        if backfill and late is not None and len(late):
             number = np.array([numbers[call] for call in late.frames.tolist()])
             shown = late.scores * np.float32(score_scale)
-            early.append(np.column_stack([number, late.ids, late.xyxy + shift, shown, np.zeros(len(late))]))
+            early.append(np.column_stack([number, late.ids, late.xyxy + _shift(seen), shown, np.zeros(len(late))]))
     table = np.concatenate([*parts, *early])
     if mend:
         first = np.arange(len(table)) >= sum(map(len, parts))
@@ -83,7 +83,35 @@ def track(
     rows = rows_from_arrays(table[:, 0], table[:, 1], table[:, 2:6], table[:, 6])
     length = numbers[-1] if numbers else 0
     clock = np.interp(np.arange(1, length + 1), numbers, stamps) if length else np.zeros(0)
-    return TrackedSequence(rows, table[:, 7] > 0, clock, np.array(seconds), detections, tracker.rejected)
+    rejected = tracker.rejected if isinstance(tracker, DeepSort) else 0
+    return TrackedSequence(rows, table[:, 7] > 0, clock, np.array(seconds), detections, rejected)
+
+
+def _own(tracker: DeepSort, seen: SeenFrame, score_scale: float) -> Table:
+    """A frame's tracks as rows of frame, id, x1, y1, x2, y2, score, coasting."""
+    scores = seen.scores / score_scale
+    found = tracker.update(seen.xyxy, scores, seen.embeddings, seen.time, frame_size=seen.size, warp=seen.warp)
+    shown = found.scores * np.float32(score_scale)
+    shown[~found.coasting] = seen.scores[found.indices[~found.coasting]]
+    return np.column_stack(
+        [np.full(len(found), seen.index), found.ids, found.xyxy + _shift(seen), shown, found.coasting]
+    )
+
+
+def _foreign(tracker: Tracker, seen: SeenFrame) -> Table:
+    """The same of somebody else's tracker; as in a run, only tracks that were seen in the frame count."""
+    vectors = np.zeros((len(seen.scores), 0), np.float32) if seen.embeddings is None else seen.embeddings
+    found = run_tracker(tracker, seen.xyxy, seen.scores, vectors, seen.time, frame_size=seen.size, warp=seen.warp)
+    here = found.indices >= 0
+    count, scores = int(np.count_nonzero(here)), seen.scores[found.indices[here]]
+    return np.column_stack(
+        [np.full(count, seen.index), found.ids[here], found.xyxy[here] + _shift(seen), scores, np.zeros(count)]
+    )
+
+
+def _shift(seen: SeenFrame) -> NDArray[np.float32]:
+    """What carries boxes of the frame's image into the source's full picture."""
+    return np.array([*seen.roi_origin, *seen.roi_origin], np.float32)
 
 
 def track_cache(

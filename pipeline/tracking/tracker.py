@@ -60,7 +60,7 @@ def run_tracker(
     embeddings: Floats,
     time: float,
     *,
-    frame_size: tuple[int, int],
+    frame_size: tuple[int, int] | None,
     warp: NDArray[np.float64] | None,
 ) -> Tracked:
     """Give a frame to a tracker of any kind.

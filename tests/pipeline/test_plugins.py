@@ -70,6 +70,22 @@ def test_an_installed_package_brings_its_parts(
     assert (tmp_path / "out/lines.txt").read_text().startswith("0.00 [[1]]\n")
 
 
+def test_an_installed_tracker_gives_in_track_what_it_gives_in_a_run(
+    relaytrack: Callable[..., subprocess.CompletedProcess[str]], clip: Path, tmp_path: Path
+) -> None:
+    parts = ["detector.backend=red", "tracker.name=nearest", "embedder.name=colour", "run.device=cpu"]
+    words = [word for part in parts for word in ("--set", part)]
+    done = relaytrack("run", "--source", str(clip), "--out", str(tmp_path / "out"), "--no-video", *words)
+    assert done.returncode == 0, done.stderr
+    result = tmp_path / "red.txt"
+    done = relaytrack("track", "--video", str(clip), "--out", str(result), *words)
+    assert done.returncode == 0, done.stderr
+    assert result.read_bytes() == (tmp_path / "out/tracks/red.txt").read_bytes()
+    done = relaytrack("track", "--video", str(clip), "--out", str(result), "--classic", *words)
+    assert done.returncode == 2
+    assert "--classic is of DeepSort; tracker.name is 'nearest'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

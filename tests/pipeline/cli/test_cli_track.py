@@ -12,6 +12,7 @@ from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, read_cache, write_cache
 from relaytrack.pipeline.replay.track import track_cache
+from relaytrack.pipeline.results.single_file import check_single_file
 from relaytrack.trackers import DeepSort
 from relaytrack.trackers.evaluation import evaluate, read_mot, rows_from_arrays
 
@@ -196,6 +197,33 @@ def pictures(tmp_path: Path) -> Path:
         cv2.imwrite(str(folder / f"{frame:06d}.jpg"), picture)
     (tmp_path / "det.txt").write_text("".join(lines))
     return tmp_path / "walk"
+
+
+@pytest.mark.parametrize("command", ["track", "cache"])
+@pytest.mark.parametrize("out", [".", "no/r.out", "fixed/r.out"])
+def test_an_output_that_cannot_be_written_is_found_before_the_networks_load(
+    pictures: Path,
+    command: str,
+    out: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fixed").write_text("a file where a folder is wanted")
+    monkeypatch.setattr("relaytrack.pipeline.replay.observe.Observer", None)
+    assert main([command, "--frames", str(pictures), "--fps", "5", "--out", out]) == 2
+    message = capsys.readouterr().err
+    assert f"{out}: cannot be written" in message
+    assert message.count("\n") == 1
+
+
+def test_looking_at_the_output_changes_nothing(tmp_path: Path) -> None:
+    check_single_file(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").write_text("kept")
+    check_single_file(tmp_path / "old")
+    assert (tmp_path / "old").read_text() == "kept"
 
 
 def test_cache_and_track_from_pictures(pictures: Path) -> None:
