@@ -17,6 +17,7 @@ from relaytrack.pipeline.perception.detectors import create_detector
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.detectors.nanodet import NanoDet
 from relaytrack.pipeline.perception.detectors.sizes import LIVE_RATE
+from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.render.hidden_boxes import HiddenRecord
@@ -109,6 +110,7 @@ def create_perception(
         min_height=config.embedder.min_height,
         min_score=min_score,
         lanes=lanes,
+        schedule=EmbeddingSchedule(config.embedder.interval),
     )
 
 

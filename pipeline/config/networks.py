@@ -76,6 +76,12 @@ class EmbedderConfig(Section):
     )
     batch_size: int = Field(default=16, ge=1, le=4096)
     flip: bool = Field(default=False, description="average with the mirrored crop")
+    interval: float = Field(
+        default=0.5,
+        ge=0,
+        le=3600,
+        description="seconds between two embeddings of somebody in the open who is followed anyway; 0: every frame",
+    )
     min_height: int = Field(default=16, ge=1, description="smaller boxes (pixels) get no embedding")
     min_score: float | None = Field(
         default=None,

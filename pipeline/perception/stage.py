@@ -12,8 +12,10 @@ import numpy as np
 import torch
 
 from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 from relaytrack.pipeline.perception.person_crops import Cropper
-from relaytrack.pipeline.records import Detections, Floats, Frame, Observation
+from relaytrack.pipeline.perception.turns import Turn, Turns
+from relaytrack.pipeline.records import Detections, Floats, Frame, Ints, Observation
 
 _CROPS_AT_ONCE = 256
 
@@ -64,6 +66,7 @@ class Perception:
         min_height: boxes lower than this many pixels get no embedding.
         min_score: detections below this score get no embedding.
         lanes: threads that are to call it at once, each on its share of the CPU.
+        schedule: says who needs an embedding in a frame; None: everybody.
     """
 
     def __init__(
@@ -75,23 +78,43 @@ class Perception:
         min_height: float = 16,
         min_score: float = 0.0,
         lanes: int = 1,
+        schedule: EmbeddingSchedule | None = None,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
         self.cropper = cropper
         self.lanes = lanes
+        self.schedule = EmbeddingSchedule(0.0) if schedule is None else schedule
+        self._turns = Turns()
         self.times = NetworkTimes()
         self._counting = threading.Lock()
         self._min_height = min_height
         self._min_score = min_score
 
+    def perceive_in_turn(self, moment: tuple[int, Sequence[Frame]]) -> tuple[Observation, ...]:
+        """Like `perceive`, for several threads: moments are numbered 0, 1, ... and begun in this order.
+
+        Who is embedded is decided in that order, however long the detector takes for each.
+        """
+        number, frames = moment
+        with self._turns.piece(number) as turn:
+            return self._perceive(frames, turn)
+
     def perceive(self, frames: Sequence[Frame]) -> tuple[Observation, ...]:
         """Return one observation per frame, in the frames' order."""
+        return self._perceive(frames, None)
+
+    def _perceive(self, frames: Sequence[Frame], turn: Turn | None) -> tuple[Observation, ...]:
         spent = NetworkTimes(frames=len(frames))
         start = time.perf_counter()
         found = self.detector.detect(frames)
         spent.detect = time.perf_counter() - start
-        vectors = self._embed(frames, found, spent)
+        if turn is not None:
+            turn.wait()
+        wanted = [self._worth_embedding(frame, one) for frame, one in zip(frames, found, strict=True)]
+        if turn is not None:
+            turn.over()
+        vectors = self._embed(frames, found, wanted, spent)
         results = [
             Observation(frame.info, detections, embeddings, frame.image)
             for frame, detections, embeddings in zip(frames, found, vectors, strict=True)
@@ -100,11 +123,12 @@ class Perception:
             self.times.add(spent)
         return tuple(results)
 
-    def _embed(self, frames: Sequence[Frame], found: Sequence[Detections], spent: NetworkTimes) -> list[Floats]:
-        """Embeddings (N, D) of each frame's detections."""
+    def _embed(
+        self, frames: Sequence[Frame], found: Sequence[Detections], wanted: Sequence[Ints], spent: NetworkTimes
+    ) -> list[Floats]:
+        """Embeddings (N, D) of each frame's detections; NaN but for the rows `wanted`."""
         if self.embedder is None or self.cropper is None:
             return [np.zeros((len(detections), 0), np.float32) for detections in found]
-        wanted = [self._worth_embedding(detections) for detections in found]
         boxes = [detections.xyxy[rows] for detections, rows in zip(found, wanted, strict=True)]
         vectors = self._embed_boxes(self.embedder, self.cropper, frames, boxes, spent)
         results, taken = [], 0
@@ -115,9 +139,13 @@ class Perception:
             results.append(embeddings)
         return results
 
-    def _worth_embedding(self, detections: Detections) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _worth_embedding(self, frame: Frame, detections: Detections) -> Ints:
+        """Rows of a frame's detections that are to be embedded."""
+        if self.embedder is None:
+            return np.zeros(0, np.int64)
         height = detections.xyxy[:, 3] - detections.xyxy[:, 1]
-        return np.flatnonzero((height >= self._min_height) & (detections.scores >= self._min_score))
+        usable = (height >= self._min_height) & (detections.scores >= self._min_score)
+        return np.flatnonzero(self.schedule.choose(frame.camera, frame.time, detections.xyxy, usable))
 
     @staticmethod
     def _embed_boxes(
