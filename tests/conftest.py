@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,8 @@ def missing(feature: str) -> str | None:
         probe = [sys.executable, "-m", "pip", "index", "versions", "reid", "--pre", "--timeout", "5", "--retries", "0"]
         done = subprocess.run(probe, capture_output=True, timeout=60, check=False)
         return None if done.returncode == 0 else "pip reaches no package index"
+    if feature == "ray":
+        return None if find_spec("ray") else "Ray not found (pip install 'relaytrack[cluster]')"
     raise ValueError(f"unknown feature {feature!r}")
 
 

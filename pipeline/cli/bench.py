@@ -12,6 +12,7 @@ HELP = (
     "measure speed, quality and endurance: `bench tracker`, `identities`, `multiviewx`, `soak`, or the whole pipeline"
 )
 STAGES = {
+    "cluster": "relaytrack.pipeline.cli.bench_cluster",
     "tracker": "relaytrack.pipeline.cli.bench_tracker",
     "identities": "relaytrack.pipeline.cli.bench_identities",
     "multiviewx": "relaytrack.pipeline.cli.bench_multiviewx",

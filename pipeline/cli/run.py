@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a camera: video file, rtsp://..., webcam:0 or folder of images; again for each further one (a folder of "
         "videos is a camera for each of them)",
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="auto|HOST:PORT",
+        help="follow the cameras on the machines of a Ray cluster (docs/cluster.md)",
+    )
     add_run_arguments(parser)
 
 
@@ -94,14 +99,24 @@ def run(args: argparse.Namespace) -> int:
     else:
         data = {"cameras": [camera for source in args.source for camera in cameras_of(source)]}
         config = load_config(data=data, overrides=overrides_from(args))
-    return run_pipeline(config)
+    return run_pipeline(config, cluster=args.cluster)
 
 
-def run_pipeline(config: Any) -> int:
-    """Run a checked configuration with progress and summary; SIGINT, SIGTERM and SIGHUP end it cleanly."""
+def run_pipeline(config: Any, *, cluster: str | None = None) -> int:
+    """Run a checked configuration with progress and summary; SIGINT, SIGTERM and SIGHUP end it cleanly.
+
+    Args:
+        config: the checked configuration.
+        cluster: the address of the Ray cluster whose machines follow the cameras; None: this process does.
+    """
     from relaytrack.pipeline.preflight import preflight
 
-    preflight(config)  # before the seconds that the networks' libraries take
+    # before the seconds that the networks' libraries take; a cluster's files may lie on its machines only
+    preflight(config, cameras=None if cluster is None else ())
+    if cluster is not None:
+        from relaytrack.pipeline.cluster.ray_start import import_ray
+
+        import_ray()
     from relaytrack.pipeline.cli.log_lines import log_lines
     from relaytrack.pipeline.cli.progress import console_progress, print_summary, print_weights_licence
     from relaytrack.pipeline.engine import Pipeline
@@ -109,7 +124,13 @@ def run_pipeline(config: Any) -> int:
 
     print_weights_licence(config)
     live = any(is_live(camera, config.run) for camera in config.cameras)
-    pipeline = Pipeline(config, progress=console_progress(sys.stderr, dated=live))
+    pipeline: Any
+    if cluster is None:
+        pipeline = Pipeline(config, progress=console_progress(sys.stderr, dated=live))
+    else:
+        from relaytrack.pipeline.cluster.cluster_run import ClusterRun
+
+        pipeline = ClusterRun(config, cluster)
     received: list[int] = []
 
     def end(number: int, _: FrameType | None) -> None:

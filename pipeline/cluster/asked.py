@@ -11,7 +11,7 @@ from relaytrack.pipeline.records import Floats
 
 NEW = 3
 """First embeddings of a track, all sent: the association decides at once."""
-SHARE = 0.2
+SHARE = 0.16
 """Of a track's frames that send an embedding, after that."""
 DUE = (1.0, 4.0)
 """Seconds after its beginning at which the association decides a lone track again."""
@@ -54,11 +54,11 @@ class AskedEmbeddings:
     @staticmethod
     def _asked(track: _Track, now: float, vector: Floats) -> bool:
         due = track.due < len(DUE) and now - track.begun >= DUE[track.due]
-        doubtful = track.vector is not None and track.credit >= 0.5 and float(track.vector @ vector) < UNLIKE
+        doubtful = track.vector is not None and track.credit >= 0.3 and float(track.vector @ vector) < UNLIKE
         if not (track.sent < NEW or due or doubtful or track.credit >= 1.0 - 1e-9):
             return False
         track.due += due
         track.sent += 1
-        track.credit = 0.0 if track.sent > NEW else track.credit - SHARE
+        track.credit = 0.0
         track.vector = vector
         return True

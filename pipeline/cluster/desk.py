@@ -67,7 +67,7 @@ class IdentityDesk:
         self._calls = WaitingCalls()
         self._lost: Counter[str] = Counter()
         self._sets = self._batches = self._tracks = self._repeated = self._bytes = 0
-        self._due = 0.0
+        self._due = self._seconds = 0.0
         self._asked: list[Future[FinalIds]] = []
         self._result: FinalIds | None = None
         self._failure: BaseException | None = None
@@ -193,6 +193,7 @@ class IdentityDesk:
                 nodes={name: self._claims.holder(name) for name in self._rates},
                 seen=dict(self._memory.seen),
                 checkpoint_bytes=self._bytes,
+                seconds=self._seconds,
             )
 
     def close(self, *, forget: bool = False) -> None:
@@ -262,7 +263,9 @@ class IdentityDesk:
         return None
 
     def _decide(self, batches: list[TrackletBatch]) -> None:
+        started = time.thread_time()
         answer, answers = self._memory.decide(batches)
+        self._seconds += time.thread_time() - started
         self._sets += 1
         self._batches += len(batches)
         self._tracks += sum(len(one.global_ids) for one in answers)

@@ -53,6 +53,7 @@ class DeskStatus:
         nodes: the node of each camera.
         seen: the last batch of each camera.
         checkpoint_bytes: size of the last checkpoint.
+        seconds: CPU time spent on deciding.
     """
 
     token: int
@@ -66,3 +67,4 @@ class DeskStatus:
     nodes: Mapping[str, str | None]
     seen: Mapping[str, int]
     checkpoint_bytes: int
+    seconds: float

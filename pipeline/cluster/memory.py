@@ -37,9 +37,6 @@ class Memory:
     def decide(self, batches: list[TrackletBatch]) -> tuple[IdentityAnswer, list[BatchAnswer]]:
         """Decide batches together, and remember what was told."""
         answer = self.service.update([batch.message for batch in batches])
-        for change in answer.revisions:
-            if (change.camera, change.track) in self.shown:
-                self.shown[change.camera, change.track] = change.new
         out, people = [], []
         for batch, global_ids, track_ids in zip(batches, answer.global_ids, answer.track_ids, strict=True):
             self.seen[batch.camera] = batch.sequence

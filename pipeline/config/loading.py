@@ -52,7 +52,7 @@ def load_config(
         config = Config.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from None
-    return config if path is None else _anchor(config, Path(path).parent)
+    return config if path is None else anchor(config, Path(path).parent)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -150,8 +150,8 @@ def _keys_at(location: Iterable[int | str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _anchor(config: Config, folder: Path) -> Config:
-    """Take relative paths from the configuration's own folder where they exist there."""
+def anchor(config: Config, folder: Path) -> Config:
+    """Take relative paths of cameras and weights from a folder where they exist there."""
 
     def anchored(value: str | None) -> str | None:
         if value is None or "://" in value or value.startswith("webcam:") or Path(value).is_absolute():

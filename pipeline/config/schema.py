@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from relaytrack.pipeline.config.camera import CAMERA_NAME, CameraConfig, as_camera, default_name, file_stem
+from relaytrack.pipeline.config.cluster import ClusterConfig
 from relaytrack.pipeline.config.names import DETECTORS, SINKS, TRACKERS, unknown_key, unknown_name
 from relaytrack.pipeline.config.networks import BatchConfig, DetectorConfig, EmbedderConfig
 from relaytrack.pipeline.config.output import EventsConfig, OutputConfig, SinkConfig
@@ -29,6 +30,7 @@ __all__ = [
     "TRACKERS",
     "BatchConfig",
     "CameraConfig",
+    "ClusterConfig",
     "Config",
     "DetectorConfig",
     "EmbedderConfig",
@@ -100,6 +102,7 @@ class Config(Section):
     events: EventsConfig = EventsConfig()
     run: RunConfig = RunConfig()
     server: ServerConfig = ServerConfig()
+    cluster: ClusterConfig = ClusterConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,118 @@
+"""How many cameras one identity service of a cluster bears: synthetic tracklets at their real pace."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+
+from relaytrack.pipeline.benchmarks.tracklet_streams import CameraStream
+from relaytrack.pipeline.cluster.asked import AskedEmbeddings
+from relaytrack.pipeline.cluster.batches import TrackletBatch, encode
+from relaytrack.pipeline.cluster.desk import IdentityDesk
+from relaytrack.pipeline.cluster.greetings import CameraHello
+from relaytrack.pipeline.cluster.memory import Memory
+from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
+from relaytrack.trackers import IdentityAssociator
+
+_PER_NODE = 20  # cameras whose batches travel in one call
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one service did with so many cameras.
+
+    Attributes:
+        cameras, people, rate: cameras, people in each picture, batches per second of each camera.
+        batches: decided per second of wall time; offered: sent per second.
+        p50, p99: milliseconds from a call to its answer.
+        cpu: seconds of CPU time per second, of the whole process.
+        work: seconds of CPU time that the service took to decide one second of all cameras: below 1 it keeps up.
+        size: bytes per person and frame.
+        kept_up: whether all was answered at the pace at which it came.
+    """
+
+    cameras: int
+    people: int
+    rate: float
+    offered: float
+    batches: float
+    p50: float
+    p99: float
+    cpu: float
+    work: float
+    size: float
+    kept_up: bool
+
+
+def identity_load(cameras: int, *, people: int = 20, rate: float = 5.0, seconds: float = 8.0, dim: int = 512) -> Load:
+    """Send `seconds` of synthetic tracklets at their pace, and time the answers.
+
+    All cameras begin at once, every person new: the first second, in which all are decided, does not count.
+    """
+    frames = round(seconds * rate)
+    calls, tracks = _calls(cameras, people, rate, frames, dim)
+    service = LocalIdentityService(IdentityAssociator(max_late=MAX_LATE))
+    names = [f"c{number}" for number in range(cameras)]
+    desk = IdentityDesk(Memory(service), cameras=names, window=0.5 / rate, live=True)
+    for first in range(0, cameras, _PER_NODE):
+        node = {name: CameraHello(True, rate) for name in names[first : first + _PER_NODE]}
+        desk.hello(f"n{first}", 1, node)
+    done: list[tuple[int, float]] = []
+    noted = threading.Lock()
+
+    def note(frame: int, sent: float) -> None:
+        with noted:
+            done.append((frame, time.perf_counter() - sent))
+
+    started, cpu = time.perf_counter(), time.process_time()
+    waiting: list[Future[bytes]] = []
+    for frame in range(frames):
+        pause = started + frame / rate - time.perf_counter()
+        if pause > 0:
+            time.sleep(pause)
+        for first, data in calls[frame]:
+            sent = time.perf_counter()
+            future = desk.submit(f"n{first}", 1, 1, frame / rate, data)
+            future.add_done_callback(lambda _, frame=frame, sent=sent: note(frame, sent))  # type: ignore[misc]
+            waiting.append(future)
+    for future in waiting:
+        future.result(120)
+    took, cpu = time.perf_counter() - started, time.process_time() - cpu
+    work = desk.status().seconds / seconds
+    desk.close()
+    later = [1e3 * trip for frame, trip in done if frame >= rate]
+    p50, p99 = np.percentile(later, [50, 99]).tolist()
+    size = sum(len(data) for moment in calls for _, data in moment) / max(tracks, 1)
+    offered = cameras * rate
+    return Load(
+        cameras, people, rate, offered, cameras * frames / took, p50, p99, cpu / took, work, size, took < seconds + 1.0
+    )
+
+
+def _calls(cameras: int, people: int, rate: float, frames: int, dim: int) -> tuple[list[list[tuple[int, bytes]]], int]:
+    """By frame, the calls of all nodes as (first camera, bytes); and how many tracks are in them."""
+    tracks = 0
+    encoded: list[list[bytes]] = []
+    for number in range(cameras):
+        asked = AskedEmbeddings()
+        stream = CameraStream(f"c{number}", people=people, fps=rate, dim=dim, number=number % 50)
+        rows = []
+        for sequence, message in enumerate(stream.messages(frames)):
+            rows.append(encode(TrackletBatch(sequence + 1, asked.choose(message)), "compact"))
+            tracks += len(message.ids)
+        encoded.append(rows)
+    groups = range(0, cameras, _PER_NODE)
+    return [
+        [(first, b"".join(rows[frame] for rows in encoded[first : first + _PER_NODE])) for first in groups]
+        for frame in range(frames)
+    ], tracks
+
+
+def largest(loads: Sequence[Load], limit: float = 100.0) -> int:
+    """The most cameras at which answers came in time."""
+    return max((load.cameras for load in loads if load.kept_up and load.p99 <= limit), default=0)

@@ -1,0 +1,161 @@
+"""A run on a cluster, as the machine sees it that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from relaytrack.pipeline.cluster.crew import Crew, absolute
+from relaytrack.pipeline.cluster.gather import gather
+from relaytrack.pipeline.cluster.greetings import DeskStatus
+from relaytrack.pipeline.cluster.node_work import WorkStatus
+from relaytrack.pipeline.cluster.placing import groups_of
+from relaytrack.pipeline.cluster.ray_actors import IdentityActor
+from relaytrack.pipeline.cluster.ray_bus import IDENTITIES, NAMESPACE, RayBus
+from relaytrack.pipeline.cluster.ray_start import ClusterError, join_cluster, machines
+from relaytrack.pipeline.config.ground import ground_planes
+from relaytrack.pipeline.config.loading import anchor
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.folder import check_output
+from relaytrack.pipeline.results.identities import read_identities
+from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.sources import is_live
+
+LOG = logging.getLogger("relaytrack.cluster")
+_OVER = ("ended", "failed")
+_STOPPING = 30.0  # seconds that the nodes get to end when the run is stopped
+
+
+class ClusterRun:
+    """Follows a site on the machines of a Ray cluster.
+
+    Args:
+        config: the whole site's.
+        address: "auto" or HOST:PORT of Ray.
+
+    Attributes:
+        crew: the programs that follow cameras.
+        identities: how the identity service was doing when it was last asked.
+    """
+
+    def __init__(self, config: Config, address: str = "auto") -> None:
+        self._config = absolute(anchor(config, Path.cwd()), Path.cwd())
+        self._address = address
+        self._stop = threading.Event()
+        self.crew: Crew | None = None
+        self.identities: DeskStatus | None = None
+        self.nodes: list[WorkStatus] = []
+
+    def stop(self) -> None:
+        """End the run soon and cleanly; from any thread or signal."""
+        self._stop.set()
+
+    def run(self) -> Summary:
+        """Run to the end of all files or until `stop`.
+
+        Raises:
+            ClusterError: the cluster cannot be joined, does not fit, or was lost.
+            RelayTrackError: as `Pipeline.run`.
+        """
+        config = self._config
+        if config.output.dir is not None:
+            check_output(config.output.dir, overwrite=config.output.overwrite)
+        ray = join_cluster(self._address)
+        live = any(is_live(camera, config.run) for camera in config.cameras)
+        zero, started = time.time(), time.monotonic()
+        crew = self.crew = Crew(ray, config, zero)
+        bus = RayBus()
+        try:
+            programs = config.cluster.nodes or len(machines(ray))
+            groups = groups_of(config.cameras, programs, config.cluster.bind)
+            thresholds = {one.threshold for one in crew.hire(groups)}
+            if len(thresholds) > 1:
+                raise ClusterError("the machines have different weights of the embedder")
+            self._begin_identities(ray, thresholds.pop(), zero)
+            for camera, plane in ground_planes(config).items():
+                bus.ask("calibrate", camera, plane, timeout=10.0)
+            crew.begin(groups)
+            LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
+            self._follow(crew, bus)
+            summary = self._summary(time.monotonic() - started)
+            if config.output.dir is not None:
+                out = gather(config, crew.results(), bus.ask("colors", timeout=10.0))
+                if config.output.report:
+                    write_report(out, ground_planes(config))
+                final = {(one.camera, one.track): identity for one, identity in read_identities(out).tracks}
+                summary.identify(final)
+            self._end_identities(ray, forget=not live)
+            summary.total_seconds = time.monotonic() - started
+            return summary
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            raise ClusterError(
+                f"the cluster was lost ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+            ) from None
+        finally:
+            crew.dismiss()
+            with contextlib.suppress(Exception):
+                ray.kill(ray.get_actor(IDENTITIES, namespace=NAMESPACE))
+
+    def _begin_identities(self, ray: Any, threshold: float | None, zero: float) -> None:
+        """Start the identity service on this machine."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        with contextlib.suppress(ValueError):
+            ray.get_actor(IDENTITIES, namespace=NAMESPACE)
+            raise ClusterError("this Ray cluster follows a site already")
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        actor = (
+            ray.remote(IdentityActor)
+            .options(
+                name=IDENTITIES,
+                namespace=NAMESPACE,
+                lifetime="detached",
+                num_cpus=0,
+                max_restarts=-1,
+                max_concurrency=10_000,
+                scheduling_strategy=here,
+            )
+            .remote(self._config.model_dump_json(), threshold, zero)
+        )
+        try:
+            self.identities = ray.get(actor.status.remote(), timeout=120)
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", error)
+            raise ClusterError(f"the identity service cannot start: {' '.join(str(cause).split())[-300:]}") from None
+
+    def _follow(self, crew: Crew, bus: RayBus) -> None:
+        """Watch until all nodes have ended."""
+        told: float | None = None
+        while True:
+            if self._stop.is_set() and told is None:
+                told = time.monotonic()
+                crew.stop()
+            self.nodes = crew.watch()
+            failed = [status for status in self.nodes if status.state == "failed"]
+            if failed:
+                raise ClusterError(failed[0].error or f"node {failed[0].node} failed")
+            orders = sum(len(member.orders) for member in crew.members)
+            if len(self.nodes) == orders and all(status.state in _OVER for status in self.nodes):
+                break
+            if told is not None and time.monotonic() - told > _STOPPING:
+                break
+            self._stop.wait(0.2)
+        with contextlib.suppress(Exception):
+            self.identities = bus.ask("status", timeout=2.0)
+
+    def _end_identities(self, ray: Any, *, forget: bool) -> None:
+        actor = ray.get_actor(IDENTITIES, namespace=NAMESPACE)
+        ray.get(actor.close.remote(forget), timeout=30)
+
+    def _summary(self, seconds: float) -> Summary:
+        """The nodes' figures as of one run."""
+        summary = Summary([camera.name for camera in self._config.cameras])
+        for status in self.nodes:
+            summary.cameras.update(status.cameras)
+        summary.seconds = max((status.seconds[0] for status in self.nodes), default=seconds)
+        return summary

@@ -1,0 +1,191 @@
+"""What a machine of a cluster does with its cameras: the engine, with its identities at the end of a bus."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from relaytrack.pipeline.clock import RunClock
+from relaytrack.pipeline.cluster.batches import Form
+from relaytrack.pipeline.cluster.bus import Bus
+from relaytrack.pipeline.cluster.clock_skew import TELL, clock_skew
+from relaytrack.pipeline.cluster.node_colors import NodeColors
+from relaytrack.pipeline.cluster.proxy import ClusterIdentities
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.runtime.snapshot import RunState
+from relaytrack.pipeline.runtime.summary import CameraSummary
+from relaytrack.pipeline.sources import is_live
+
+LOG = logging.getLogger("relaytrack.cluster")
+PIECE = 64_000
+"""Bytes of a file that are handed out at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrder:
+    """Which cameras a machine is to follow.
+
+    Attributes:
+        node: the name of this piece of work, unique in the run.
+        order: a number higher than that of every order before; see `claims`.
+        config: the configuration with these cameras only, as JSON.
+        folder: where the results go on that machine.
+        zero: seconds since 1970 at the run's time 0, on the identity service's clock.
+    """
+
+    node: str
+    order: int
+    config: str
+    folder: str
+    zero: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkStatus:
+    """How a piece of work is doing.
+
+    Attributes:
+        state: of its run; error: what ended it.
+        cameras: figures of each camera.
+        seconds: of following, and with the final pass.
+        bytes: sent to the identity service; tracks: persons and frames in them.
+        cut: seconds during which the identity service was out of reach.
+        skew: seconds by which the machine's clock is ahead.
+        notes: warnings since the last time.
+    """
+
+    node: str
+    state: RunState
+    error: str | None
+    cameras: dict[str, CameraSummary]
+    seconds: tuple[float, float]
+    bytes: int
+    tracks: int
+    cut: float
+    skew: float
+    notes: tuple[str, ...] = field(default=())
+
+
+class NodeWork:
+    """Follows the cameras of one order.
+
+    Args:
+        order: what to do.
+        bus: the way to the identity service.
+        now: this machine's clock.
+
+    Raises:
+        RelayTrackError: the identity service does not answer.
+    """
+
+    def __init__(self, order: WorkOrder, bus: Bus, *, now: Callable[[], float] = time.time) -> None:
+        config = Config.model_validate_json(order.config)
+        output = config.output.model_copy(
+            update={"dir": order.folder, "overwrite": True, "resume": False, "report": False, "store": None}
+        )
+        ways = dataclasses.replace(config.identities, travel_times=())  # they name cameras of other machines
+        config = config.model_copy(update={"output": output, "identities": ways})
+        live = {camera.name: is_live(camera, config.run) for camera in config.cameras}
+        form: Form = "compact" if any(live.values()) else "exact"
+        if config.cluster.embeddings != "auto":
+            form = config.cluster.embeddings
+        self.order = order
+        self._config = config
+        self._notes = _Notes(order.node)
+        self._skew, _ = clock_skew(lambda: float(bus.ask("clock", timeout=10.0)), now)
+        if abs(self._skew) > TELL:
+            LOG.warning(
+                "node %s: its clock is %.1f s %s; this is made up for",
+                order.node,
+                abs(self._skew),
+                "ahead" if self._skew > 0 else "behind",
+            )
+        self._identities = ClusterIdentities(
+            bus, order.node, order.order, live, form=form, patience=config.cluster.patience
+        )
+        clock = RunClock(zero=order.zero, skew=self._skew, now=now) if any(live.values()) else None
+        self._pipeline = Pipeline(config, identities=self._identities, clock=clock)
+        self._pipeline.colors = NodeColors(self._identities.colors)
+
+    def start(self) -> None:
+        """Load the networks, open the cameras, begin; see `Pipeline.start`."""
+        self._pipeline.start()
+
+    def stop(self) -> None:
+        """End soon and cleanly."""
+        self._pipeline.stop()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end; see `Pipeline.join`."""
+        self._pipeline.join(timeout)
+
+    def status(self) -> WorkStatus:
+        """How it is doing."""
+        snapshot, summary, link = self._pipeline.status(), self._pipeline.summary, self._identities.link
+        return WorkStatus(
+            node=self.order.node,
+            state=snapshot.state,
+            error=snapshot.error,
+            cameras=dict(summary.cameras),
+            seconds=(summary.seconds, summary.total_seconds),
+            bytes=link.sent_bytes,
+            tracks=link.sent_tracks,
+            cut=self._identities.cut,
+            skew=self._skew,
+            notes=self._notes.take(),
+        )
+
+    def files(self) -> list[str]:
+        """Every file of the results, relative to their folder."""
+        folder = Path(self.order.folder)
+        found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+        return [path.relative_to(folder).as_posix() for path in found]
+
+    def read(self, name: str, start: int) -> bytes:
+        """A piece of a file of the results; b"" at its end.
+
+        Raises:
+            InputError: there is no such file among the results.
+        """
+        folder = Path(self.order.folder).resolve()
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder) or not path.is_file():
+            raise InputError(f"node {self.order.node}: there is no result {name!r}")
+        with open(path, "rb") as file:
+            file.seek(start)
+            return file.read(PIECE)
+
+    def close(self) -> None:
+        """Stop, and wait a moment for the end."""
+        self.stop()
+        self._notes.close()
+
+
+class _Notes(logging.Handler):
+    """Keeps the last warnings for whoever runs the cluster."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(logging.WARNING)
+        self._node = node
+        self._lines: deque[str] = deque(maxlen=50)
+        logging.getLogger("relaytrack").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        self._lines.append(text if text.startswith(f"node {self._node}") else f"node {self._node}: {text}")
+
+    def take(self) -> tuple[str, ...]:
+        """The lines since the last call."""
+        lines = tuple(self._lines.popleft() for _ in range(len(self._lines)))
+        return lines
+
+    def close(self) -> None:
+        logging.getLogger("relaytrack").removeHandler(self)
+        super().close()

@@ -1,0 +1,115 @@
+"""Joins or starts Ray, and turns what can go wrong there into one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+
+_STORE = 100_000_000  # bytes of Ray's object store that a Ray of our own gets: nothing large goes through it
+_NOTE = "/tmp/ray/ray_current_cluster"  # where `ray start` notes the address
+_ANSWER = 5.0  # seconds
+_ADDRESS = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
+
+
+class ClusterError(RelayTrackError):
+    """The cluster cannot be reached or does not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine of the cluster: Ray's number of it, its address, its CPUs and its resources."""
+
+    node_id: str
+    address: str
+    cpus: float
+    resources: dict[str, float]
+
+
+def import_ray() -> Any:
+    """Ray, if it is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise ConfigError("--cluster needs Ray: pip install 'relaytrack[cluster]'") from None
+    return ray
+
+
+def join_cluster(address: str) -> Any:
+    """Join the Ray at an address; "auto" joins the one of this machine, or starts one.
+
+    Returns:
+        The module `ray`, connected.
+
+    Raises:
+        ConfigError: no such address can be.
+        ClusterError: nobody answers there, or another version of Ray or Python does.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        return ray
+    if address != "auto" and not _ADDRESS.fullmatch(address):
+        raise ConfigError(f"--cluster {address!r}: write auto, or HOST:PORT of `ray start --head` (port 6379)")
+    known = _known_address() if address == "auto" else address
+    if known is not None and not _answers(known):
+        if address != "auto":
+            raise ClusterError(f"--cluster {address}: nobody answers there (is `ray start --head` running?)")
+        known = None
+    handler = signal.getsignal(signal.SIGTERM)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if known is None:
+            ray.init(address="local", include_dashboard=False, object_store_memory=_STORE, **quiet)
+        else:
+            ray.init(address=known, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
+        why = " ".join(str(error).split())
+        raise ClusterError(f"--cluster {address}: Ray cannot be joined ({why[:300]})") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
+    return ray
+
+
+def _known_address() -> str | None:
+    """Where a Ray of this machine is, as far as Ray itself has noted it."""
+    noted = os.environ.get("RAY_ADDRESS", "")
+    if _ADDRESS.fullmatch(noted):
+        return noted
+    try:
+        noted = Path(_NOTE).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return noted if _ADDRESS.fullmatch(noted) else None
+
+
+def _answers(address: str) -> bool:
+    """Whether anybody listens at an address; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def machines(ray: Any) -> list[Machine]:
+    """The machines that are alive, this one first."""
+    here = ray.get_runtime_context().get_node_id()
+    found = [
+        Machine(node["NodeID"], node["NodeManagerAddress"], node["Resources"].get("CPU", 0.0), node["Resources"])
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+    return sorted(found, key=lambda machine: (machine.node_id != here, machine.node_id))

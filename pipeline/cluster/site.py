@@ -1,0 +1,51 @@
+"""Makes the identity service of a site from its configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from relaytrack.pipeline import build
+from relaytrack.pipeline.cluster.checkpoint import Checkpoints
+from relaytrack.pipeline.cluster.desk import IdentityDesk
+from relaytrack.pipeline.cluster.memory import Memory
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.sources import is_live
+from relaytrack.trackers import IdentityStore
+
+CHECKPOINT = "identities-state.db"
+
+
+def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityDesk:
+    """The identity service, new or from its last checkpoint in `cluster.dir`.
+
+    Args:
+        config: the whole site's.
+        threshold: the same-person threshold of the nodes' embedder.
+        zero: seconds since 1970 at the run's time 0.
+
+    Raises:
+        OutputError: the checkpoint cannot be opened.
+        TrackerError: a setting of the association makes no sense.
+    """
+    identities = config.identities
+    if identities.threshold is None and threshold is not None:
+        config = config.model_copy(update={"identities": dataclasses.replace(identities, threshold=threshold)})
+    checkpoints = Checkpoints(Path(config.cluster.dir) / CHECKPOINT)
+    store = None if config.output.store is None else IdentityStore(config.output.store, origin=zero)
+    memory = checkpoints.read(store)
+    if memory is None:
+        if store is not None:
+            store.close()
+        memory = Memory(build.create_identity_service(config, None, origin=zero))
+    elif store is not None:
+        store.begin(zero)
+    return IdentityDesk(
+        memory,
+        cameras=[camera.name for camera in config.cameras],
+        window=config.batch.window,
+        wait=config.cluster.wait,
+        checkpoints=checkpoints,
+        every=config.cluster.checkpoint,
+        live=any(is_live(camera, config.run) for camera in config.cameras),
+    )

@@ -1,0 +1,69 @@
+"""Machines that do not fit are refused in one line."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from relaytrack.pipeline.cluster.crew import Crew, Member
+from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
+from relaytrack.pipeline.cluster.ray_start import ClusterError, Machine
+from relaytrack.pipeline.config.loading import load_config
+
+CONFIG = load_config(data={"cameras": ["rtsp://10.0.0.1/a"]}, overrides={"run.device": "cpu"})
+
+
+class GetTimeoutError(Exception):
+    """Of the Ray below."""
+
+
+class RayTaskError(Exception):
+    """Of the Ray below."""
+
+
+def crew_whose_machine_says(answer: Any) -> tuple[Crew, Member]:
+    """A crew of one program that gives this answer; Ray is nothing but its names."""
+
+    def get(reference: Any, timeout: float | None = None) -> Any:
+        if isinstance(reference, Exception):
+            raise reference
+        return reference
+
+    errors = SimpleNamespace(GetTimeoutError=GetTimeoutError, RayTaskError=RayTaskError, RayError=OSError)
+    ray = SimpleNamespace(get=get, exceptions=errors)
+    actor = SimpleNamespace(fitness=SimpleNamespace(remote=lambda config: answer))
+    return Crew(ray, CONFIG, 0.0), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Fitness("0.0.9"), r"machine 10\.0\.0\.2 has relaytrack 0\.0\.9, this one .*: install the same everywhere"),
+        (Fitness("0.1.0", problem="weights not found: x"), r"machine 10\.0\.0\.2: weights not found: x"),
+        (GetTimeoutError(), r"machine 10\.0\.0\.2: no room for a program of 1 CPUs"),
+        (OSError("the\nworker died"), r"machine 10\.0\.0\.2: the worker died"),
+    ],
+)
+def test_a_machine_that_does_not_fit_is_refused(answer: Any, told: str) -> None:
+    crew, member = crew_whose_machine_says(answer)
+    with pytest.raises(ClusterError, match=told) as error:
+        crew._fitness(member)
+    assert "\n" not in str(error.value)
+
+
+def test_a_machine_says_what_it_lacks() -> None:
+    config = CONFIG.model_copy(update={"cameras": ()})
+    lacking = config.model_copy(update={"embedder": config.embedder.model_copy(update={"weights": "/none.onnx"})})
+    found = PerceptionActor().fitness(lacking.model_dump_json())
+    assert found.problem is not None
+    assert "/none.onnx" in found.problem
+
+
+def test_a_machine_that_fits_tells_its_threshold() -> None:
+    found = PerceptionActor().fitness(CONFIG.model_copy(update={"cameras": ()}).model_dump_json())
+    assert found.problem is None
+    assert found.threshold is not None
+    assert 0 < found.threshold < 1
+    assert found.weights

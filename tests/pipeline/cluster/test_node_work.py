@@ -1,0 +1,79 @@
+"""A machine's work without Ray: the engine at the end of a bus."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relaytrack.pipeline.cluster.bus import InProcessBus
+from relaytrack.pipeline.cluster.claims import ClaimError
+from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder
+from relaytrack.pipeline.cluster.site import open_desk
+from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import InputError
+
+
+@pytest.fixture
+def live_site(make_video: Callable[..., Path], tmp_path: Path) -> Config:
+    """A live camera that shows one person again and again."""
+    rows = (f"{frame},-1,{20 + frame},20,30,70,0.9" for frame in range(1, 21))
+    boxes = tmp_path / "det.txt"
+    boxes.write_text("\n".join(rows) + "\n")
+    camera = {"url": str(make_video(frames=20)), "name": "door", "live": True, "loop": True, "detections": str(boxes)}
+    changed: dict[str, Any] = {
+        "detector.backend": "file",
+        "output.video": False,
+        "cluster.dir": str(tmp_path / "service"),
+        "run.device": "cpu",
+        "run.threads": 1,
+    }
+    return load_config(data={"cameras": [camera]}, overrides=changed)
+
+
+@pytest.fixture
+def bus(live_site: Config) -> Iterator[InProcessBus]:
+    desk = open_desk(live_site, 0.5, time.time())
+    yield InProcessBus(desk)
+    desk.close()
+
+
+def order(config: Config, folder: Path, number: int, zero: float) -> WorkOrder:
+    return WorkOrder(f"node{number}", number, config.model_dump_json(), str(folder / f"node{number}"), zero)
+
+
+@pytest.mark.timeout(120)
+def test_a_machine_whose_clock_is_two_seconds_ahead_is_made_up_for(
+    live_site: Config, bus: InProcessBus, tmp_path: Path
+) -> None:
+    zero = time.time()
+    work = NodeWork(order(live_site, tmp_path, 1, zero), bus, now=lambda: time.time() + 2.0)
+    work.start()
+    until = time.monotonic() + 60
+    while work.status().cameras["door"].frames < 5 and time.monotonic() < until:
+        time.sleep(0.05)
+    now, status = time.time() - zero, work.status()
+    assert status.cameras["door"].frames >= 5
+    last = status.cameras["door"].last_time
+    assert last is not None
+    assert now - 1.5 < last <= now + 0.1, "its frames have the site's time"
+    assert status.skew == pytest.approx(2.0, abs=0.3)
+
+    with pytest.raises(ClaimError, match="camera 'door': node node1 follows it already; node node0 is refused"):
+        NodeWork(order(live_site, tmp_path, 0, zero), bus).start()
+    work.stop()
+    work.join(30)
+    assert bus.desk is not None
+    assert bus.desk.status().late == {}
+    known = json.loads((tmp_path / "node1/identities.json").read_text())
+    assert known["clock_zero"] == pytest.approx(zero, abs=0.01)
+    assert work.read("identities.json", 0) == (tmp_path / "node1/identities.json").read_bytes()
+    assert "tracks/door" in {name.rsplit("/", 1)[0] for name in work.files()}
+    with pytest.raises(InputError):
+        work.read("../service/identities-state.db", 0)
+    work.close()
