@@ -40,10 +40,10 @@ or bag is not taken for somebody who stood there."""
 
 
 def lanes_of(config: Config, *, live: bool) -> int:
-    """Return how many moments the networks shall work on side by side.
+    """Return how many sets of frames the networks work on at the same time.
 
-    On the CPU a moment per thread gets through more than all threads on one moment, since none waits for the
-    others after every layer; but each moment takes longer, which a live camera has no time for.
+    On the CPU, one set per thread has a higher throughput than all threads on one set, because no thread waits for the
+    others after each layer. But each set takes longer, too long for a live camera.
 
     Raises:
         DeviceError: the device is not there.
@@ -117,8 +117,8 @@ def create_perception(
 def create_tracker(config: Config, detector: Detector | None, **overrides: Any) -> DeepSort:
     """A fresh tracker with the configured settings, fit for the detector's scores.
 
-    Where the scale of a detector's scores is known, the tracker does not learn it (in a scene that shows mostly
-    signs and cones it would learn a wrong one); `score_scale` says by what scores are to be divided then.
+    Where the scale of a detector's scores is known, the tracker does not learn it (in a scene that shows mostly signs
+    and cones it would learn a wrong one). The scores are then divided by `score_scale`.
 
     Args:
         config: the whole configuration.

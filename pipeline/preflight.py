@@ -49,7 +49,7 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
 
 
 def _check_plugins(config: Config) -> None:
-    """Miss the parts of other packages, and refuse their wrong options.
+    """Check that the parts of other packages are installed and that their options are right.
 
     Raises:
         ConfigError: one is not there or its options are wrong.
@@ -65,7 +65,7 @@ def _check_plugins(config: Config) -> None:
 
 
 def _check_files(config: Config) -> None:
-    """Miss the files of weights and detections.
+    """Check that the files of weights and detections are there.
 
     Raises:
         ConfigError: one is not there; the message names key and file.

@@ -174,7 +174,7 @@ class FrameTracks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One moment of the run: at most one frame per camera, and what became known with it.
+    """One step of the run: at most one frame per camera, and what became known with it.
 
     Everybody who gets a step gets all of it. Iterating over a step gives its `tracks`.
 

@@ -1,4 +1,4 @@
-"""How tracks look: memories of their embeddings."""
+"""The appearance of tracks: memories of their embeddings."""
 
 from __future__ import annotations
 

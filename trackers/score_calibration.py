@@ -15,8 +15,8 @@ CLEAR = 0.9
 class ScoreCalibration:
     """How likely a detection of a given score is a person, for the detector at hand.
 
-    One detector's 0.3 is mostly people, another's is one in twenty-five. Which it is shows without labels:
-    people stay, so a tracked person's next box is there in the next frame, and noise flickers. The share of
+    One detector's 0.3 is mostly people, another's is one in twenty-five. It can be learnt without labels: people stay,
+    so a tracked person has a box in the next frame too, while noise flickers. The share of
     detections that continue a confirmed track is counted per score, old counts fade, and scores are taken
     to be in order (a higher one is never less likely). At first, a guess stands in: half of the score that
     the detector gives to clear people is as good as a coin.

@@ -20,7 +20,7 @@ from relaytrack.trackers.evaluation import evaluate
 
 SPREAD = 0.15
 SEED = 20261120
-# Shares close to 1: what is left to 1 is what matters.
+# Shares close to 1 are varied by their distance from 1.
 _FROM_ONE = {"feature_momentum"}
 _AT_MOST_ONE = {"match_iou", "low_iou", "new_track_iou", "occlusion_iou", "max_iou_distance"}
 

@@ -1,9 +1,9 @@
 """How fast the pipeline is, and what it costs beyond its networks.
 
-`overhead` is the wall time of a run over the time that the detector's and the embedder's networks alone need for
-the very same inputs in the same batches; those inputs are recorded during one run and played back to the networks,
-as many at once as in the run, with nothing else going on. Runs and play-backs take turns, and medians are reported,
-because machines drift.
+`overhead` is the wall time of a run over the time that the detector's and the embedder's networks alone need for the
+same inputs in the same batches. The inputs are recorded during one run. They are then played back to the networks from
+as many threads as the run used, while nothing else runs. Runs and play-backs take turns and medians are reported,
+because the speed of machines drifts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class NetworkRecorder:
-    """Keeps the inputs of every network call of a perception, to play them back, as many at once as in the run.
+    """Records the inputs of every network call of a perception, and plays them back from as many threads as the run.
 
     Args:
         perception: its detector's and embedder's networks are wrapped in place.

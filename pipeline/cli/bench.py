@@ -23,7 +23,7 @@ EPILOG = "Benchmarks of their own: relaytrack bench STAGE --help, with STAGE one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing here: the words after `bench` go to `forward`."""
+    """No options of its own: the words after `bench` go to `forward`."""
 
 
 def run(args: argparse.Namespace) -> int:

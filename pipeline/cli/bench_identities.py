@@ -160,7 +160,7 @@ def _query_cost(args: argparse.Namespace) -> int:
 
 
 def _steps(threshold: float | None) -> list[float]:
-    """Thresholds for the baseline: the calibrated one and higher ones, for a gallery makes more mistakes."""
+    """Thresholds for the baseline: the calibrated one and higher ones, because a gallery confuses more people."""
     least = 0.6 if threshold is None else threshold
     return [min(least + step, 0.95) for step in (0.0, 0.1, 0.2, 0.3)]
 

@@ -172,7 +172,7 @@ def _jitter(caches: Path, truths: Path, sets: int, as_json: bool) -> int:
 
 
 def _variant(word: str) -> tuple[str, dict[str, Any]]:
-    """Take NAME:KEY=VALUE,KEY=VALUE apart."""
+    """Parse NAME:KEY=VALUE,KEY=VALUE."""
     from relaytrack.pipeline.config.loading import parse_assignment
     from relaytrack.pipeline.errors import InputError
 
@@ -205,7 +205,7 @@ def _timings(timings: Sequence[Timing]) -> list[dict[str, Any]]:
 
 
 def _named(word: str, index: int) -> tuple[str, Path]:
-    """Take NAME=DIR apart; the first folder's embeddings are "cached" unless named."""
+    """Parse NAME=DIR; the first folder's embeddings are called "cached" unless they have a name."""
     name, equals, path = word.partition("=")
     if equals and "/" not in name and not os.path.exists(word):
         return name, file_path(path)

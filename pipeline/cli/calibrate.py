@@ -97,7 +97,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
     """The picture, or the first frame of a video in its true shape, BGR.
 
     Raises:
-        InputError: neither.
+        InputError: it is neither of them.
     """
     from relaytrack.pipeline.sources.base import ReadError
     from relaytrack.pipeline.sources.video import VideoReader

@@ -244,7 +244,7 @@ def _hinted(check: Any, pair: Pair) -> list[str]:
 
 
 def _split(word: str) -> tuple[str | None, Path]:
-    """Take NAME=PATH apart; a word that is an existing path is one, whatever it contains."""
+    """Parse NAME=PATH; a word that names an existing path is a path, whatever it contains."""
     name, equals, path = word.partition("=")
     if equals and name and "/" not in name and not os.path.exists(word):
         return name, file_path(path)

@@ -44,7 +44,7 @@ class _Json(_Safe):
 
 
 class _Standard(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to what `sys.stderr` is at that moment."""
+    """Writes to the present `sys.stderr`, also after it was replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr

@@ -154,7 +154,7 @@ def run_pipeline(config: Any, *, cluster: str | None = None) -> int:
 
 
 def _ending() -> list[signal.Signals]:
-    """The signals that end a run cleanly: also that of a closed terminal, unless `nohup` has it ignored."""
+    """The signals that end a run cleanly; SIGHUP of a closed terminal is one of them unless `nohup` ignores it."""
     hangup = getattr(signal, "SIGHUP", None)
     ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
     return [signal.SIGINT, signal.SIGTERM] + ([] if hangup is None or ignored else [hangup])

@@ -10,7 +10,7 @@ from relaytrack.pipeline.records import Observation
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker, RawStep, SentStep
 
-_AHEAD = 32  # moments that may wait for their identities
+_AHEAD = 32  # steps that may wait for their identities
 
 
 def track_workers(multi: MultiCameraTracker, seen: Iterable[Sequence[Observation]]) -> tuple[Worker[Any, Any], ...]:

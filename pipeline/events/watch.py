@@ -52,7 +52,7 @@ class EventWatch:
         self._keep = keep
         self._pending: deque[Revision] = deque()
         self._present: dict[tuple[str, int], _Presence] = {}
-        self._ids: dict[tuple[str, int], int] = {}  # of tracks of before, too
+        self._ids: dict[tuple[str, int], int] = {}  # of earlier tracks, too
         self._known: dict[int, None] = {}
         self._tracks: dict[tuple[str, int], int] = {}  # the latest track of a person in a camera
         self._cameras: dict[str, CameraConfig] = {}
@@ -90,7 +90,7 @@ class EventWatch:
             known.pop(name, None)
 
     def update(self, time: float, step: Sequence[FrameTracks], revisions: Sequence[Revision] = ()) -> list[Event]:
-        """Take one moment and return what it changes.
+        """Take one step and return the events that it brings.
 
         Args:
             time: seconds on the run's clock.

@@ -64,7 +64,7 @@ class Corrections:
     # what operators say
 
     def merge(self, keep: int, gone: int, tracks: Iterable[TrackKey] = ()) -> None:
-        """From now on `gone` is `keep`; `tracks` are tracks of `gone` from longer ago, which are told of too."""
+        """From now on `gone` counts as `keep`; `tracks` are older tracks of `gone`, whose change is reported too."""
         with self._changing:
             self._alias = {old: keep if new == gone else new for old, new in self._alias.items()} | {gone: keep}
             self._alias.pop(keep, None)
@@ -77,12 +77,12 @@ class Corrections:
             self._revise((key for key, identity in self._last.items() if identity == gone), keep)
 
     def keep_apart(self, one: int, other: int) -> None:
-        """From now on no track that is one of them becomes the other one."""
+        """From now on these are two people: no track of one becomes the other."""
         with self._changing:
             self._apart.add(frozenset((one, other)))
 
     def separate(self, tracks: Iterable[TrackKey], new: int, old: int = 0) -> None:
-        """From now on these tracks are `new`; `old` is whose they were, for those of longer ago."""
+        """From now on these tracks belong to `new`; `old` is the number that older ones among them had."""
         with self._changing:
             chosen = list(tracks)
             self._own.update(dict.fromkeys(chosen, new))
@@ -90,7 +90,7 @@ class Corrections:
             self._revise((key for key in chosen if key in self._last), new)
 
     def forget_person(self, person: int, tracks: Times) -> frozenset[TrackKey]:
-        """Erase a person: what the service and its store know, and every sight of their tracks from now on.
+        """Erase a person from the service and its store, and leave their tracks out from now on.
 
         Args:
             person: whom.
@@ -135,14 +135,14 @@ class Corrections:
             return self.corrected(messages, shown, self._service.update(picked(messages, shown)))
 
     def shown(self, messages: Sequence[TrackletMessage]) -> list[Rows]:
-        """For each message (N,) whether its tracks are of nobody who was forgotten."""
+        """For each message (N,) which of its tracks may be shown: those of people who were not forgotten."""
         with self._changing:
             return [self._shown(message) for message in messages]
 
     def corrected(
         self, messages: Sequence[TrackletMessage], shown: Sequence[Rows], answer: IdentityAnswer
     ) -> IdentityAnswer:
-        """The service's answer to what is `shown` of the messages, as an answer to all of them, corrected."""
+        """Turn the service's answer to the `shown` tracks into a corrected answer to all tracks of the messages."""
         with self._changing:
             time = max((message.frame.time for message in messages), default=0.0)
             changed = bool(self._alias or self._own or self._apart or self._pending or self._forgotten)
@@ -162,7 +162,7 @@ class Corrections:
         return IdentityAnswer(tuple(ids), tuple(names), tuple(revisions))
 
     def _shown(self, message: TrackletMessage) -> Rows:
-        """(N,) whether a message's tracks are of nobody who was forgotten."""
+        """(N,) which tracks of a message may be shown: those of people who were not forgotten."""
         camera = message.frame.camera
         present = ((camera, self._parts.get((camera, track), track)) for track in message.ids.tolist())
         return np.array([key not in self._forgotten for key in present], bool)

@@ -1,4 +1,4 @@
-"""Corrections by hand around a service far away, to which moments are sent ahead."""
+"""Corrections by hand around a remote identity service, to which steps are sent ahead of its answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relaytrack.pipeline.identity.service import AwaitedAnswer, IdentityService,
 
 
 def wrapped(corrections: Corrections, inner: IdentityService) -> IdentityService:
-    """Put corrections around a service, wherever it is."""
+    """Put corrections around a local or a remote service."""
     near = corrections.wrap(inner)
     return FarCorrections(near, inner) if isinstance(inner, RemoteIdentityService) else near
 

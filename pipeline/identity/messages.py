@@ -14,7 +14,7 @@ from relaytrack.trackers import CameraTracks, Revision
 
 @dataclass(frozen=True, slots=True)
 class TrackletMessage:
-    """One camera's confirmed tracks at one moment.
+    """One camera's confirmed tracks in one step.
 
     Attributes:
         frame: the frame's facts.
@@ -56,7 +56,7 @@ def _message(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdentityAnswer:
-    """What the service knows after a moment.
+    """What the service answers to one step.
 
     Attributes:
         global_ids: for each message, in the order given, (N,) identities of its tracks; 0 where none is known.

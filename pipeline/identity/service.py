@@ -41,7 +41,7 @@ class IdentityService(Protocol):
     """Gives the tracks of all cameras identities. It may live in another process."""
 
     def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
-        """Decide one moment, at most one message per camera.
+        """Decide one step: at most one message per camera.
 
         A message that lies more than a fixed time behind the newest, or not after the last of its camera, is left
         out and counted; its tracks keep the identities that they had.
@@ -81,16 +81,16 @@ class AwaitedAnswer(Protocol):
 
 @runtime_checkable
 class RemoteIdentityService(IdentityService, Protocol):
-    """A service far away: the engine sends it later moments while it waits for the answer to an earlier one."""
+    """A service far away: the engine sends later steps while it waits for the answer to an earlier one."""
 
     def opened(self, rates: Mapping[str, float | None]) -> None:
         """The cameras are open; `rates` are their nominal frame rates, None where one is not known."""
 
     def submit(self, messages: Sequence[TrackletMessage]) -> AwaitedAnswer:
-        """Send one moment, as `update`, without waiting."""
+        """Send one step as `update` does, without waiting for the answer."""
 
     def no_more(self) -> None:
-        """No moment follows."""
+        """No step follows."""
 
 
 class LocalIdentityService:
@@ -99,7 +99,7 @@ class LocalIdentityService:
     Args:
         associator: decides; made with `max_late` at least as large as the one here.
         store: the associator's store, closed with the service.
-        cameras: the order in which the cameras of one moment are decided; others follow by name. The result then
+        cameras: the order in which the cameras of one step are decided; others follow by name. The result then
             does not depend on the order in which messages arrive.
         max_late: seconds by which a message may be behind the newest one.
     """

@@ -1,4 +1,4 @@
-"""From the frames of one moment to people with boxes and embeddings: the part that runs the networks."""
+"""From the frames of one step to people with boxes and embeddings: the part that runs the networks."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class NetworkTimes:
 
 
 class Perception:
-    """Detects people in frames and embeds them, all cameras of one moment in one batch.
+    """Detects people in frames and embeds them, all cameras of a step in one batch.
 
-    Several threads may call it at once, each with a moment of its own.
+    Several threads may call it at once, each with a step of its own.
 
     Args:
         detector: finds people.

@@ -1,7 +1,7 @@
 """The second pass over files: everything that carries provisional identities is replaced by the final version.
 
-Text is rewritten from `tracks/`, videos are drawn anew from the sources. Each file is first completed beside the
-one it replaces, and only when all are ready do they take their places, each in one atomic step.
+Text is rewritten from `tracks/`, videos are drawn anew from the sources. Each new file is first completed beside the
+one that it replaces. When all are ready, each takes its place in one atomic step.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def finalize(
 ) -> bool:
     """Bring the outputs of a finished run over files to their final identities.
 
-    A camera whose drawn identities are the final ones already keeps its video; if that holds for all cameras,
-    so does the mosaic.
+    A camera whose video already shows the final identities keeps it. If that holds for all cameras, the mosaic is kept
+    too.
 
     Args:
         config: the run's configuration.
@@ -144,8 +144,8 @@ def _mended(own: TrackRows, early: TrackRows) -> TrackRows:
 def _final_rows(folder: Path, camera: str, final_ids: FinalIds, earlier: EarlierBoxes | None) -> _Final:
     """The lines of `tracks/<camera>.txt` with final identities, earlier boxes filled in.
 
-    In `global/` an identity stands at most once in a frame: of two tracks found to be one person the surer box
-    stays, and an earlier box enters only where its identity is not in that frame already.
+    In `global/` an identity occurs at most once in a frame. Where two tracks turned out to be one person, the box of
+    higher score is kept; an earlier box is added only where its identity is not in that frame yet.
 
     Raises:
         OutputError: the lines cannot be read or do not belong together.
@@ -158,7 +158,7 @@ def _final_rows(folder: Path, camera: str, final_ids: FinalIds, earlier: Earlier
         if key not in place:
             place[key] = len(kept)
             kept.append(row)
-        elif own.scores[row] > own.scores[kept[place[key]]]:  # two boxes of one person: the surer one stays
+        elif own.scores[row] > own.scores[kept[place[key]]]:  # two boxes of one person: the one of higher score is kept
             kept[place[key]] = row
     tracks = own
     if earlier is not None:

@@ -100,7 +100,7 @@ def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> Non
     _forget_embeddings(folder / EMBEDDINGS, keys)
     left = [(track, other) for other, tracks in data.people.items() if other != person for track in tracks]
     write_identities(folder, data.cameras, left)
-    names = {person}  # and what the store, which knows of no correction by hand, calls them
+    names = {person}  # and their numbers in the store, which does not know corrections by hand
     names |= {number for event in read_events(folder) for number in _former(event, keys)}
     drop_events(folder, lambda event: _tells_of(event, person, keys))
     if run.config.output.store is not None and Path(run.config.output.store).exists():

@@ -183,7 +183,7 @@ class _StoppedError(Exception):
 
 @contextmanager
 def _silent_sources() -> Iterator[None]:
-    """What the sources had to warn of they said in the first pass."""
+    """Keeps the sources quiet: they gave their warnings in the first pass."""
 
     def nothing(record: logging.LogRecord) -> bool:
         return False

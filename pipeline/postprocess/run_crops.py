@@ -30,7 +30,7 @@ def cut_crops(run: Path, target: Path, *, per_track: int = PER_TRACK) -> int:
     """Cut the tracks of a run out of its recordings and write them as JPEG files.
 
     Cameras whose recording cannot be read any more, and live ones, are left out. So is every camera of a run that
-    hid people (`output.anonymise`): whoever wanted them hidden does not want them cut out. People whom
+    hid people (`output.anonymise`): their pictures must not be cut out. People whom
     `relaytrack forget` has removed have no tracks any more.
 
     Args:

@@ -76,5 +76,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What `relaytrack.` can be followed by."""
+    """The names of this module, for completion."""
     return sorted({*globals(), *__all__})

@@ -61,7 +61,7 @@ class HiddenBoxes:
         """The boxes (N, 4), xyxy pixels of the frame's image.
 
         Raises:
-            OutputError: the text is not there; nobody is shown just because it got lost.
+            OutputError: the text is missing, so people could not be hidden.
         """
         if not self._known:
             raise OutputError(f"{self._path}: not there, so people could not be hidden again")

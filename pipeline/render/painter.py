@@ -96,7 +96,7 @@ class Painter:
         return boxes
 
     def _remember(self, time: float, ids: NDArray[np.int64], boxes: Floats) -> None:
-        """Add this frame's feet to the trails and forget what is older than the trail is long."""
+        """Add this frame's feet to the trails and drop the points that are too old."""
         for track, (x1, _, x2, y2) in zip(ids.tolist(), boxes.tolist(), strict=True):
             trail = self._trails.setdefault(track, _Trail())
             if trail.points and time - trail.points[-1][0] > _BREAK:
@@ -150,7 +150,7 @@ class Painter:
                 + 3.0 * outside * sprite.size[1]
                 + sprite.size[0] * sprite.size[1] * np.array([0.0, 0.15, 0.35, 0.3, 0.4, 0.6])
             )
-            cost[trail.choice] -= 0.3 * sprite.size[0] * sprite.size[1]  # stay: a plate that jumps is unrest
+            cost[trail.choice] -= 0.3 * sprite.size[0] * sprite.size[1]  # stay: a plate that jumps is hard to read
             trail.choice = int(np.argmin(cost))
             place = places[trail.choice]
             x = max(0, min(round(float(place[0])), width - sprite.size[0]))
@@ -211,7 +211,7 @@ def _overlap(places: Floats, others: Floats) -> Floats:
 def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """A path (N, 3) of times and places without the boxes' trembling; its two ends stay where they are.
 
-    Each place becomes the mean of those within `_SMOOTH` seconds, as many before as after, and that twice.
+    Each place becomes the mean of the places up to `_SMOOTH` seconds before and after it; this is done twice.
     """
     count = len(points)
     step = max((points[-1, 0] - points[0, 0]) / (count - 1), 1e-6)

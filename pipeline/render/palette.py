@@ -25,7 +25,7 @@ _TO_XYZ = np.array(
 
 @lru_cache(maxsize=1)
 def palette() -> tuple[Rgb, ...]:
-    """The identities' colours: each as far as can be from those before it, to the eye (CIEDE2000).
+    """The identities' colours: each differs as much as possible from those before it (CIEDE2000).
 
     They are chosen among strong colours of several lightnesses, evenly spread in OKLCH (Ottosson 2020).
     """
@@ -49,8 +49,8 @@ def identity_color(identity: int) -> Rgb:
 class IdentityColors:
     """Gives every identity of a run its colour and keeps it, so that people seen together can be told apart.
 
-    Who appears gets the colour of their number, or, where somebody seen in the last seconds (in any camera: the
-    mosaic shows all) has a similar one, the colour that differs most from all of theirs.
+    A new person gets the colour of their number. Where somebody seen in the last seconds, in any camera, has a similar
+    one, they get the colour that differs most from the colours present.
 
     Args:
         known: colours given before.
@@ -81,7 +81,7 @@ class IdentityColors:
 
 
 def _apart(preferred: Rgb, beside: Sequence[Rgb]) -> Rgb:
-    """`preferred` if it differs clearly from the colours `beside`, else the one of the palette that does most."""
+    """`preferred` if it differs clearly from the colours `beside`, else the palette's most different colour."""
     if not beside:
         return preferred
     others = to_lab(np.array(sorted(set(beside)), np.float64))

@@ -14,7 +14,7 @@ from relaytrack.pipeline.render.places import Places
 
 
 class Pictures:
-    """Adds pictures to steps before anybody receives them; nobody sees a picture that did not come through here.
+    """Adds pictures to steps before anybody receives them; every picture that a sink gets comes through here.
 
     Args:
         mode: what is hidden in every picture; None hides nothing.
@@ -43,7 +43,7 @@ class Pictures:
         """Return the step with its pictures.
 
         Args:
-            step: the facts of one moment.
+            step: the facts.
             raw: the cameras' pictures, nobody hidden.
             pixels: somebody wants `images`.
             drawn: somebody wants `drawn`.

@@ -1,4 +1,4 @@
-"""Why two tracks were, or were not, taken for one person: what speaks for and against it besides their looks."""
+"""Why two tracks were, or were not, taken for one person: what speaks for and against it besides appearance."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _apart(
     ways: Ways,
     only: TrackRecord | None = None,
 ) -> str:
-    """What speaks against two people being one; of the first perhaps only one track."""
+    """What speaks against two people being one; `only` limits the first one to a single track."""
     met = _together(data, one, other, [only] if only else data.people[one])
     if met is not None:
         return met
@@ -77,7 +77,7 @@ def _usual(known: Sequence[float]) -> str:
 
 
 def _together(data: RunData, one: int, other: int, tracks: Sequence[TrackRecord]) -> str | None:
-    """Where two people were at the same moment, the same camera before different ones; None if never."""
+    """Where two people were at the same time, one camera preferred to different ones; None if they never were."""
     best: tuple[bool, float, str] | None = None
     for a in tracks:
         for b in data.people[other]:

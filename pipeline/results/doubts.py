@@ -43,7 +43,7 @@ class Doubt:
 def doubts(data: RunData, most: int = 12) -> list[Doubt]:
     """The decisions to look at first, most doubtful first.
 
-    A track is doubtful in its identity if it is more like somebody else than like its own fellows; two
+    A track is doubtful in its identity if it is more like somebody else than like the other tracks of its identity; two
     identities are doubtful if they are as alike as the tracks that were joined, and were never in one camera at
     the same time.
     """

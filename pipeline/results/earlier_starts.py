@@ -15,7 +15,7 @@ from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.trackers.textfile import read_text
 
 STORE = "identities.db"
-_SPARE = 1000  # track ids are left out up to the next thousand: those of the last seconds may be written nowhere
+_SPARE = 1000  # track ids go on at the next thousand: the ids of the last seconds may not have been written
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def append_revisions(
         folder: the output folder.
         changes: (camera, track, identity so far, final identity) each.
         time: the run's end.
-        kind: by the association's last word, or by hand.
+        kind: "final" for the association's final answer, "manual" for a correction by hand.
 
     Raises:
         OutputError: the file cannot be written.
@@ -44,7 +44,7 @@ def drop_events(folder: Path, unwanted: Callable[[dict[str, Any]], bool]) -> Non
 
     Args:
         folder: the output folder.
-        unwanted: told each event, whether it goes.
+        unwanted: says of each event whether it is taken out.
 
     Raises:
         OutputError: a file cannot be read or written.

@@ -111,7 +111,7 @@ def _of_store(store: str | None) -> set[Path]:
 
 
 def _remove_results(folder: Path, store: str | None) -> None:
-    """Remove what the run that the marker tells of wrote, but this run's store; without a marker nothing is removed."""
+    """Remove the results of the run that the marker names, except this run's store; without a marker nothing."""
     cameras = _marked_cameras(folder)
     if cameras is None:
         return

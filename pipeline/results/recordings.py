@@ -100,7 +100,7 @@ class RecordingReader:
             return list(self._known.values())
 
     def _take(self, line: bytes) -> None:
-        """One line; one that is none of ours, as after a power failure, is passed over."""
+        """Take one line; a damaged one, as after a power failure, is skipped."""
         try:
             content = json.loads(line)
             name = str(content["file"])

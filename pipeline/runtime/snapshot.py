@@ -69,7 +69,7 @@ class Snapshot:
         identities: identities made so far.
         sinks: the receivers by name.
         service: the identity service; None before the start.
-        stages: per stage the `seconds` that it has worked, and the `count` of frames, crops or moments.
+        stages: per stage the `seconds` that it has worked, and the `count` of frames, crops or steps.
         zones: per camera the counts of its zones (inside, total) and lines (forward, backward).
     """
 

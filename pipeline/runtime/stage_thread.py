@@ -1,7 +1,6 @@
 """One stage on threads of its own: takes from a bounded queue, applies a function, hands on.
 
-The end of the stream and any failure travel down the same path as the data, so that the thread that waits at the far
-end learns of both in order.
+The end of the stream and failures go through the same queues as the data, so that the last stage gets them in order.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Summary:
         self._ages: deque[float] = deque(maxlen=_AGES_KEPT)
 
     def add(self, step: Iterable[FrameTracks]) -> None:
-        """Count one moment of all cameras."""
+        """Count one step."""
         now = time.monotonic()
         for seen in step:
             name = seen.frame.camera
@@ -106,7 +106,7 @@ class Summary:
             self.cameras[camera].left += 1
 
     def identify(self, final: Mapping[tuple[str, int], int]) -> None:
-        """Replace the provisional identities by the final ones; not in a run so long that some are only counted."""
+        """Replace the provisional identities by the final ones, unless some are only counted (long runs)."""
         if self._left:
             return
         self.identities = {}
@@ -177,7 +177,7 @@ class Summary:
 
 
 def stage_times(perception: Perception, workers: Sequence[Worker[Any, Any]]) -> dict[str, dict[str, float]]:
-    """Per stage the seconds that it has worked, and how many frames, crops or moments it has done."""
+    """Per stage the seconds that it has worked, and how many frames, crops or steps it has done."""
     times = perception.times
     return {
         **{worker.name: {"seconds": worker.seconds, "count": worker.count} for worker in workers},

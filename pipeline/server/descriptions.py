@@ -31,7 +31,7 @@ def revision(content: Any) -> str:
 
 
 def public_address(url: str) -> str:
-    """A camera's address without credentials; of a file only its name, since folders are nobody's business."""
+    """A camera's address without credentials; of a file only its name, so that folders stay private."""
     shown = shown_address(url)
     remote = "://" in shown and not shown.startswith("file://")
     return shown if remote or shown.startswith(("webcam:", "own:")) else PurePath(shown).name

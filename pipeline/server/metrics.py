@@ -75,7 +75,7 @@ class _SiteFigures(Collector):
                     age.add_metric([camera.name, quantile], value)
         yield from (state, rate, age, waiting, looking)
         worked = CounterMetricFamily("relaytrack_stage_seconds", "time that a stage has worked", labels=["stage"])
-        done = CounterMetricFamily("relaytrack_stage_items", "frames, crops or moments done", labels=["stage"])
+        done = CounterMetricFamily("relaytrack_stage_items", "frames, crops or steps done", labels=["stage"])
         for stage, figures in snapshot.stages.items():
             worked.add_metric([stage], figures["seconds"])
             done.add_metric([stage], figures["count"])

@@ -1,4 +1,4 @@
-"""Connections that take up room and ask for nothing are closed: the server's patience has an end.
+"""Closes connections that take up room and ask for nothing.
 
 Without it a few hundred connections that send a letter a second, or that read nothing, keep everybody else out.
 """

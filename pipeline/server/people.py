@@ -75,7 +75,7 @@ class People(PeopleQuestions):
     # the sink
 
     def write(self, step: Step) -> None:
-        """Take note of a moment.
+        """Take note of a step.
 
         Raises:
             OutputError: the disk is full.
@@ -239,7 +239,7 @@ class People(PeopleQuestions):
     def forget(self, identity: int) -> int:
         """Delete a person's sightings, pictures, looks, name and events; returns how many sightings there were.
 
-        Somebody who is in view at this moment is not kept until they come back as another track.
+        Somebody who is in view now is left out until they come back as another track.
         """
         with self._changing:
             self.flush()

@@ -82,7 +82,7 @@ def create_sinks(
 
 
 class _PauseSaid:
-    """Says of the first pause that a video shortens that it does so; once in a run."""
+    """Reports the first pause that a video shortens, once in a run."""
 
     def __init__(self) -> None:
         self._said = False

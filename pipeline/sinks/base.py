@@ -35,7 +35,7 @@ class Sink(Protocol):
     """
 
     def write(self, step: Step) -> None:
-        """Take one moment; steps come in time order.
+        """Take one step; steps come in time order.
 
         Raises:
             OutputError: it cannot be written (disk full, ...).

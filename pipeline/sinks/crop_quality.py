@@ -1,4 +1,4 @@
-"""How well a box shows its person: score, size, sight, and whether it is of the track's usual size."""
+"""How well a box shows its person: by score, size, occlusion, and whether the size is usual for the track."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def crop_quality(tracks: FrameTracks, unseen: Floats | None = None) -> Floats:
     shared = _shared(boxes, others)
     shared[np.arange(len(boxes)), np.arange(len(boxes))] = 0.0
     nearer = others[None, :, 3] > boxes[:, None, 3]
-    nearer[:, len(boxes) + len(untracked) :] = True  # who is lost from sight within a box may be what the box shows
+    # a person lost from sight within a box may be the one whom the box shows
+    nearer[:, len(boxes) + len(untracked) :] = True
     hidden = (np.where(nearer, 1.0, 0.25) * shared).sum(axis=1) / np.prod(sides, axis=1)
     seen = 1.0 - np.clip(hidden, 0.0, 0.95)
     edge = (boxes[:, 0] < 1) | (boxes[:, 1] < 1) | (boxes[:, 2] > width - 1) | (boxes[:, 3] > height - 1)
@@ -77,9 +78,9 @@ class _Stature:
 class CropJudge:
     """Judges the boxes of one camera frame by frame, in the light of the last seconds.
 
-    Somebody who was followed a moment ago and is not seen now stands, as a rule, behind or before somebody else,
-    or both were taken for one: boxes over that place count less. So do boxes that are suddenly much taller or
-    smaller than the track's usual one.
+    Somebody who was tracked until now and is not seen usually stands behind or before somebody else, or both got one
+    box. Boxes over that place therefore count less, and so do boxes that are much taller or smaller than usual for
+    their track.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Which pictures represent a person: the best crops of a track, by score, size and sight."""
+"""Which pictures represent a person: the best crops of a track, by score, size and occlusion."""
 
 from __future__ import annotations
 

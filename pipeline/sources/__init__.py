@@ -98,7 +98,7 @@ def is_live(camera: CameraConfig, run: RunConfig) -> bool:
 
 
 def _finder(address: str, camera: CameraConfig, options: InputConfig) -> Callable[[], tuple[Reader, str | None]]:
-    """What finds the reader of a file or folder; see `find_reader`."""
+    """Return the function that finds the reader of a file or folder; see `find_reader`."""
     path = Path(address)
     return partial(
         find_reader, path, shown_address(camera.url), options, fps=camera.fps, pixel_aspect=camera.pixel_aspect

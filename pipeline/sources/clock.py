@@ -1,8 +1,8 @@
 """The clock of a recording: time stamps become seconds from the first picture, wrong stamps are found and mended.
 
-A wrong stamp is one that its neighbours contradict. Of a step that is backwards or far ahead, the pictures that
-follow decide: if most of them go on from the pictures before, the one between is wrong and it alone is moved; if
-most go on from the new stamp, the clock itself jumped. A jump back, or one further ahead than `longest_gap`
+A wrong stamp is one that its neighbours contradict. When a stamp jumps back or far ahead, the pictures that follow
+decide. If most of them go on from the pictures before it, that stamp alone is wrong and is moved; if most go on from
+the new stamp, the clock itself jumped. A jump back, or one further ahead than `longest_gap`
 (recordings that were joined, a clock that ran over), is closed; a shorter one is a pause and stays.
 """
 

@@ -55,7 +55,7 @@ def explain(error: av.error.FFmpegError) -> str:
 
 
 def _hung_up(error: av.error.FFmpegError) -> bool:
-    """Whether a server ended the connection; instead of answering, it makes FFmpeg say EPERM or "invalid data"."""
+    """Whether a server ended the connection instead of answering; FFmpeg then says EPERM or "invalid data"."""
     kinds = (av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.EOFError, av.error.InvalidDataError)
     return isinstance(error, kinds) or error.errno == errno.EPERM
 

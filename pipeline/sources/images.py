@@ -36,8 +36,8 @@ class ImageFile:
 class ImageFolderReader:
     """The images of a folder in the order of their names, numbers in them taken as numbers.
 
-    In MOTChallenge's layout, where the names are frame numbers, a picture that is missing leaves its number free;
-    elsewhere the pictures are numbered as they follow. The rate is that of the configuration, else `frameRate` of
+    In MOTChallenge's layout, where the names are frame numbers, a missing picture leaves a gap in the numbers;
+    elsewhere the pictures are numbered in order. The rate is that of the configuration, else `frameRate` of
     `seqinfo.ini`, else 30 per second.
 
     Attributes:

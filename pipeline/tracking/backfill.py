@@ -1,4 +1,4 @@
-"""Boxes of tracks from before they were confirmed: known only later, so they enter the final outputs alone."""
+"""Boxes of tracks from before they were confirmed; known only later, they enter only the final outputs."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class RawStep:
 
 @dataclass(frozen=True, slots=True)
 class TrackedStep:
-    """One moment's frames with their tracks, identities still unknown."""
+    """The frames of a step with their tracks; identities are not known yet."""
 
     messages: list[TrackletMessage]
     tracks: list[FrameTracks]
@@ -36,7 +36,7 @@ class TrackedStep:
 
 @dataclass(frozen=True, slots=True)
 class SentStep:
-    """The same, with the answer that is on its way."""
+    """A tracked step whose identities have been asked for."""
 
     tracked: TrackedStep
     answer: AwaitedAnswer
@@ -119,7 +119,7 @@ class MultiCameraTracker:
                 self.events.set_camera(config)
 
     def follow(self, observations: Sequence[Observation]) -> RawStep:
-        """Take one moment's observations, at most one per camera."""
+        """Take the observations of one step, at most one per camera."""
         with self._busy:
             seen = self._track(observations)
             return self._complete(seen, self.identities.update(seen.messages))
@@ -160,7 +160,7 @@ class MultiCameraTracker:
             return {} if self.events is None else self.events.counts()
 
     def finish(self) -> RawStep | None:
-        """What the end of the run makes known: everybody leaves. None where that is nothing."""
+        """The last step of the run, in which everybody leaves; None where nobody is in view."""
         with self._busy:
             events = () if self.events is None else tuple(self.events.finish())
         return RawStep(Step(self._time, events=events)) if events else None

@@ -1,8 +1,8 @@
 """Optimal one-to-one matching, fast because most of it needs no solver.
 
-After gating, the matrix of scores falls apart into small connected components. Where the best columns of all
-rows of a component are distinct they are its answer: no matching can gain more than the sum of the row
-maxima. Only components in which two rows want one column go to the Jonker-Volgenant solver (`lap`).
+After gating, the matrix of scores splits into small connected components. Where the best columns of all rows of a
+component are distinct, they are the solution: no matching can score more than the sum of the row maxima. Only
+components in which two rows want one column go to the Jonker-Volgenant solver (`lap`).
 """
 
 from __future__ import annotations

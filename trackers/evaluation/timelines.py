@@ -43,7 +43,7 @@ class Lane:
 
 
 def lanes_of(evaluation: Evaluation) -> list[Lane]:
-    """One lane per person and camera, in order of first appearance; a person's cameras stay together."""
+    """One row per person and camera, in order of first appearance; a person's cameras stay together."""
     overlaps, matches = evaluation.overlaps, evaluation.matches
     counts = [len(frame.gt) for frame in overlaps.frames]
     camera = np.repeat([frame.camera for frame in overlaps.frames], counts)

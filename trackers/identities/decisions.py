@@ -111,7 +111,7 @@ def _add_known(window: Window, new: Ints, known: Candidates, everyone: Ints, mea
 
 
 def _untangle(chosen: Ints, scores: Floats, between: Floats) -> None:
-    """Of two new tracks with one identity that cannot be one person, the weaker one loses the identity."""
+    """Where two new tracks with one identity cannot be one person, the one of lower score loses the identity."""
     clash = (chosen[:, None] == chosen[None, :]) & (chosen > 0) & (between < _IMPOSSIBLE)
     np.fill_diagonal(clash, val=False)
     if not clash.any():

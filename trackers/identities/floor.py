@@ -115,8 +115,8 @@ class Floor:
     def jumped(self, live: NDArray[np.bool_]) -> list[int]:
         """Slots of tracks that jumped to another person, as of `SwitchDetector.jumped`.
 
-        What speaks against them since they last agreed with another track is taken back: it was about the person
-        they jumped to.
+        The evidence against them since they last agreed with another track is taken back: it concerns the person they
+        jumped to.
         """
         found = self.switches.jumped(live)
         for slot in found:

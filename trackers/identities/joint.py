@@ -1,4 +1,4 @@
-"""The association of identities: when to decide, to correct and to close; how is in the modules beside this one.
+"""The association of identities: when tracks are decided, corrected and closed. The modules beside this one say how.
 
 `decisions` gives new tracks identities, `revisions` corrects those of the window, `keeping` stores them.
 """
@@ -151,7 +151,7 @@ class JointAssociator:
                 self._parts.part(*self._table.key(slot))
 
     def _due_now(self) -> Ints:
-        """Slots of tracks to be decided again because they are alone in their identity."""
+        """Slots of tracks that are decided again, because no other track has their identity."""
         table, window = self._table, self._window
         ready = sorted(entry for entry in self._due if entry[0] <= window.now)[: window.budget]
         if not ready:
@@ -203,7 +203,7 @@ class JointAssociator:
             self._window.gallery.age(now - params.max_age)
 
     def _close(self, leaving: Ints, staying: Ints) -> None:
-        """Fix the identities of tracks; those that stay beside them cannot have these identities."""
+        """Fix the identities of tracks that leave; open tracks seen beside them cannot have these identities."""
         table, window = self._table, self._window
         if self._keeper is not None:
             self._keeper.let_go(leaving)

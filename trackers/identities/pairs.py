@@ -83,7 +83,7 @@ class PairEvidence:
         return scores
 
     def learn_times(self, slots: Ints, scores: Floats) -> None:
-        """Learn the travel times from pairs that appearance alone is sure of."""
+        """Learn the travel times from pairs that are certain by appearance alone."""
         table = self.table
         known = table.weight[slots] > 0
         start, last = table.start[slots], table.last[slots]
@@ -134,7 +134,7 @@ class PairEvidence:
         return Evidence(mean, weight, extra, link, cannot_link)
 
     def erase(self, slots: Ints) -> None:
-        """Overwrite the looks of tracks that were taken out of the table."""
+        """Overwrite the embeddings of tracks that were taken out of the table."""
         table = self.table
         for values in (table.feature, table.bank, self.centred):
             values[slots[slots < len(values)]] = 0

@@ -197,7 +197,7 @@ class TravelTimes:
         return np.asarray(np.searchsorted(EDGES, gap, side="left"), np.int64)
 
     def _ratios(self, same: Doubles, everything: Doubles) -> Doubles:
-        """(C * C, KINDS, CLASSES): each pair of cameras leans on all pairs, those on the assumption.
+        """(C * C, KINDS, CLASSES) ratios: those over all pairs are the prior of each pair, what is assumed is theirs.
 
         Ratios are taken against all gaps of the kind's frequencies; they are not made to average to one:
         how long a run lasts says nothing about how people walk.
@@ -212,7 +212,7 @@ class TravelTimes:
         lean = np.maximum(everything * rate * (OWN * firm / max(rate * everything.sum(), 1.0)), OWN * firm / KINDS)
         own = (same + lean * pooled) / (everything * rate + lean)
         out = np.clip(np.log(own), -LIMIT, LIMIT)
-        out[:, 2:] = np.minimum(out[:, 2:], np.log(_SOON))  # the best of many pairs is not to count for more
+        out[:, 2:] = np.minimum(out[:, 2:], np.log(_SOON))  # so that the best of many pairs does not count for more
         return np.asarray(out, np.float64)
 
     @staticmethod

@@ -35,8 +35,8 @@ class Letterbox:
     def fit(width: int, height: int, side: int, multiple: int = 32) -> Letterbox:
         """Fit a picture so that its longer side fills `side`; the shorter is padded only to the next multiple.
 
-        A picture that is not square so costs less than a square input would: a 576 x 352 one 256 x 416 pixels
-        of work instead of 416 x 416.
+        A picture that is not square therefore costs less than in a square input: one of 576 x 352 pixels takes 256 x
+        416 instead of 416 x 416.
         """
         ratio = side / max(width, height)
         inner = max(1, round(width * ratio)), max(1, round(height * ratio))

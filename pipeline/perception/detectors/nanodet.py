@@ -73,14 +73,14 @@ class NanoDetInput:
     def fit(self, width: int, height: int, whole: bool) -> list[Letterbox]:
         """The longer side fills the input, the shorter is padded to a multiple of the coarsest stride.
 
-        The whole picture is looked at in several scales (see the module `sizes`); a tile in one, since who fills it
-        is found in the whole picture.
+        The whole picture is looked at in several scales (see the module `sizes`); a tile in one scale only, because a
+        person who fills a tile is found in the whole picture.
         """
         side = self.side(width, height)
         return [Letterbox.fit(width, height, one) for one in (scales(side) if whole else [side])]
 
     def sight(self, width: int, height: int) -> Sight:
-        """Say how closely a camera's picture of this size, pixels, is looked at."""
+        """Return how closely a picture of this size (pixels) is looked at."""
         inputs = [
             box for view in views_of(width, height, self._tiles) for box in self.fit(view.width, view.height, False)
         ]
@@ -131,11 +131,11 @@ class NanoDet(ViewDetector):
         super().__init__(self.input, config)
 
     def sight(self, width: int, height: int) -> Sight:
-        """Say how closely a camera's picture of this size, pixels, is looked at."""
+        """Return how closely a picture of this size (pixels) is looked at."""
         return self.input.sight(width, height)
 
     def keep_up(self, cameras: int, rate: float) -> None:
-        """Let `detector.image_size: auto` choose no more than live cameras leave time for."""
+        """Limit `detector.image_size: auto` to what live cameras leave time for."""
         cost = self.input.seconds_per_pixel()
         self.input.most_side = min(self.input.most_side, most_in_time(lambda side: cost * pixels(side), cameras, rate))
 
@@ -173,7 +173,7 @@ def bundled_weights(precision: Literal["fp32", "int8"] = "fp32") -> Path:
 
 
 def weights_of(config: DetectorConfig, device: str) -> Path:
-    """The file that a configuration asks for on a device; not looked for yet.
+    """The file of weights that a configuration asks for on a device; it need not exist.
 
     Raises:
         DetectorError: 8-bit integers are asked for on a GPU, or from a file of other weights that has no 8-bit form.

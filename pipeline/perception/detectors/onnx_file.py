@@ -92,7 +92,7 @@ def read_model(data: bytes) -> OnnxModel:
 def free_spatial_size(data: bytes) -> bytes:
     """Make the height and width of every input, and every output axis but the first and last, free.
 
-    Each size gives way to a name that takes as many bytes, so that no length around it changes.
+    Each size is replaced by a name of as many bytes, so that no length around it changes.
 
     Raises:
         OnnxFileError: the bytes are no ONNX model.

@@ -88,7 +88,7 @@ def _integers(node: Node, name: str, default: list[int]) -> list[int]:
 
 
 def _padded(node: Node, image: Tensor, value: float) -> tuple[Tensor, list[int]]:
-    """Apply what of `pads` is not the same on both sides; return the rest as (rows, columns)."""
+    """Apply the part of `pads` that differs between both sides; return the rest as (rows, columns)."""
     top, left, bottom, right = _integers(node, "pads", [0, 0, 0, 0])
     if (top, left) == (bottom, right):
         return image, [top, left]

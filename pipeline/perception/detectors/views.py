@@ -102,7 +102,7 @@ class ViewDetector:
         return views_of(frame.image.shape[1], frame.image.shape[0], self._config.tiles)
 
     def _suppress(self, scales: list[Detections]) -> Detections:
-        """Of boxes of one person, found at one scale or at several, the surest stays."""
+        """Keep the box of highest score where one person was found several times, at one scale or at several."""
         together = scales[0]
         if len(scales) > 1:
             scores = np.concatenate([one.scores for one in scales])
@@ -110,7 +110,7 @@ class ViewDetector:
         return suppress(together, self._config.iou_threshold, self._config.max_people)
 
     def _merge(self, parts: list[tuple[View, Detections]]) -> Detections:
-        """Put the views of one frame together; a frame looked at as a whole only needs nothing more."""
+        """Put the views of one frame together; a frame with one view stays as it is."""
         if len(parts) == 1:
             return parts[0][1]
         return merge_views(parts, self._config.iou_threshold, self._config.max_people)

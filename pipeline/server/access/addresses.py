@@ -1,4 +1,4 @@
-"""Which camera addresses may come in from outside: the server must be no probe of the network that it stands in."""
+"""Which camera addresses may be added from outside, so that nobody can probe the server's network with it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Limiter:
         return known[0] + self._window - now if known and len(known) >= self._most else 0.0
 
     def passed(self, *keys: str) -> None:
-        """It was the right one: this try does not count. Those before it do, or an own account would free the way."""
+        """The try succeeded and does not count; earlier failures do, or one's own log-in would reset them."""
         with self._changing:
             for key in keys:
                 known = self._failures.get(key)

@@ -58,5 +58,5 @@ def decode_picture(data: bytes) -> Image:
                 return np.ascontiguousarray(np.asarray(upright, np.uint8))
     except ProblemError:
         raise
-    except Exception:  # decoders fail in many ways, and other packages hang themselves into Pillow.open
+    except Exception:  # decoders fail in many ways, and other packages add their own to Pillow.open
         raise none from None

@@ -162,7 +162,7 @@ class MqttClient:
             self._leave()
             raise DeliveryError("the connection to the broker broke") from None
         except DeliveryError:
-            self._leave()  # a new client forgets what this one would send again beside us
+            self._leave()  # a new client: this one would send again what it still holds
             raise
 
     def _leave(self) -> None:
