@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from relaytrack.reid.arguments import Parser, did_you_mean, harmless
 
 HELP = (
-    "measure speed, quality and endurance: `bench tracker`, `identities`, `multiviewx`, `soak`, or the whole pipeline"
+    "measure speed, quality and endurance: `bench tracker`, `identities`, `multiviewx`, `soak`, `chaos`, or all of it"
 )
 STAGES = {
     "cluster": "relaytrack.pipeline.cli.bench_cluster",
@@ -17,6 +17,7 @@ STAGES = {
     "identities": "relaytrack.pipeline.cli.bench_identities",
     "multiviewx": "relaytrack.pipeline.cli.bench_multiviewx",
     "soak": "relaytrack.pipeline.cli.bench_soak",
+    "chaos": "relaytrack.pipeline.cli.bench_chaos",
 }
 PIPELINE = "relaytrack.pipeline.cli.bench_pipeline"
 EPILOG = "Benchmarks of their own: relaytrack bench STAGE --help, with STAGE one of: " + ", ".join(STAGES) + "."

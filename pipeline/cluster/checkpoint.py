@@ -91,7 +91,8 @@ class Checkpoints:
                 self._db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (self.token, data))
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise OutputError(f"{self.path}: the identities' checkpoint cannot be written ({error})") from error

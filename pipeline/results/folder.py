@@ -42,7 +42,7 @@ def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, res
     if path.exists() and not path.is_dir():
         raise OutputError(f"output folder {path}: there is a file of that name")
     with writing(path, "read the output folder"):
-        filled = path.exists() and any(path.iterdir())
+        filled = path.exists() and _is_filled(path)
     if filled and is_held(path):
         raise OutputError(f"output folder {path}: another run is writing into it")
     if filled and resume and _marked_cameras(path) is not None:
@@ -74,7 +74,7 @@ def prepare_output(config: Config) -> Path:
     with writing(path, "create the output folder"):
         make_folder(path)
     with writing(path, "read the output folder"):
-        filled = any(path.iterdir())
+        filled = _is_filled(path)
     if filled and is_held(path):
         raise OutputError(f"output folder {path}: another run is writing into it")
     if filled and config.output.resume and _marked_cameras(path) is not None:
@@ -92,6 +92,11 @@ def prepare_output(config: Config) -> Path:
             raise OutputError(f"output file {foreign[0]} exists and was not written by RelayTrack")
     write_atomically(path / MARKER, json.dumps({"format": 1, "cameras": cameras}) + "\n")
     return path
+
+
+def _is_filled(path: Path) -> bool:
+    """Whether there is anything in a folder; the rest of a marker whose writing was cut off by a kill is nothing."""
+    return any(one.name != MARKER + PARTIAL for one in path.iterdir())
 
 
 def mark_cameras(folder: Path, names: Sequence[str]) -> None:

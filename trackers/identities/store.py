@@ -157,7 +157,8 @@ class IdentityStore:
                 self._db.execute("INSERT OR REPLACE INTO numbers VALUES ('next', ?)", (following,))
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
         self._written = time.monotonic()
 

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 from random import Random
 from typing import Literal
 
@@ -131,8 +132,6 @@ def _listen(port: int) -> socket.socket:
 
 
 def _shut(one: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         one.shutdown(socket.SHUT_RDWR)  # also wakes a thread that waits in accept
-    except OSError:
-        pass
     one.close()

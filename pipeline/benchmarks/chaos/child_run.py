@@ -19,6 +19,7 @@ from relaytrack.trackers.errors import TrackerError
 KILLED = -signal.SIGKILL
 REFUSED = 2
 CRASHED = 3
+_LONGEST = 8000  # letters of what it says, which fit into a pipe
 
 
 class ChildRun:
@@ -26,17 +27,22 @@ class ChildRun:
 
     Args:
         folder: the output folder.
-        notes: a file for what it says when it ends; outside the folder.
         before: called in the new process before the run.
         output: keys of the section `output`.
+
+    Attributes:
+        said: what it said when it ended.
     """
 
-    def __init__(self, folder: Path, notes: Path, before: Callable[[], object] | None = None, **output: Any) -> None:
-        notes.write_text("")
-        self.notes = notes
+    def __init__(self, folder: Path, before: Callable[[], object] | None = None, **output: Any) -> None:
+        self.said = ""
+        self._pipe, write = os.pipe()  # no disk is needed to say something
         self.pid = os.fork()
         if self.pid == 0:
-            os._exit(_run(folder, notes, before, output))
+            code, text = _run(folder, before, output)
+            os.write(write, text[-_LONGEST:].encode(errors="replace"))
+            os._exit(code)
+        os.close(write)
 
     def kill(self) -> int:
         """Kill it; returns how it ended: KILLED, or its exit code where it had ended before."""
@@ -53,18 +59,16 @@ class ChildRun:
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
+                with open(self._pipe, "rb") as pipe:
+                    self.said = pipe.read().decode(errors="replace")
                 return os.waitstatus_to_exitcode(status)
             if time.monotonic() > end:
                 return None
             time.sleep(0.005)
 
-    def said(self) -> str:
-        """What it said when it ended."""
-        return self.notes.read_text()
 
-
-def _run(folder: Path, notes: Path, before: Callable[[], object] | None, output: dict[str, Any]) -> int:
-    """The run; returns the exit code as the command line does."""
+def _run(folder: Path, before: Callable[[], object] | None, output: dict[str, Any]) -> tuple[int, str]:
+    """The run; returns the exit code as the command line does, and what there is to say."""
     try:
         if before is not None:
             before()
@@ -79,9 +83,7 @@ def _run(folder: Path, notes: Path, before: Callable[[], object] | None, output:
         signal.signal(signal.SIGTERM, lambda number, frame: run.stop())
         run.run()
     except (RelayTrackError, TrackerError) as error:
-        notes.write_text(str(error))
-        return REFUSED
+        return REFUSED, str(error)
     except BaseException:
-        notes.write_text(traceback.format_exc())
-        return CRASHED
-    return 0
+        return CRASHED, traceback.format_exc()
+    return 0, ""

@@ -23,7 +23,7 @@ from relaytrack.pipeline.sources import create_source
 QUICK = InputConfig(open_timeout=2.0, read_timeout=1.0, reconnect_initial=0.05, reconnect_max=0.3)
 """The time limits of a real run divided by ten or more."""
 LIMIT = 2 * QUICK.open_timeout + QUICK.read_timeout + QUICK.reconnect_max
-"""Seconds in which a camera must be back: the silence is noticed, the try that is under way fails, a pause, a new try."""
+"""Seconds in which a camera must be back: its silence is noticed, the try under way fails, a pause, a new try."""
 _LONGEST = 1.5  # seconds that a fault lasts at the most
 _TOLD = 20.0  # seconds between two lines about the progress
 _ON_ITS_WAY = 0.1  # seconds in which what was sent before a fault still arrives

@@ -36,13 +36,13 @@ def kill_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]) 
         folder, known = work / f"run{begin}", len(failures)
         for number in range(begin, min(begin + _TOGETHER, rounds)):
             since = time.time() - 1.0
-            child = ChildRun(folder, work / "notes.txt")
+            child = ChildRun(folder)
             time.sleep(random.uniform(0.0, _LONGEST))
             code = child.kill()
             if code != KILLED:
-                failures.append(f"round {number}: the run ended by itself with {code}: {child.said()[-500:]}")
+                failures.append(f"round {number}: the run ended by itself with {code}: {child.said[-500:]}")
             failures += [f"round {number}: {text}" for text in check_folder(folder, RATE, since=since)]
-        failures += [f"{folder.name}: {text}" for text in _last_start(folder, work / "notes.txt")]
+        failures += [f"{folder.name}: {text}" for text in _last_start(folder)]
         frames += sum(len(path.read_bytes().splitlines()) for path in folder.glob("tracks/*/*.txt")) // PEOPLE
         say(f"{min(begin + _TOGETHER, rounds)} of {rounds} kills, {len(failures)} failures")
         if len(failures) == known:
@@ -50,9 +50,9 @@ def kill_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]) 
     return {"kills": rounds, "frames": frames, "failures": failures}
 
 
-def _last_start(folder: Path, notes: Path) -> list[str]:
+def _last_start(folder: Path) -> list[str]:
     """Start once more, end in order, and look at everything."""
-    child = ChildRun(folder, notes)
+    child = ChildRun(folder)
     time.sleep(1.0)
     child.stop()
     code = child.wait(_END)
@@ -61,7 +61,7 @@ def _last_start(folder: Path, notes: Path) -> list[str]:
         child.kill()
         wrong.append("the last start does not end")
     elif code:
-        wrong.append(f"the last start ends with {code}: {child.said()[-500:]}")
+        wrong.append(f"the last start ends with {code}: {child.said[-500:]}")
     people = identities_of(folder)
     if len(people) != PEOPLE:
         wrong.append(f"{PEOPLE} people have the identities {sorted(people)[:20]}")

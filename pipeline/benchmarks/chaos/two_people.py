@@ -27,7 +27,8 @@ class TwoPeople:
     """
 
     def __init__(self, name: str) -> None:
-        self.name, self.live, self.fps = name, True, RATE
+        self.name, self.live = name, True
+        self.fps: float | None = RATE
         self.size: tuple[int, int] | None = _SIZE
         self.stats = SourceStats()
         self._closed = threading.Event()
