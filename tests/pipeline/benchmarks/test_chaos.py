@@ -27,22 +27,13 @@ def chaos(*words: object) -> dict[str, Any]:
     return figures
 
 
-def test_killed_runs_leave_whole_files_and_go_on(tmp_path: Path) -> None:
-    figures = chaos("--kills", 5, "--out", tmp_path / "o")["kills"]
-    assert figures["kills"] == 5
-    assert figures["failures"] == []
-
-
-def test_runs_without_disk_end_in_one_line_or_go_on(tmp_path: Path) -> None:
-    figures = chaos("--disks", 6, "--out", tmp_path / "o", "--seed", 3)["disks"]
-    assert sum(figures["kinds"].values()) == 6
-    assert figures["failures"] == []
-
-
-def test_lost_cameras_are_back_in_time(tmp_path: Path) -> None:
-    figures = chaos("--faults", 12, "--out", tmp_path / "o")["connections"]
-    assert figures["faults"] == 12
-    assert figures["wait_longest"] < figures["limit_seconds"]
+def test_killed_starved_and_lost_in_short(tmp_path: Path) -> None:
+    found = chaos("--kills", 5, "--disks", 6, "--faults", 12, "--seed", 3, "--out", tmp_path / "o")
+    assert found["kills"]["kills"] == 5
+    assert sum(found["disks"]["kinds"].values()) == 6
+    assert found["connections"]["faults"] == 12
+    assert found["connections"]["wait_longest"] < found["connections"]["limit_seconds"]
+    assert [found[part]["failures"] for part in ("kills", "disks", "connections")] == [[], [], []]
 
 
 @pytest.mark.needs("rtsp")
