@@ -23,7 +23,7 @@ from relaytrack.pipeline.benchmarks.chaos.two_people import RATE
 from relaytrack.pipeline.errors import InputError
 
 Kind = Literal["full", "full for a while", "read-only", "file limit"]
-_SIZE = 4 * 2**20  # bytes of the small disk
+_SIZE = 16 * 2**20  # bytes of the small disk
 _END = 30.0  # seconds in which a run without a disk must end
 _TOGETHER = 20  # moments of one folder
 
@@ -44,7 +44,7 @@ def starve_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]
         Figures; `failures` is empty where every run ended in order and left whole files.
     """
     random, failures, kinds = Random(seed), list[str](), Counter[str]()
-    codes, said = Counter[str](), Counter[str]()
+    said = Counter[str]()
     work.mkdir(parents=True, exist_ok=True)
     with _small_disk(work) as disk:
         choices: tuple[Kind, ...] = (
@@ -57,9 +57,9 @@ def starve_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]
                 for old in place.glob("run*"):
                     shutil.rmtree(old)
             kind = random.choice(choices)
-            kinds[kind] += 1
-            code, text, wrong = _one(kind, folder, place, random)
-            codes[str(code)] += 1
+            on_error = random.choice(("fail", "disable"))
+            code, text, wrong = _one(kind, on_error, folder, place, random)
+            kinds[f"{kind}, on_error {on_error}: exit {code}"] += 1
             said[" ".join(re.sub(r"[^ ]*/[^ ]*|[0-9]+", "...", text).split())[:120]] += 1
             failures += [f"round {number}, {kind}: {text}" for text in wrong + check_folder(folder, RATE)]
             if (number + 1) % 10 == 0:
@@ -67,16 +67,14 @@ def starve_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]
     return {
         "moments": rounds,
         "kinds": dict(sorted(kinds.items())),
-        "exit_codes": dict(sorted(codes.items())),
         "said": dict(said.most_common()),
         "disk": "none: files were limited" if disk is None else f"tmpfs of {_SIZE // 2**20} MiB",
         "failures": failures,
     }
 
 
-def _one(kind: Kind, folder: Path, disk: Path, random: Random) -> tuple[int | None, str, list[str]]:
+def _one(kind: Kind, on_error: str, folder: Path, disk: Path, random: Random) -> tuple[int | None, str, list[str]]:
     """One run; how it ended, what it said, and what was wrong with that."""
-    on_error = random.choice(("fail", "disable"))
     if kind == "read-only":
         _mount("-o", "remount,ro", str(disk))
         try:
