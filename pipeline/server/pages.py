@@ -150,6 +150,10 @@ class Pages:
                 recording=site.recordings.enabled,
             )
 
+        @router.get("/map")
+        def floor_map(site: TheSite, caller: Viewer) -> Response:
+            return show("map", caller, calibrated=site.floor.calibrated, since=site.floor.since())
+
         @router.get("/cameras")
         def cameras(site: TheSite, caller: Viewer) -> Response:
             return show("cameras", caller, cameras=list_cameras(site), schemes=site.config.server.schemes)

@@ -26,6 +26,7 @@ from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.limiter import Limiter
 from relaytrack.pipeline.server.doubts import Doubts
 from relaytrack.pipeline.server.event_log import EventLog
+from relaytrack.pipeline.server.floor import SiteFloor
 from relaytrack.pipeline.server.forgetting import SITE, check_known, forget_person, said
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
@@ -49,6 +50,7 @@ class Site:
         pipeline: the engine.
         store, events, people, live: the site's memory and the receivers of the engine's steps.
         recordings: what of which moment is on the disk.
+        floor: who is where on the floor, for calibrated cameras.
         corrections, looks: what operators say of identities; the networks for searching.
         doubts: decisions about people that somebody should look at.
         accounts, logins, audit: who may do what.
@@ -66,6 +68,7 @@ class Site:
     people: People
     live: LiveHub
     recordings: Recordings
+    floor: SiteFloor
     corrections: Corrections
     looks: Looks
     doubts: Doubts
@@ -174,6 +177,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
     erase_forgotten(store, settled.output.store)  # after a kill the last end could not
     people = People(store, retain=retain, on_return=returned)
     doubts = Doubts(store)
+    floor = SiteFloor()
     live = LiveHub()
     current = None if settled.output.dir is None else settled.output.folder
     recordings = Recordings(
@@ -183,7 +187,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         store.note_place("run", current)
     if settled.output.store is not None:
         store.note_place("identities", Path(settled.output.store))
-    pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings], **parts)
+    pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings, floor], **parts)
     corrections, looks = pipeline.corrections, Looks()
     corrections.recall(people.merged(), doubts.apart())
 
@@ -200,6 +204,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         people=people,
         live=live,
         recordings=recordings,
+        floor=floor,
         corrections=corrections,
         looks=looks,
         doubts=doubts,

@@ -292,10 +292,29 @@ def test_region_and_floor_points_by_mouse_and_a_new_name(tmp_path: Path, page: s
         page.locator("form[data-title] input").fill("Main door")
         page.get_by_role("button", name="Rename").click()
         page.locator("h1", has_text="Main door").wait_for()
+        page.locator("[viewBox='0 0 160 120']").wait_for()
         page.get_by_role("button", name="Region").click()
-        click(0.0, 0.25)
+        click(0.05, 0.25)
         with page.expect_request(
             lambda request: request.method == "PATCH"
         ) as asked:  # this camera of a test has no URL
-            click(1.0, 1.0)
-        assert np.abs(np.array(asked.value.post_data_json["roi"]) - [0, 30, 160, 90]).max() <= 2
+            click(0.95, 0.95)
+        assert np.abs(np.array(asked.value.post_data_json["roi"]) - [8, 30, 144, 84]).max() <= 2
+
+
+def test_the_map_shows_people_walk_on_the_floor(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path, fps=10.0) as site:
+        points = [[0, 0, 0, 0], [160, 0, 16, 0], [160, 120, 16, 12], [0, 120, 0, 12]]
+        site.http.patch("/api/v1/cameras/door", json={"ground": {"points": points}})
+        page.goto(f"{site.url}/map")
+        page.locator("#floor[data-people='1']").wait_for()
+        first = pixels(page.locator("#floor").screenshot())
+        page.wait_for_timeout(1500)
+        second = pixels(page.locator("#floor").screenshot())
+        assert (np.abs(first - second).max(axis=2) > 60).sum() > 50, "somebody walks"
+        page.locator("#show-heat").check()
+        page.wait_for_timeout(700)
+        warm = pixels(page.locator("#floor").screenshot())
+        assert ((warm[..., 0] > 200) & (warm[..., 2] < 190)).sum() > 300, "where people stood"
+        page.locator("#on-floor a").first.click()
+        page.wait_for_url("**/people/*")
