@@ -33,13 +33,13 @@ from relaytrack.pipeline.tracking.tracker import Tracker
 from relaytrack.reid import Embedder
 from relaytrack.trackers import DeepSort, GroundPlane, IdentityAssociator, IdentityStore
 
-_MOST_LANES = 8
+_MOST_STREAMS = 8
 KNOWN_SCORES = {"moving_track_thresh": 0.5, "track_low_time": 3.0}
 """Settings of the tracker for a detector whose scores are known: who is seen faintly but walks is followed, and a sign
 or bag is not taken for somebody who stood there."""
 
 
-def lanes_of(config: Config, *, live: bool) -> int:
+def inference_streams(config: Config, *, live: bool) -> int:
     """Return how many sets of frames the networks work on at the same time.
 
     On the CPU, one set per thread has a higher throughput than all threads on one set, because no thread waits for the
@@ -48,26 +48,26 @@ def lanes_of(config: Config, *, live: bool) -> int:
     Raises:
         DeviceError: the device is not there.
     """
-    if config.run.lanes is not None:
-        return config.run.lanes
+    if config.run.inference_streams is not None:
+        return config.run.inference_streams
     if live or resolve_device(config.run.device) != "cpu":
         return 1
-    return min(_threads(config), _MOST_LANES)
+    return min(_threads(config), _MOST_STREAMS)
 
 
 def create_perception(
     config: Config,
-    lanes: int = 1,
+    streams: int = 1,
     *,
     detector: Detector | None = None,
     embedder: CropEmbedder | None = None,
     embed: bool = True,
 ) -> Perception:
-    """Load the networks onto the configured device, to be called from `lanes` threads at once.
+    """Load the networks onto the configured device, to be called from `streams` threads at once.
 
     Args:
         config: the whole configuration.
-        lanes: threads that are to call it at once.
+        streams: threads that are to call it at once.
         detector: taken as it is instead of the configured one.
         embedder: the same.
         embed: off makes no embeddings.
@@ -78,8 +78,8 @@ def create_perception(
         ReidError: the same of the embedder's.
     """
     device = resolve_device(config.run.device)
-    if lanes > 1:  # each lane is a thread itself
-        run = config.run.model_copy(update={"threads": max(1, _threads(config) - lanes + 1)})
+    if streams > 1:  # each stream is a thread itself
+        run = config.run.model_copy(update={"threads": max(1, _threads(config) - streams + 1)})
         config = config.model_copy(update={"run": run})
     if embedder is None and embed and config.embedder.name != "reid":
         embedder = plugins.create_embedder(config.embedder.name, config.embedder.options, device=device)
@@ -109,7 +109,7 @@ def create_perception(
         None if embedder is None else Cropper(embedder.input_size, device),
         min_height=config.embedder.min_height,
         min_score=min_score,
-        lanes=lanes,
+        streams=streams,
         schedule=EmbeddingSchedule(config.embedder.interval),
     )
 

@@ -38,16 +38,16 @@ class NetworkRecorder:
 
     def __init__(self, perception: Perception, most: int = 5000) -> None:
         self.calls: list[Call] = []
-        self.lanes = perception.lanes
+        self.streams = perception.streams
         self._most = most
         self._wrap(getattr(perception.detector, "input", None), "_network")
         self._wrap(getattr(perception.embedder, "_backend", None), "run")
 
     def play(self) -> float:
         """Run all recorded calls again and return the seconds that they took."""
-        with ThreadPoolExecutor(self.lanes) as lanes:
+        with ThreadPoolExecutor(self.streams) as threads:
             start = time.perf_counter()
-            for _ in lanes.map(lambda call: call[0](*call[1]), self.calls):
+            for _ in threads.map(lambda call: call[0](*call[1]), self.calls):
                 pass
             return time.perf_counter() - start
 
@@ -129,7 +129,7 @@ def measure(config: Config, *, repeats: int = 3) -> dict[str, Any]:
         "without_video": _figures(statistics.median(plain), networks, total, last[False]),
         "with_video": _figures(statistics.median(filmed), networks, total, last[True]),
         "repeats": repeats,
-        "lanes": recorder.lanes,
+        "inference_streams": recorder.streams,
     }
 
 

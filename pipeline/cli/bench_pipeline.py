@@ -61,6 +61,7 @@ def _table(figures: dict[str, Any]) -> str:
         )
         lines.append("  ms per frame: " + ", ".join(f"{k} {v:.2f}" for k, v in row["ms_per_frame"].items()))
     lines.append(
-        f"medians of {figures['repeats']} interleaved repeats; threads {figures['threads']}, lanes {figures['lanes']}"
+        f"medians of {figures['repeats']} interleaved repeats; threads {figures['threads']}, "
+        f"inference streams {figures['inference_streams']}"
     )
     return "\n".join(lines)

@@ -13,7 +13,7 @@ _SILENT = 1.0  # seconds without a batch after which a live camera is not waited
 
 
 @dataclass(slots=True)
-class _Lane:
+class _CameraBatches:
     live: bool
     waiting: deque[tuple[TrackletBatch, float]] = field(default_factory=deque)
     bound: float = -math.inf  # no batch before this time comes any more
@@ -40,63 +40,65 @@ class WatermarkMerge:
 
     def __init__(self, window: float, wait: float = 0.2) -> None:
         self.window, self._wait = window, wait
-        self._lanes: dict[str, _Lane] = {}
+        self._cameras: dict[str, _CameraBatches] = {}
         self._decided = -math.inf
         self.late: Counter[str] = Counter()
 
     def open(self, camera: str, *, live: bool) -> None:
         """Expect batches of a camera; one that is known begins anew where it was."""
-        lane = self._lanes.setdefault(camera, _Lane(live))
-        lane.live, lane.ended = live, False
+        queue = self._cameras.setdefault(camera, _CameraBatches(live))
+        queue.live, queue.ended = live, False
 
     def end(self, cameras: Iterable[str]) -> None:
         """No more batches of these cameras come."""
         for camera in cameras:
-            if camera in self._lanes:
-                self._lanes[camera].ended = True
+            if camera in self._cameras:
+                self._cameras[camera].ended = True
 
     def drop(self, camera: str) -> None:
         """Throw away what waits of a camera: its sender begins anew."""
-        if camera in self._lanes:
-            self._lanes[camera].waiting.clear()
-            self._lanes[camera].bound = -math.inf
+        if camera in self._cameras:
+            self._cameras[camera].waiting.clear()
+            self._cameras[camera].bound = -math.inf
 
     def put(self, batch: TrackletBatch, now: float) -> None:
         """Take a batch; a camera's come in order."""
-        lane = self._lanes[batch.camera]
-        lane.waiting.append((batch, now))
-        lane.bound, lane.newest = max(lane.bound, batch.time), now
+        queue = self._cameras[batch.camera]
+        queue.waiting.append((batch, now))
+        queue.bound, queue.newest = max(queue.bound, batch.time), now
         if batch.time < self._decided:
             self.late[batch.camera] += 1
 
     def not_before(self, cameras: Iterable[str], time: float) -> None:
         """These cameras have no batch before `time` that has not been put."""
         for camera in cameras:
-            if camera in self._lanes:
-                self._lanes[camera].bound = max(self._lanes[camera].bound, time)
+            if camera in self._cameras:
+                self._cameras[camera].bound = max(self._cameras[camera].bound, time)
 
     def take(self, now: float) -> list[TrackletBatch]:
         """The next set, [] where it is not complete yet."""
-        ready = [lane for lane in self._lanes.values() if lane.waiting]
+        ready = [queue for queue in self._cameras.values() if queue.waiting]
         if not ready:
             return []
-        first = min(lane.head for lane in ready)
+        first = min(queue.head for queue in ready)
         end = first + self.window
-        missing = [lane for lane in self._lanes.values() if not lane.waiting and not lane.ended and lane.bound < end]
-        if any(not lane.live for lane in missing):
+        missing = [
+            queue for queue in self._cameras.values() if not queue.waiting and not queue.ended and queue.bound < end
+        ]
+        if any(not queue.live for queue in missing):
             return []
-        oldest = min(lane.waiting[0][1] for lane in ready)
-        if any(now - lane.newest < _SILENT for lane in missing) and now < oldest + self._wait:
+        oldest = min(queue.waiting[0][1] for queue in ready)
+        if any(now - queue.newest < _SILENT for queue in missing) and now < oldest + self._wait:
             return []
         self._decided = max(self._decided, first)
-        chosen = [lane for lane in ready if lane.head == first or lane.head < end]
-        return [lane.waiting.popleft()[0] for lane in chosen]
+        chosen = [queue for queue in ready if queue.head == first or queue.head < end]
+        return [queue.waiting.popleft()[0] for queue in chosen]
 
     @property
     def over(self) -> bool:
         """Whether every camera has ended and nothing waits."""
-        return all(lane.ended and not lane.waiting for lane in self._lanes.values())
+        return all(queue.ended and not queue.waiting for queue in self._cameras.values())
 
     def waiting(self) -> dict[str, int]:
         """Batches that wait, by camera."""
-        return {name: len(lane.waiting) for name, lane in self._lanes.items()}
+        return {name: len(queue.waiting) for name, queue in self._cameras.items()}

@@ -26,6 +26,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     },
     "identities": {"part_tracks": "split_switched_tracks"},
     "output": {"blur": "anonymise"},
+    "run": {"lanes": "inference_streams"},
 }
 """Section -> old key -> new key; `cameras` is a list of sections."""
 

@@ -77,11 +77,11 @@ class RunConfig(Section):
     fps: float | None = Field(default=None, gt=0, description="upper frame rate of every camera without its own")
     max_seconds: float | None = Field(default=None, gt=0, description="end after that much of the run's clock")
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads of the networks; default: all")
-    lanes: int | None = Field(
+    inference_streams: int | None = Field(
         default=None,
         ge=1,
         le=64,
-        description="moments that the networks work on side by side; default: recordings on the CPU one per thread",
+        description="sets of frames in the networks at once; default: one, recordings on the CPU one per thread",
     )
 
 

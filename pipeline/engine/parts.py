@@ -160,8 +160,10 @@ def _locked(folder: Path, closing: ExitStack) -> RunLock:
 def _perception(config: Config, own: OwnParts, *, live: bool) -> Perception:
     foreign = own.detector is not None or own.embedder is not None
     foreign |= config.detector.backend not in DETECTORS or config.embedder.name != "reid"
-    lanes = 1 if foreign and config.run.lanes is None else build.lanes_of(config, live=live)  # may bear one thread only
-    perception = build.create_perception(config, lanes, detector=own.detector, embedder=own.embedder)
+    streams = (
+        1 if foreign and config.run.inference_streams is None else build.inference_streams(config, live=live)
+    )  # may bear one thread only
+    perception = build.create_perception(config, streams, detector=own.detector, embedder=own.embedder)
     if own.on_networks:
         own.on_networks(perception)
     return perception

@@ -78,7 +78,9 @@ class Run:
         """
         parts, started = self.parts, time.monotonic()
         synchronizer, perception, multi = parts.desk.synchronizer, parts.perception, parts.multi
-        see = Worker("networks", perception.perceive_in_turn, enumerate(synchronizer), depth=2, lanes=perception.lanes)
+        see = Worker(
+            "networks", perception.perceive_in_turn, enumerate(synchronizer), depth=2, threads=perception.streams
+        )
         follow = track_workers(multi, see)
         write = Worker("write", self._hand_on, follow[-1])
         self._workers = workers = (see, *follow, write)

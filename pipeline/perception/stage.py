@@ -65,7 +65,7 @@ class Perception:
         cropper: cuts all boxes of a batch at once, on the networks' device.
         min_height: boxes lower than this many pixels get no embedding.
         min_score: detections below this score get no embedding.
-        lanes: threads that are to call it at once, each on its share of the CPU.
+        streams: threads that are to call it at once, each on its share of the CPU.
         schedule: says who needs an embedding in a frame; None: everybody.
     """
 
@@ -77,13 +77,13 @@ class Perception:
         *,
         min_height: float = 16,
         min_score: float = 0.0,
-        lanes: int = 1,
+        streams: int = 1,
         schedule: EmbeddingSchedule | None = None,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
         self.cropper = cropper
-        self.lanes = lanes
+        self.streams = streams
         self.schedule = EmbeddingSchedule(0.0) if schedule is None else schedule
         self._turns = Turns()
         self.times = NetworkTimes()

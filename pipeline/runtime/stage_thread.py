@@ -33,15 +33,15 @@ class Worker(Generic[In, Out]):
         work: called with each item.
         source: the stage before; its failure is passed on.
         depth: results that wait at the most, besides those being made, before this stage stands still.
-        lanes: items worked on side by side, each on one thread; with one, `work` is always called on the same.
+        threads: how many work at the same time, each on one item.
 
     Attributes:
-        seconds: time spent in `work`, of all lanes together.
+        seconds: time spent in `work`, of all threads together.
         count: items done.
     """
 
     def __init__(
-        self, name: str, work: Callable[[In], Out], source: Iterable[In], depth: int = 4, lanes: int = 1
+        self, name: str, work: Callable[[In], Out], source: Iterable[In], depth: int = 4, threads: int = 1
     ) -> None:
         self.name = name
         self.seconds = 0.0
@@ -49,12 +49,12 @@ class Worker(Generic[In, Out]):
         self._work = work
         self._source = iter(source)
         self._results: queue.SimpleQueue[Future[Out] | _End] = queue.SimpleQueue()
-        self._room = threading.Semaphore(depth + lanes - 1)
+        self._room = threading.Semaphore(depth + threads - 1)
         self._taking = threading.Lock()
         self._counting = threading.Lock()
         self._over = False
         self._abandoned = threading.Event()
-        self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for _ in range(lanes)]
+        self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for _ in range(threads)]
 
     def start(self) -> Worker[In, Out]:
         """Start the threads and return the worker itself."""

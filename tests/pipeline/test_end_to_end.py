@@ -102,8 +102,12 @@ def test_two_runs_are_byte_identical(joint: tuple[Path, Summary], samples: Path,
 
 
 def test_lanes_change_nothing_but_the_speed(samples: Path, tmp_path: Path) -> None:
-    for lanes in (1, 3):
-        run(samples, tmp_path / str(lanes), **{"output.video": False, "run.threads": 1, "run.lanes": lanes})
+    for streams in (1, 3):
+        run(
+            samples,
+            tmp_path / str(streams),
+            **{"output.video": False, "run.threads": 1, "run.inference_streams": streams},
+        )
     for name in ("tracks/west.txt", "tracks/east.txt", "global/west.txt", "global/east.txt", "identities.json"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
 

@@ -25,7 +25,7 @@ LINE_HEIGHT = 0.17
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class PersonRow:
     """The time-line of one person in one camera.
 
     Attributes:
@@ -42,7 +42,7 @@ class Lane:
     switches: NDArray[np.int64]
 
 
-def lanes_of(evaluation: Evaluation) -> list[Lane]:
+def person_rows(evaluation: Evaluation) -> list[PersonRow]:
     """One row per person and camera, in order of first appearance; a person's cameras stay together."""
     overlaps, matches = evaluation.overlaps, evaluation.matches
     counts = [len(frame.gt) for frame in overlaps.frames]
@@ -51,12 +51,12 @@ def lanes_of(evaluation: Evaluation) -> list[Lane]:
     who = np.concatenate([np.zeros(0, np.int64), *(overlaps.gt_ids[frame.gt] for frame in overlaps.frames)])
     moved = np.array([(one.camera, one.gt_id, one.frame) for one in evaluation.switches], np.int64)
     moved = moved.reshape(-1, 3)
-    lanes = []
+    rows = []
     for person, eye in sorted(set(zip(who.tolist(), camera.tolist(), strict=True))):
         here = (who == person) & (camera == eye)
         seen = (matches.gt_ids == person) & (matches.cameras == eye)
-        lanes.append(
-            Lane(
+        rows.append(
+            PersonRow(
                 eye,
                 person,
                 _stretches(number[here], np.zeros(int(here.sum()), np.int64))[:, :2],
@@ -65,10 +65,10 @@ def lanes_of(evaluation: Evaluation) -> list[Lane]:
             )
         )
     first: dict[int, int] = {}
-    for lane in lanes:
-        begin = int(lane.present[0, 0])
-        first[lane.gt_id] = min(first.get(lane.gt_id, begin), begin)
-    return sorted(lanes, key=lambda lane: (first[lane.gt_id], lane.gt_id, lane.camera))
+    for row in rows:
+        begin = int(row.present[0, 0])
+        first[row.gt_id] = min(first.get(row.gt_id, begin), begin)
+    return sorted(rows, key=lambda row: (first[row.gt_id], row.gt_id, row.camera))
 
 
 def draw_timelines(
@@ -96,25 +96,25 @@ def draw_timelines(
     except ImportError:
         raise MissingDependencyError("plots need matplotlib: pip install 'relaytrack[train]'") from None
 
-    lanes = lanes_of(evaluation)
-    last = max((int(lane.present[-1, 1]) for lane in lanes), default=1)
-    height = 1.6 + LINE_HEIGHT * max(len(lanes), 4)
+    rows = person_rows(evaluation)
+    last = max((int(row.present[-1, 1]) for row in rows), default=1)
+    height = 1.6 + LINE_HEIGHT * max(len(rows), 4)
     figure = Figure(figsize=(14, height), dpi=110, layout="constrained")
     axes = figure.add_subplot()
-    for y, lane in enumerate(lanes):
-        axes.broken_barh(_spans(lane.present), (y - 0.36, 0.72), facecolors=MISSED)
-        tracks = lane.bars[:, 2]
+    for y, row in enumerate(rows):
+        axes.broken_barh(_spans(row.present), (y - 0.36, 0.72), facecolors=MISSED)
+        tracks = row.bars[:, 2]
         owners = [evaluation.owners.get(track) for track in tracks.tolist()]
-        colours = [RIGHT if o == lane.gt_id else FRAGMENT if o is None else STOLEN for o in owners]
-        axes.broken_barh(_spans(lane.bars), (y - 0.36, 0.72), facecolors=colours)
-        _label_tracks(axes, y, lane, last)
-        if cameras and y and lane.gt_id != lanes[y - 1].gt_id:
+        colours = [RIGHT if o == row.gt_id else FRAGMENT if o is None else STOLEN for o in owners]
+        axes.broken_barh(_spans(row.bars), (y - 0.36, 0.72), facecolors=colours)
+        _label_tracks(axes, y, row, last)
+        if cameras and y and row.gt_id != rows[y - 1].gt_id:
             axes.axhline(y - 0.5, color="#BBBBBB", linewidth=0.5, zorder=0)
-        if len(lane.switches):
-            axes.plot(lane.switches, np.full(len(lane.switches), y - 0.3), "v", color=SWITCH, markersize=4)
-    names = [f"{lane.gt_id} {cameras[lane.camera]}" if cameras else f"{lane.gt_id}" for lane in lanes]
-    axes.set_yticks(range(len(lanes)), names, fontsize=7)
-    axes.set_ylim(len(lanes) - 0.3, -0.9)
+        if len(row.switches):
+            axes.plot(row.switches, np.full(len(row.switches), y - 0.3), "v", color=SWITCH, markersize=4)
+    names = [f"{row.gt_id} {cameras[row.camera]}" if cameras else f"{row.gt_id}" for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=7)
+    axes.set_ylim(len(rows) - 0.3, -0.9)
     axes.set_xlim(1 - 0.005 * last, last * 1.005 + 1)
     axes.set_xlabel("frame")
     axes.set_ylabel("person (ground truth id)")
@@ -137,7 +137,7 @@ def draw_timelines(
             Line2D([], [], color=SWITCH, marker="v", linestyle="", markersize=5, label="identity switch"),
         ],
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.45 / (LINE_HEIGHT * max(len(lanes), 4))),
+        bbox_to_anchor=(0.5, -0.45 / (LINE_HEIGHT * max(len(rows), 4))),
         ncols=5,
         frameon=False,
         fontsize=8,
@@ -185,10 +185,10 @@ def _frames_and_seconds(rate: float) -> tuple[Callable[[Any], Any], Callable[[An
     return (lambda frame: (frame - 1) / rate), (lambda second: second * rate + 1)
 
 
-def _label_tracks(axes: Any, y: int, lane: Lane, last: int) -> None:
+def _label_tracks(axes: Any, y: int, row: PersonRow, last: int) -> None:
     """Write the track id once per run of one id, in the first bar that is wide enough to hold it."""
     said = -1
-    for begin, end, track in lane.bars.tolist():
+    for begin, end, track in row.bars.tolist():
         if track != said and end - begin + 1 >= 0.006 * last * (len(str(track)) + 1):
             axes.text(begin + 0.002 * last, y, str(track), fontsize=5.5, va="center", color="white")
             said = track

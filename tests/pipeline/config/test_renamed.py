@@ -11,7 +11,7 @@ import pytest
 from relaytrack.pipeline import Config, ConfigError, load_config
 from relaytrack.pipeline.config.renamed import RENAMED, RenamedKeyWarning
 
-OLD = {"crop": [0, 0, 8, 8], "part_tracks": False, "blur": "heads"}
+OLD = {"crop": [0, 0, 8, 8], "part_tracks": False, "blur": "heads", "lanes": 3}
 
 
 @pytest.mark.parametrize(

@@ -150,15 +150,15 @@ def test_lanes_embed_what_one_thread_embeds() -> None:
     image = np.zeros((240, 240, 3), np.uint8)
     moments = [[Frame("a", number, number / RATE, image)] for number in range(1, 61)]
 
-    def perception(lanes: int) -> Perception:
+    def perception(streams: int) -> Perception:
         return Perception(
-            SlowNowAndThen(), Brightness(), Cropper((16, 8)), lanes=lanes, schedule=EmbeddingSchedule(0.5)
+            SlowNowAndThen(), Brightness(), Cropper((16, 8)), streams=streams, schedule=EmbeddingSchedule(0.5)
         )
 
     alone = perception(1)
     expected = [np.isfinite(alone.perceive(moment)[0].embeddings).all() for moment in moments]
     assert 10 < sum(expected) < 30
     several = perception(3)
-    worker = Worker("networks", several.perceive_in_turn, enumerate(moments), lanes=3).start()
+    worker = Worker("networks", several.perceive_in_turn, enumerate(moments), threads=3).start()
     assert [np.isfinite(seen[0].embeddings).all() for seen in worker] == expected
     assert several.times.crops == sum(expected)

@@ -61,7 +61,7 @@ def test_lanes_work_side_by_side_and_keep_the_order() -> None:
         time.sleep(0.01 * (3 - x % 3))  # the first to begin is the last to end
         return x
 
-    worker = Worker("lanes", work, range(30), depth=2, lanes=3).start()
+    worker = Worker("several", work, range(30), depth=2, threads=3).start()
     assert list(worker) == list(range(30))
     assert worker.count == 30
 
@@ -74,12 +74,12 @@ def test_a_failure_in_one_lane_comes_after_the_results_before_it() -> None:
         return x
 
     seen: list[int] = []
-    worker = Worker("lanes", work, range(100), lanes=4).start()
+    worker = Worker("several", work, range(100), threads=4).start()
     with pytest.raises(ValueError, match="seven"):
         seen.extend(worker)
     assert seen == list(range(7))
     worker.join(2.0)
-    assert "lanes" not in {thread.name for thread in threading.enumerate()}
+    assert "several" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_failing_source_ends_all_lanes() -> None:
@@ -89,5 +89,5 @@ def test_a_failing_source_ends_all_lanes() -> None:
 
     seen: list[int] = []
     with pytest.raises(OSError, match="gone"):
-        seen.extend(Worker("lanes", lambda x: x, source(), lanes=3).start())
+        seen.extend(Worker("several", lambda x: x, source(), threads=3).start())
     assert seen == list(range(5))

@@ -16,7 +16,7 @@ from relaytrack.trackers.evaluation.timelines import (
     RIGHT,
     STOLEN,
     draw_timelines,
-    lanes_of,
+    person_rows,
     save_timelines,
 )
 
@@ -49,7 +49,7 @@ def result() -> MotRows:
 
 
 def test_lanes(truth: GroundTruth, result: MotRows) -> None:
-    two, one = lanes_of(evaluate_in_detail(truth, result))
+    two, one = person_rows(evaluate_in_detail(truth, result))
     assert (two.gt_id, one.gt_id) == (2, 1)
     assert two.bars.tolist() == [[1, 14, 7], [15, 20, 8]]
     assert two.switches.tolist() == [15]
@@ -74,9 +74,9 @@ def test_colours_tell_own_from_other_tracks(truth: GroundTruth, result: MotRows)
 
 def test_cameras_of_a_person_stay_together(truth: GroundTruth, result: MotRows) -> None:
     whole, _ = evaluate_global({"a": (truth, result), "b": (truth, still([(2, 9, 10)]))})
-    lanes = lanes_of(whole)
-    assert [(lane.gt_id, lane.camera) for lane in lanes] == [(2, 0), (2, 1), (1, 0), (1, 1)]
-    assert [lane.switches.tolist() for lane in lanes] == [[15], [], [18], []]
+    rows = person_rows(whole)
+    assert [(row.gt_id, row.camera) for row in rows] == [(2, 0), (2, 1), (1, 0), (1, 1)]
+    assert [row.switches.tolist() for row in rows] == [[15], [], [18], []]
     figure = draw_timelines(whole, title="both", cameras=["a", "b"])
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["2 a", "2 b", "1 a", "1 b"]
 
