@@ -31,7 +31,8 @@ def _python(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"), [("video", 60), ("picture", 60), ("npz", 80), ("mot", 100), ("run", 80), ("onnx", 8)]
+    ("kind", "count"),
+    [("video", 60), ("picture", 60), ("npz", 80), ("mot", 100), ("run", 80), ("onnx", 8), ("weights", 20), ("csv", 80)],
 )
 def test_damaged_files_are_refused_in_one_line_or_read(tmp_path: Path, kind: str, count: int) -> None:
     done = _python("-m", "tests.support.fuzzing", kind, count * TIMES, 2026, tmp_path)

@@ -7,6 +7,7 @@ Run as `python -m tests.support.fuzzing KIND COUNT SEED FOLDER`, it prints what 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import resource
 import signal
@@ -122,6 +123,21 @@ def _onnx(folder: Path) -> list[tuple[str, bytes]]:
     return [("a.onnx", weights.read_bytes())]
 
 
+def _weights(folder: Path) -> list[tuple[str, bytes]]:
+    weights = Path(__file__).resolve().parents[2] / "reid/weights/relaytrack_default.safetensors"
+    return [("a.safetensors", weights.read_bytes())]
+
+
+def _people(folder: Path) -> list[tuple[str, bytes]]:
+    """The list of a data set of one's own; its pictures are there."""
+    image = cv2.imencode(".jpg", np.zeros((40, 20, 3), np.uint8))[1].tobytes()
+    rows = ["path,id,camera,split"]
+    for number in range(12):
+        (folder / f"p{number}.jpg").write_bytes(image)
+        rows.append(f"p{number}.jpg,{number % 3},{number % 2},{('train', 'query', 'gallery')[number % 3]}")
+    return [("a.csv", "\n".join(rows).encode()), ("a.csv", "\r\n".join(rows).encode("utf-8-sig"))]
+
+
 def _main(arguments: Sequence[object]) -> str | None:
     """Run a command; what is wrong with how it ended, None if nothing."""
     from relaytrack.pipeline.cli.main import main
@@ -183,6 +199,14 @@ def _use(kind: str, path: Path) -> str | None:
         picture = np.zeros((20, 10, 3), np.uint8)
         wrong = _quietly(lambda: write_report(run))
         return wrong or _quietly(lambda: search(run, picture, lambda crops: np.ones((1, 8), np.float32)))
+    if kind == "weights":
+        from relaytrack.reid.checkpoint import load_info, load_model
+
+        return _quietly(lambda: load_info(path)) or _quietly(lambda: load_model(path))
+    if kind == "csv":
+        from relaytrack.reid.datasets.own import load_csv
+
+        return _quietly(lambda: load_csv(path))
     from relaytrack.reid.embedder import Embedder
 
     return _quietly(lambda: Embedder(str(path), threads=1)([np.zeros((40, 20, 3), np.uint8)]))
@@ -195,6 +219,8 @@ SEEDS: dict[str, Callable[[Path], list[tuple[str, bytes]]]] = {
     "mot": _texts,
     "run": _runs,
     "onnx": _onnx,
+    "weights": _weights,
+    "csv": _people,
 }
 
 
@@ -243,6 +269,8 @@ def main(arguments: Sequence[str]) -> int:
     """See the module's text."""
     kind, count, seed, folder = arguments[0], int(arguments[1]), int(arguments[2]), Path(arguments[3])
     resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+    for name in ("pipeline.cli.main", "reid.embedder", "trackers"):  # loading them is not part of the first case's time
+        importlib.import_module(f"relaytrack.{name}")
     seeds, failed = SEEDS[kind](folder), 0
     for number in range(count):
         name, data = seeds[number % len(seeds)]

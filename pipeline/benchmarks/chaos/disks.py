@@ -92,7 +92,7 @@ def _one(kind: Kind, on_error: str, folder: Path, disk: Path, random: Random) ->
         child.stop()
         return _ended(child)
     child = ChildRun(folder, on_error=on_error)
-    time.sleep(random.uniform(0.0, 2.0))
+    time.sleep(random.uniform(0.0, 4.0))
     ballast = disk / "ballast"
     _fill(ballast)
     time.sleep(random.uniform(0.1, 1.5))
