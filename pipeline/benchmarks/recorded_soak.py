@@ -32,8 +32,9 @@ from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 COLUMNS = ("frames", "seconds", "clock_hours", "identities", "rss_mib", "threads", "files", "disk_mib")
 JUDGED = ("rss_mib", "threads", "files")
 _SAMPLES = 240
+_FEWEST = 24  # samples that a verdict needs
 _LONGEST = 20.0  # seconds between two samples
-_WARM_UP = 0.25  # share of the frames that is not judged
+_WARM_UP = 0.25  # share of the frames that is not judged; more where `identities.max_age` ends later
 _SIZE = (1920, 1080)  # of pictures whose cache tells no size
 _PAUSE = 1200.0  # the longest pause between two turns, seconds
 _STRANGERS = 0.2  # share of the turns in which nobody looks like somebody of before
@@ -79,7 +80,8 @@ def soak_recorded(
         out: the folder.
         say: told how it goes.
         seconds: end after so long; growth is then carried on to `frames`.
-        limit: growth from the first quarter's end to `frames` that is allowed, percent.
+        limit: growth that is allowed, percent, from the first quarter's end to `frames`; but not before so much time
+            went by on the run's clock that people are forgotten (`identities.max_age`), if that is reached.
         seed: of pauses and strangers.
 
     Returns:
@@ -135,12 +137,13 @@ def soak_recorded(
         for sink in sinks:
             sink.close()
         service.close()
-    first = _WARM_UP * done
+    first = max(_WARM_UP * done, _settled(log, config.identities.max_age / 3600.0))
     found = {name: log.growth(name, over="frames", after=first, horizon=frames - first, limit=limit) for name in JUDGED}
     last = log.rows[-1]
     figures = {
         "frames": done,
         "carried_on_to": frames,
+        "judged_from": round(first),
         "seconds": round(time.monotonic() - begin, 1),
         "clock_hours": round(last["clock_hours"] or 0.0, 2),
         "cameras": len(caches),
@@ -151,6 +154,12 @@ def soak_recorded(
     }
     write_atomically(out / "recorded.json", json.dumps(figures, indent=1) + "\n")
     return figures
+
+
+def _settled(log: SamplesLog, hours: float) -> float:
+    """Frames after which so many hours had gone by on the clock; 0 where that came too late to judge the rest."""
+    later = [row for row in log.rows if (row["clock_hours"] or 0.0) >= hours]
+    return float(later[0]["frames"] or 0) if len(later) >= _FEWEST else 0.0
 
 
 def _turns(names: Sequence[str], caches: Sequence[DetectionCache], seed: int) -> Iterator[list[Observation]]:

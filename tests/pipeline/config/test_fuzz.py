@@ -52,7 +52,7 @@ def base(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     return dict(load_config(data={"cameras": cameras}, overrides=overrides).model_dump(mode="json"))
 
 
-def go_through(config: Config) -> int:
+def go_through(config: Config, *, cluster: object = None) -> int:
     """What a run does with its settings, without networks and without frames."""
     preflight(config)
     service = build.create_identity_service(config, None)
