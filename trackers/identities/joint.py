@@ -135,7 +135,7 @@ class JointAssociator:
         self._window.budget = len(self._table)
         self._revise()
         if self._keeper is not None:
-            self._keeper.save(self._table.slots())
+            self._keeper.save(self._table.slots(), last=True)
         out = dict(self._closed)
         for slot in self._table.slots().tolist():
             out[self._table.key(slot)] = int(self._table.identity[slot])

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import time
 from collections.abc import Mapping
 
 import numpy as np
 
-from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
+from relaytrack.trackers.identities.store import IdentityStore, StoredTrack, StoreError
 from relaytrack.trackers.identities.types import Ints, TrackKey
 from relaytrack.trackers.identities.window import Window
+
+LOG = logging.getLogger("relaytrack.identities")
+_PAUSE = 10.0  # seconds before a store that could not be written is tried again
 
 
 class WindowKeeper:
     """Writes tracks of a window to a store, each only when it changed.
+
+    A store that cannot be written at the moment (the disk is full, somebody else holds it) is tried again later; until
+    then the window holds what changed. Only tracks that leave the window meanwhile are missing in the store.
 
     Args:
         store: the file.
@@ -23,6 +32,7 @@ class WindowKeeper:
         self._store = store
         self._window = window
         self._kept: dict[int, tuple[float, int]] = {}
+        self._again = -math.inf  # not before this moment, after a failure
         store.begin()
         window.following = store.following()
         table, appearance = window.table, window.pairs.appearance
@@ -38,21 +48,26 @@ class WindowKeeper:
 
     def due(self) -> bool:
         """Whether the last write is long enough ago."""
-        return self._store.due()
+        return self._store.due() and time.monotonic() >= self._again
 
-    def save(self, slots: Ints) -> None:
+    def save(self, slots: Ints, *, last: bool = False) -> None:
         """Write those of the tracks that changed since they were last written.
 
+        Args:
+            slots: the tracks.
+            last: there will be no other try.
+
         Raises:
-            StoreError: the disk is full or the file is locked.
+            StoreError: the last try fails: the disk is full or the file is locked.
         """
         table, appearance = self._window.table, self._window.pairs.appearance
-        out = []
+        out, changed = [], list[int]()
         for slot in slots.tolist():
             state = (float(table.last[slot]), int(table.identity[slot]))
             if self._kept.get(slot) == state:
                 continue
             self._kept[slot] = state
+            changed.append(slot)
             camera, track = table.key(slot)
             feature = None
             if table.weight[slot] > 0 and slot < len(self._window.pairs.centred):
@@ -63,7 +78,20 @@ class WindowKeeper:
         known = table.slots()
         known = known[table.weight[known] > 0]
         sums = appearance.sums(table.feature[known], table.camera[known])
-        self._store.write(out, self._window.following, {names[camera]: value for camera, value in sums.items()})
+        try:
+            self._store.write(out, self._window.following, {names[camera]: value for camera, value in sums.items()})
+        except StoreError as error:
+            if last:
+                raise
+            for slot in changed:
+                del self._kept[slot]
+            if self._again == -math.inf:
+                LOG.warning("%s; identities are kept in memory, and the file is tried again", error)
+            self._again = time.monotonic() + _PAUSE
+        else:
+            if self._again > -math.inf:
+                LOG.warning("the store of identities works again")
+            self._again = -math.inf
 
     def erase(self, slots: list[int], identities: set[int], tracks: Mapping[TrackKey, tuple[float, float]]) -> None:
         """Erase identities and single tracks from the store; `slots` are those that leave the window.

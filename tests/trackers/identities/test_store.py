@@ -124,3 +124,26 @@ for step in range(100000):
         assert set(early) <= {item.track for item in store.tracks()}
         check = store._db.execute("PRAGMA integrity_check").fetchone()
     assert check == ("ok",)
+
+
+def test_a_store_that_cannot_be_written_for_a_while_is_written_later(tmp_path, monkeypatch, caplog):
+    """Fault: a moment without space on the disk ended a run whose other outputs are left out or tried again."""
+    monkeypatch.setattr("relaytrack.trackers.identities.keeping._PAUSE", 0.0)
+    path = tmp_path / "people.db"
+    store = IdentityStore(path, every=0.0)
+    associator = IdentityAssociator(store=store)
+    store._db.execute("PRAGMA query_only = ON")  # as when the disk is full
+    for moment in range(20):
+        associator.update([view("a", moment / 10, [1], [1])])
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "kept in memory" in caplog.text
+    assert store.tracks() == []
+    store._db.execute("PRAGMA query_only = OFF")
+    associator.update([view("a", 2.0, [1], [1])])
+    assert "works again" in caplog.text
+    assert [track.track for track in store.tracks()] == [1]
+    store._db.execute("PRAGMA query_only = ON")
+    associator.update([view("a", 2.1, [1], [1])])
+    with pytest.raises(StoreError):  # nothing would be written any more: that must not pass in silence
+        associator.finalize()
+    store.close()
