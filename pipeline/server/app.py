@@ -11,7 +11,18 @@ from relaytrack.pipeline.server import metrics, probes, problems
 from relaytrack.pipeline.server.access import login
 from relaytrack.pipeline.server.access.bounds import Bounds
 from relaytrack.pipeline.server.access.guard import Guard
-from relaytrack.pipeline.server.api import cameras, doubts, events, floor, live, people, recordings, search, status
+from relaytrack.pipeline.server.api import (
+    cameras,
+    doubts,
+    event_socket,
+    events,
+    floor,
+    live,
+    people,
+    recordings,
+    search,
+    status,
+)
 from relaytrack.pipeline.server.pages import STATIC, Pages
 from relaytrack.pipeline.server.site import Site
 
@@ -30,7 +41,7 @@ def create_app(site: Site) -> FastAPI:
     app.state.pages = pages = Pages(site)
     problems.install(app)
     api = APIRouter(prefix="/api/v1")
-    for module in (cameras, people, doubts, search, events, floor, recordings, status, live):
+    for module in (cameras, people, doubts, search, events, event_socket, floor, recordings, status, live):
         api.include_router(module.router)
     api.include_router(people.pictures)
     api.include_router(login.router)

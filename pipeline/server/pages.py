@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
 from relaytrack.pipeline.server.api.doubts import doubts_about, threshold_of
 from relaytrack.pipeline.server.api.people import list_people, one_person
 from relaytrack.pipeline.server.api.status import describe_site
+from relaytrack.pipeline.server.count_history import count_history
 from relaytrack.pipeline.server.descriptions import color_of
 from relaytrack.pipeline.server.event_log import StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
@@ -127,7 +129,10 @@ class Pages:
             kind: str = "",
             camera: Annotated[str, Query(max_length=64)] = "",
             before: Number | None = None,
+            hours: Annotated[int, Query(ge=1, le=168)] = 1,
         ) -> Response:
+            now = time.time()
+            histories = count_history(site.store, now - 3600 * hours, now, 75 * hours)  # 48 steps
             found = site.events.find(
                 kinds=[kind] if kind in _KINDS else (),
                 camera=camera or None,
@@ -148,6 +153,8 @@ class Pages:
                 cameras=names,
                 counts=counts,
                 recording=site.recordings.enabled,
+                histories=histories,
+                hours=hours,
             )
 
         @router.get("/map")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -10,7 +12,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
-from relaytrack.pipeline.server.event_log import EventLog
+from relaytrack.pipeline.server.event_log import EventLog, StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
@@ -19,6 +21,11 @@ router = APIRouter(prefix="/events", tags=["events"])
 Kinds = Annotated[list[str] | None, Query(description="kinds of events, all by default", max_length=20)]
 Camera = Annotated[str | None, Query(max_length=64)]
 Moment = Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)]
+
+_COLUMNS = (
+    *("id", "event", "date", "time", "camera", "track", "identity", "zone", "line", "direction", "seconds", "old"),
+    *("kind", "inside", "total", "forward", "backward", "frames", "reason"),
+)
 
 
 @router.get("")
@@ -48,21 +55,54 @@ def events(
 
 
 @router.get("/export.jsonl")
-def export(site: TheSite, caller: Viewer, kind: Kinds = None, since: Moment = None, until: Moment = None) -> Any:
+def export(
+    site: TheSite, caller: Viewer, kind: Kinds = None, camera: Camera = None, since: Moment = None, until: Moment = None
+) -> StreamingResponse:
     """All events that are kept, as JSON lines."""
     site.audit.note(caller.name, "events exported", since=since, until=until)
-    return StreamingResponse(
-        _lines(site.events, kind or [], since, until),
-        media_type="application/x-ndjson",
-        headers={"content-disposition": 'attachment; filename="events.jsonl"'},
-    )
+    pages = _pages(site.events, kind, camera, since, until)
+    lines = ("".join(event.data + "\n" for event in page) for page in pages)
+    return _file(lines, "application/x-ndjson", "events.jsonl")
 
 
-def _lines(log: EventLog, kinds: list[str], since: float | None, until: float | None) -> Iterator[str]:
+@router.get("/export.csv")
+def export_table(
+    site: TheSite, caller: Viewer, kind: Kinds = None, camera: Camera = None, since: Moment = None, until: Moment = None
+) -> StreamingResponse:
+    """All events that are kept, as a table (CSV with a head line; what an event does not have stays empty)."""
+    site.audit.note(caller.name, "events exported", since=since, until=until)
+    return _file(_table(_pages(site.events, kind, camera, since, until)), "text/csv; charset=utf-8", "events.csv")
+
+
+def _pages(
+    log: EventLog, kinds: list[str] | None, camera: str | None, since: float | None, until: float | None
+) -> Iterator[list[StoredEvent]]:
     after = 0
-    while found := log.find(after=after, kinds=kinds, since=since, until=until):
+    wanted = [kind for kind in kinds or () if kind]
+    while found := log.find(after=after, kinds=wanted, camera=camera or None, since=since, until=until):
         after = found[-1].id
-        yield "".join(event.data + "\n" for event in found)
+        yield found
+
+
+def _table(pages: Iterator[list[StoredEvent]]) -> Iterator[str]:
+    yield ",".join(_COLUMNS) + "\n"
+    for page in pages:
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        for event in page:
+            content = json.loads(event.data)
+            rows.writerow([_cell(content.get(column)) for column in _COLUMNS])
+        yield text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A value as a spreadsheet may have it: no text of ours begins a formula there."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+
+
+def _file(lines: Iterator[str], media_type: str, name: str) -> StreamingResponse:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type=media_type, headers=headers)
 
 
 @router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})

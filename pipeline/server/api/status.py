@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from relaytrack.pipeline.config.schema import EventsConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.api.context import Admin, TheSite, Viewer
+from relaytrack.pipeline.server.count_history import count_history
 from relaytrack.pipeline.server.descriptions import describe_tracks
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -92,6 +93,24 @@ def tracks(site: TheSite, _: Viewer) -> dict[str, Any]:
 def counts(site: TheSite, _: Viewer) -> dict[str, Any]:
     """Per camera what its zones and lines have counted since the start."""
     return {"cameras": {name: dict(zones) for name, zones in site.pipeline.status().zones.items()}}
+
+
+@router.get("/counts/history")
+def history(
+    site: TheSite,
+    _: Viewer,
+    since: Annotated[float | None, Query(description="seconds since 1970; an hour ago", ge=0, le=1e11)] = None,
+    until: Annotated[float | None, Query(description="seconds since 1970; now", ge=0, le=1e11)] = None,
+    step: Annotated[float, Query(description="seconds", ge=1, le=1e7)] = 300.0,
+) -> dict[str, Any]:
+    """How many came into each zone and crossed each line, step by step; also from before this start."""
+    end = time.time() if until is None else until
+    begin = end - 3600.0 if since is None else since
+    try:
+        found = count_history(site.store, begin, end, step)
+    except ValueError as error:
+        raise ProblemError(422, str(error), field="step") from None
+    return {"since": begin, "until": end, "step": step, "counts": [asdict(one) for one in found]}
 
 
 @router.get("/config")
