@@ -58,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
         raise ReidError(f"{args.target}: the target must end in .onnx or .safetensors")
     from relaytrack.reid.checkpoint import WeightsInfo, save_model
     from relaytrack.reid.outputs import check_target
+    from relaytrack.reid.training.batches import make_cache
     from relaytrack.reid.training.finish import read_checkpoint
     from relaytrack.reid.training.start import splits
     from relaytrack.reid.training.statistics import measured_as_configured
-    from relaytrack.reid.training.trainer import make_cache
 
     check_target(args.target)
     model, config, step = read_checkpoint(args.source)

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     from relaytrack.reid.outputs import check_folder, write_whole
     from relaytrack.reid.training import distributed
-    from relaytrack.reid.training.config import load_config
+    from relaytrack.reid.training.config_file import load_config
     from relaytrack.reid.training.finish import finish
     from relaytrack.reid.training.start import prepare
 

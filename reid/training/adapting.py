@@ -17,7 +17,8 @@ from relaytrack.reid.errors import DatasetError, WeightsError
 from relaytrack.reid.installed import find_weights
 from relaytrack.reid.model import ReidModel, build_model
 from relaytrack.reid.training.batches import to_network
-from relaytrack.reid.training.config import ModelConfig, TrainConfig, parse_config
+from relaytrack.reid.training.config import ModelConfig, TrainConfig
+from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.start import choose_device, decoded, initialise
 from relaytrack.reid.training.teaching import Distillation, Teacher, begin
 from relaytrack.reid.training.trainer import Trainer
@@ -137,13 +138,14 @@ def adapt(
     model = build_model(spec, len(split))
     initialise(model, str(first))
     trainer = Trainer(config, model, split, device=where, cache=cache)
-    assert trainer.teacher is not None
-    before = _distance(trainer.model, trainer.teacher, cache, held, where)
+    teacher = trainer.objective.teacher
+    assert teacher is not None
+    before = _distance(trainer.model, teacher, cache, held, where)
     trainer.run()
     assert trainer.average is not None
     made = trainer.average.module  # with the batch-norm statistics of the start: the site's are those of few people
     assert isinstance(made, ReidModel)
-    after = _distance(made, trainer.teacher, cache, held, where)
+    after = _distance(made, teacher, cache, held, where)
     path = save_model(target, made, _described(info, named, len(split), iterations), half=True)
     return AdaptReport(path, len(split), len(held), before, after)
 

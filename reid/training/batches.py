@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from relaytrack.reid.datasets.augment import Augment
+from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.images import ImageCache
 from relaytrack.reid.datasets.sampler import PKSampler
+from relaytrack.reid.training.config import TrainConfig
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -45,6 +47,12 @@ def to_network(images: NDArray[np.uint8], device: torch.device, *, channels_last
     std = torch.tensor(STD, device=device).mul(255)[:, None, None]
     x = (x - mean) / std
     return x.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def make_cache(config: TrainConfig, train: Split, world: int = 1) -> ImageCache:
+    """The cache of a run's training images (this process's part of the memory that the run may take)."""
+    model = config.model
+    return ImageCache(train.paths, model.height, model.width, limit_mib=config.data.cache_mib / world)
 
 
 class BatchMaker:

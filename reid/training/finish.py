@@ -14,7 +14,8 @@ from relaytrack.reid.errors import DatasetError, ReidError, WeightsError, first_
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
 from relaytrack.reid.evaluation.threshold import Calibration, calibrate
 from relaytrack.reid.model import ReidModel, build_model
-from relaytrack.reid.training.config import TrainConfig, parse_config
+from relaytrack.reid.training.config import TrainConfig
+from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.start import spec_of
 from relaytrack.reid.training.trainer import Trainer
 

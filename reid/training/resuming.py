@@ -20,8 +20,7 @@ from relaytrack.reid.training.checkpoints import load_state
 from relaytrack.reid.training.config import TrainConfig
 from relaytrack.reid.training.ema import steps_of
 from relaytrack.reid.training.groups import load_optimiser
-from relaytrack.reid.training.objective import IdentityLoss
-from relaytrack.reid.training.teaching import Distillation
+from relaytrack.reid.training.objective import Objective
 
 # Settings that shape what a checkpoint holds beside the network.
 _SHAPING = ("loss.centre", "distil.teachers", "optim.name", "optim.backbone_factor", "run.ema")
@@ -36,8 +35,7 @@ class Resumable(Protocol):
     labels: NDArray[np.int64]
     model: ReidModel
     average: AveragedModel | None
-    loss: IdentityLoss
-    distillation: Distillation | None
+    objective: Objective
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     step: int
@@ -51,7 +49,8 @@ class Resumable(Protocol):
 
 def trainer_state(trainer: Resumable) -> dict[str, Any]:
     """Everything that a run needs to go on, as tensors and plain values."""
-    average, centre, distillation = trainer.average, trainer.loss.centre, trainer.distillation
+    average, objective = trainer.average, trainer.objective
+    centre, distillation = objective.identity.centre, objective.distillation
     with trainer.whole() as model:
         return {
             "step": trainer.step,
@@ -95,10 +94,11 @@ def restore(trainer: Resumable, path: Path) -> None:
         if trainer.average is not None:
             trainer.average.module.load_state_dict(state["average"])
             steps_of(trainer.average, state["average_steps"])
-        if trainer.loss.centre is not None:
-            trainer.loss.centre.load_state_dict(state["centre"])
-        if trainer.distillation is not None:
-            trainer.distillation.load_state_dict(state["distillation"])
+        objective = trainer.objective
+        if objective.identity.centre is not None:
+            objective.identity.centre.load_state_dict(state["centre"])
+        if objective.distillation is not None:
+            objective.distillation.load_state_dict(state["distillation"])
         load_optimiser(trainer.optimizer, state["optimizer"])
         trainer.scaler.load_state_dict(state["scaler"])
         trainer.step, trainer.minutes, trainer.best = state["step"], state["minutes"], state["best"]

@@ -22,9 +22,10 @@ from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.precision import usable_precision
 from relaytrack.reid.tensorfile import read_tensors
 from relaytrack.reid.training import distributed
+from relaytrack.reid.training.batches import make_cache
 from relaytrack.reid.training.config import TrainConfig
 from relaytrack.reid.training.held_out import usable
-from relaytrack.reid.training.trainer import Trainer, make_cache
+from relaytrack.reid.training.trainer import Trainer
 
 TORCHVISION = {"resnet50": "resnet50-0676ba61.pth", "mobilenet_v2": "mobilenet_v2-b0353104.pth"}
 

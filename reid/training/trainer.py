@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from relaytrack.reid.datasets.augment import Augment
@@ -26,7 +25,7 @@ from relaytrack.reid.model import ReidModel
 from relaytrack.reid.outputs import check_folder
 from relaytrack.reid.precision import autocast
 from relaytrack.reid.training import distributed
-from relaytrack.reid.training.batches import Batch, BatchMaker, to_network
+from relaytrack.reid.training.batches import Batch, BatchMaker, make_cache, to_network
 from relaytrack.reid.training.callbacks import (
     Averaging,
     LearningRate,
@@ -43,12 +42,13 @@ from relaytrack.reid.training.ema import averaged
 from relaytrack.reid.training.groups import optimiser_of
 from relaytrack.reid.training.logs import RunLog
 from relaytrack.reid.training.loop import Callback, Loop
-from relaytrack.reid.training.objective import IdentityLoss
+from relaytrack.reid.training.objective import Objective
 from relaytrack.reid.training.placing import mix_styles, placed, ready
 from relaytrack.reid.training.resuming import restore, trainer_state
 from relaytrack.reid.training.schedule import Schedule, progress
+from relaytrack.reid.training.sizes import Sizes
 from relaytrack.reid.training.statistics import measured_as_configured
-from relaytrack.reid.training.teaching import Distillation, Teacher, begin
+from relaytrack.reid.training.teaching import begin
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Trainer:
         self.average = averaged(self.model, run.ema) if run.ema else None
         if config.augment.mixstyle:
             mix_styles(self.model, config.augment.mixstyle)
-        self.attention = self.model.attention
+        self.sizes = Sizes(config, self.model, lambda: self.progress)
         self.labels = labels = np.searchsorted(train.identities, train.ids)
         data = config.data
         self.cache = cache or make_cache(config, train, world)
@@ -105,18 +105,8 @@ class Trainer:
             world=world,
         )
         self._batches: Generator[Batch, None, None] | None = None
-        self.loss = IdentityLoss(config.loss, len(train.identities), model.dim).to(self.device)
-        self.teacher: Teacher | None = None
-        self.distillation: Distillation | None = None
-        if config.distil.teachers:
-            if world > 1:
-                raise TrainingError("distil.teachers: distillation runs in one process only")
-            settings = config.distil.model_dump(exclude={"teachers"})
-            self.teacher = Teacher(config.distil.teachers, config.run.device)
-            self.distillation = Distillation(model.dim, self.teacher.dims, **settings).to(self.device)
-        maps = [] if self.distillation is None else list(self.distillation.parameters())
-        others = [(config.loss.centre_lr, list(self.loss.parameters())), (config.optim.lr, maps)]
-        self.optimizer = optimiser_of(config.optim, self.model, others)
+        self.objective = Objective(config, len(train.identities), model.dim, world).to(self.device)
+        self.optimizer = optimiser_of(config.optim, self.model, self.objective.rates(config))
         optim = config.optim
         self.schedule = Schedule(
             optim.schedule, optim.warmup, optim.warmup_factor, optim.milestones, optim.gamma, optim.floor
@@ -132,12 +122,13 @@ class Trainer:
         """
         run = self.config.run
         check_folder(self.out)
-        if self.step == 0 and self.distillation is not None and self.teacher is not None:
-            begin(self.distillation, self.teacher, self.model, self.cache, seed=run.seed)
+        teacher, distillation = self.objective.teacher, self.objective.distillation
+        if self.step == 0 and distillation is not None and teacher is not None:
+            begin(distillation, teacher, self.model, self.cache, seed=run.seed)
         log_to = RunLog(self.out, run.iterations, active=self.rank == 0)
         watch = Validation(log_to, run.validate_every)
         beside: list[Callback] = [
-            MixedSizes(self.size, self._get_ready),
+            MixedSizes(self.sizes.now, self._get_ready),
             LearningRate(self.optimizer, lambda: self.schedule.factor(self.progress)),
             StepLog(log_to, run.log_every),
             TrainingCheckpoints(steps=run.save_every),
@@ -146,7 +137,7 @@ class Trainer:
         ]
         if self.average is not None:
             beside.insert(0, Averaging(self.average, self.whole))
-        self._batches = self.maker.ahead(self.step, self.size, workers=self.config.data.workers)
+        self._batches = self.maker.ahead(self.step, self.sizes.now, workers=self.config.data.workers)
         try:
             Loop(self, beside).run()
         finally:
@@ -180,13 +171,17 @@ class Trainer:
             last = index == len(parts) - 1
             alone = isinstance(network, DistributedDataParallel) and not last
             with network.no_sync() if alone else nullcontext():  # type: ignore[operator]
-                loss, values = self._loss(network, batch, part)
+                labels = torch.from_numpy(batch.labels[part]).to(self.device)
+                x = to_network(batch.images[part], self.device, channels_last=run.channels_last)
+                with autocast(run.precision, self.device):
+                    output = network(x)
+                loss, values = self.objective(output, labels, batch.images[part])
                 if distributed.agree(float(not math.isfinite(values["loss"]))):
                     raise TrainingError(
                         f"the loss is not finite at step {self.step + 1}; "
                         f"the last good checkpoint is {self.out / 'last.pt'}"
                     )
-                self.scaler.scale(loss / run.accumulate).backward()  # type: ignore[no-untyped-call]
+                self.scaler.scale(loss / run.accumulate).backward()
             for name, value in values.items():
                 total[name] = total.get(name, 0.0) + value / run.accumulate
         if self.config.optim.clip is not None:
@@ -197,20 +192,6 @@ class Trainer:
         self.step += 1
         return total | {"lr": self.optimizer.param_groups[0]["lr"], "loader": batch.seconds}
 
-    def _loss(self, network: nn.Module, batch: Batch, part: NDArray[np.int64]) -> tuple[Tensor, dict[str, float]]:
-        run = self.config.run
-        labels = torch.from_numpy(batch.labels[part]).to(self.device)
-        x = to_network(batch.images[part], self.device, channels_last=run.channels_last)
-        with autocast(run.precision, self.device):
-            feature, logits, embedding = network(x)
-        loss, values = self.loss(feature, logits, labels)
-        if self.teacher is not None and self.distillation is not None:
-            targets = [target.to(self.device) for target in self.teacher(batch.images[part])]
-            more, told = self.distillation(embedding, targets)
-            loss = loss + more
-            values |= told | {"loss": float(loss.detach())}
-        return loss, values
-
     # ---- parts of the run
 
     @property
@@ -219,30 +200,12 @@ class Trainer:
         run = self.config.run
         return progress(self.step, run.iterations, self.minutes, run.max_minutes)
 
-    def size(self) -> tuple[int, int]:
-        """(height, width) of this part of the run's images."""
-        for part in self.config.run.low_resolution:
-            if self.progress < part.until:
-                return part.height, part.width
-        return self.config.model.height, self.config.model.width
-
-    @property
-    def _full(self) -> bool:
-        return self.size() == (self.config.model.height, self.config.model.width)
-
     def _get_ready(self) -> None:
-        """The network of this part of the run: without attention while the images are smaller than its own."""
-        self.model.attention = self.attention if self._full else nn.ModuleDict()
-        self._network = ready(self.model, self.config.run, self.world, full=self._full)
+        self._network = ready(self.model, self.config.run, self.world, full=self.sizes.choose())
 
-    @contextmanager
-    def whole(self) -> Iterator[ReidModel]:
+    def whole(self) -> AbstractContextManager[ReidModel]:
         """The network with its attention, also while it learns without."""
-        shown, self.model.attention = self.model.attention, self.attention
-        try:
-            yield self.model
-        finally:
-            self.model.attention = shown
+        return self.sizes.whole()
 
     def evaluated(self) -> ReidModel:
         """The network that is validated and shipped: the running average where there is one.
@@ -252,13 +215,8 @@ class Trainer:
         """
         model = self.average.module if self.average is not None else self.model
         assert isinstance(model, ReidModel)
-        held = model.attention
-        if not self._full:
-            model.attention = nn.ModuleDict()
-        try:
-            return measured_as_configured(model, self.cache, self.config.run, self.size())
-        finally:
-            model.attention = held
+        with self.sizes.as_now(model):
+            return measured_as_configured(model, self.cache, self.config.run, self.sizes.now())
 
     def validate(self) -> Mapping[str, RankingScores]:
         """Score the held-out people; the best averaged network is kept in `best.pt`."""
@@ -268,7 +226,7 @@ class Trainer:
                 scores[""] = self._score(self.validation)
             except DatasetError as error:  # a picture that was there at the start is gone: no reason to end the run
                 log.warning("no validation at step %d: %s", self.step, error)
-        if scores and self._full and scores[""].mean_ap > self.best:
+        if scores and self.sizes.full and scores[""].mean_ap > self.best:
             self.best = scores[""].mean_ap
             try_to_save(self, "best.pt")
         distributed.barrier()
@@ -277,7 +235,7 @@ class Trainer:
     def _score(self, validation: Split) -> RankingScores:
         model = self.evaluated()
         precision = self.config.run.precision
-        embeddings = embed_files(model, validation.paths, self.size(), device=self.device, precision=precision)
+        embeddings = embed_files(model, validation.paths, self.sizes.now(), device=self.device, precision=precision)
         return evaluate_split(validation, embeddings)
 
     # ---- checkpoints
@@ -299,9 +257,3 @@ class Trainer:
                 which.
         """
         restore(self, Path(path))
-
-
-def make_cache(config: TrainConfig, train: Split, world: int = 1) -> ImageCache:
-    """The cache of a run's training images (this process's part of the memory that the run may take)."""
-    model = config.model
-    return ImageCache(train.paths, model.height, model.width, limit_mib=config.data.cache_mib / world)

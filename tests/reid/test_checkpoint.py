@@ -142,7 +142,7 @@ def test_values_that_are_not_finite(small_model: ReidModel, tmp_path: Path) -> N
 
 
 def test_the_shipped_weights_are_those_of_the_default_network() -> None:
-    from relaytrack.reid.training.config import load_config
+    from relaytrack.reid.training.config_file import load_config
     from relaytrack.reid.training.start import spec_of
 
     model = load_model(default_weights())

@@ -18,7 +18,7 @@ from relaytrack.reid.embedder import Embedder
 from relaytrack.reid.errors import ReidConfigError
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.training import adapting
-from relaytrack.reid.training.config import parse_config
+from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.distillation import relational_divergence
 from relaytrack.reid.training.teaching import Distillation, Teacher
 

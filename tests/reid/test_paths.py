@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relaytrack.reid.paths import file_path, plain_path
-from relaytrack.reid.training.config import parse_config
+from relaytrack.reid.training.config_file import parse_config
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from relaytrack.reid.errors import TrainingError
-from relaytrack.reid.training.config import TrainConfig, parse_config
+from relaytrack.reid.training.config import TrainConfig
+from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.start import prepare
 
 

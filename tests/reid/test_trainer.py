@@ -22,7 +22,8 @@ from relaytrack.reid.errors import TrainingError, WeightsError
 from relaytrack.reid.model import ModelSpec, build_model
 from relaytrack.reid.training import distributed
 from relaytrack.reid.training.batches import to_network
-from relaytrack.reid.training.config import TrainConfig, parse_config
+from relaytrack.reid.training.config import TrainConfig
+from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.finish import finish, read_checkpoint
 from relaytrack.reid.training.start import initialise, prepare, splits
 from relaytrack.reid.training.statistics import alone, with_measured_statistics
@@ -378,7 +379,7 @@ from pathlib import Path
 import torch, yaml
 from torch import nn
 from relaytrack.reid.training import distributed
-from relaytrack.reid.training.config import parse_config
+from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.losses import batch_hard_triplet
 from relaytrack.reid.training.start import initialise, prepare, splits
 from relaytrack.reid.training.sync_norm import synchronise_norms

@@ -8,7 +8,7 @@ import pytest
 
 from relaytrack.reid.errors import ReidConfigError
 from relaytrack.reid.model import build_model
-from relaytrack.reid.training.config import PRESETS, load_config
+from relaytrack.reid.training.config_file import PRESETS, load_config
 from relaytrack.reid.training.start import initialise, spec_of
 
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
