@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ class WeightsInfo:
     false_reject: float | None = None
     results: Mapping[str, float] = dataclasses.field(default_factory=dict)
     recipe: str = ""
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets of `dataset`, which are joined by " + " or commas."""
+        return tuple(name for name in re.split(r"\s*[+,]\s*", self.dataset) if name)
 
     def to_json(self) -> str:
         """One JSON object."""

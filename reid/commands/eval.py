@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         "dataset": args.dataset,
         "weights": str(embedder.weights),
         "trained_on": embedder.info.dataset,
-        "cross_dataset": args.dataset not in embedder.info.dataset.split(" + "),
+        "cross_dataset": args.dataset not in embedder.info.datasets,
         "flip": args.flip,
     }
     if args.validation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relaytrack.reid.paths import file_path
 
@@ -20,6 +20,9 @@ EPILOG = """example, the shipped default weights (nine minutes on a large GPU):
 The network begins with the first teacher's tensors and learns to see in a bad picture what the teachers see in a good
 one; where ids are known it learns them too. The held-out people of each source are scored now and then. A crop takes
 98 kB of memory. `relaytrack reid calibrate` gives the weights their threshold.
+
+What each part brings is seen by leaving it out: --people 0 uses no ids, --loss regression=0 --loss relation=0 no
+teacher, --init scratch inherits nothing, and without --crops there are no pictures without ids.
 
 OUT/last.pt is a checkpoint, written every few minutes, by Ctrl-C and by SIGTERM: the same command with --resume goes
 on from it. On a CPU, --known 0.75 lets three quarters of each batch learn from answers of the teachers that are
@@ -43,12 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file of a person-reidentification-retail network; may repeat, one part of the embedding each",
     )
     add("--size", default="192x96", metavar="HxW", help="input of the network in pixels (default: 192x96)")
-    add("--init", type=file_path, metavar="FILE", help="weights of the same network to go on from")
+    add("--init", type=file_path, metavar="FILE", help="weights of the same network to go on from, or scratch")
     add("--minutes", type=float, default=9.0, metavar="M", help="minutes in all (default: 9)")
     add("--steps", type=int, metavar="N", help="steps in all, in place of --minutes")
     add("--batch", type=int, default=384, metavar="N", help="pictures per step (default: 384)")
     add("--people", type=int, default=48, metavar="N", help="people per step with four pictures each (default: 48)")
     add("--lr", type=float, default=6e-4, metavar="RATE", help="learning rate (default: 6e-4)")
+    add("--loss", action="append", default=[], metavar="TERM=W", help="weight of a term of the loss; 0 leaves it out")
     add("--known", type=float, default=0.0, metavar="SHARE", help="part of each batch with kept teachers' answers (0)")
     add("--answers", type=Path, metavar="DIR", help="where these answers are kept (default: the folder of --out)")
     add("--precision", default="bf16", choices=("bf16", "fp32"), help="of the student's products (default: bf16)")
@@ -62,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, train, say where the weights are; 130 when interrupted."""
+    import dataclasses
     import sys
 
     import torch
@@ -72,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.reid.guided.learner import Guided
     from relaytrack.reid.guided.memory import picture_key
     from relaytrack.reid.guided.pictures import PictureSource, crops_without_ids, load_pictures
-    from relaytrack.reid.guided.recipe import Recipe
+    from relaytrack.reid.guided.recipe import LOSS_TERMS, Recipe
     from relaytrack.reid.guided.teacher import load_teacher
     from relaytrack.reid.inherit import inherit, read_retail
     from relaytrack.reid.model import ModelSpec, build_model
@@ -93,6 +98,10 @@ def run(args: argparse.Namespace) -> int:
         sources.append(PictureSource(name, train, draw.pop(name, 1.0)))
     if args.crops is not None:
         sources.append(PictureSource("crops", crops_without_ids(args.crops), draw.pop("crops", 1.0)))
+    weights: dict[str, Any] = {name: _number("--loss", name, text, least=0.0) for name, text in map(_pair, args.loss)}
+    unknown = next((name for name in weights if name not in LOSS_TERMS), None)
+    if unknown is not None:
+        raise ReidConfigError(f"--loss {unknown}: no such term (there are {', '.join(LOSS_TERMS)})")
     if draw:
         raise ReidConfigError(
             f"--draw {next(iter(draw))}: no such source (there are {', '.join(s.name for s in sources)})"
@@ -112,6 +121,7 @@ def run(args: argparse.Namespace) -> int:
     )
     model = build_model(spec, pictures.classes)
     going_on = args.resume and (args.out / "last.pt").is_file()
+    taught = weights.get("regression", 1) > 0 or weights.get("relation", 1) > 0
     if args.init is not None:
         initialise(model, str(args.init))
     else:
@@ -129,6 +139,7 @@ def run(args: argparse.Namespace) -> int:
         save_minutes=args.save_minutes,
         seed=args.seed,
     )
+    recipe = dataclasses.replace(recipe, **weights)
     key = picture_key(pictures.images, [path.read_bytes() for path in args.teacher])
     model = model.to(device).to(memory_format=torch.channels_last)
     try:
@@ -136,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
         if going_on:
             training.resume(args.out / "last.pt")
             print(f"goes on from step {training.step}")
-        elif args.init is None:
+        elif args.init is None and taught:
             training.regress_head()
         print(training.run())
     except KeyboardInterrupt as interruption:
@@ -154,15 +165,15 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _number(option: str, name: str, text: str) -> float:
+def _number(option: str, name: str, text: str, least: float | None = None) -> float:
     from relaytrack.reid.errors import ReidConfigError
 
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 < value < float("inf"):
-        raise ReidConfigError(f"{option} {name}={text}: not a positive number")
+    if not (0 < value < float("inf") or value == least):
+        raise ReidConfigError(f"{option} {name}={text}: not a positive number{' or 0' if least == 0 else ''}")
     return value
 
 

@@ -56,7 +56,8 @@ class Guided:
         memory: folder of the teachers' answers; None: `out`.
 
     Raises:
-        TrainingError: fewer pictures or people than a batch takes, or a head without a part per teacher.
+        TrainingError: fewer pictures or people than a batch takes, a head without a part per teacher, or
+            no loss at all.
     """
 
     def __init__(
@@ -77,6 +78,9 @@ class Guided:
             raise TrainingError(f"{len(teachers)} teachers need a depthwise head of as many parts")
         if people * PER_PERSON > recipe.batch or count < recipe.batch:
             raise TrainingError(f"{count} pictures and {people} people do not fill a batch of {recipe.batch}")
+        taught, identified = recipe.regression or recipe.relation, recipe.cross_entropy or recipe.triplet
+        if not taught and not (people and identified):
+            raise TrainingError("all losses have the weight 0: nothing would be learned")
         torch.manual_seed(recipe.seed)
         self._random = np.random.default_rng(recipe.seed)
         self.model, self._pictures, self._validation = model, pictures, validation

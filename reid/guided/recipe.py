@@ -7,6 +7,9 @@ import dataclasses
 PER_PERSON = 4
 """TrainingPictures of a person in a batch."""
 
+LOSS_TERMS = ("regression", "relation", "cross_entropy", "triplet")
+"""The terms of the loss whose weights a recipe has."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recipe:
@@ -14,7 +17,7 @@ class Recipe:
 
     Attributes:
         batch: pictures per step.
-        people: people per step of whom four pictures are drawn; the rest is drawn from everything.
+        people: people per step of whom four pictures are drawn, 0 uses no ids; the rest is drawn from everything.
         steps: steps in all; None ends by `minutes`.
         minutes: minutes in all, if `steps` is None; those before a resumed checkpoint count.
         lr: learning rate of the inherited tensors, reached after `warmup` steps, then a cosine.

@@ -159,3 +159,11 @@ def test_default_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (tmp_path / "large.safetensors").write_bytes(b"12")
     (tmp_path / "light.safetensors").write_bytes(b"1")
     assert default_weights().name == "light.safetensors"
+
+
+def test_the_default_weights_know_the_names_of_their_data_sets() -> None:
+    from relaytrack.reid.installed import default_weights
+
+    assert "market1501" in load_info(default_weights()).datasets
+    assert WeightsInfo(dataset="market1501 + folder").datasets == ("market1501", "folder")
+    assert WeightsInfo().datasets == ()

@@ -18,7 +18,7 @@ from relaytrack.reid.datasets.base import JUNK, Split
 from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.guided import degrade
 from relaytrack.reid.guided.learner import Guided
-from relaytrack.reid.guided.pictures import PictureSource, crops_without_ids, load_pictures
+from relaytrack.reid.guided.pictures import PictureSource, TrainingPictures, crops_without_ids, load_pictures
 from relaytrack.reid.guided.recipe import Recipe
 from relaytrack.reid.guided.regress import resized
 from relaytrack.reid.guided.teacher import normalised
@@ -139,6 +139,23 @@ def test_a_student_comes_to_see_as_its_teacher(people: Split, tmp_path: Path) ->
         Guided(model, [Colours()], pictures, {}, dataclasses.replace(recipe, batch=64), tmp_path, key="k")
 
 
+@pytest.mark.parametrize(("people", "regression"), [(0, 4.0), (2, 0.0)])
+def test_parts_are_left_out(people: int, regression: float, tmp_path: Path) -> None:
+    """Without ids, and without teachers: the loss has the other terms only."""
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (16, 256, 128, 3), dtype=torch.uint8)
+    pictures = TrainingPictures(images, torch.arange(16) // 4, torch.ones(16), 4)
+    recipe = Recipe(batch=12, people=people, steps=1, regression=regression, relation=regression, every=1)
+    one = Guided(build_model(SMALL, 4), [Colours()], pictures, {}, recipe, tmp_path, key="k")
+    values = one.learn()
+    assert ("triplet" in values) == bool(people)
+    parts = {"cosine": regression, "relational": regression, "cross_entropy": 0.2, "triplet": 0.5}
+    nothing = dataclasses.replace(recipe, people=0, regression=0.0, relation=0.0)
+    with pytest.raises(TrainingError, match="nothing would be learned"):
+        Guided(build_model(SMALL, 4), [Colours()], pictures, {}, nothing, tmp_path, key="k")
+    assert values["loss"] == pytest.approx(sum(w * values.get(name, 0.0) for name, w in parts.items()), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -148,6 +165,9 @@ def test_a_student_comes_to_see_as_its_teacher(people: Split, tmp_path: Path) ->
         (["--teacher", "TEACHER", "--crops", "nowhere"], "nowhere"),
         (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "crops=-1"], "crops=-1: not a positive number"),
         (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "other=1"], "other: no such source"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "colour=1"], "colour: no such term"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "triplet=-1"], "not a positive number or 0"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--known", "2"], "--known 2: a share between 0 and 1"),
     ],
 )
 @pytest.mark.needs("shared")
