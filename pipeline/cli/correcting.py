@@ -37,6 +37,6 @@ def corrected_live(folder: Path, kind: str, wanted: Mapping[str, Any]) -> str | 
         OutputError: a file cannot be written, or the run has not answered.
     """
     from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
-    from relaytrack.pipeline.results.correction import as_kind
+    from relaytrack.pipeline.results.correction_plan import as_kind
 
     return correct_live_run(folder, as_kind(kind), wanted) if is_live_run(folder) else None

@@ -30,14 +30,14 @@ class Corrections:
 
     Args:
         merged: number -> the number that it goes by, from earlier.
-        apart: pairs of numbers that are two people, from earlier.
+        cannot_link: pairs of numbers that are two people, from earlier.
     """
 
-    def __init__(self, merged: Mapping[int, int] | None = None, apart: Iterable[frozenset[int]] = ()) -> None:
+    def __init__(self, merged: Mapping[int, int] | None = None, cannot_link: Iterable[frozenset[int]] = ()) -> None:
         self._inner: IdentityService | None = None
         self._changing = threading.RLock()
         self._alias = dict(merged or {})
-        self._apart = set(apart)
+        self._cannot_link = set(cannot_link)
         self._own: dict[TrackKey, int] = {}
         self._last: OrderedDict[TrackKey, int] = OrderedDict()
         self._parts: OrderedDict[TrackKey, int] = OrderedDict()  # tracks that go on under another id
@@ -50,11 +50,11 @@ class Corrections:
         self._inner = inner
         return self
 
-    def recall(self, merged: Mapping[int, int], apart: Iterable[frozenset[int]] = ()) -> None:
+    def recall(self, merged: Mapping[int, int], cannot_link: Iterable[frozenset[int]] = ()) -> None:
         """Take up merges, and pairs that are two people, of earlier starts."""
         with self._changing:
             self._alias |= merged
-            self._apart |= set(apart)
+            self._cannot_link |= set(cannot_link)
 
     @property
     def _service(self) -> IdentityService:
@@ -68,18 +68,18 @@ class Corrections:
         with self._changing:
             self._alias = {old: keep if new == gone else new for old, new in self._alias.items()} | {gone: keep}
             self._alias.pop(keep, None)
-            pairs = {frozenset(keep if one == gone else one for one in pair) for pair in self._apart}
-            self._apart = {pair for pair in pairs if len(pair) == 2}
+            pairs = {frozenset(keep if one == gone else one for one in pair) for pair in self._cannot_link}
+            self._cannot_link = {pair for pair in pairs if len(pair) == 2}
             for key, new in self._own.items():
                 if new == gone:
                     self._own[key] = keep
             self._pending += [(key, gone, keep) for key in tracks if key not in self._last]
             self._revise((key for key, identity in self._last.items() if identity == gone), keep)
 
-    def keep_apart(self, one: int, other: int) -> None:
+    def forbid_link(self, one: int, other: int) -> None:
         """From now on these are two people: no track of one becomes the other."""
         with self._changing:
-            self._apart.add(frozenset((one, other)))
+            self._cannot_link.add(frozenset((one, other)))
 
     def separate(self, tracks: Iterable[TrackKey], new: int, old: int = 0) -> None:
         """From now on these tracks belong to `new`; `old` is the number that older ones among them had."""
@@ -145,7 +145,7 @@ class Corrections:
         """Turn the service's answer to the `shown` tracks into a corrected answer to all tracks of the messages."""
         with self._changing:
             time = max((message.frame.time for message in messages), default=0.0)
-            changed = bool(self._alias or self._own or self._apart or self._pending or self._forgotten)
+            changed = bool(self._alias or self._own or self._cannot_link or self._pending or self._forgotten)
             kept = [self._corrected_revision(change) for change in answer.revisions]
             revisions = [one for one in kept if one is not None] if changed else list(answer.revisions)
             for (camera, track), old, new in self._pending:
@@ -189,7 +189,7 @@ class Corrections:
         if own is not None:
             return own
         identity, before = self._alias.get(identity, identity), self._last.get(key)
-        if before is not None and frozenset((before, identity)) in self._apart:
+        if before is not None and frozenset((before, identity)) in self._cannot_link:
             identity = self._own[key] = before
         return identity
 

@@ -18,7 +18,7 @@ from relaytrack.pipeline.postprocess.finished_run import (
 )
 from relaytrack.pipeline.postprocess.forgetting import forget
 from relaytrack.pipeline.postprocess.split_tracks import cut_tracks
-from relaytrack.pipeline.results.correction import check_apart
+from relaytrack.pipeline.results.correction_plan import check_not_together
 
 __all__ = ["FinishedRun", "TrackKey", "Videos", "forget", "merge", "open_run", "split", "split_at"]
 
@@ -40,7 +40,7 @@ def merge(
     groups = [tracks_of(run, person) for person in people]
     for number, group in enumerate(groups):
         for other in groups[number + 1 :]:
-            check_apart(group, other)
+            check_not_together(group, other)
     ids = run.ids
     for group in groups[1:]:
         ids.update({(track.camera, track.track): people[0] for track in group})

@@ -18,15 +18,13 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.correction import (
     Correction,
     Kind,
-    as_kind,
     correct_embeddings,
     correct_events,
     correct_pictures,
     correct_rows,
-    plan,
-    told,
     tracks_shown_as,
 )
+from relaytrack.pipeline.results.correction_plan import as_kind, plan, told
 from relaytrack.pipeline.results.earlier_starts import with_store
 from relaytrack.pipeline.results.events_file import append_revisions
 from relaytrack.pipeline.results.folder import write_atomically

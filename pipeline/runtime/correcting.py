@@ -13,7 +13,8 @@ from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.postprocess.cover_segments import cover_segments
 from relaytrack.pipeline.records import Step
-from relaytrack.pipeline.results.correction import Correction, Kind, as_kind, plan, times, told
+from relaytrack.pipeline.results.correction import Correction, Kind, times
+from relaytrack.pipeline.results.correction_plan import as_kind, plan, told
 from relaytrack.pipeline.results.identities import NAME, TrackRecord
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_data import load_run

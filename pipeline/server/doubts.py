@@ -91,10 +91,10 @@ class Doubts:
 
     def _others(self, identity: int, rows: list[Any], looks: Floats, threshold: float) -> list[PersonDoubt]:
         """People who look like this one, and were never in one camera at the same moment."""
-        apart = {row["other"] for row in self._decided("person", identity)}
-        apart |= {row["identity"] for row in self._store.rows(_TOGETHER_SQL, (identity, identity, _TOGETHER))}
+        cannot_link = {row["other"] for row in self._decided("person", identity)}
+        cannot_link |= {row["identity"] for row in self._store.rows(_TOGETHER_SQL, (identity, identity, _TOGETHER))}
         others = self._store.rows(_BEST_OF_OTHERS, (identity, looks.shape[1] * 2, _PEOPLE))
-        others = [row for row in others if row["identity"] not in apart]
+        others = [row for row in others if row["identity"] not in cannot_link]
         if not others:
             return []
         similar = np.stack([vector_of(row["embedding"]) for row in others]) @ looks.T
@@ -113,11 +113,11 @@ class Doubts:
         """This sighting is the person's; it is not asked again."""
         self._decide("sighting", [(identity, sighting)])
 
-    def keep_apart(self, one: int, other: int) -> None:
+    def forbid_link(self, one: int, other: int) -> None:
         """These are two people; it is not asked again."""
         self._decide("person", [(one, other), (other, one)])
 
-    def apart(self) -> set[frozenset[int]]:
+    def cannot_link(self) -> set[frozenset[int]]:
         """All pairs of people who are said to be two."""
         rows = self._store.rows("SELECT identity, other FROM decided WHERE kind = 'person'")
         return {frozenset((row["identity"], row["other"])) for row in rows}

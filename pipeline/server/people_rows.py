@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-BY_HAND = 100_001
-"""The first number that is given by hand: the association never comes that far."""
+from relaytrack.pipeline.results.correction import BY_HAND
 
 _UPSERT = """INSERT INTO sightings (run, camera, track, identity, first, last, frames, quality, picture, embedding)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, camera, track) DO UPDATE SET identity = excluded.identity,

@@ -189,7 +189,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         store.note_place("identities", Path(settled.output.store))
     pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings, floor], **parts)
     corrections, looks = pipeline.corrections, Looks()
-    corrections.recall(people.merged(), doubts.apart())
+    corrections.recall(people.merged(), doubts.cannot_link())
 
     def networks(perception: Perception) -> None:
         looks.perception = perception

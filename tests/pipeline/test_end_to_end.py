@@ -101,7 +101,7 @@ def test_two_runs_are_byte_identical(joint: tuple[Path, Summary], samples: Path,
         assert (joint[0] / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-def test_lanes_change_nothing_but_the_speed(samples: Path, tmp_path: Path) -> None:
+def test_inference_streams_change_nothing_but_the_speed(samples: Path, tmp_path: Path) -> None:
     for streams in (1, 3):
         run(
             samples,

@@ -67,8 +67,8 @@ def decide(site: TheSite, caller: Operator, identity: Number, decision: Decision
             raise ProblemError(422, "other: that is the same number", field="other")
         find_person(site, decision.other)
         site.audit.note(caller.name, "people kept apart", identity=identity, other=decision.other)
-        site.doubts.keep_apart(identity, decision.other)
-        site.corrections.keep_apart(identity, decision.other)
+        site.doubts.forbid_link(identity, decision.other)
+        site.corrections.forbid_link(identity, decision.other)
         return one_person(site, identity)
     assert decision.sighting is not None
     if not decision.same:

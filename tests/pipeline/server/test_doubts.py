@@ -57,16 +57,16 @@ def test_somebody_who_looks_alike_and_was_never_there_at_once_is_doubtful(store:
     see(store, 4, "west", 30.0, 80.0)
     doubts = Doubts(store)
     assert [(found.kind, found.other) for found in doubts.of(1, 0.5)] == [("person", 2)]
-    doubts.keep_apart(1, 2)
+    doubts.forbid_link(1, 2)
     assert doubts.of(1, 0.5) == []
     assert 1 not in [found.other for found in doubts.of(2, 0.5)]
-    assert doubts.apart() == {frozenset((1, 2))}
+    assert doubts.cannot_link() == {frozenset((1, 2))}
     with store.writing() as database:
         people_rows.merge(database, 3, 1)
-    assert doubts.apart() == {frozenset((3, 2))}
+    assert doubts.cannot_link() == {frozenset((3, 2))}
     with store.writing() as database:
         people_rows.forget(database, 2)
-    assert doubts.apart() == set()
+    assert doubts.cannot_link() == set()
     store.close()
 
 
@@ -74,12 +74,12 @@ def test_two_who_are_said_to_be_two_stay_two() -> None:
     told = Told()
     corrections = Corrections().wrap(told)
     corrections.update([message(0.0)])
-    corrections.keep_apart(1, 2)
+    corrections.forbid_link(1, 2)
     told.ids, told.revisions = [1, 1], (Revision("merge", 2, 1, "door", 8, 1.0),)
     answer = corrections.update([message(1.0)])
     assert answer.global_ids[0].tolist() == [1, 2]
     assert answer.revisions == ()
-    again = Corrections(apart=[frozenset((1, 2))]).wrap(told)
+    again = Corrections(cannot_link=[frozenset((1, 2))]).wrap(told)
     told.ids, told.revisions = [1, 2], ()
     again.update([message(2.0)])
     told.ids = [2, 2]
