@@ -8,14 +8,13 @@ from collections.abc import Sequence
 
 from relaytrack.reid.arguments import Parser, did_you_mean, harmless
 
-HELP = (
-    "measure speed, quality and endurance: `bench tracker`, `identities`, `multiviewx`, `soak`, `chaos`, or all of it"
-)
+HELP = "measure speed, quality and endurance: the whole pipeline, or one part (`bench tracker`, `bench serve`, ...)"
 STAGES = {
     "cluster": "relaytrack.pipeline.cli.bench_cluster",
     "tracker": "relaytrack.pipeline.cli.bench_tracker",
     "identities": "relaytrack.pipeline.cli.bench_identities",
     "multiviewx": "relaytrack.pipeline.cli.bench_multiviewx",
+    "serve": "relaytrack.pipeline.cli.bench_serve",
     "soak": "relaytrack.pipeline.cli.bench_soak",
     "chaos": "relaytrack.pipeline.cli.bench_chaos",
 }

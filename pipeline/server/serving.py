@@ -107,6 +107,7 @@ def make_server(site: Site, *, on_start: Callable[[], None] = lambda: None) -> u
         http=PatientProtocol,
         ws="websockets-sansio",
         ws_max_size=1024,
+        ws_per_message_deflate=False,  # pictures are compressed already
         lifespan="off",
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=15,

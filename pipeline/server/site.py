@@ -21,6 +21,7 @@ from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.runtime.request_watch import RequestWatch
+from relaytrack.pipeline.runtime.snapshot import Snapshot
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.limiter import Limiter
@@ -79,9 +80,17 @@ class Site:
     changing: threading.RLock
     lock: RunLock
     watch: RequestWatch = field(init=False)
+    _newest: tuple[float, Snapshot] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.watch = RequestWatch(Requests(self.folder), self.answer)
+
+    def snapshot(self, age: float = 0.5) -> Snapshot:
+        """The run at most `age` seconds ago: many viewers ask for the same."""
+        now = time.monotonic()
+        if self._newest is None or now - self._newest[0] > age:
+            self._newest = now, self.pipeline.status()
+        return self._newest[1]
 
     @property
     def folder(self) -> Path:

@@ -78,7 +78,7 @@ def caller_of(connection: HTTPConnection) -> Caller:
 def needs(role: Role) -> Callable[..., Caller]:
     """A dependency: the caller, who must have a role."""
 
-    def check(connection: HTTPConnection) -> Caller:
+    async def check(connection: HTTPConnection) -> Caller:  # async: a plain function would wait for a thread
         caller = caller_of(connection)
         if not caller.may(role):
             raise ProblemError(403, f"this needs the role {role}; {caller.name} is {caller.role}")

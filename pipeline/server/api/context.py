@@ -14,8 +14,8 @@ from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
 
-def site_of(connection: HTTPConnection) -> Site:
-    """The site of the application."""
+async def site_of(connection: HTTPConnection) -> Site:
+    """The site of the application; async, since a plain function would wait for a thread."""
     site: Site = connection.app.state.site
     return site
 

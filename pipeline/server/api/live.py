@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 import time
 from contextlib import suppress
 from typing import Annotated, Any
@@ -20,7 +19,6 @@ from relaytrack.pipeline.server.live.hub import Codec, Viewer
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(tags=["live"])
-_HEAD = struct.Struct(">d")
 _SLOW = 10.0  # seconds in which a viewer must take a message
 
 
@@ -56,17 +54,19 @@ async def _send(socket: WebSocket, site: Site, name: str, viewer: Viewer, leavin
     while not (viewer.closed or leaving.done() or site.live.closed):
         if time.monotonic() > told + 1.0:
             told = time.monotonic()
-            await asyncio.wait_for(socket.send_text(json.dumps(_state(site, name, viewer))), _SLOW)
+            async with asyncio.timeout(_SLOW):
+                await socket.send_text(json.dumps(_state(site, name, viewer)))
         packet = await viewer.next(0.5)
         if packet is None:
             continue
-        if packet.kind == "init":
-            await asyncio.wait_for(socket.send_text(json.dumps({"type": "init", "codec": packet.codec})), _SLOW)
-        await asyncio.wait_for(socket.send_bytes(_HEAD.pack(packet.epoch) + packet.data), _SLOW)
+        async with asyncio.timeout(_SLOW):
+            if packet.kind == "init":
+                await socket.send_text(json.dumps({"type": "init", "codec": packet.codec}))
+            await socket.send_bytes(packet.message)
 
 
 def _state(site: Site, name: str, viewer: Viewer) -> dict[str, Any]:
-    status = site.pipeline.status().cameras.get(name)
+    status = site.snapshot().cameras.get(name)
     if status is None:
         return {"type": "state", "state": "ended", "lost": viewer.lost}
     return {

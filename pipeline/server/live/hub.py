@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Literal
 
 import cv2
@@ -20,6 +21,7 @@ from relaytrack.pipeline.server.live.fragments import Fragment, FragmentEncoder
 
 Codec = Literal["jpeg", "h264"]
 QUALITY = 80
+_HEAD = struct.Struct(">d")
 _WAITING_PICTURES = 2
 _WAITING_FRAGMENTS = 60
 
@@ -33,6 +35,7 @@ class Packet:
         data: JPEG, or a piece of fragmented mp4; codec: for "init", as browsers name it.
         epoch: seconds since 1970 at which the picture was decoded.
         key: whether a viewer can begin with it.
+        message: the bytes that are sent: `epoch` (big-endian float64) and `data`, put together once for all viewers.
     """
 
     kind: Literal["init", "frame"]
@@ -40,6 +43,10 @@ class Packet:
     epoch: float = 0.0
     codec: str = ""
     key: bool = True
+    message: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", _HEAD.pack(self.epoch) + self.data)
 
 
 class Viewer:
@@ -48,15 +55,15 @@ class Viewer:
     def __init__(self, camera: str, codec: Codec, loop: asyncio.AbstractEventLoop) -> None:
         self.camera, self.codec = camera, codec
         self.lost = 0
-        self._loop = loop
+        self.loop = loop
         self._packets: deque[Packet] = deque()
-        self._there = asyncio.Event()
+        self.there = asyncio.Event()
         self._changing = threading.Lock()
         self._from_key = True  # wait for a key frame
         self.closed = False
 
     def offer(self, packet: Packet) -> None:
-        """Queue a packet; called from the sink's thread."""
+        """Queue a packet; called from the sink's thread, which wakes all viewers at once afterwards (`wake`)."""
         with self._changing:
             if packet.kind == "init":
                 self._packets.clear()
@@ -70,8 +77,6 @@ class Viewer:
                     self._give_way(packet)
             if not (self._from_key and packet.kind == "frame"):
                 self._packets.append(packet)
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._there.set)
 
     def _give_way(self, packet: Packet) -> None:
         """Drop what waits: a JPEG viewer goes on with the newest, a video viewer with the next key frame."""
@@ -86,9 +91,10 @@ class Viewer:
             with self._changing:
                 if self._packets:
                     return self._packets.popleft()
-                self._there.clear()
+                self.there.clear()
             try:
-                await asyncio.wait_for(self._there.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self.there.wait()
             except TimeoutError:
                 return None
         return None
@@ -96,8 +102,20 @@ class Viewer:
     def end(self) -> None:
         """Nothing more comes."""
         self.closed = True
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._there.set)
+        wake([self])
+
+
+def wake(viewers: Sequence[Viewer]) -> None:
+    """Tell viewers that something waits for them; one call into an event loop for all of its viewers."""
+    for loop in {viewer.loop for viewer in viewers}:
+        there = [viewer.there for viewer in viewers if viewer.loop is loop]
+        with suppress(RuntimeError):  # the loop is closed: nobody looks any more
+            loop.call_soon_threadsafe(_set, there)
+
+
+def _set(events: Sequence[asyncio.Event]) -> None:
+    for event in events:
+        event.set()
 
 
 class LiveHub:
@@ -205,9 +223,11 @@ class LiveHub:
     def _send_jpeg(self, image: Image, epoch: float, viewers: tuple[Viewer, ...], asked: tuple[_Snapshot, ...]) -> None:
         data = picture_jpeg(image)
         self.encoded += 1
-        for viewer in viewers:
-            if viewer.codec == "jpeg":
-                viewer.offer(Packet("frame", data, epoch))
+        packet = Packet("frame", data, epoch)
+        looking = [viewer for viewer in viewers if viewer.codec == "jpeg"]
+        for viewer in looking:
+            viewer.offer(packet)
+        wake(looking)
         _answer(asked, data)
 
     def _send_video(self, camera: str, image: Image, moment: float, epoch: float, viewers: tuple[Viewer, ...]) -> None:
@@ -220,15 +240,14 @@ class LiveHub:
         fresh = encoder.init is None
         self.encoded += 1
         found: list[Fragment] = encoder.encode(image, moment, epoch)
+        looking = [viewer for viewer in viewers if viewer.codec == "h264"]
+        packets = [Packet("frame", fragment.data, fragment.epoch, key=fragment.key) for fragment in found]
         if fresh and encoder.init is not None:
-            for viewer in viewers:
-                if viewer.codec == "h264":
-                    viewer.offer(Packet("init", encoder.init, codec=encoder.codec))
-        for fragment in found:
-            packet = Packet("frame", fragment.data, fragment.epoch, key=fragment.key)
-            for viewer in viewers:
-                if viewer.codec == "h264":
-                    viewer.offer(packet)
+            packets.insert(0, Packet("init", encoder.init, codec=encoder.codec))
+        for viewer in looking:
+            for packet in packets:
+                viewer.offer(packet)
+        wake(looking)
 
     def _drop(self, camera: str) -> None:
         encoder = self._encoders.pop(camera, None)
