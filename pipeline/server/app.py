@@ -17,6 +17,7 @@ from relaytrack.pipeline.server.api import (
     event_socket,
     events,
     floor,
+    hls,
     live,
     people,
     recordings,
@@ -48,6 +49,7 @@ def create_app(site: Site) -> FastAPI:
     app.include_router(api)
     app.include_router(login.forms)
     app.include_router(probes.router)
+    app.include_router(hls.router)
     app.include_router(metrics.router)
     app.include_router(pages.router())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -29,6 +29,7 @@ from relaytrack.pipeline.server.doubts import Doubts
 from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.floor import SiteFloor
 from relaytrack.pipeline.server.forgetting import SITE, check_known, forget_person, said
+from relaytrack.pipeline.server.live.hls import HlsStreams
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
@@ -50,6 +51,7 @@ class Site:
         file: the YAML file that changes are written to.
         pipeline: the engine.
         store, events, people, live: the site's memory and the receivers of the engine's steps.
+        hls: the live video in segments.
         recordings: what of which moment is on the disk.
         floor: who is where on the floor, for calibrated cameras.
         corrections, looks: what operators say of identities; the networks for searching.
@@ -68,6 +70,7 @@ class Site:
     events: EventLog
     people: People
     live: LiveHub
+    hls: HlsStreams
     recordings: Recordings
     floor: SiteFloor
     corrections: Corrections
@@ -212,6 +215,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         events=events,
         people=people,
         live=live,
+        hls=HlsStreams(live),
         recordings=recordings,
         floor=floor,
         corrections=corrections,
