@@ -118,15 +118,17 @@ class Observation:
         detections: the N people found.
         embeddings: (N, D) float32, L2-normalised; a row of NaN where none was made.
         image: the picture, for stages of the same process.
+        looked: whether people were looked for; False where there was no time, and tracks are carried on.
     """
 
     frame: FrameInfo
     detections: Detections
     embeddings: Floats
     image: Image | None = None
+    looked: bool = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _observation, (self.frame, self.detections, half(self.embeddings))
+        return _observation, (self.frame, self.detections, half(self.embeddings), self.looked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +225,10 @@ def _full(vectors: NDArray[np.float16]) -> Floats:
     return vectors.astype(np.float32)
 
 
-def _observation(frame: FrameInfo, detections: Detections, embeddings: NDArray[np.float16]) -> Observation:
-    return Observation(frame, detections, _full(embeddings))
+def _observation(
+    frame: FrameInfo, detections: Detections, embeddings: NDArray[np.float16], looked: bool
+) -> Observation:
+    return Observation(frame, detections, _full(embeddings), looked=looked)
 
 
 def _frame_tracks(*values: Any) -> FrameTracks:

@@ -13,6 +13,7 @@ STAGES = {
     "cluster": "relaytrack.pipeline.cli.bench_cluster",
     "tracker": "relaytrack.pipeline.cli.bench_tracker",
     "identities": "relaytrack.pipeline.cli.bench_identities",
+    "overload": "relaytrack.pipeline.cli.bench_overload",
     "multiviewx": "relaytrack.pipeline.cli.bench_multiviewx",
     "serve": "relaytrack.pipeline.cli.bench_serve",
     "soak": "relaytrack.pipeline.cli.bench_soak",

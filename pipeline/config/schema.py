@@ -75,6 +75,11 @@ class RunConfig(Section):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")
     live: bool | None = Field(default=None, description="treat every source as live, or none; default: by source")
     fps: float | None = Field(default=None, gt=0, description="upper frame rate of every camera without its own")
+    adapt: bool = Field(
+        default=True,
+        description="live cameras: with too little time look at every second frame, then at smaller pictures, then "
+        "describe looks half as often; off only drops frames",
+    )
     max_seconds: float | None = Field(default=None, gt=0, description="end after that much of the run's clock")
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads of the networks; default: all")
     inference_streams: int | None = Field(

@@ -17,6 +17,7 @@ from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.far_corrections import wrapped
 from relaytrack.pipeline.identity.service import IdentityService, RemoteIdentityService
+from relaytrack.pipeline.perception.effort import Effort
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.palette import IdentityColors
@@ -164,6 +165,8 @@ def _perception(config: Config, own: OwnParts, *, live: bool) -> Perception:
         1 if foreign and config.run.inference_streams is None else build.inference_streams(config, live=live)
     )  # may bear one thread only
     perception = build.create_perception(config, streams, detector=own.detector, embedder=own.embedder)
+    if config.run.adapt and live and all(own.is_live(camera, config) for camera in config.cameras):
+        perception.effort = Effort(perception.detector)
     if own.on_networks:
         own.on_networks(perception)
     return perception

@@ -21,6 +21,7 @@ from relaytrack.pipeline.report.page import NAME as REPORT
 from relaytrack.pipeline.results.folder import mark_cameras
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.health import HealthWatch
+from relaytrack.pipeline.runtime.load import LoadControl
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Present, RunState, Snapshot
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.runtime.summary import Summary, stage_times
@@ -68,7 +69,16 @@ class Run:
         self._health: HealthWatch | None = None
         if parts.live:
             tell = self._tell if parts.config.events.enabled else None
-            self._health = HealthWatch(self._look, parts.clock.now, tell, parts.folder)
+            effort = parts.perception.effort
+            self._health = HealthWatch(
+                self._look,
+                parts.clock.now,
+                tell,
+                parts.folder,
+                load=None if effort is None else LoadControl(effort, parts.perception.lanes),
+                busy=lambda: next((worker.seconds for worker in self._workers), 0.0),
+                adapted=summary.adapt,
+            )
 
     def follow(self) -> None:
         """Take all frames through all stages, and close the sinks.

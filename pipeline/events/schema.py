@@ -23,6 +23,8 @@ known at that moment. Only confirmed tracks make events.
 * `camera_back`: it gives pictures again; with the `seconds` without.
 * `overloaded`: a share `dropped` (0..1) of a live camera's frames was dropped in the last ten seconds, because there
   was no time for them; with their `age` (seconds from picture to ids, 95th percentile). Told again every 5 minutes.
+* `adapted`: the networks put less effort, or more again, into the pictures, so that frames need not be dropped: `level`
+  (0: full effort) and what is `saved` at present, in words. It concerns all cameras: `camera` is empty.
 
 `inside` counts the people who are in the zone now, `total` the stays so far. A line goes from its first point to
 its second; `forward` is from its left side to its right side, seen along it in the picture; `forward` and `backward`
@@ -145,6 +147,15 @@ class OverloadedEvent(_CameraEvent):
     age: float | None = None
 
 
+class AdaptedEvent(_CameraEvent):
+    """The networks put another effort into the pictures."""
+
+    event: Literal["adapted"] = "adapted"
+    camera: str = ""
+    level: int = Field(ge=0)
+    saved: tuple[str, ...]
+
+
 Event = Annotated[
     IdentityEvent
     | EnterEvent
@@ -156,7 +167,8 @@ Event = Annotated[
     | LineCrossEvent
     | CameraLostEvent
     | CameraBackEvent
-    | OverloadedEvent,
+    | OverloadedEvent
+    | AdaptedEvent,
     Field(discriminator="event"),
 ]
 EVENT_TYPES = (
@@ -171,6 +183,7 @@ EVENT_TYPES = (
     "camera_lost",
     "camera_back",
     "overloaded",
+    "adapted",
 )
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -13,6 +13,7 @@ import torch
 
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
+from relaytrack.pipeline.perception.effort import Effort
 from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.turns import Turn, Turns
 from relaytrack.pipeline.records import Detections, Floats, Frame, Ints, Observation
@@ -67,6 +68,9 @@ class Perception:
         min_score: detections below this score get no embedding.
         streams: threads that are to call it at once, each on its share of the CPU.
         schedule: says who needs an embedding in a frame; None: everybody.
+
+    Attributes:
+        effort: says which frames are looked at, in live runs that adapt; None looks at all.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Perception:
         self.cropper = cropper
         self.streams = streams
         self.schedule = EmbeddingSchedule(0.0) if schedule is None else schedule
+        self.effort: Effort | None = None
         self._turns = Turns()
         self.times = NetworkTimes()
         self._counting = threading.Lock()
@@ -105,23 +110,29 @@ class Perception:
         return self._perceive(frames, None)
 
     def _perceive(self, frames: Sequence[Frame], turn: Turn | None) -> tuple[Observation, ...]:
-        spent = NetworkTimes(frames=len(frames))
+        looked = [self.effort is None or self.effort.looks(frame.camera) for frame in frames]
+        chosen = [frame for frame, look in zip(frames, looked, strict=True) if look]
+        spent = NetworkTimes(frames=len(chosen))
         start = time.perf_counter()
-        found = self.detector.detect(frames)
+        found = self.detector.detect(chosen) if chosen else []
         spent.detect = time.perf_counter() - start
         if turn is not None:
             turn.wait()
-        wanted = [self._worth_embedding(frame, one) for frame, one in zip(frames, found, strict=True)]
+        wanted = [self._worth_embedding(frame, one) for frame, one in zip(chosen, found, strict=True)]
         if turn is not None:
             turn.over()
-        vectors = self._embed(frames, found, wanted, spent)
+        seen = iter(zip(found, self._embed(chosen, found, wanted, spent), strict=True))
         results = [
-            Observation(frame.info, detections, embeddings, frame.image)
-            for frame, detections, embeddings in zip(frames, found, vectors, strict=True)
+            self._observed(frame, *next(seen)) if look else passed_over(frame)
+            for frame, look in zip(frames, looked, strict=True)
         ]
         with self._counting:
             self.times.add(spent)
         return tuple(results)
+
+    @staticmethod
+    def _observed(frame: Frame, detections: Detections, embeddings: Floats) -> Observation:
+        return Observation(frame.info, detections, embeddings, frame.image)
 
     def _embed(
         self, frames: Sequence[Frame], found: Sequence[Detections], wanted: Sequence[Ints], spent: NetworkTimes
@@ -141,7 +152,7 @@ class Perception:
 
     def _worth_embedding(self, frame: Frame, detections: Detections) -> Ints:
         """Rows of a frame's detections that are to be embedded."""
-        if self.embedder is None:
+        if self.embedder is None or not (self.effort is None or self.effort.describes(frame.camera)):
             return np.zeros(0, np.int64)
         height = detections.xyxy[:, 3] - detections.xyxy[:, 1]
         usable = (height >= self._min_height) & (detections.scores >= self._min_score)
@@ -169,6 +180,11 @@ class Perception:
             spent.embed += time.perf_counter() - middle
         spent.crops = total
         return vectors
+
+
+def passed_over(frame: Frame) -> Observation:
+    """A frame in which nobody was looked for."""
+    return Observation(frame.info, Detections.empty(), np.zeros((0, 0), np.float32), frame.image, looked=False)
 
 
 def _groups(boxes: Sequence[Floats], most: int) -> list[list[int]]:

@@ -83,6 +83,7 @@ class RunInfo:
             name: {key: round(value, 4) for key, value in figures.items()} for name, figures in summary.stages.items()
         }
         self._data["age_seconds"] = summary.age()
+        self._data["adapted"] = list(summary.adapted)
         for name, camera in summary.cameras.items():
             self._data.setdefault("cameras", {}).setdefault(name, {}).update(
                 frames=camera.frames,

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
-from relaytrack.pipeline.events.schema import CameraBackEvent, CameraLostEvent, Event, OverloadedEvent
+from relaytrack.pipeline.events.schema import AdaptedEvent, CameraBackEvent, CameraLostEvent, Event, OverloadedEvent
 from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.runtime.heap import return_freed_memory
+from relaytrack.pipeline.runtime.load import LoadControl, Work
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
 
 LOG = logging.getLogger("relaytrack.engine")
@@ -102,6 +103,9 @@ class HealthWatch:
         now: gives seconds on the run's clock.
         tell: takes events; None where the run makes none.
         folder: where `status.json` is written; None writes none.
+        load: sets the networks' effort; None leaves it.
+        busy: gives the seconds that the networks have worked.
+        adapted: told of every change of the effort: time, level and what is saved.
     """
 
     def __init__(
@@ -110,7 +114,12 @@ class HealthWatch:
         now: Callable[[], float],
         tell: Callable[[Sequence[Event]], object] | None,
         folder: Path | None,
+        *,
+        load: LoadControl | None = None,
+        busy: Callable[[], float] = lambda: 0.0,
+        adapted: Callable[[float, int, Sequence[str]], object] = lambda time, level, saved: None,
     ) -> None:
+        self._load, self._busy, self._adapted = load, busy, adapted
         self._snapshot, self._now, self._tell = snapshot, now, tell
         self._path = None if folder is None else folder / NAME
         self._health = Health()
@@ -136,6 +145,7 @@ class HealthWatch:
         """Look once: tell what has changed, write `status.json` and give freed memory back when it is time to."""
         snapshot = self._snapshot()
         events = self._health.look(snapshot.cameras, self._now(), snapshot.zero)
+        events += self._adapt(snapshot)
         for event in events:
             LOG.warning("%s", _said(event))
         if events and self._tell is not None:
@@ -147,6 +157,18 @@ class HealthWatch:
             return_freed_memory()
             self._trim_due = time.monotonic() + _TRIM
         return snapshot
+
+    def _adapt(self, snapshot: Snapshot) -> list[Event]:
+        """Set the networks' effort by what the live cameras lose."""
+        if self._load is None:
+            return []
+        live = [camera for camera in snapshot.cameras.values() if camera.live]
+        frames, dropped = sum(camera.frames for camera in live), sum(camera.dropped for camera in live)
+        if not self._load.look(Work(time.monotonic(), frames, dropped, self._busy())):
+            return []
+        effort, now = self._load.effort, round(self._now(), 3)
+        self._adapted(now, effort.level, effort.names)
+        return [AdaptedEvent(time=now, date=_date(snapshot.zero, now), level=effort.level, saved=effort.names)]
 
     def _run(self) -> None:
         while not self._ending.wait(_LOOK):
@@ -174,6 +196,7 @@ class HealthWatch:
             "error": snapshot.error,
             "time": snapshot.time and round(snapshot.time, 3),
             "identities": snapshot.identities,
+            "adapted": [] if self._load is None else list(self._load.effort.names),
             "cameras": {name: self._camera(one) for name, one in snapshot.cameras.items()},
             "sinks": {
                 name: {"state": sink.state, "waiting": sink.waiting, "dropped": sink.dropped, "error": sink.error}
@@ -209,6 +232,8 @@ def _said(event: Event) -> str:
         return f"camera {event.camera} is lost: {event.reason}"
     if isinstance(event, CameraBackEvent):
         return f"camera {event.camera} is back after {event.seconds:.0f} s"
+    if isinstance(event, AdaptedEvent):
+        return f"too little time: {', '.join(event.saved)}" if event.saved else "there is time again: full effort"
     assert isinstance(event, OverloadedEvent), "no other event is made here"
     return (
         f"camera {event.camera}: {100 * event.dropped:.0f} % of the frames are dropped, this machine is too slow for "

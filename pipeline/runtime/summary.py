@@ -22,6 +22,7 @@ from relaytrack.pipeline.sources import SourceStats
 
 _AGES_KEPT = 20_000
 _IDENTITIES_KEPT = 20_000
+_CHANGES_KEPT = 1_000
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class Summary:
         total_seconds: the same with the final pass.
         stages: per stage, seconds and how many things it did.
         identities: identity -> cameras that saw it, the latest ones.
+        adapted: when the networks' effort was changed, and to what.
         sight: the detector's answer to how closely it looks at pictures of a width and height, where it has one.
     """
 
@@ -74,6 +76,7 @@ class Summary:
         self._left = self._left_shared = 0
         self._started = time.monotonic()
         self.sight = sight
+        self.adapted: deque[dict[str, Any]] = deque(maxlen=_CHANGES_KEPT)
         self._ages: deque[float] = deque(maxlen=_AGES_KEPT)
 
     def add(self, step: Iterable[FrameTracks]) -> None:
@@ -112,6 +115,10 @@ class Summary:
         self.identities = {}
         for (camera, _), identity in final.items():
             self.identities.setdefault(identity, set()).add(camera)
+
+    def adapt(self, time: float, level: int, saved: Sequence[str]) -> None:
+        """Note that the networks put another effort into the pictures."""
+        self.adapted.append({"time": time, "level": level, "saved": list(saved)})
 
     def finish(
         self,

@@ -12,6 +12,7 @@ from relaytrack.pipeline.records import FrameTracks, Ints, Observation
 from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.tracking.backfill import EarlierBoxes
 from relaytrack.pipeline.tracking.camera_motion import CameraMotion
+from relaytrack.pipeline.tracking.carrying import CarriedBoxes
 from relaytrack.pipeline.tracking.tracker import Tracker, run_tracker
 
 
@@ -43,6 +44,7 @@ class CameraSession:
         first_id: added to the tracker's ids, so that a camera that was there before makes new ones.
         stats: counts.
         paused: frames are not taken at present.
+        carried: the tracks of the last frame that was looked at.
     """
 
     config: CameraConfig
@@ -54,6 +56,7 @@ class CameraSession:
     first_id: int = 0
     stats: SessionStats = field(default_factory=SessionStats)
     paused: bool = False
+    carried: CarriedBoxes = field(default_factory=CarriedBoxes)
 
     @property
     def name(self) -> str:
@@ -71,6 +74,8 @@ class CameraSession:
             TrackerError: from the tracker.
             InputError: a tracker of somebody else's returned what cannot be read.
         """
+        if not seen.looked:
+            return self._carried(seen)
         frame, found = seen.frame, seen.detections
         warp = None
         if self.motion is not None and seen.image is not None:
@@ -93,10 +98,15 @@ class CameraSession:
         boxes, rows = result.xyxy[seen_now], result.indices[seen_now]
         self._count(ids)
         scores, embeddings = found.scores[rows], seen.embeddings[rows]
-        x, y = frame.roi_origin
-        shifted = boxes + np.array([x, y, x, y], np.float32)
-        message = TrackletMessage(frame, ids, shifted, scores, embeddings)
-        return message, FrameTracks(frame, ids, np.zeros(len(ids), np.int64), boxes, scores, found, embeddings)
+        tracks = FrameTracks(frame, ids, np.zeros(len(ids), np.int64), boxes, scores, found, embeddings)
+        self.carried.saw(tracks)
+        return _message(tracks), tracks
+
+    def _carried(self, seen: Observation) -> tuple[TrackletMessage, FrameTracks]:
+        """The same for a frame in which nobody was looked for: tracks go on as they moved."""
+        tracks = self.carried.at(seen.frame)
+        self._count(tracks.ids)
+        return _message(tracks), tracks
 
     def _count(self, ids: Ints) -> None:
         self.stats.frames += 1
@@ -108,3 +118,9 @@ class CameraSession:
         """Let go of the source."""
         if self.source is not None:
             self.source.close()
+
+
+def _message(tracks: FrameTracks) -> TrackletMessage:
+    x, y = tracks.frame.roi_origin
+    shifted = tracks.xyxy + np.array([x, y, x, y], np.float32)
+    return TrackletMessage(tracks.frame, tracks.ids, shifted, tracks.scores, tracks.embeddings)

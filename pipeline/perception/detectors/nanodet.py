@@ -53,6 +53,7 @@ class NanoDetInput:
 
     Attributes:
         most_side: longest side that `detector.image_size: auto` chooses.
+        limit: longest side that is used at all, while there is too little time; None for no limit.
     """
 
     most = _NETWORK_BATCH
@@ -63,12 +64,16 @@ class NanoDetInput:
         self._threshold = config.score_threshold
         self._side = config.image_size
         self._tiles = config.tiles
+        self.limit: int | None = None
+        self.largest = OWN  # longer side of the largest input so far
         self.most_side = MOST_CPU if network.provider.startswith("CPU") else MOST_GPU
         self._normaliser = Normaliser(MEAN_BGR, STD_BGR, bgr=True)
 
     def side(self, width: int, height: int) -> int:
         """Longer side of the largest input for a view of this size."""
-        return auto_side(width, height, self.most_side) if self._side == "auto" else self._side
+        wanted = auto_side(width, height, self.most_side) if self._side == "auto" else self._side
+        self.largest = max(self.largest, wanted)
+        return wanted if self.limit is None else min(wanted, self.limit)
 
     def fit(self, width: int, height: int, whole: bool) -> list[Letterbox]:
         """The longer side fills the input, the shorter is padded to a multiple of the coarsest stride.
@@ -133,6 +138,14 @@ class NanoDet(ViewDetector):
     def sight(self, width: int, height: int) -> Sight:
         """Return how closely a picture of this size (pixels) is looked at."""
         return self.input.sight(width, height)
+
+    def largest_side(self) -> int:
+        """Longer side of the largest input in use, pixels."""
+        return self.input.largest
+
+    def limit_side(self, most: int | None) -> None:
+        """Use no input of a longer side from now on; None takes the limit away."""
+        self.input.limit = most
 
     def keep_up(self, cameras: int, rate: float) -> None:
         """Limit `detector.image_size: auto` to what live cameras leave time for."""

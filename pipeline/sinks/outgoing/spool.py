@@ -93,7 +93,10 @@ class Spool:
         Raises:
             OutputError: the disk did not take them.
         """
-        rows = [(str(event["event"]), event.get("camera"), json.dumps(event, ensure_ascii=False)) for event in events]
+        rows = [
+            (str(event["event"]), event.get("camera") or None, json.dumps(event, ensure_ascii=False))
+            for event in events
+        ]
         with self._lock:
             try:
                 with self._failing_as_output_error(), self._change():
