@@ -10,11 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageOps
 
 MOST_PIXELS = 120_000_000
 """Pixels of a picture that is decoded at the most."""
 
 _MOST_BYTES = 4 * MOST_PIXELS
+_TURNED = 0x0112  # Exif's mark for a picture that is to be turned
+_DAMAGED = "a damaged picture"
 _TOO_LARGE = f"it has more than {MOST_PIXELS // 1_000_000} million pixels"
 
 
@@ -28,17 +31,29 @@ def decode_picture(data: bytes) -> NDArray[np.uint8]:
     Raises:
         PictureError: see there.
     """
-    width, height = _size(data)
+    width, height, kind = _header(data)
     if width * height > MOST_PIXELS:
         raise PictureError(_TOO_LARGE)
+    if kind in ("JPEG", "MPO"):
+        return _decode_jpeg(data)
     silence_opencv()
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except (cv2.error, MemoryError):
         image = None
     if image is None:
-        raise PictureError("a damaged picture")
+        raise PictureError(_DAMAGED)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
+    """By Pillow: the same pixels as OpenCV's, whose libjpeg writes of damaged data to the screen itself."""
+    try:
+        with PillowImage.open(io.BytesIO(data)) as picture:
+            upright = ImageOps.exif_transpose(picture) if picture.getexif().get(_TURNED) else picture
+            return np.array(upright.convert("RGB"))
+    except Exception:  # Pillow's readers raise whatever damaged data make them stumble over
+        raise PictureError(_DAMAGED) from None
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -53,13 +68,13 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     return decode_picture(path.read_bytes())
 
 
-def _size(data: bytes) -> tuple[int, int]:
-    """(width, height) that a picture's header tells."""
+def _header(data: bytes) -> tuple[int, int, str | None]:
+    """(width, height, format) that a picture's header tells."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large ones, which are looked at here
             with PillowImage.open(io.BytesIO(data)) as picture:
-                return picture.size
+                return *picture.size, picture.format
     except PillowImage.DecompressionBombError:
         raise PictureError(_TOO_LARGE) from None
     except Exception:  # Pillow's readers raise whatever a damaged header makes them stumble over
