@@ -16,11 +16,14 @@ class RunClock:
     Args:
         zero: the run's time 0; None begins a run now.
         skew: seconds by which this host's clock is ahead of the reference clock.
+        least: the run's time goes on from here at the earliest: where an earlier start was, whatever the host's clock
+            says since.
         now: the host's clock, seconds since 1970.
         tick: the host's monotonic clock.
 
     Attributes:
         zero: as above.
+        behind: seconds by which the host's clock is behind `least`.
         started: `tick()` at the run's time 0 (on this host, possibly before it was switched on).
     """
 
@@ -29,12 +32,15 @@ class RunClock:
         *,
         zero: float | None = None,
         skew: float = 0.0,
+        least: float | None = None,
         now: Callable[[], float] = time.time,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         moment, reference = tick(), now() - skew
         self.zero = reference if zero is None else zero
-        self.started = moment - (reference - self.zero)
+        passed = reference - self.zero
+        self.behind = 0.0 if least is None else max(0.0, least - passed)
+        self.started = moment - passed - self.behind
         self._tick = tick
 
     def now(self) -> float:

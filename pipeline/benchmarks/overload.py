@@ -178,6 +178,9 @@ def _share(perception: Perception) -> float:
 
 def _write(step: Step, lines: Mapping[str, _Lines]) -> None:
     for tracks in step:
+        surest = np.argsort(-tracks.scores, kind="stable")  # of two boxes with one number the surer one counts
+        _, first = np.unique(tracks.global_ids[surest], return_index=True)
+        tracks = tracks.pick(np.sort(surest[first]))
         origin = np.array([*tracks.frame.roi_origin, *tracks.frame.roi_origin], np.float32)
         one = lines[tracks.frame.camera]
         one.frames += [tracks.frame.index] * len(tracks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -35,6 +36,9 @@ from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 from relaytrack.trackers import GroundPlane
+
+LOG = logging.getLogger("relaytrack.engine")
+_NOTABLE = 5.0  # seconds by which a clock may be behind without a word
 
 
 @dataclass(slots=True)
@@ -112,7 +116,7 @@ def make_parts(
         own.corrections.recall(Requests(config.output.folder).merged())
     service = _identities(config, own, perception, planes, earlier)
     closing.callback(service.close)
-    clock = own.clock or RunClock(zero=None if earlier is None else earlier.zero)
+    clock = own.clock or _clock(earlier)
     running = _with_end(config, clock, earlier)
     multi = MultiCameraTracker((), service, _events(config, earlier))
     desk = _open_cameras(
@@ -183,6 +187,19 @@ def _identities(
         config, perception.embedder, planes, origin=None if earlier is None else earlier.zero
     )
     return wrapped(own.corrections, service)
+
+
+def _clock(earlier: EarlierStart | None) -> RunClock:
+    """A clock that goes on from an earlier start, never back behind it."""
+    if earlier is None:
+        return RunClock()
+    clock = RunClock(zero=earlier.zero, least=earlier.last)
+    if clock.behind > _NOTABLE:
+        LOG.warning(
+            "this computer's clock is %.0f s behind the end of the last start in this folder; times go on from there",
+            clock.behind,
+        )
+    return clock
 
 
 def _with_end(config: Config, clock: RunClock, earlier: EarlierStart | None) -> Config:

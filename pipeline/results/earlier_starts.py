@@ -26,11 +26,13 @@ class EarlierStart:
         zero: seconds since 1970 at the run's time 0; the clock goes on.
         first_ids: by camera, the number after which new track ids begin.
         identities: those that were seen already.
+        last: the run's time at which the last start still wrote, seconds.
     """
 
     zero: float
     first_ids: Mapping[str, int]
     identities: tuple[int, ...]
+    last: float = 0.0
 
 
 def with_store(config: Config) -> Config:
@@ -70,10 +72,14 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
     people = {} if known is None else known.people
     for track in (track for tracks in people.values() for track in tracks):
         highest[track.camera] = max(highest.get(track.camera, 0), track.track)
-    for path in (folder / "tracks").glob("*/*.txt"):
+    written = [folder / "run.json", *(folder / "tracks").glob("*/*.txt")]
+    last = max(path.stat().st_mtime for path in written) - zero
+    if known is not None:
+        last = max(last, known.span[1])
+    for path in written[1:]:
         highest[path.parent.name] = max(highest.get(path.parent.name, 0), _highest_in(path))
     first = {camera: -(-(most + 1) // _SPARE) * _SPARE for camera, most in highest.items()}
-    return EarlierStart(float(zero), first, tuple(people))
+    return EarlierStart(float(zero), first, tuple(people), last)
 
 
 def _run_info(folder: Path) -> dict[str, Any]:
