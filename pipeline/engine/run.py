@@ -75,7 +75,7 @@ class Run:
                 parts.clock.now,
                 tell,
                 parts.folder,
-                load=None if effort is None else LoadControl(effort, parts.perception.lanes),
+                load=None if effort is None else LoadControl(effort, parts.perception.streams),
                 busy=lambda: next((worker.seconds for worker in self._workers), 0.0),
                 adapted=summary.adapt,
             )

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from relaytrack.pipeline.perception.detectors.base import Detector
-from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 from relaytrack.pipeline.perception.effort import Effort
+from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.turns import Turn, Turns
 from relaytrack.pipeline.records import Detections, Floats, Frame, Ints, Observation

@@ -44,12 +44,12 @@ class LoadControl:
 
     Args:
         effort: what is set.
-        lanes: moments that the networks work on side by side.
+        streams: moments that the networks work on side by side.
     """
 
-    def __init__(self, effort: Effort, lanes: int = 1) -> None:
+    def __init__(self, effort: Effort, streams: int = 1) -> None:
         self.effort = effort
-        self._lanes = lanes
+        self._streams = streams
         self._work: deque[Work] = deque()
         self._changed = float("-inf")
         self._troubled = float("-inf")
@@ -68,7 +68,7 @@ class LoadControl:
         if passed < WINDOW / 2 or total < _FEWEST:
             return False
         dropped = (now.dropped - first.dropped) / total
-        busy = (now.busy - first.busy) / (passed * self._lanes)
+        busy = (now.busy - first.busy) / (passed * self._streams)
         if dropped > DROPPED:
             self._troubled = now.time
         level, measures = self.effort.level, self.effort.measures
