@@ -23,6 +23,7 @@ from relaytrack.pipeline.server.count_history import count_history
 from relaytrack.pipeline.server.descriptions import color_of
 from relaytrack.pipeline.server.event_log import StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.settings import settings_of
 from relaytrack.pipeline.server.site import Site
 from relaytrack.pipeline.server.strip import strip_of
 from relaytrack.pipeline.server.walks import walks_of, with_usual_times
@@ -180,6 +181,7 @@ class Pages:
                 users=site.accounts.users() if admin else [],
                 tokens=site.accounts.tokens() if admin else [],
                 audit=site.audit.recent(30) if admin else [],
+                settings=settings_of(site) if admin else [],
             )
 
         @router.get("/docs")

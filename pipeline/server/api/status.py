@@ -12,25 +12,17 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from relaytrack.pipeline.config.schema import EventsConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.api.context import Admin, TheSite, Viewer
 from relaytrack.pipeline.server.count_history import count_history
 from relaytrack.pipeline.server.descriptions import describe_tracks
 from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.server.settings import SETTABLE, change_setting, settings_of
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(tags=["site"])
-_SETTABLE = {
-    "server.name",
-    "server.retain_days",
-    "server.session_hours",
-    "output.trail",
-    "output.zones",
-    "output.anonymise",
-}
 
 
 class Setting(BaseModel):
@@ -39,6 +31,9 @@ class Setting(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     value: bool | int | float | str | None
+    before: bool | int | float | str | None = Field(
+        default=None, description="the value as it was read; another one in between is a conflict"
+    )
 
 
 def describe_site(site: Site) -> dict[str, Any]:
@@ -120,22 +115,30 @@ def config(site: TheSite, _: Admin) -> dict[str, Any]:
     return {"config": content, "file": site.file.path.name, "history": site.file.history()}
 
 
+@router.get("/settings")
+def settings(site: TheSite, _: Admin) -> dict[str, Any]:
+    """The settings that can be changed here: what the file says, and what this start took."""
+    return {"settings": [asdict(one) for one in settings_of(site)]}
+
+
 @router.put("/config/{key}")
 def set_config(site: TheSite, caller: Admin, key: str, setting: Setting) -> dict[str, Any]:
-    """Write a setting to the site's file; it holds after the next start.
+    """Write a setting to the site's file, whose comments stay; most hold after the next start.
 
-    Only settings that cannot reach files, networks or programs: `server.name`, `server.retain_days`,
-    `server.session_hours`, `output.trail`, `output.zones`, `output.anonymise` and those of `events`.
+    Only settings that cannot reach files, networks or programs; `/api/v1/settings` lists them.
     """
-    section, _, name = key.partition(".")
-    if not (key in _SETTABLE or (section == "events" and name in EventsConfig.model_fields)):
+    if key not in SETTABLE:
         raise ProblemError(422, "key: this setting can be changed in the site's file only", field="key")
-    try:
-        site.file.set(key, setting.value)
-    except ConfigError as error:
-        raise ProblemError(422, f"value: {error}", field="value") from None
-    site.audit.note(caller.name, "setting changed", key=key)
-    return {"key": key, "value": setting.value, "holds": "after the next start"}
+    with site.changing:
+        known = next(one.value for one in settings_of(site) if one.key == key)
+        if "before" in setting.model_fields_set and setting.before != known:
+            raise ProblemError(409, f"somebody else has set {key} to {known}", field="before")
+        try:
+            at_once = change_setting(site, key, setting.value)
+        except ConfigError as error:
+            raise ProblemError(422, f"value: {error}", field="value") from None
+        site.audit.note(caller.name, "setting changed", key=key)
+    return {"key": key, "value": setting.value, "holds": "at once" if at_once else "after the next start"}
 
 
 @router.get("/audit")

@@ -318,3 +318,14 @@ def test_the_map_shows_people_walk_on_the_floor(tmp_path: Path, page: sync_api.P
         assert ((warm[..., 0] > 200) & (warm[..., 2] < 190)).sum() > 300, "where people stood"
         page.locator("#on-floor a").first.click()
         page.wait_for_url("**/people/*")
+
+
+def test_settings_are_changed_in_a_form(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path) as site:
+        page.goto(f"{site.url}/system")
+        page.locator("[name='server.name']").fill("Harbour")
+        page.locator("[name='events.dwell']").fill("4.5")
+        page.locator("#settings button").click()
+        page.locator(".brand", has_text="Harbour").wait_for()
+        page.locator("#settings .tag", has_text="after the next start").wait_for()
+        assert "dwell: 4.5" in site.file.read_text()
