@@ -66,9 +66,8 @@ class Crew:
         Raises:
             ClusterError: no machine has room, or one has another version or lacks the weights.
         """
-        there = machines(self._ray)
         for number, group in enumerate(groups):
-            fitting = [one for one in there if not group.bound or one.resources.get(group.bound, 0) > 0]
+            fitting = self._fitting(group.bound)
             if not fitting:
                 raise ClusterError(f"no machine has the resource {group.bound!r} (ray start --resources)")
             self.members.append(self._hire(fitting[number % len(fitting)], group.bound))
@@ -96,7 +95,8 @@ class Crew:
                 continue
             done, _ = self._ray.wait([member.asked], timeout=0)
             if not done:
-                if time.monotonic() - member.since > self._config.cluster.patience:
+                late = time.monotonic() - member.since > self._config.cluster.patience
+                if late and self._others(member):  # where nobody else can follow its cameras, it is waited for
                     self._replace(member, f"no answer for {self._config.cluster.patience:g} s")
                 continue
             try:
@@ -206,6 +206,14 @@ class Crew:
         member.asked = None
         return member.actor.start.remote(order)
 
+    def _fitting(self, bound: str) -> list[Machine]:
+        """The machines that are alive and have a resource."""
+        return [one for one in machines(self._ray) if not bound or one.resources.get(bound, 0) > 0]
+
+    def _others(self, member: Member) -> list[Machine]:
+        """The machines that could do a member's work besides its own."""
+        return [one for one in self._fitting(member.bound) if one.node_id != member.machine.node_id]
+
     def _replace(self, lost: Member, why: str) -> None:
         """Give the work of a lost program to the one with the least, or to a new one on another machine."""
         self.members.remove(lost)
@@ -219,11 +227,10 @@ class Crew:
         if able:
             heir = min(able, key=lambda one: len(one.orders))
         else:
-            there = [one for one in machines(self._ray) if not lost.bound or one.resources.get(lost.bound, 0) > 0]
-            others = [one for one in there if one.node_id != lost.machine.node_id] or there
-            if not others:
+            fitting = self._others(lost) or self._fitting(lost.bound)
+            if not fitting:
                 raise ClusterError(f"no machine is left for the cameras {text}")
-            heir = self._hire(others[0], lost.bound)
+            heir = self._hire(fitting[0], lost.bound)
             self.members.append(heir)
         for group in names:
             heir.starting.append(self._give(heir, group))

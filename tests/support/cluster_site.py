@@ -26,6 +26,7 @@ def site(samples: Path, folder: Path, **more: Any) -> Config:
         "run.fps": 4,
         "run.max_seconds": 8,
         "run.threads": 1,
+        "cluster.patience": 20,  # of a busy machine
         "cluster.dir": str(folder / "nodes"),
     }
     return load_config(
