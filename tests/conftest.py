@@ -44,6 +44,8 @@ def missing(feature: str) -> str | None:
         return None if done.returncode == 0 else "pip reaches no package index"
     if feature == "ray":
         return None if find_spec("ray") else "Ray not found (pip install 'relaytrack[cluster]')"
+    if feature == "netns":
+        return _no_network_namespaces()
     raise ValueError(f"unknown feature {feature!r}")
 
 
@@ -51,6 +53,19 @@ def axe_script() -> Path:
     """The script of axe-core, which looks for faults that shut people out of a page; it is not part of this project."""
     given = os.environ.get("RELAYTRACK_AXE")
     return Path(given) if given else ROOT / ".venv/axe/node_modules/axe-core/axe.min.js"
+
+
+def _no_network_namespaces() -> str | None:
+    """Why networks of their own cannot be made here."""
+    name = f"rt{os.getpid()}probe"
+    try:
+        made = subprocess.run(["ip", "netns", "add", name], capture_output=True, timeout=10, check=False)
+        if made.returncode == 0:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=10, check=True)
+            return None
+    except OSError:
+        return "the program ip (iproute2) not found"
+    return "network namespaces cannot be made (they need root)"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -15,7 +15,7 @@ from support.cluster_site import results, site
 
 from relaytrack.pipeline.cluster.cluster_run import ClusterRun
 
-pytestmark = [pytest.mark.needs("ray"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("ray"), pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 3])
@@ -86,3 +86,27 @@ def test_a_part_that_is_killed_changes_nothing(
         assert len(run.crew.moves) == 1
         assert run.crew.seconds[0] < 5
         assert run.identities.repeated > 0, "its camera began again"
+
+
+def test_a_machine_that_goes_changes_nothing(
+    samples: Path, tmp_path: Path, alone: dict[str, bytes], ray_cluster: Any
+) -> None:
+    run = ClusterRun(site(samples, tmp_path, cluster__nodes=3))
+    gone: list[str] = []
+
+    def strike() -> None:
+        assert run.crew is not None
+        lost = run.crew.members[1].machine.node_id
+        ray_cluster.remove_node(next(one for one in ray_cluster.worker_nodes if one.node_id == lost), False)
+        gone.append(lost)
+
+    thread = when(run, 8, strike)
+    try:
+        run.run()
+        thread.join(30)
+    finally:
+        ray_cluster.add_node(num_cpus=2, object_store_memory=80_000_000)
+    assert results(tmp_path) == alone
+    assert run.crew is not None
+    assert len(run.crew.moves) == 1
+    assert gone[0] not in {member.machine.node_id for member in run.crew.members}

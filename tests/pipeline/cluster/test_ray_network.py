@@ -1,0 +1,132 @@
+"""Two machines, each in a network of its own, whose line is cut for ten seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from relaytrack.pipeline.cluster.proxy import PROVISIONAL
+
+pytestmark = [pytest.mark.needs("ray"), pytest.mark.needs("netns"), pytest.mark.timeout(600)]
+DRIVER = Path(__file__).parents[2] / "support" / "drive_cluster.py"
+SMALL = ("--num-cpus", "2", "--object-store-memory", "80000000", "--disable-usage-stats")
+
+
+def ip(*words: str) -> str:
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+@dataclass
+class Machines:
+    """The network namespaces of the head and of the other machine."""
+
+    head: str
+    other: str
+
+    def command(self, machine: str, *words: str) -> list[str]:
+        return ["ip", "netns", "exec", machine, sys.executable, *words]
+
+    def cut(self, cut: bool) -> None:
+        """Take the line between them away, or give it back."""
+        ip("-n", self.other, "link", "set", f"{self.other}v", "down" if cut else "up")
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
+    """Two machines with a Ray cluster of both; resources south (the head) and north."""
+    names = Machines(f"rt{os.getpid()}a", f"rt{os.getpid()}b")
+    folder = tempfile.mkdtemp(prefix="rt", dir="/tmp")  # Ray's sockets need a short path
+    monkeypatch.setenv("HOME", folder)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "t" * 40)
+    try:
+        for name in (names.head, names.other):
+            ip("netns", "add", name)
+        ip("link", "add", f"{names.head}v", "type", "veth", "peer", "name", f"{names.other}v")
+        for number, name in enumerate((names.head, names.other), 1):
+            ip("link", "set", f"{name}v", "netns", name)
+            ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", f"{name}v")
+            ip("-n", name, "link", "set", "lo", "up")
+            ip("-n", name, "link", "set", f"{name}v", "up")
+        start = ("-m", "ray.scripts.scripts", "start", *SMALL)
+        head = ("--head", "--node-ip-address", "10.77.0.1", "--port", "6379", "--include-dashboard", "false")
+        words = (*start, *head, "--temp-dir", f"{folder}/ray", "--resources", '{"south": 1}')
+        subprocess.run(names.command(names.head, *words), check=True, capture_output=True, timeout=120)
+        words = (*start, "--address", "10.77.0.1:6379", "--node-ip-address", "10.77.0.2", "--resources", '{"north": 1}')
+        subprocess.run(names.command(names.other, *words), check=True, capture_output=True, timeout=120)
+        yield names
+    finally:
+        for name in (names.head, names.other):
+            found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False)
+            for process in found.stdout.split():
+                os.kill(int(process), signal.SIGKILL)
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def cut_for_ten_seconds(driver: subprocess.Popen[str], two: Machines) -> dict[str, Any]:
+    """Cut the line once both cameras are followed, heal it, and end the run once all has caught up; the last word."""
+    assert driver.stdin is not None
+    assert driver.stdout is not None
+    cut_at = healed_at = 0.0
+    before: dict[str, int] = {}
+    end: dict[str, Any] = {}
+    for line in driver.stdout:
+        about, now = json.loads(line), time.monotonic()
+        if "over" in about:
+            end = about
+        frames = about.get("frames", {})
+        if not cut_at and min(frames.get("east", 0), frames.get("west", 0)) >= 10:
+            before, cut_at = frames, now
+            two.cut(True)
+        elif cut_at and not healed_at and now > cut_at + 10:
+            assert frames["east"] > before["east"], "the other machine goes on"
+            two.cut(False)
+            healed_at = now
+        elif healed_at and max(about.get("cut", {}).values(), default=0) > 8 and frames["west"] > before["west"] + 30:
+            driver.stdin.write("\n")
+            driver.stdin.flush()
+            healed_at = 0.0
+            cut_at = 1e18
+    return end
+
+
+def test_a_line_that_is_cut_for_ten_seconds_costs_no_identity(two: Machines, samples: Path, tmp_path: Path) -> None:
+    cameras = [{"name": n, "url": str(samples / f"{n}.mp4"), "live": True, "loop": True} for n in ("east", "west")]
+    site = {
+        "cameras": cameras,
+        "run": {"fps": 4, "device": "cpu", "threads": 1},
+        "output": {"dir": str(tmp_path / "out"), "video": False, "report": False},
+        "cluster": {"dir": str(tmp_path / "nodes"), "bind": {"east": "south", "west": "north"}},
+    }
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
+    words = two.command(two.head, str(DRIVER), str(tmp_path / "site.yaml"), "10.77.0.1:6379")
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as driver:
+        end = cut_for_ten_seconds(driver, two)
+    assert driver.returncode == 0
+    assert end["moves"] == []
+    assert end["lost"] == {}
+    for camera in ("east", "west"):
+        files = (tmp_path / f"out/global/{camera}").glob("*.txt")
+        lines = [line.split(",") for path in files for line in path.read_text().splitlines()]
+        assert len(lines) > 20
+        assert max(Counter((frame, identity) for frame, identity, *_ in lines).values()) == 1
+    known = json.loads((tmp_path / "out/identities.json").read_text())["identities"]
+    assert max(one["id"] for one in known) < PROVISIONAL
+    assert any(len(one["cameras"]) == 2 for one in known)
