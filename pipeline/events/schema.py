@@ -10,7 +10,7 @@ known at that moment. Only confirmed tracks make events.
   seen. With `entered` (time) and `frames`.
 * `revised`: a track turns out to be somebody else: `identity`, no longer `old`; it holds for the whole track. `kind`
   is `merge` (two people were one), `split` (one was two), `final` (the end of a run over files) or
-  `manual` (by hand, afterwards).
+  `manual` (by hand, afterwards). `score`: what spoke for it, in points of evidence (above 0 speaks for it), or null.
 * `zone_enter`: a person's feet have been in a zone for `events.settle` seconds; `time` is when they came in. With
   `zone`, `inside`, `total`.
 * `zone_leave`: they have been out of it for as long; `time` is when they were last in it. With `zone`, `inside`,
@@ -79,6 +79,7 @@ class RevisedEvent(_Event):
     event: Literal["revised"] = "revised"
     old: int = Field(ge=0)
     kind: Literal["merge", "split", "final", "manual"]
+    score: float | None = None
 
 
 class ZoneEnterEvent(_Event):

@@ -151,7 +151,7 @@ class EventWatch:
                 self._present[key].identity = change.new
             self._rename(change.camera, change.old, change.new)
             common = self._common(change.camera, change.track, change.time, change.new)
-            found.append(RevisedEvent(**common, old=change.old, kind=change.kind))
+            found.append(RevisedEvent(**common, old=change.old, kind=change.kind, score=change.score))
         return found
 
     def _rename(self, camera: str, old: int, new: int) -> None:

@@ -19,6 +19,7 @@ from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.postprocess.redraw import discard, make_seekable, redraw, replace
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.events_file import append_revisions
+from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import NAME, read_identities, write_identities
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, same_rows, write_rows
 from relaytrack.pipeline.tracking.backfill import Earlier, EarlierBoxes
@@ -93,13 +94,17 @@ def regroup(folder: Path, final_ids: FinalIds, kind: Literal["final", "manual"] 
         return
     known = read_identities(folder)
     final = [(record, final_ids.get((record.camera, record.track), old)) for record, old in known.tracks]
+    end = max((track.last for track, _ in final), default=0.0)
+    for (record, old), (_, new) in zip(known.tracks, final, strict=True):
+        if old != new:
+            record.was(Former(old, end, kind))
     write_identities(folder, known.cameras, final, clock_zero=known.clock_zero)
     changes = [
         (record.camera, record.track, old, new)
         for (record, old), (_, new) in zip(known.tracks, final, strict=True)
         if old != new
     ]
-    append_revisions(folder, changes, max((track.last for track, _ in final), default=0.0), kind)
+    append_revisions(folder, changes, end, kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

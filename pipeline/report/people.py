@@ -24,6 +24,7 @@ class PersonCard:
         route: the cameras in the order in which they were in view; whole_route: the same, not shortened.
         first, last: when they were in view, as text.
         figures: pictures by time.
+        grounds: what the identity rests on, in words; empty where the run does not say.
     """
 
     identity: int
@@ -32,6 +33,7 @@ class PersonCard:
     first: str
     last: str
     figures: Sequence[Figure]
+    grounds: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +75,6 @@ def _card(data: RunData, identity: int, stays: Sequence[Visit], pictures: int) -
     if not figures:
         figures = [figure(data, stay.camera, stay.first, None) for stay in stays[:_MOST_CROPS]]
     first, last = min(track.first for track in tracks), max(track.last for track in tracks)
-    return PersonCard(identity, " → ".join(route), whole, data.moment(first), data.moment(last), figures)
+    grounds = data.grounds.get(identity)
+    said = "" if grounds is None else grounds.sentence()
+    return PersonCard(identity, " → ".join(route), whole, data.moment(first), data.moment(last), figures, said)

@@ -6,9 +6,10 @@
 * `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame), `last_index` and, where
   its video shortens pauses, `cuts` (the time after each pause, and by how many seconds);
 * `identities`, by id: `id`, `color` (RGB, as in the videos), `cameras`, `first`, `last`, `frames`, `crop` (a file
-  below the output folder or null) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans`
-  (from, to: pieces without a gap of more than 2 seconds) and `crops` (each `time`, `quality` and `file`, in time
-  order).
+  below the output folder or null), `grounds` (what it rests on: `state`, `similarity`, `margin`, `rival`; see
+  `pipeline.results.grounds`) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to:
+  pieces without a gap of more than 2 seconds), `crops` (each `time`, `quality` and `file`, in time order) and `former`
+  (the identities that it had before, each `id`, `time`, `kind` and `score`, in the order of the corrections).
 """
 
 from __future__ import annotations
@@ -20,9 +21,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb
 from relaytrack.pipeline.render.pauses import SHORTENED, is_long
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
 from relaytrack.pipeline.results.folder import write_atomically, write_bytes
+from relaytrack.pipeline.results.grounds import MOST_FORMER, Former, Grounds, grounds_of
+from relaytrack.trackers.identities.types import Floats, TrackKey
 from relaytrack.trackers.textfile import read_text
 
 NAME = "identities.json"
@@ -41,6 +48,11 @@ class TrackRecord:
     frames: int = 0
     spans: list[list[float]] = field(default_factory=list)
     crops: list[dict[str, Any]] = field(default_factory=list)
+    former: list[Former] = field(default_factory=list)
+
+    def was(self, former: Former) -> None:
+        """Note an identity that the track had until now."""
+        self.former = [*self.former, former][-MOST_FORMER:]
 
     def seen(self, time: float) -> None:
         """Count a frame at `time`."""
@@ -97,7 +109,16 @@ def write_identities(
     for record, identity in tracks:
         groups.setdefault(identity, []).append(record)
     colors = colors or stored_colors(folder)
-    identities = [_identity(identity, groups[identity], colors.of(identity)) for identity in sorted(groups)]
+    grounds = grounds_of(
+        {
+            identity: [((one.camera, one.track), bool(one.former)) for one in records]
+            for identity, records in groups.items()
+        },
+        _embeddings(folder),
+    )
+    identities = [
+        _identity(identity, groups[identity], colors.of(identity), grounds[identity]) for identity in sorted(groups)
+    ]
     if pictures:
         _write_pictures(folder, identities)
     content = {
@@ -113,7 +134,17 @@ def _without_empty_cuts(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != "cuts" or value}
 
 
-def _identity(identity: int, records: list[TrackRecord], color: Rgb) -> dict[str, Any]:
+def _embeddings(folder: Path) -> dict[TrackKey, Floats]:
+    """Mean embeddings of the run's tracks; none where there is no readable file of them."""
+    path = folder / EMBEDDINGS
+    try:
+        keys, vectors = read_embeddings(path) if path.exists() else ([], np.zeros((0, 0), np.float32))
+    except InputError:
+        return {}
+    return dict(zip(keys, vectors, strict=True))
+
+
+def _identity(identity: int, records: list[TrackRecord], color: Rgb, grounds: Grounds) -> dict[str, Any]:
     records = sorted(records, key=lambda record: (record.first, record.camera, record.track))
     crops = [crop for record in records for crop in record.crops]
     best = max(crops, key=lambda crop: float(crop["quality"]), default=None)
@@ -125,6 +156,7 @@ def _identity(identity: int, records: list[TrackRecord], color: Rgb) -> dict[str
         "last": max(record.last for record in records),
         "frames": sum(record.frames for record in records),
         "crop": best["file"] if best else None,
+        "grounds": asdict(grounds),
         "tracks": [asdict(record) for record in records],
     }
 
@@ -152,12 +184,14 @@ class Identities:
         tracks: every track with its identity.
         clock_zero: seconds since the epoch at the run's time 0 (live runs), or None.
         colors: the identities' colours, RGB.
+        grounds: what each identity rests on; those of older versions' files are missing.
     """
 
     cameras: dict[str, CameraRecord]
     tracks: list[tuple[TrackRecord, int]]
     clock_zero: float | None = None
     colors: dict[int, Rgb] = field(default_factory=dict)
+    grounds: dict[int, Grounds] = field(default_factory=dict)
 
 
 def read_identities(folder: Path) -> Identities:
@@ -174,6 +208,7 @@ def read_identities(folder: Path) -> Identities:
             [(_track(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
             content.get("clock_zero"),
             {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
+            {int(entry["id"]): Grounds(**entry["grounds"]) for entry in content["identities"] if "grounds" in entry},
         )
     except (AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{NAME} holds something else") from error
@@ -182,6 +217,7 @@ def read_identities(folder: Path) -> Identities:
 def _track(values: dict[str, Any]) -> TrackRecord:
     """A track's record; every value that others rely on is looked at (ValueError, KeyError, TypeError)."""
     record = TrackRecord(**values)
+    record.former = [Former(**entry) for entry in values.get("former", [])]
     numbers = [record.first, record.last, *(moment for span in record.spans for moment in span)]
     numbers += [crop[key] for crop in record.crops for key in ("time", "quality")]
     if not record.spans or any(len(span) != 2 for span in record.spans):

@@ -13,6 +13,7 @@ from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import shown_at
+from relaytrack.pipeline.results.grounds import Grounds
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.trackers.textfile import read_text
 
@@ -27,6 +28,7 @@ class RunData:
     run: dict[str, Any] = field(default_factory=dict)
     clock_zero: float | None = None
     colors: IdentityColors = field(default_factory=IdentityColors)
+    grounds: dict[int, Grounds] = field(default_factory=dict)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -80,4 +82,5 @@ def load_run(folder: Path) -> RunData:
             raise InputError(f"{folder / 'run.json'}: not JSON") from error
         if not isinstance(run, dict):
             raise InputError(f"{folder / 'run.json'}: not a file of this version of RelayTrack")
-    return RunData(folder, known.cameras, people, run, known.clock_zero, IdentityColors(known.colors))
+    colors = IdentityColors(known.colors)
+    return RunData(folder, known.cameras, people, run, known.clock_zero, colors, known.grounds)

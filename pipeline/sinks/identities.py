@@ -18,6 +18,7 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_pictures
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
+from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities, write_identities
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import CropStrip
@@ -115,6 +116,7 @@ class IdentitiesSink:
         for change in step.revisions:
             known = self._tracks.get((change.camera, change.track))
             if known is not None:
+                known.record.was(Former(change.old, round(step.time, 3), change.kind, change.score))
                 known.identity = change.new
         for tracks in step:
             frame = tracks.frame
@@ -198,10 +200,10 @@ class IdentitiesSink:
                 self._store(live)
         records = [(live.record, live.identity) for live in self._tracks.values()]
         started = time_module.monotonic()
-        zero, colors = self._zero, self._colors
-        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero, colors=colors)
         if final:
             self._save_embeddings()
+        zero, colors = self._zero, self._colors
+        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero, colors=colors)
         ended = time_module.monotonic()
         self._due = ended + max(self._every, 50.0 * (ended - started))  # a long list is written more rarely
 

@@ -78,6 +78,9 @@ class Revision:
 
     A correction holds for the whole track, its past included; `kind` says why: two identities were found to
     be one person ("merge") or one identity to be two people ("split").
+
+    `score` is what spoke for it, in points of evidence against the identity's other tracks (above 0 speaks for it);
+    None where it has no other track, or where it is not known.
     """
 
     kind: Literal["merge", "split"]
@@ -86,6 +89,7 @@ class Revision:
     camera: str
     track: int
     time: float
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -101,7 +102,19 @@ class Window:
             camera, track = table.key(int(slots[row]))
             old, new = int(before[row]), int(after[row])
             parted = old in remaining or old in self.gallery
-            out.append(
-                Revision("split" if parted else "merge", old, new, camera, track, float(table.start[slots[row]]))
-            )
+            kind: Literal["merge", "split"] = "split" if parted else "merge"
+            start, score = float(table.start[slots[row]]), self._score(int(slots[row]), new)
+            out.append(Revision(kind, old, new, camera, track, start, score))
         return out
+
+    def _score(self, slot: int, identity: int) -> float | None:
+        """Points of evidence for a track having an identity; None where that has no other track in the window."""
+        table = self.table
+        others = np.flatnonzero(table.used & (table.identity == identity))
+        others = others[others != slot]
+        if len(others) == 0:
+            return None
+        found = self.pairs.between(np.array([slot], np.int64), others)
+        low, high = found.limits
+        points = found.mean.sum() / max(float(found.weight.sum()), 1e-6)
+        return round(float(points + np.clip(found.extra.sum(), low, high) + found.link.max()), 3)
