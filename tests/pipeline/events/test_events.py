@@ -150,6 +150,7 @@ def test_final_corrections_are_added(tmp_path: Path) -> None:
         "event": "revised",
         "old": 8,
         "kind": "final",
+        "score": None,
     }
 
 
