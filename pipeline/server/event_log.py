@@ -40,6 +40,7 @@ class EventLog:
     """
 
     name = "site-events"
+    on_error = "retry"  # a full disk does not stay full
 
     def __init__(self, store: SiteStore, *, retain: float | None = None) -> None:
         self._store = store

@@ -48,6 +48,7 @@ class People(PeopleQuestions):
     """
 
     name = "site-people"
+    on_error = "retry"  # a full disk does not stay full
     needs_pixels = True
 
     def __init__(

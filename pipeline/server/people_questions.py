@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.server.people_records import Person, Sighting, sighting_of, unit, vector_of
 from relaytrack.pipeline.server.store import SiteStore
@@ -27,11 +29,16 @@ class PeopleQuestions:
     def flush(self) -> None:
         """Write what is only in memory, before a question is answered."""
 
+    def _catch_up(self) -> None:
+        """`flush` where that works; on a full disk the answer is what was written before."""
+        with suppress(OutputError):
+            self.flush()
+
     def people(
         self, *, identity: int | None = None, camera: str | None = None, since: float | None = None, limit: int = 200
     ) -> list[Person]:
         """People, those seen last first."""
-        self.flush()
+        self._catch_up()
         conditions, values = ["1"], list[Any]()
         for text, value in (("s.identity = ?", identity), ("s.camera = ?", camera), ("s.last >= ?", since)):
             if value is not None:
@@ -62,7 +69,7 @@ class PeopleQuestions:
 
     def sightings(self, identity: int, limit: int = 500) -> list[Sighting]:
         """A person's sightings, newest first."""
-        self.flush()
+        self._catch_up()
         rows = self._store.rows(
             "SELECT * FROM sightings WHERE identity = ? ORDER BY last DESC LIMIT ?", (identity, limit)
         )
@@ -101,7 +108,7 @@ class PeopleQuestions:
             until: only sightings that began before this moment.
             limit: how many at the most.
         """
-        self.flush()
+        self._catch_up()
         conditions, values = ["embedding IS NOT NULL", "length(embedding) = ?"], [2 * len(query)]
         given: Sequence[tuple[str, Any]] = (("camera = ?", camera), ("last >= ?", since), ("first <= ?", until))
         for text, value in given:
@@ -123,7 +130,7 @@ class PeopleQuestions:
 
     def looks(self, identity: int) -> Floats | None:
         """The mean of a person's looks, a unit vector; None where there are none."""
-        self.flush()
+        self._catch_up()
         rows = self._store.rows(
             "SELECT embedding FROM sightings WHERE identity = ? AND embedding IS NOT NULL", (identity,)
         )
@@ -137,7 +144,7 @@ class PeopleQuestions:
 
     def together(self, one: int, other: int) -> Sighting | None:
         """A sighting of `one` in a camera that saw `other` at the same time: they cannot be one person."""
-        self.flush()
+        self._catch_up()
         rows = self._store.rows(
             """SELECT a.* FROM sightings a JOIN sightings b ON a.camera = b.camera AND a.id != b.id
             WHERE a.identity = ? AND b.identity = ? AND min(a.last, b.last) - max(a.first, b.first) > ? LIMIT 1""",
