@@ -27,6 +27,7 @@ class RequestWatch:
     def __init__(self, requests: Requests, carry_out: Callable[[Request], str]) -> None:
         self._requests, self._carry_out = requests, carry_out
         self._ending = threading.Event()
+        self._said = ""
         self._thread = threading.Thread(target=self._run, name="corrections", daemon=True)
 
     def start(self) -> None:
@@ -46,7 +47,9 @@ class RequestWatch:
                     if not self._ending.is_set():
                         self._answer(request)
             except RelayTrackError as error:
-                LOG.warning("corrections: %s", _one_line(error))
+                if _one_line(error) != self._said:  # it is tried twice a second, and said once
+                    self._said = _one_line(error)
+                    LOG.warning("corrections: %s", self._said)
 
     def _answer(self, request: Request) -> None:
         try:
