@@ -95,9 +95,11 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
     """Set `a.b.c` in nested mappings and lists, making mappings on the way."""
     *way, last = key.split(".")
     here: Any = raw
-    for step in way:
+    for step, following in zip(way, [*way[1:], last], strict=True):
         if isinstance(here, dict):
-            if here.get(step) is None:
+            if step == "sinks" and following == "0" and not here.get(step):
+                here[step] = [{}]  # the first one
+            elif here.get(step) is None:
                 here[step] = {}
             if step == "cameras":
                 here[step] = [as_camera(camera) for camera in here[step]] if here[step] else here[step]

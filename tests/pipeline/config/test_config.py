@@ -88,6 +88,11 @@ def test_an_assignment_is_read_as_yaml() -> None:
         parse_assignment("run.fps")
 
 
+def test_the_first_sink_is_made_by_an_override() -> None:
+    config = load_config(overrides={"sinks.0.name": "mqtt", "sinks.0.options.host": "broker"})
+    assert (config.sinks[0].name, config.sinks[0].options) == ("mqtt", {"host": "broker"})
+
+
 def test_an_override_below_nothing_is_named() -> None:
     with pytest.raises(ConfigError, match=r"--set cameras\.3\.url: no entry '3' there"):
         load_config(data={"cameras": ["a.mp4"]}, overrides={"cameras.3.url": "b.mp4"})
