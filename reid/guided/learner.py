@@ -33,12 +33,12 @@ from relaytrack.reid.precision import autocast, usable_precision
 from relaytrack.reid.training.callbacks import Averaging, LearningRate, StepLog, TrainingCheckpoints, Validation
 from relaytrack.reid.training.checkpoints import load_state, random_states, restore_random, save_state
 from relaytrack.reid.training.ema import averaged
+from relaytrack.reid.training.groups import optimiser_of_inherited
 from relaytrack.reid.training.logs import RunLog
 from relaytrack.reid.training.loop import Callback, Loop
 from relaytrack.reid.training.schedule import progress
 
 log = logging.getLogger(__name__)
-_NEW = ("attention", "head.project", "head.neck", "head.classifier")  # tensors that learn at twice the rate
 
 
 class Guided:
@@ -96,7 +96,7 @@ class Guided:
             dims = [model.dim // len(teachers)] * len(teachers)
             self._memory = TeacherMemory(memory or out, key, pictures.images, Teachers(teachers, 1, device), dims)
         self.average = averaged(model, recipe.average, slow_start=False)
-        self._optimizer = _optimizer(model, recipe)
+        self._optimizer = optimiser_of_inherited(model, recipe.lr, recipe.weight_decay)
         self.step, self.minutes = 0, 0.0
 
     def regress_head(self) -> None:
@@ -242,13 +242,3 @@ class Guided:
             self.step, self.minutes = int(state["step"]), float(state["minutes"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"cannot resume from {path}: it is no checkpoint of `reid guide`") from error
-
-
-def _optimizer(model: ReidModel, recipe: Recipe) -> torch.optim.Optimizer:
-    fresh = [p for name, p in model.named_parameters() if name.startswith(_NEW)]
-    known = {id(p) for p in fresh}
-    groups = [
-        {"params": [p for p in model.parameters() if id(p) not in known], "lr": recipe.lr},
-        {"params": fresh, "lr": 2 * recipe.lr},
-    ]
-    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)

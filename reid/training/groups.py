@@ -11,6 +11,8 @@ from torch import nn
 from relaytrack.reid.model import ReidModel
 from relaytrack.reid.training.config import OptimConfig
 
+_NEW = ("attention", "head.project", "head.neck", "head.classifier")
+
 
 def optimiser_of(
     config: OptimConfig, model: ReidModel, others: Sequence[tuple[float, Sequence[nn.Parameter]]] = ()
@@ -39,6 +41,15 @@ def optimiser_of(
     if config.name == "sgd":
         return torch.optim.SGD(groups, momentum=config.momentum, nesterov=config.momentum > 0)
     return (torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam)(groups)
+
+
+def optimiser_of_inherited(model: ReidModel, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """AdamW for a network with inherited tensors: what is new in it learns at twice the rate."""
+    new = [p for name, p in model.named_parameters() if name.startswith(_NEW)]
+    known = {id(p) for p in new}
+    old = [p for p in model.parameters() if id(p) not in known]
+    groups = [{"params": old, "lr": rate}, {"params": new, "lr": 2 * rate}]
+    return torch.optim.AdamW(groups, weight_decay=weight_decay)
 
 
 def load_optimiser(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from relaytrack.reid.training.config import OptimConfig
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -26,6 +28,11 @@ class Schedule:
     milestones: Sequence[float] = ()
     gamma: float = 0.5
     floor: float = 0.0
+
+    @classmethod
+    def of(cls, optim: OptimConfig) -> Schedule:
+        """That of a configuration."""
+        return cls(optim.schedule, optim.warmup, optim.warmup_factor, optim.milestones, optim.gamma, optim.floor)
 
     def factor(self, progress: float) -> float:
         """The factor at `progress` (0..1)."""

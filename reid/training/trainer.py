@@ -107,10 +107,7 @@ class Trainer:
         self._batches: Generator[Batch, None, None] | None = None
         self.objective = Objective(config, len(train.identities), model.dim, world).to(self.device)
         self.optimizer = optimiser_of(config.optim, self.model, self.objective.rates(config))
-        optim = config.optim
-        self.schedule = Schedule(
-            optim.schedule, optim.warmup, optim.warmup_factor, optim.milestones, optim.gamma, optim.floor
-        )
+        self.schedule = Schedule.of(config.optim)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=run.precision == "fp16")
         self._network: nn.Module = self.model
 
@@ -223,7 +220,9 @@ class Trainer:
         scores: dict[str, RankingScores] = {}
         if self.validation is not None and self.rank == 0:
             try:
-                scores[""] = self._score(self.validation)
+                paths, size, precision = self.validation.paths, self.sizes.now(), self.config.run.precision
+                embeddings = embed_files(self.evaluated(), paths, size, device=self.device, precision=precision)
+                scores[""] = evaluate_split(self.validation, embeddings)
             except DatasetError as error:  # a picture that was there at the start is gone: no reason to end the run
                 log.warning("no validation at step %d: %s", self.step, error)
         if scores and self.sizes.full and scores[""].mean_ap > self.best:
@@ -231,12 +230,6 @@ class Trainer:
             try_to_save(self, "best.pt")
         distributed.barrier()
         return scores
-
-    def _score(self, validation: Split) -> RankingScores:
-        model = self.evaluated()
-        precision = self.config.run.precision
-        embeddings = embed_files(model, validation.paths, self.sizes.now(), device=self.device, precision=precision)
-        return evaluate_split(validation, embeddings)
 
     # ---- checkpoints
 
