@@ -327,5 +327,5 @@ def test_settings_are_changed_in_a_form(tmp_path: Path, page: sync_api.Page) -> 
         page.locator("[name='events.dwell']").fill("4.5")
         page.locator("#settings button").click()
         page.locator(".brand", has_text="Harbour").wait_for()
-        page.locator("#settings .tag", has_text="after the next start").wait_for()
+        page.locator("#settings label", has_text="events.dwell").locator(".tag").wait_for()
         assert "dwell: 4.5" in site.file.read_text()
