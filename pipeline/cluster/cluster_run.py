@@ -17,6 +17,7 @@ from relaytrack.pipeline.cluster.placing import groups_of
 from relaytrack.pipeline.cluster.ray_actors import IdentityActor
 from relaytrack.pipeline.cluster.ray_bus import IDENTITIES, NAMESPACE, RayBus
 from relaytrack.pipeline.cluster.ray_start import ClusterError, join_cluster, machines
+from relaytrack.pipeline.cluster.site import forget_checkpoint
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
 from relaytrack.pipeline.config.schema import Config
@@ -24,7 +25,6 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.results.identities import read_identities
 from relaytrack.pipeline.runtime.summary import Summary
-from relaytrack.pipeline.sources import is_live
 
 LOG = logging.getLogger("relaytrack.cluster")
 _OVER = ("ended", "failed")
@@ -66,7 +66,6 @@ class ClusterRun:
         if config.output.dir is not None:
             check_output(config.output.dir, overwrite=config.output.overwrite)
         ray = join_cluster(self._address)
-        live = any(is_live(camera, config.run) for camera in config.cameras)
         zero, started = time.time(), time.monotonic()
         crew = self.crew = Crew(ray, config, zero)
         bus = RayBus()
@@ -89,7 +88,7 @@ class ClusterRun:
                     write_report(out, ground_planes(config))
                 final = {(one.camera, one.track): identity for one, identity in read_identities(out).tracks}
                 summary.identify(final)
-            self._end_identities(ray, forget=not live)
+            self._end_identities(ray)
             summary.total_seconds = time.monotonic() - started
             return summary
         except (ray.exceptions.RayError, ConnectionError) as error:
@@ -108,6 +107,7 @@ class ClusterRun:
         with contextlib.suppress(ValueError):
             ray.get_actor(IDENTITIES, namespace=NAMESPACE)
             raise ClusterError("this Ray cluster follows a site already")
+        forget_checkpoint(self._config)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         actor = (
             ray.remote(IdentityActor)
@@ -148,9 +148,9 @@ class ClusterRun:
         with contextlib.suppress(Exception):
             self.identities = bus.ask("status", timeout=2.0)
 
-    def _end_identities(self, ray: Any, *, forget: bool) -> None:
+    def _end_identities(self, ray: Any) -> None:
         actor = ray.get_actor(IDENTITIES, namespace=NAMESPACE)
-        ray.get(actor.close.remote(forget), timeout=30)
+        ray.get(actor.close.remote(True), timeout=30)
 
     def _summary(self, seconds: float) -> Summary:
         """The nodes' figures as of one run."""

@@ -49,3 +49,9 @@ def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityD
         every=config.cluster.checkpoint,
         live=any(is_live(camera, config.run) for camera in config.cameras),
     )
+
+
+def forget_checkpoint(config: Config) -> None:
+    """Remove what an earlier run has left that was killed: its times and numbers mean nothing to a new one."""
+    for end in ("", "-wal", "-shm"):
+        Path(config.cluster.dir, CHECKPOINT + end).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import pytest
 from relaytrack.pipeline.cluster.bus import InProcessBus
 from relaytrack.pipeline.cluster.claims import ClaimError
 from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder
-from relaytrack.pipeline.cluster.site import open_desk
+from relaytrack.pipeline.cluster.site import CHECKPOINT, forget_checkpoint, open_desk
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError
@@ -77,3 +77,15 @@ def test_a_machine_whose_clock_is_two_seconds_ahead_is_made_up_for(
     with pytest.raises(InputError):
         work.read("../service/identities-state.db", 0)
     work.close()
+
+
+def test_what_a_killed_run_left_is_not_taken_for_this_ones(live_site: Config, tmp_path: Path) -> None:
+    killed = open_desk(live_site, 0.5, time.time())
+    killed.close()
+    assert (tmp_path / "service" / CHECKPOINT).exists()
+    forget_checkpoint(live_site)
+    assert list((tmp_path / "service").iterdir()) == []
+    forget_checkpoint(live_site)
+    fresh = open_desk(live_site, 0.5, time.time())
+    assert fresh.token == 1
+    fresh.close(forget=True)

@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.needs("ray"), pytest.mark.timeout(600)]
 def test_a_cluster_gives_the_bytes_of_one_machine(
     nodes: int, samples: Path, tmp_path: Path, alone: dict[str, bytes], ray_cluster: Any
 ) -> None:
+    (tmp_path / "nodes").mkdir()
+    (tmp_path / "nodes/identities-state.db").write_bytes(b"left by a run that was killed" * 99)
     run = ClusterRun(site(samples, tmp_path, cluster__nodes=nodes))
     summary = run.run()
     assert results(tmp_path) == alone
