@@ -28,18 +28,18 @@ def chaos(*words: object) -> dict[str, Any]:
 
 
 def test_killed_starved_and_lost_in_short(tmp_path: Path) -> None:
-    found = chaos("--kills", 5, "--disks", 6, "--faults", 12, "--seed", 3, "--out", tmp_path / "o")
-    assert found["kills"]["kills"] == 5
-    assert sum(found["disks"]["kinds"].values()) == 6
-    assert found["connections"]["faults"] == 12
+    found = chaos("--kills", 4, "--disks", 4, "--faults", 8, "--seed", 3, "--out", tmp_path / "o")
+    assert found["kills"]["kills"] == 4
+    assert sum(found["disks"]["kinds"].values()) == 4
+    assert found["connections"]["faults"] == 8
     assert found["connections"]["wait_longest"] < found["connections"]["limit_seconds"]
     assert [found[part]["failures"] for part in ("kills", "disks", "connections")] == [[], [], []]
 
 
 @pytest.mark.needs("rtsp")
 def test_lost_rtsp_cameras_are_back_in_time(tmp_path: Path, samples: Path) -> None:
-    figures = chaos("--faults", 12, "--rtsp", samples / "west.mp4", "--out", tmp_path / "o")["connections"]
-    assert (figures["faults"], figures["protocol"]) == (12, "rtsp")
+    figures = chaos("--faults", 8, "--rtsp", samples / "west.mp4", "--out", tmp_path / "o")["connections"]
+    assert (figures["faults"], figures["protocol"]) == (8, "rtsp")
 
 
 def test_a_folder_whose_marking_was_killed_can_be_used_again(tmp_path: Path) -> None:
