@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
     """Set `a.b.c` in nested mappings and lists, making mappings on the way."""
-    *way, last = key.split(".")
+    steps = key.split(".")
+    *way, last = steps
     here: Any = raw
-    for step, following in zip(way, [*way[1:], last], strict=True):
+    for step, following in pairwise(steps):
         if isinstance(here, dict):
             if step == "sinks" and following == "0" and not here.get(step):
                 here[step] = [{}]  # the first one
