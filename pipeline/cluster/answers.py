@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from relaytrack.trackers import Revision
 
 Rgb = tuple[int, int, int]
 _HEAD = struct.Struct("<HII")  # letters of the name, sequence, tracks
-_CHANGE = struct.Struct("<?IIHId")  # merge, old, new, letters of the name, track, time
+_CHANGE = struct.Struct("<?IIHIdd")  # merge, old, new, letters of the name, track, time, score (NaN: none)
 _COUNTS = struct.Struct("<IIII")  # token, answers, revisions, colours
 _COLOR = struct.Struct("<IBBB")
 
@@ -58,9 +59,8 @@ class Answers:
             out += [ids.astype("<u4").tobytes() for ids in (one.global_ids, one.track_ids)]
         for change in self.revisions:
             name = change.camera.encode()
-            out.append(
-                _CHANGE.pack(change.kind == "merge", change.old, change.new, len(name), change.track, change.time)
-            )
+            merge, score = change.kind == "merge", math.nan if change.score is None else change.score
+            out.append(_CHANGE.pack(merge, change.old, change.new, len(name), change.track, change.time, score))
             out.append(name)
         out += [_COLOR.pack(identity, *color) for identity, color in self.colors.items()]
         return b"".join(out)
@@ -87,9 +87,10 @@ class Answers:
             at += _HEAD.size
             batches.append(BatchAnswer(text(letters), sequence, numbers(tracks), numbers(tracks)))
         for _ in range(changes):
-            merge, old, new, letters, track, time = _CHANGE.unpack_from(data, at)
+            merge, old, new, letters, track, time, points = _CHANGE.unpack_from(data, at)
             at += _CHANGE.size
-            revisions.append(Revision("merge" if merge else "split", old, new, text(letters), track, time))
+            score = None if math.isnan(points) else points
+            revisions.append(Revision("merge" if merge else "split", old, new, text(letters), track, time, score))
         colors = {}
         for _ in range(painted):
             identity, red, green, blue = _COLOR.unpack_from(data, at)

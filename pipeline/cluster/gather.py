@@ -95,6 +95,8 @@ def gather(config: Config, nodes: Sequence[NodeResults], colors: Mapping[int, Rg
     if config.cluster.collect == "text":
         for record, _ in tracks:
             record.crops.clear()
+    if vectors:  # first: the grounds of the identities come from them
+        write_embeddings(out / EMBEDDINGS, list(vectors), np.stack(list(vectors.values())))
     write_identities(
         out,
         {name: cameras.get(name, record) for name, record in order.items()},
@@ -102,8 +104,6 @@ def gather(config: Config, nodes: Sequence[NodeResults], colors: Mapping[int, Rg
         clock_zero=zero,
         colors=IdentityColors(dict(colors)),
     )
-    if vectors:
-        write_embeddings(out / EMBEDDINGS, list(vectors), np.stack(list(vectors.values())))
     if events:
         lines = (json.dumps(event, separators=(",", ":"), ensure_ascii=False) + "\n" for event in _by_time(events))
         write_atomically(out / EVENTS, "".join(lines))

@@ -9,6 +9,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,7 +204,7 @@ class Corrections:
             return None
         if key in self._last:
             self._last[key] = new
-        return Revision(change.kind, old, new, change.camera, change.track, change.time)
+        return replace(change, old=old, new=new)
 
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """See `IdentityService.calibrate`."""

@@ -96,7 +96,8 @@ def test_answers_come_back_as_they_were() -> None:
     one = BatchAnswer("a", 1, ids, ids + 1 - 1)
     other = BatchAnswer("longer-name", 70_000, np.zeros(0, np.int64), np.zeros(0, np.int64))
     change = Revision("split", 3, 9, "a", 12, 4.5)
-    found = Answers.from_bytes(Answers(6, (one, other), (change,), {3: (1, 2, 255)}).to_bytes())
-    assert (found.token, found.revisions, dict(found.colors)) == (6, (change,), {3: (1, 2, 255)})
+    scored = Revision("merge", 9, 3, "longer-name", 13, 5.25, -0.125)
+    found = Answers.from_bytes(Answers(6, (one, other), (change, scored), {3: (1, 2, 255)}).to_bytes())
+    assert (found.token, found.revisions, dict(found.colors)) == (6, (change, scored), {3: (1, 2, 255)})
     assert [(b.camera, b.sequence) for b in found.batches] == [("a", 1), ("longer-name", 70_000)]
     np.testing.assert_array_equal(found.batches[0].global_ids, ids)
