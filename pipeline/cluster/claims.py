@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
+from relaytrack.pipeline.cluster.greetings import GapError
 from relaytrack.pipeline.errors import RelayTrackError
 
 
@@ -39,12 +40,13 @@ class Claims:
         """Refuse what comes of a camera from anybody but its node.
 
         Raises:
-            ClaimError: another node has it, or nobody.
+            ClaimError: another node has it.
+            GapError: nobody has it, as after the identity service was started again: the node says hello first.
         """
         with self._busy:
             if self._held.get(camera) != (node, order):
                 self._check(node, order, camera)
-                raise ClaimError(f"camera {camera!r}: node {node} has not claimed it")
+                raise GapError(f"camera {camera!r}: node {node} has not claimed it")
 
     def _check(self, node: str, order: int, camera: str) -> None:
         holder, newest = self._held.get(camera, (node, order))

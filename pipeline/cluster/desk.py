@@ -127,7 +127,7 @@ class IdentityDesk:
 
         Raises:
             ClaimError: another node follows a camera.
-            GapError: batches before these have not arrived.
+            GapError: batches before these have not arrived, or the node has not said hello to this service.
             FencedError: there is a newer identity service.
             InputError: the bytes are no batches.
         """

@@ -17,7 +17,7 @@ from relaytrack.pipeline.cluster.bus import BusLostError, InProcessBus
 from relaytrack.pipeline.cluster.checkpoint import Checkpoints, FencedError
 from relaytrack.pipeline.cluster.claims import ClaimError, Claims
 from relaytrack.pipeline.cluster.desk import IdentityDesk
-from relaytrack.pipeline.cluster.greetings import CameraHello
+from relaytrack.pipeline.cluster.greetings import CameraHello, GapError
 from relaytrack.pipeline.cluster.memory import Memory
 from relaytrack.pipeline.cluster.proxy import PROVISIONAL, ClusterIdentities
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
@@ -134,6 +134,24 @@ def test_a_service_that_dies_goes_on_from_its_checkpoint(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_service_that_is_back_before_anybody_misses_it_is_greeted_anew(
+    messages: Messages, alone: dict[tuple[str, int], int], tmp_path: Path
+) -> None:
+    """Batches reach the new service before the node has noticed that the old one is gone."""
+    bus = InProcessBus(desk(tmp_path / "state.db"))
+    part = node(bus, "n0", CAMERAS)
+    for frame in range(FRAMES):
+        if frame == FRAMES // 2:
+            old = bus.desk
+            bus.desk = None
+            assert old is not None
+            old._fail(BusLostError("killed"))
+            bus.desk = desk(tmp_path / "state.db")
+        part.update([stream[frame] for stream in messages.values()])
+    assert dict(part.final_identities()) == alone
+    bus.desk.close(forget=True)
+
+
 def test_a_recording_that_begins_again_elsewhere_changes_nothing(
     messages: Messages, alone: dict[tuple[str, int], int]
 ) -> None:
@@ -206,7 +224,7 @@ def test_a_camera_is_followed_by_one_node_only() -> None:
     claims.check("n1", 2, "b")
     with pytest.raises(ClaimError):
         claims.check("n0", 1, "b")
-    with pytest.raises(ClaimError):
+    with pytest.raises(GapError):
         claims.check("n1", 2, "c")
 
 
