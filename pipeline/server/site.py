@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ from relaytrack.trackers import IdentityStore
 
 LOG = logging.getLogger("relaytrack.server")
 _DAY = 86_400.0
+_RETURN_RATIO = 0.3
+"""At a site people come back; see `IdentityParams.return_ratio`."""
 
 
 @dataclass(slots=True)
@@ -246,7 +248,10 @@ def running(config: Config) -> Config:
         changed["store"] = str(Path(config.server.dir) / "identities.sqlite")
     retry = config.input.model_copy(update={"on_start_failure": "retry"})
     sinks = tuple(_with_spool(sink, Path(config.server.dir) / "spool") for sink in config.sinks)
-    return config.model_copy(update={"output": output.model_copy(update=changed), "input": retry, "sinks": sinks})
+    ratio = config.identities.return_ratio
+    identities = replace(config.identities, return_ratio=_RETURN_RATIO if ratio is None else ratio)
+    output = output.model_copy(update=changed)
+    return config.model_copy(update={"output": output, "input": retry, "sinks": sinks, "identities": identities})
 
 
 def _with_spool(sink: SinkConfig, folder: Path) -> SinkConfig:

@@ -14,7 +14,7 @@ from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.growing import enlarged
 from relaytrack.trackers.identities.motion import continuation
 from relaytrack.trackers.identities.params import IdentityParams
-from relaytrack.trackers.identities.topology import CONFIDENT, TravelTimes, gaps, kinds
+from relaytrack.trackers.identities.topology import CONFIDENT, PASSERS_BY, TravelTimes, gaps, kinds
 from relaytrack.trackers.identities.tracklets import TrackletTable
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
 
@@ -40,7 +40,7 @@ class PairEvidence:
         self._params = params
         self.table = TrackletTable(params.bank, params.min_quality)
         self.appearance = AffinityModel(params)
-        self.travel = TravelTimes(params.return_ratio)
+        self.travel = TravelTimes(params.return_ratio or PASSERS_BY)
         self.floor = Floor(calibrations, params)
         self.centred: Floats = np.zeros((0, 0), np.float32)
         self._mean: Floats = np.zeros((0, 0), np.float32)

@@ -56,8 +56,9 @@ class IdentityParams:
         centre_weight: tracks that the mean over all cameras counts for beside a camera's own.
         time_weight: weight of the times between sightings, assumed and learned; 0 to ignore them.
         return_ratio: how likely, against chance, it is assumed that somebody who walked out of the pictures
-            comes back long after; near 0, such a person gets a new identity unless the looks are very
-            similar; 1 makes no difference. What is learned from the run replaces it.
+            comes back long after; near 0, such a person gets a new identity; 1 makes no difference. What is
+            learned from the run replaces it. None: 0.001, for recordings of passers-by. `relaytrack serve` takes
+            0.3 then, for at a site people come back.
         travel_times: known ways, rows of (from camera, to camera, least seconds, most seconds): tracks
             further apart or closer in time are different people. Other pairs of cameras are learned.
         motion_weight: weight of taking up a lost track's motion in the same camera (or on the ground).
@@ -88,7 +89,7 @@ class IdentityParams:
     prior_weight: float = 20.0
     centre_weight: float = 5.0
     time_weight: float = 1.5
-    return_ratio: float = 0.001
+    return_ratio: float | None = None
     travel_times: tuple[tuple[str, str, float, float], ...] = ()
     motion_weight: float = 0.5
     motion_horizon: float = 6.0
@@ -115,7 +116,7 @@ class IdentityParams:
                     f"identities.travel_times: {list(way)} is not from camera, to camera, least and most seconds"
                 )
         for name in _POSITIVE:
-            if not getattr(self, name) > 0:
+            if (value := getattr(self, name)) is not None and not value > 0:
                 raise TrackerInputError(f"identities.{name}: must be greater than 0")
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:

@@ -43,6 +43,8 @@ VAGUE = 1 / 3
 CLOCKS = 3.0
 """Seconds by which the cameras' clocks may differ."""
 LIMIT = 6.0
+PASSERS_BY = 0.001
+"""The return ratio where nothing is said: who walked out does not come back."""
 
 
 _SOON = 2.4
@@ -101,7 +103,7 @@ class TravelTimes:
         given: (from, to) camera indices -> (least, greatest) seconds that the way takes, known beforehand.
     """
 
-    def __init__(self, returns: float = 0.005) -> None:
+    def __init__(self, returns: float = PASSERS_BY) -> None:
         self.given: dict[tuple[int, int], tuple[float, float]] = {}
         self._assumed = assumed(returns)
         self._count = 0

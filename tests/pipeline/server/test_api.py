@@ -194,6 +194,8 @@ def test_a_service_seeks_cameras_on_and_writes_files_only_where_asked() -> None:
     from relaytrack.pipeline.config.loading import load_config
 
     plain = running(load_config(data={}))
+    assert plain.identities.return_ratio == 0.3, "at a site people come back"
+    assert running(load_config(data={"identities": {"return_ratio": 0.01}})).identities.return_ratio == 0.01
     assert plain.output.dir is None
     assert plain.output.store is not None
     assert plain.input.on_start_failure == "retry"

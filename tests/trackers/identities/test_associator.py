@@ -132,6 +132,25 @@ def test_wandering_people_are_found_again():
     assert right / total > 0.95
 
 
+@pytest.mark.parametrize(("ratio", "same"), [(None, False), (0.3, True)])
+def test_people_who_left_the_picture_come_back_as_the_return_ratio_says(ratio, same):
+    looks, rng = people(8), np.random.default_rng(3)
+    run, found = IdentityAssociator(return_ratio=ratio), {}
+    for visit in range(2):
+        seen = noisy(looks, rng, 0.7)  # other light
+        for person in range(8):  # one after the other, from the left border to the right one, in 4 seconds
+            track = 1 + person + 8 * visit
+            for moment in range(17):
+                x = 600 * moment / 16
+                time = 90.0 * visit + 8 * person + moment / 4
+                run.update([view("a", time, [track], noisy(seen[[person]], rng, 0.3), [[x, 100, x + 40, 200]])])
+    for (_, track), identity in run.finalize().items():
+        found[track] = identity
+    again = [found[1 + person] == found[9 + person] for person in range(8)]
+    assert sum(again) >= 7 if same else sum(again) <= 1
+    assert len({found[1 + person] for person in range(8)}) == 8
+
+
 def test_two_runs_agree_and_ids_count_up_from_one():
     steps, _ = crowd(5)
     results = []
