@@ -127,7 +127,7 @@ def test_links_devices_and_modes(tmp_path: Path) -> None:
 def test_training_goes_on_when_a_checkpoint_does_not_fit(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from relaytrack.reid.training import trainer
+    from relaytrack.reid.training import checkpoints
 
     calls: list[str] = []
 
@@ -137,7 +137,7 @@ def test_training_goes_on_when_a_checkpoint_does_not_fit(
             raise ReidOutputError(f"cannot write {path}: No space left on device")
         write_whole(path, data)
 
-    monkeypatch.setattr(trainer, "write_whole", sometimes)
+    monkeypatch.setattr(checkpoints, "write_whole", sometimes)
     settings = [
         "data.sources.0.name=folder",
         f"data.sources.0.root={people}",

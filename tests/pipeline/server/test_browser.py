@@ -206,7 +206,7 @@ def test_a_click_on_a_sighting_plays_its_moment(tmp_path: Path, page: sync_api.P
         page.locator(".card button.picture").last.click()
         video = page.locator("dialog.player video")
         video.wait_for()
-        page.wait_for_function("document.querySelector('.player video').readyState >= 2")
+        page.wait_for_function("() => document.querySelector('.player video').readyState >= 2")
         found = site.get(f"/api/v1/recordings/moment?camera=door&at={sighting['first']}").json()
         begun = page.evaluate("document.querySelector('.player video').currentTime")
         assert abs(begun - found["offset"]) < 1.0, "within a second of the sighting"
@@ -219,7 +219,7 @@ def test_a_click_on_a_sighting_plays_its_moment(tmp_path: Path, page: sync_api.P
         page.goto(f"{site.url}/events?kind=enter")
         page.locator("td .actions, td.actions button").first.click()
         video.wait_for()
-        page.wait_for_function("document.querySelector('.player video').readyState >= 2")
+        page.wait_for_function("() => document.querySelector('.player video').readyState >= 2")
 
 
 def test_doubtful_decisions_are_decided_with_buttons(tmp_path: Path, page: sync_api.Page) -> None:
