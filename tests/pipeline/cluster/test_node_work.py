@@ -64,8 +64,10 @@ def test_a_machine_whose_clock_is_two_seconds_ahead_is_made_up_for(
     assert now - 1.5 < last <= now + 0.1, "its frames have the site's time"
     assert status.skew == pytest.approx(2.0, abs=0.3)
 
+    other = NodeWork(order(live_site, tmp_path, 0, zero), bus)
     with pytest.raises(ClaimError, match="camera 'door': node node1 follows it already; node node0 is refused"):
-        NodeWork(order(live_site, tmp_path, 0, zero), bus).start()
+        other.start()
+    other.close()
     work.stop()
     work.join(30)
     assert bus.desk is not None
