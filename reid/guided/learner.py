@@ -51,7 +51,8 @@ class Guided:
         pictures: what to learn from.
         validation: people to score now and then; nothing is chosen by it.
         recipe: how.
-        out: folder for `weights.safetensors` (the averaged weights, at each validation) and `last.pt`, the checkpoint.
+        out: folder for `weights.safetensors` (the averaged weights, at each validation), `best.safetensors` (those of
+            the validation with the best mean mAP of the held-out people) and `last.pt`, the checkpoint.
         key: names pictures and teachers (`relaytrack.reid.guided.memory.picture_key`).
         memory: folder of the teachers' answers; None: `out`.
 
@@ -97,7 +98,7 @@ class Guided:
             self._memory = TeacherMemory(memory or out, key, pictures.images, Teachers(teachers, 1, device), dims)
         self.average = averaged(model, recipe.average, slow_start=False)
         self._optimizer = optimiser_of_inherited(model, recipe.lr, recipe.weight_decay)
-        self.step, self.minutes = 0, 0.0
+        self.step, self.minutes, self.best = 0, 0.0, -1.0
 
     def regress_head(self) -> None:
         """Let the head begin as a regression on the teachers' embeddings; before the first step."""
@@ -200,6 +201,10 @@ class Guided:
                 scores[name] = evaluate_split(split, embed_files(model, split.paths, size, device=self._device))
             except DatasetError as error:  # a picture that was there at the start is gone
                 log.warning("no validation of %s at step %d: %s", name, self.step, error)
+        mean = sum(one.mean_ap for one in scores.values()) / max(len(scores), 1)
+        if scores and mean > self.best:
+            self.best = mean
+            save_model(self._out / "best.safetensors", model, info)
         return scores
 
     # ---- what is kept
@@ -216,6 +221,7 @@ class Guided:
             "key": self._key,
             "step": self.step,
             "minutes": self.minutes,
+            "best": self.best,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -240,5 +246,6 @@ class Guided:
             self._optimizer.load_state_dict(state["optimizer"])
             restore_random(state["random"], self._random, self._device)
             self.step, self.minutes = int(state["step"]), float(state["minutes"])
+            self.best = float(state.get("best", -1.0))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"cannot resume from {path}: it is no checkpoint of `reid guide`") from error

@@ -131,7 +131,7 @@ class TrainingCheckpoints(Callback):
 
 
 class Validation(Callback):
-    """RankingScores the held-out people now and then, and at the end.
+    """Scores the held-out people now and then, and at the end.
 
     Args:
         to: the log.

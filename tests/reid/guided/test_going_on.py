@@ -17,7 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relaytrack.reid.checkpoint import load_model
+from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.errors import TrainingError
+from relaytrack.reid.evaluation.ranking import RankingScores
+from relaytrack.reid.guided import learner
 from relaytrack.reid.guided.learner import Guided
 from relaytrack.reid.guided.memory import TeacherMemory, picture_key
 from relaytrack.reid.guided.pictures import TrainingPictures
@@ -48,12 +51,20 @@ def pictures() -> TrainingPictures:
     return TrainingPictures(images, labels, torch.ones(20), 4)
 
 
-def training(out: Path, *, steps: int = 6, save_minutes: float = 5.0, key: str = "k") -> Guided:
+def training(
+    out: Path,
+    *,
+    steps: int = 6,
+    save_minutes: float = 5.0,
+    key: str = "k",
+    every: int = 100,
+    validation: Mapping[str, Split] | None = None,
+) -> Guided:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = build_model(SPEC, 4)
-    recipe = Recipe(batch=12, people=2, steps=steps, every=100, warmup=2, known=0.5, save_minutes=save_minutes)
-    return Guided(model, [Colours()], pictures(), {}, recipe, out, key=key)
+    recipe = Recipe(batch=12, people=2, steps=steps, every=every, warmup=2, known=0.5, save_minutes=save_minutes)
+    return Guided(model, [Colours()], pictures(), validation or {}, recipe, out, key=key)
 
 
 class At(Callback):
@@ -191,3 +202,27 @@ def test_the_last_weights_are_the_averaged_ones(tmp_path: Path) -> None:
     stored = load_model(path).state_dict()
     mine = one.average.module.state_dict()
     assert all(torch.equal(tensor, mine[name]) for name, tensor in stored.items())
+
+
+def test_the_best_weights_by_the_held_out_people_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = iter([0.5, 0.7, 0.6, 0.65])
+    held_out = Split((Path("a.jpg"),), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    monkeypatch.setattr(learner, "embed_files", lambda *_, **__: None)
+    monkeypatch.setattr(
+        learner, "evaluate_split", lambda *_: RankingScores.of(np.ones(1, np.int64), next(values), 0.5, 1)
+    )
+    kept: list[dict[str, Tensor]] = []
+
+    def keep() -> None:
+        kept.append({name: tensor.clone() for name, tensor in one.average.module.state_dict().items()})
+
+    one = training(tmp_path, steps=3, every=1, validation={"own": held_out})
+    one.run(At(2, keep))
+    best = load_model(tmp_path / "best.safetensors").state_dict()
+    assert all(torch.equal(tensor, kept[0][name]) for name, tensor in best.items()), "of step 2"
+    assert one.best == pytest.approx(0.7)
+    again = training(tmp_path, steps=4, every=1, validation={"own": held_out})
+    again.resume(tmp_path / "last.pt")
+    again.run()
+    after = load_model(tmp_path / "best.safetensors").state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in best.items()), "0.65 is not better"
