@@ -274,6 +274,26 @@ def test_merge_and_split(tmp_path: Path, alive: bool, capsys: pytest.CaptureFixt
     assert {int(line.split(b",")[1]) for line in lines.splitlines()} == {keep, gone}
 
 
+def test_a_program_merges_and_splits_people_of_its_run(tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    start(out, 30).join(30)  # so that each person has two tracks
+    run = start(out)
+    try:
+        assert wait_for(lambda: sorted(map(len, people(out).values())) == [2, 2])
+        keep = min(people(out))
+        camera, track = people(out)[keep][0].split(":")
+        assert run.split_person(keep, [(camera, int(track))]) == 100_001
+        assert people(out)[100_001] == [f"{camera}:{track}"]
+        run.merge_people([keep, 100_001])
+        assert len(people(out)[keep]) == 2
+        assert 100_001 not in people(out)
+        with pytest.raises(InputError, match="at least two"):
+            run.merge_people([keep])
+    finally:
+        run.stop()
+        run.join(20)
+
+
 def test_a_merge_is_kept_by_the_next_start(tmp_path: Path) -> None:
     out = tmp_path / "o"
     run = start(out, 30)
