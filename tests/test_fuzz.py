@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import zipfile
-import zlib
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from tests.support.fuzzing import LIMIT, bomb
+from tests.support.png import png
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMES = int(os.environ.get("RELAYTRACK_FUZZ", "1"))
@@ -81,15 +82,6 @@ def test_an_array_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     assert "the array frame.npy is said to be larger than what is there" in line
 
 
-def _png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = zlib.compress(bytes(1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-
-
 def _jpeg(width: int, height: int) -> bytes:
     data = bytearray(cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes())
     place = data.index(b"\xff\xc0") + 5
@@ -100,7 +92,7 @@ def _jpeg(width: int, height: int) -> bytes:
 def test_pictures_of_gigantic_size_are_refused_by_their_headers(tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     frames.mkdir()
-    for name, make in (("1.png", _png), ("2.jpg", _jpeg)):
+    for name, make in (("1.png", partial(png, content=bytes(1000))), ("2.jpg", _jpeg)):
         (frames / name).write_bytes(make(50_000, 50_000))
         (frames / f"1{name}").write_bytes(make(32_000, 32_000))  # this is one that OpenCV would take memory for
     (tmp_path / "det.txt").write_text("1,-1,1,1,20,40,0.9\n")

@@ -1,4 +1,4 @@
-"""What this process takes from the machine at present: memory, threads, open files, disk (Linux)."""
+"""What a process takes from the machine at present: memory, threads, open files, disk (Linux)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 
 from relaytrack.pipeline.errors import InputError
 
-_STATUS = Path("/proc/self/status")
-
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """One look at this process.
+    """One look at a process.
 
     Attributes:
         rss_mib: resident memory in MiB.
@@ -26,15 +24,19 @@ class Resources:
     files: int
 
     @staticmethod
-    def now() -> Resources:
+    def now(process: int | None = None) -> Resources:
         """Look.
+
+        Args:
+            process: its number; None looks at this one.
 
         Raises:
             InputError: this system has no /proc.
         """
+        place = Path("/proc") / ("self" if process is None else str(process))
         try:
-            text = _STATUS.read_text()
-            files = len(os.listdir("/proc/self/fd")) - 1  # without the one that lists them
+            text = (place / "status").read_text()
+            files = len(os.listdir(place / "fd")) - (process is None)  # without the one that lists them
         except OSError:
             raise InputError("memory, threads and open files are read from /proc, which this system lacks") from None
         values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)

@@ -15,13 +15,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from relaytrack.pipeline.benchmarks.resources import Resources
 from relaytrack.pipeline.errors import RelayTrackError
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -68,14 +69,7 @@ class Server:
 
     def resources(self) -> dict[str, float]:
         """Resident MiB, threads and open files."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        files = len(os.listdir(f"/proc/{self.pid}/fd"))
-        return {
-            "rss_mib": int(values["VmRSS"].split()[0]) / 1024,
-            "threads": int(values["Threads"]),
-            "files": files,
-        }
+        return asdict(Resources.now(self.pid))
 
 
 @contextmanager

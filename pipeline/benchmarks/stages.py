@@ -18,6 +18,7 @@ from typing import Any
 
 import av
 
+from relaytrack.pipeline.benchmarks.resources import Resources
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import InputError
@@ -87,17 +88,10 @@ class MemoryWatch:
         """Count a step's frames."""
         self._frames += len(step)
         while self._marks and self._frames >= self._marks[0]:
-            self.mib[self._marks.pop(0)] = resident_mib()
+            self.mib[self._marks.pop(0)] = Resources.now().rss_mib
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-def resident_mib() -> float:
-    """Resident memory of this process in MiB (Linux)."""
-    with open("/proc/self/status") as status:
-        line = next(line for line in status if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 def measure(config: Config, *, repeats: int = 3) -> dict[str, Any]:

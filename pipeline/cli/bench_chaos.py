@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.cli.bench_news import say_when
 from relaytrack.reid.paths import file_path, plain_path
 
 HELP = (
@@ -51,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("relaytrack").setLevel(logging.CRITICAL)  # thousands of losses and full disks are meant here
     figures: dict[str, Any] = {"seed": args.seed}
     if args.kills:  # before any thread runs: the runs are forks of this process
-        figures["kills"] = kill_runs(args.kills, args.seed, out / "kills", _say)
+        figures["kills"] = kill_runs(args.kills, args.seed, out / "kills", say_when)
     if args.disks:
-        figures["disks"] = starve_runs(args.disks, args.seed, out / "disks", _say)
+        figures["disks"] = starve_runs(args.disks, args.seed, out / "disks", say_when)
     if args.faults:
         figures["connections"] = lose_cameras(
-            args.faults, args.seed, _say, cameras=args.cameras, clip=args.rtsp, work=out
+            args.faults, args.seed, say_when, cameras=args.cameras, clip=args.rtsp, work=out
         )
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
     return int(any(one["failures"] for one in figures.values() if isinstance(one, dict)))
@@ -70,7 +69,3 @@ def _table(figures: dict[str, Any]) -> str:
             lines.append(f"  failures: {len(one['failures'])}")
             lines += [f"  {text}" for text in one["failures"][:50]]
     return "\n".join(lines)
-
-
-def _say(text: str) -> None:
-    print(f"relaytrack: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relaytrack.pipeline.cli.bench_news import say_when
 from relaytrack.reid.paths import file_path, plain_path
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
         transport=args.transport,
         limit=args.limit or 2.0,
     )
-    return soak(_config(args), plan, Path(args.out), _say)
+    return soak(_config(args), plan, Path(args.out), say_when)
 
 
 def _recorded(args: argparse.Namespace) -> dict[str, Any]:
@@ -96,10 +95,10 @@ def _recorded(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.recorded < 1:
         raise InputError("--recorded: at least 1 frame")
-    caches = [read_cache(path) for path in args.caches] or record(_config(args), _clips(args), _say)
+    caches = [read_cache(path) for path in args.caches] or record(_config(args), _clips(args), say_when)
     seconds = 60.0 * (args.minutes or math.inf)
     limit = args.limit or 5.0
-    return soak_recorded(_config(args), caches, args.recorded, Path(args.out), _say, seconds=seconds, limit=limit)
+    return soak_recorded(_config(args), caches, args.recorded, Path(args.out), say_when, seconds=seconds, limit=limit)
 
 
 def _config(args: argparse.Namespace) -> Config:
@@ -133,7 +132,3 @@ def _table(figures: dict[str, Any]) -> str:
                 f" +- {margin}{judged}"
             )
     return "\n".join(lines)
-
-
-def _say(text: str) -> None:
-    print(f"relaytrack: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

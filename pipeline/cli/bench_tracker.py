@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relaytrack.pipeline.cli.bench_news import say
 from relaytrack.reid.paths import file_path
 from relaytrack.trackers.textfile import read_text
 
@@ -105,11 +106,11 @@ def measure(args: argparse.Namespace) -> int:
         texts += ["### means over all real detections (gt left out)", tables.summary_table(rows)]
         report["accuracy"] = [_cell(cell) for cell in cells]
     if folders and (args.appearance or len(folders) > 1):
-        found = compare_embeddings(folders, args.gt, _say)
+        found = compare_embeddings(folders, args.gt, say)
         texts += ["### what appearance buys (HOTA / IDF1 / switches / ms)", tables.appearance_table(found)]
         report["appearance"] = {name: [_cell(cell) for cell in cells] for name, cells in found.items()}
     if args.plots:
-        plot_cases(folders[0][1], args.gt, args.plots, _say)
+        plot_cases(folders[0][1], args.gt, args.plots, say)
     if args.people and not args.appearance:
         timings = _speed([one for one in contenders if not (one.ours and one.predicts)], args.people, args.repeats)
         texts += ["### milliseconds per update on a synthetic crowd (medians)", tables.speed_table(timings, REFERENCE)]
@@ -144,7 +145,7 @@ def _accuracy(caches: Path, truths: Path, contenders: Sequence[Contender]) -> li
 
     cells: list[Cell] = []
     for case in find_cases(caches, truths):
-        _say(f"{case.sequence} {case.detector}: {len(contenders)} trackers")
+        say(f"{case.sequence} {case.detector}: {len(contenders)} trackers")
         cells += measure(case, contenders)
     return cells
 
@@ -154,7 +155,7 @@ def _speed(contenders: Sequence[Contender], sizes: Sequence[int], repeats: int) 
 
     timings: list[Timing] = []
     for size in sizes:
-        _say(f"{size} people: {len(contenders)} trackers, {repeats} passes")
+        say(f"{size} people: {len(contenders)} trackers, {repeats} passes")
         timings += time_trackers(contenders, size, repeats)
     return timings
 
@@ -164,7 +165,7 @@ def _jitter(caches: Path, truths: Path, sets: int, as_json: bool) -> int:
     from relaytrack.pipeline.benchmarks.accuracy import find_cases
     from relaytrack.pipeline.benchmarks.neighbourhood import explore, neighbourhood_table
 
-    found = explore(find_cases(caches, truths), sets, _say)
+    found = explore(find_cases(caches, truths), sets, say)
     plain = {"unit": "percent", "columns": ["HOTA", "IDF1"], "cells": list(found.cases)}
     values = {"sets_detected": found.plain.tolist(), "sets_with_coasting": found.coasting.tolist()}
     print(json.dumps(plain | values, indent=2) if as_json else neighbourhood_table(found))
@@ -219,7 +220,3 @@ def _read(path: Path) -> str:
         return read_text(path)
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: cannot be read as text") from None
-
-
-def _say(text: str) -> None:
-    print(f"relaytrack: {text}", file=sys.stderr, flush=True)

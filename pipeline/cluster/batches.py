@@ -9,8 +9,7 @@ original above 0.999).
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -120,15 +119,6 @@ def decode_all(data: bytes | memoryview) -> list[TrackletBatch]:
         found.append(batch)
         view = view[used:]
     return found
-
-
-def as_sent(batches: Sequence[TrackletBatch], form: Form) -> list[TrackletBatch]:
-    """What arrives of these batches, with the facts that stay behind put back."""
-    arrived = [decode(encode(batch, form))[0] for batch in batches]
-    return [
-        replace(there, message=replace(there.message, frame=here.message.frame))
-        for here, there in zip(batches, arrived, strict=True)
-    ]
 
 
 def _pack(vectors: Floats, code: int) -> bytes:

@@ -164,6 +164,8 @@ class Corrections:
 
     def _shown(self, message: TrackletMessage) -> Rows:
         """(N,) which tracks of a message may be shown: those of people who were not forgotten."""
+        if not self._forgotten:
+            return np.ones(len(message.ids), bool)
         camera = message.frame.camera
         present = ((camera, self._parts.get((camera, track), track)) for track in message.ids.tolist())
         return np.array([key not in self._forgotten for key in present], bool)

@@ -114,4 +114,4 @@ def _apply(run: FinishedRun, ids: Mapping[TrackKey, int], videos: Videos, progre
     finalize(config.model_copy(update={"output": output}), ids, progress=progress, kind="manual")
     if not drawn:
         delete_videos(run, [*(camera.name for camera in config.cameras), "mosaic"])
-    refresh(run)
+    refresh(run.folder, run.config)

@@ -45,14 +45,24 @@ def open_run(folder: Path) -> FinishedRun:
         InputError: it holds no run, a live one, or one whose files are not final.
     """
     data = load_run(folder)
+    config = config_of(folder, data)
+    if data.run.get("final") is not True:
+        raise InputError(f"{folder}: a run over files is corrected when it came to its end; run it again (--overwrite)")
+    return FinishedRun(folder, config, data)
+
+
+def config_of(folder: Path, data: RunData) -> Config:
+    """The configuration of a run, whose output folder is where it lies now.
+
+    Raises:
+        InputError: run.json holds none that can be read.
+    """
     try:
         config = Config.model_validate(data.run["config"])
     except (KeyError, ValidationError) as error:
         raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
-    if data.run.get("final") is not True:
-        raise InputError(f"{folder}: a run over files is corrected when it came to its end; run it again (--overwrite)")
     output = config.output.model_copy(update={"dir": str(folder)})
-    return FinishedRun(folder, config.model_copy(update={"output": output}), data)
+    return config.model_copy(update={"output": output})
 
 
 def tracks_of(run: FinishedRun, person: int) -> list[TrackRecord]:
@@ -78,11 +88,11 @@ def delete_videos(run: FinishedRun, names: Sequence[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def refresh(run: FinishedRun) -> None:
-    """Bring run.json's figures and the report up to date."""
-    folder = run.folder
+def refresh(folder: Path, config: Config) -> None:
+    """Bring the figures of run.json and the report up to date; a live run that was killed has no figures yet."""
     data = load_run(folder)
-    data.run["identities"] = {"count": len(data.people), "in_two_or_more_cameras": people_in_several(data)}
-    write_atomically(folder / "run.json", json.dumps(data.run, indent=2, ensure_ascii=False) + "\n")
+    if "identities" in data.run or data.run.get("final") is True:
+        data.run["identities"] = {"count": len(data.people), "in_two_or_more_cameras": people_in_several(data)}
+        write_atomically(folder / "run.json", json.dumps(data.run, indent=2, ensure_ascii=False) + "\n")
     if (folder / "report.html").exists():
-        write_report(folder, ground_planes(run.config))
+        write_report(folder, ground_planes(config))

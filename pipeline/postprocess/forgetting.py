@@ -20,8 +20,8 @@ from relaytrack.pipeline.postprocess.finished_run import (
     tracks_of,
 )
 from relaytrack.pipeline.postprocess.redraw import discard, redraw, replace
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
-from relaytrack.pipeline.results.events_file import drop_events, read_events
+from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_events, times
+from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.hidden_rows import HiddenRows, forgotten_path, read_hidden, write_hidden
 from relaytrack.pipeline.results.identities import write_identities
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, write_rows
@@ -71,7 +71,7 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
     if videos == "delete":
         delete_videos(run, [*shown, "mosaic"])
     _forget_elsewhere(run, person, keys)
-    refresh(run)
+    refresh(run.folder, run.config)
 
 
 def _without(
@@ -97,30 +97,19 @@ def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> Non
     for track in data.people[person]:
         remove_pictures(folder, [str(crop["file"]) for crop in track.crops])
     remove_pictures(folder, [f"crops/{person}.jpg"])
-    _forget_embeddings(folder / EMBEDDINGS, keys)
+    correction = Correction("forget", person, 0, times(data.people[person]))
+    correct_embeddings(folder, correction)
     left = [(track, other) for other, tracks in data.people.items() if other != person for track in tracks]
     write_identities(folder, data.cameras, left)
     names = {person}  # and their numbers in the store, which does not know corrections by hand
     names |= {number for event in read_events(folder) for number in _former(event, keys)}
-    drop_events(folder, lambda event: _tells_of(event, person, keys))
+    correct_events(folder, correction)
     if run.config.output.store is not None and Path(run.config.output.store).exists():
         with IdentityStore(run.config.output.store) as store:
             store.forget(sorted(names))
-
-
-def _forget_embeddings(path: Path, keys: set[TrackKey]) -> None:
-    if not path.exists():
-        return
-    named, vectors = read_embeddings(path)
-    kept = [row for row, key in enumerate(named) if key not in keys]
-    write_embeddings(path, [named[row] for row in kept], vectors[kept])
 
 
 def _former(event: Mapping[str, Any], keys: set[TrackKey]) -> list[int]:
     """The number that one of the tracks had before it was corrected by hand."""
     manual = event.get("kind") == "manual" and (event.get("camera"), event.get("track")) in keys
     return [int(event["old"])] if manual else []
-
-
-def _tells_of(event: Mapping[str, Any], person: int, keys: set[TrackKey]) -> bool:
-    return person in (event.get("identity"), event.get("old")) or (event.get("camera"), event.get("track")) in keys

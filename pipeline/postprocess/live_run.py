@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.cover_segments import cover_segments
-from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.postprocess.finished_run import config_of, refresh
 from relaytrack.pipeline.results.correction import (
     Correction,
     Kind,
@@ -27,12 +25,9 @@ from relaytrack.pipeline.results.correction import (
 from relaytrack.pipeline.results.correction_plan import as_kind, plan, told
 from relaytrack.pipeline.results.earlier_starts import with_store
 from relaytrack.pipeline.results.events_file import append_revisions
-from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.results.identities import read_identities, write_identities
-from relaytrack.pipeline.results.requests import Request, Requests
-from relaytrack.pipeline.results.run_data import RunData, load_run
-from relaytrack.pipeline.results.run_lock import RunLock
-from relaytrack.pipeline.results.visits import people_in_several
+from relaytrack.pipeline.results.requests import Request, Requests, settle
+from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.pipeline.sinks.outgoing.spool import Spool
 from relaytrack.trackers import IdentityStore
 from relaytrack.trackers.textfile import read_text
@@ -66,31 +61,18 @@ def correct_live_run(folder: Path, kind: Kind, wanted: Mapping[str, Any], *, pat
         InputError: a number or track is unknown, or people cannot be one.
         OutputError: a file cannot be written, or the run has not answered.
     """
-    lock, requests = RunLock(folder), Requests(folder)
-    number = requests.ask(kind, dict(wanted))
-    try:
-        answer = requests.answer(number, lock.acquire, patience)
-        if answer is not None:
-            return answer
-        for request in requests.open():  # also what an earlier command or the run itself could not finish
-            try:
-                _carry_out(folder, requests, request)
-            except InputError as error:
-                requests.note(request.id, "refused", answer=str(error))
-        return requests.answer(number, lambda: True, 0.0) or ""
-    finally:
-        lock.release()
+    return settle(folder, kind, dict(wanted), partial(_carry_out, folder, Requests(folder)), patience)
 
 
-def _carry_out(folder: Path, requests: Requests, request: Request) -> None:
-    """One request, in the folder of a run that does not go on.
+def _carry_out(folder: Path, requests: Requests, request: Request) -> str:
+    """One request, in the folder of a run that does not go on; what was done, in one line.
 
     Raises:
         InputError: it makes no sense.
         OutputError: a file cannot be written.
     """
     data = load_run(folder)
-    config = _config(folder, data)
+    config = with_store(config_of(folder, data))
     if request.plan is not None:
         planned = [Correction.of_json(request.plan)]
     else:
@@ -110,19 +92,8 @@ def _carry_out(folder: Path, requests: Requests, request: Request) -> None:
         if correction.kind == "forget":
             cover_segments(folder, correction)
             _forget_elsewhere(folder, config, correction, requests)
-    _count_anew(folder)
-    if (folder / "report.html").exists():
-        write_report(folder, ground_planes(config))
-    requests.note(request.id, "done", answer=told(planned))
-
-
-def _config(folder: Path, data: RunData) -> Config:
-    try:
-        config = Config.model_validate(data.run["config"])
-    except (KeyError, ValidationError) as error:
-        raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
-    output = config.output.model_copy(update={"dir": str(folder)})
-    return with_store(config.model_copy(update={"output": output}))
+    refresh(folder, config)
+    return told(planned)
 
 
 def _complete(folder: Path, config: Config, correction: Correction) -> Correction:
@@ -171,10 +142,3 @@ def _forget_elsewhere(folder: Path, config: Config, correction: Correction, requ
                 spool.forget(correction)
             finally:
                 spool.close()
-
-
-def _count_anew(folder: Path) -> None:
-    data = load_run(folder)
-    if "identities" in data.run:
-        data.run["identities"] = {"count": len(data.people), "in_two_or_more_cameras": people_in_several(data)}
-        write_atomically(folder / "run.json", json.dumps(data.run, indent=2, ensure_ascii=False) + "\n")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.results.folder import open_private
+from relaytrack.pipeline.results.run_lock import RunLock
 
 NAME = "requests.db"
 State = Literal["asked", "begun", "done", "refused"]
@@ -152,3 +153,41 @@ class Requests:
             query = f"SELECT id, kind, wanted, state, plan, answer FROM requests WHERE {where} ORDER BY id"
             rows = database.execute(query, values).fetchall()
         return [Request(row[0], row[1], json.loads(row[2]), row[3], row[4], row[5]) for row in rows]
+
+
+def settle(
+    folder: Path, kind: str, wanted: dict[str, Any], carry_out: Callable[[Request], str], patience: float
+) -> str:
+    """Ask for a correction, and carry it out here where no program that runs in the folder does.
+
+    Args:
+        folder: of the run or of the site.
+        kind: as of `Request`.
+        wanted: as of `Request`.
+        carry_out: does what a request asks for, and says so in one line; also called for those that an earlier command
+            or the run itself could not finish.
+        patience: seconds that a run which goes on gets.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        InputError: it was refused.
+        OutputError: a file cannot be written, or the run has not answered.
+    """
+    lock, requests = RunLock(folder), Requests(folder)
+    number = requests.ask(kind, wanted)
+    try:
+        answer = requests.answer(number, lock.acquire, patience)
+        if answer is not None:
+            return answer
+        for request in requests.open():
+            try:
+                done = carry_out(request)
+            except InputError as error:
+                requests.note(request.id, "refused", answer=str(error))
+            else:
+                requests.note(request.id, "done", answer=done)
+        return requests.answer(number, lambda: True, 0.0) or ""
+    finally:
+        lock.release()

@@ -114,6 +114,7 @@ class SiteFloor:
         with self._changing:
             self._planes.pop(name, None)
             self._sizes.pop(name, None)
+            self._last.pop(name, None)
 
     def corrected(self, correction: Correction) -> None:
         """Somebody who is forgotten leaves no path."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
-from relaytrack.pipeline.results.requests import Requests
-from relaytrack.pipeline.results.run_lock import RunLock, is_held
+from relaytrack.pipeline.results.requests import Request, settle
+from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.store import SiteStore
@@ -60,30 +61,20 @@ def forget_in_site(folder: Path, person: int, *, delete_videos: bool) -> None:
         InputError: there is no such person.
         OutputError, SinkError, TrackerError: something cannot be written, or the server has not answered.
     """
-    lock, requests = RunLock(folder), Requests(folder)
-    number = requests.ask("forget", {"person": person, "delete_videos": delete_videos})
-    try:
-        if requests.answer(number, lock.acquire, _PATIENCE) is None:
-            for request in requests.open():
-                try:
-                    _forget_offline(folder, int(request.wanted["person"]), bool(request.wanted["delete_videos"]))
-                except InputError as error:
-                    requests.note(request.id, "refused", answer=str(error))
-                else:
-                    requests.note(request.id, "done", answer=said(person))
-            requests.answer(number, lambda: True, 0.0)
-    finally:
-        lock.release()
+    wanted = {"person": person, "delete_videos": delete_videos}
+    settle(folder, "forget", wanted, partial(_forget_offline, folder), _PATIENCE)
 
 
-def _forget_offline(folder: Path, person: int, delete_videos: bool) -> None:
+def _forget_offline(folder: Path, request: Request) -> str:
+    person = int(request.wanted["person"])
     store = SiteStore(folder / SITE)
     try:
         people = People(store)
         check_known(people, person)
-        forget_person(store, people, person, delete_videos=delete_videos)
+        forget_person(store, people, person, delete_videos=bool(request.wanted["delete_videos"]))
     finally:
         store.close()
+    return said(person)
 
 
 def check_known(people: People, person: int) -> None:

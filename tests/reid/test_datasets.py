@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import struct
 import sys
 import warnings
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from support.png import png
 
 from relaytrack.reid.datasets.base import JUNK, CountWarning, ReidDataset, Split, images_below
 from relaytrack.reid.datasets.cuhk03 import SPLITS
@@ -389,11 +388,7 @@ def test_csv_files_that_say_too_little(tmp_path: Path, text: bytes, message: str
 
 
 def test_a_picture_of_gigantic_size_is_named(tmp_path: Path) -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
     path = tmp_path / "huge.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b""))
+    path.write_bytes(png(50_000, 50_000, b"\0"))
     with pytest.raises(DatasetError, match=r"cannot decode image .*huge\.png: it has more than 120 million pixels"):
         read_image(path)

@@ -14,17 +14,7 @@ from tests.support.world import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium"), pytest.mark.needs("axe")]
 sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = "/usr/bin/chromium"
 RUN = "() => axe.run(document, {resultTypes: ['violations']})"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """Debian's Chromium."""
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 sync_api = pytest.importorskip("playwright.sync_api")
 
 
-def test_one_logs_in_changes_something_and_logs_out(tmp_path: Path) -> None:
-    with served(tmp_path, users={"root": "admin"}) as site, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page()
+def test_one_logs_in_changes_something_and_logs_out(tmp_path: Path, browser: sync_api.Browser) -> None:
+    with served(tmp_path, users={"root": "admin"}) as site:
+        context = browser.new_context()
+        page = context.new_page()
         page.set_default_timeout(20_000)
         page.goto(f"{site.url}/people")
         assert page.url.endswith("/login"), "one has to log in first"
@@ -32,4 +30,4 @@ def test_one_logs_in_changes_something_and_logs_out(tmp_path: Path) -> None:
         page.wait_for_url("**/login")
         page.goto(f"{site.url}/people")
         assert page.url.endswith("/login")
-        browser.close()
+        context.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from relaytrack.pipeline.server import patience
 from relaytrack.pipeline.server.access import bounds
+from tests.support.png import png
 from tests.support.sites import Served, log_in, served
 from tests.support.world import wait_for
 
@@ -181,14 +181,7 @@ def _code(client: httpx.Client, path: str, content: Iterator[bytes]) -> int:
 
 
 def test_a_bomb_is_refused_over_the_wire(hasty: Served) -> None:
-    import zlib
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checked = kind + content
-        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
-    bomb = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 10_000_000)) + chunk(b"IEND", b"")
+    bomb = png(50_000, 50_000, b"\0" * 10_000_000)
     with log_in(hasty, "root") as client:
         begin = time.monotonic()
         answer = client.post("/api/v1/search", content=bomb)
