@@ -25,7 +25,7 @@ _BOUND = 1e-3  # of a resource: enough to be sent to the machine that has it
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """One program: its actor, its machine, the groups that it follows, and the question that it has not answered."""
+    """One program: its actor, its machine, the groups of cameras that it follows, and its open status request."""
 
     actor: Any
     machine: Machine
@@ -135,7 +135,7 @@ class Crew:
     # the inside
 
     def _see_starts(self, member: Member) -> None:
-        """Raise what kept a program from starting work that it was given later."""
+        """Raise the error of a program that could not start the work it got during the run."""
         if not member.starting:
             return
         done, member.starting = self._ray.wait(member.starting, num_returns=len(member.starting), timeout=0)

@@ -47,12 +47,12 @@ class Corrections:
         self._corrected = 0
 
     def wrap(self, inner: IdentityService) -> Corrections:
-        """Stand around a service; see `identity.far_corrections` for one that is far away."""
+        """Use this identity service from now on. `identity.far_corrections` is for a service on another machine."""
         self._inner = inner
         return self
 
     def recall(self, merged: Mapping[int, int], cannot_link: Iterable[frozenset[int]] = ()) -> None:
-        """Take up merges, and pairs that are two people, of earlier starts."""
+        """Add the merges, and the pairs that are two people, of earlier starts of the run."""
         with self._changing:
             self._alias |= merged
             self._cannot_link |= set(cannot_link)

@@ -1,8 +1,8 @@
 """How much work the networks put into live pictures: all of it, or less while there is too little time.
 
-Measures are taken one by one, each on top of the ones before: people are looked for in every second frame of a camera
-and their boxes carried on in between; then the pictures are looked at smaller, step by step; then looks are described
-in every second of the frames that are looked at.
+Measures are taken one by one, each on top of the ones before. First the detector sees every second frame of a camera
+only, and the tracker carries boxes on in between. Then the detector's input gets smaller, step by step. Last,
+embeddings are made in only every second frame that the detector sees.
 """
 
 from __future__ import annotations

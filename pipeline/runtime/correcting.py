@@ -121,7 +121,7 @@ class Corrector:
         tracks: Iterable[tuple[str, int]] | None = None,
         delete_videos: bool = False,
     ) -> None:
-        """Carry out what was decided elsewhere, as by the server, whose list of people is longer than a run's.
+        """Carry out a correction that was decided elsewhere, as by the server, which knows the people of all its runs.
 
         Args:
             kind: what is done.

@@ -1,8 +1,8 @@
 """Gives memory that the process no longer uses back to the operating system.
 
-glibc keeps what was freed for the next request. Pictures of all sizes are taken by one thread and freed by another
-while small things that live for hours are laid between them; after a while a run of hours holds hundreds of MiB that
-nobody uses. `malloc_trim` hands such pages back, those in the middle of the heap too.
+glibc keeps freed memory for the next request. One thread allocates pictures of all sizes, another one frees them, and
+small objects that live for hours end up between them. So a run of hours comes to hold hundreds of MiB that nobody
+uses. `malloc_trim` hands such pages back, those in the middle of the heap too.
 """
 
 from __future__ import annotations
