@@ -9,6 +9,7 @@ from typing import Literal
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.service import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
@@ -34,6 +35,7 @@ class OwnParts:
         sinks: further receivers.
         on_networks: told of the networks once they are loaded.
         corrections: stands around the identity service, for people corrected by hand.
+        earlier: tracks of earlier starts, with which events compare new ones.
     """
 
     sources: Mapping[str, Source] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class OwnParts:
     sinks: Sequence[Sink] = ()
     on_networks: Callable[[Perception], object] | None = None
     corrections: Corrections = field(default_factory=Corrections)
+    earlier: Sequence[EarlierTrack] = ()
 
     def is_live(self, camera: CameraConfig, config: Config) -> bool:
         """Whether a camera of the configuration is live."""

@@ -118,7 +118,7 @@ def make_parts(
     closing.callback(service.close)
     clock = own.clock or _clock(earlier)
     running = _with_end(config, clock, earlier)
-    multi = MultiCameraTracker((), service, _events(config, earlier))
+    multi = MultiCameraTracker((), service, _events(config, own, earlier))
     desk = _open_cameras(
         running,
         own,
@@ -210,10 +210,11 @@ def _with_end(config: Config, clock: RunClock, earlier: EarlierStart | None) -> 
     return config.model_copy(update={"run": run})
 
 
-def _events(config: Config, earlier: EarlierStart | None) -> EventWatch | None:
+def _events(config: Config, own: OwnParts, earlier: EarlierStart | None) -> EventWatch | None:
     if not config.events.enabled:
         return None
     events = EventWatch((), config.events)
+    events.recall((track.identity for track in own.earlier), own.earlier)
     if earlier is not None:
         events.recall(earlier.identities)
     return events

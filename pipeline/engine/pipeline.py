@@ -17,6 +17,7 @@ from relaytrack.pipeline.engine.people_commands import PeopleCommands
 from relaytrack.pipeline.engine.progress import Progress
 from relaytrack.pipeline.engine.run import Run
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.service import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
@@ -80,6 +81,7 @@ class Pipeline(CameraCommands, PeopleCommands):
         self.config = config
         self.on_networks: Callable[[Perception], object] | None = None
         self.colors = IdentityColors()
+        self.earlier: Sequence[EarlierTrack] = ()
         self.corrections = own.corrections
         self.summary = Summary([camera.name for camera in config.cameras])
         self._own = own
@@ -226,6 +228,7 @@ class Pipeline(CameraCommands, PeopleCommands):
     def _prepare(self) -> Run:
         """Build all stages and open the cameras."""
         self._own.on_networks = self.on_networks
+        self._own.earlier = self.earlier
         parts = make_parts(
             self.config,
             self._own,

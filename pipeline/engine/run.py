@@ -65,6 +65,7 @@ class Run:
             zero=parts.clock.zero,
             now=lambda: self._present.time or parts.clock.now(),
             report=self._report_anew,
+            forget=parts.multi.forget,
         )
         self._health: HealthWatch | None = None
         if parts.live:

@@ -4,8 +4,10 @@ Common to all: `event`; `time`, seconds of the run's clock; `date`, the same as 
 null); `camera`; `track`, the camera's own track id; `identity`, the person's number over all cameras as it is
 known at that moment. Only confirmed tracks make events.
 
-* `identity`: a person is seen for the first time in the run.
-* `enter`: a person comes into a camera's view.
+* `identity`: a person is seen for the first time in the run (with `relaytrack serve`: by the site). With `grounds` and
+  `former`.
+* `enter`: a person comes into a camera's view. With `grounds`, what the identity rests on at that moment (see
+  `IdentityGrounds`), and `former`, the identities that the track had before, in the order of the corrections.
 * `leave`: a person has been out of a camera's view for `events.leave_after` seconds; `time` is when they were last
   seen. With `entered` (time) and `frames`.
 * `revised`: a track turns out to be somebody else: `identity`, no longer `old`; it holds for the whole track. `kind`
@@ -39,6 +41,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from relaytrack.pipeline.errors import InputError
 
+State = Literal["new", "matched", "revised"]
+
 
 class _Event(BaseModel):
     """What all events have."""
@@ -53,13 +57,54 @@ class _Event(BaseModel):
     identity: int = Field(ge=0)
 
 
-class IdentityEvent(_Event):
+class IdentityGrounds(BaseModel):
+    """What an identity rests on, by the track that an event is about; the same as `grounds` in identities.json.
+
+    Attributes:
+        state: "new": no other track; "matched": others have the identity, too; "revised": one of these tracks had
+            another identity before.
+        similarity: mean cosine of the track to the identity's other tracks; null without such.
+        nearest: cosine to the most alike track of somebody else; null where there is nobody.
+        rival: whose track that is.
+        margin: `similarity` - `nearest`; null without either.
+        cameras: where the identity's other tracks were seen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    state: State
+    similarity: float | None = None
+    margin: float | None = None
+    rival: int | None = None
+    nearest: float | None = None
+    cameras: tuple[str, ...] = ()
+
+
+class FormerIdentity(BaseModel):
+    """An identity that a track had before; `time`, `kind` and `score` as in the event `revised` that took it away."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    id: int
+    time: float
+    kind: Literal["merge", "split", "final", "manual"]
+    score: float | None = None
+
+
+class _Founded(_Event):
+    """An event that says what the identity rests on."""
+
+    grounds: IdentityGrounds | None = None
+    former: tuple[FormerIdentity, ...] = ()
+
+
+class IdentityEvent(_Founded):
     """A person is seen for the first time in the run."""
 
     event: Literal["identity"] = "identity"
 
 
-class EnterEvent(_Event):
+class EnterEvent(_Founded):
     """A person comes into a camera's view."""
 
     event: Literal["enter"] = "enter"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
+from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
 from relaytrack.pipeline.events.schema import (
     DwellEvent,
     EnterEvent,
     Event,
+    FormerIdentity,
     IdentityEvent,
     LeaveEvent,
     LineCrossEvent,
@@ -54,6 +56,7 @@ class EventWatch:
         self._present: dict[tuple[str, int], _Presence] = {}
         self._ids: dict[tuple[str, int], int] = {}  # of earlier tracks, too
         self._known: dict[int, None] = {}
+        self._seen = KnownTracks()
         self._tracks: dict[tuple[str, int], int] = {}  # the latest track of a person in a camera
         self._cameras: dict[str, CameraConfig] = {}
         self._zones: dict[str, dict[str, ZoneWatch]] = {}
@@ -80,9 +83,14 @@ class EventWatch:
         }
         self._cameras[camera.name] = camera
 
-    def recall(self, identities: Iterable[int]) -> None:
-        """These people were seen in an earlier start of the run: they are not new."""
+    def recall(self, identities: Iterable[int], tracks: Iterable[EarlierTrack] = ()) -> None:
+        """These people were seen in an earlier start: they are not new. `tracks` are what they are compared with."""
         self._known.update(dict.fromkeys(identities))
+        self._seen.recall(tracks)
+
+    def forget(self, identity: int, tracks: Collection[tuple[str, int]]) -> None:
+        """Erase what is known of a person's looks, and of the tracks given besides."""
+        self._seen.forget(identity, tracks)
 
     def remove_camera(self, name: str) -> None:
         """Watch the camera's zones and lines no longer; people who were in view there leave in their time."""
@@ -147,6 +155,8 @@ class EventWatch:
             if self._ids.get(key, change.old) == change.new:
                 continue
             self._ids[key] = change.new
+            former = FormerIdentity(id=change.old, time=round(now, 3), kind=change.kind, score=change.score)
+            self._seen.revise(key, former, change.new)
             if key in self._present:
                 self._present[key].identity = change.new
             self._rename(change.camera, change.old, change.new)
@@ -165,27 +175,36 @@ class EventWatch:
         """Who came into view, and whose number is another one now."""
         camera, time = tracks.frame.camera, tracks.frame.time
         found: list[Event] = []
+        self._seen.see(tracks)
         for track, identity in zip(tracks.ids.tolist(), tracks.global_ids.tolist(), strict=True):
             key = (camera, track)
             presence = self._present.get(key)
             before = self._ids.get(key)
             self._ids[key] = identity
             common = self._common(camera, track, time)
+            kind: Literal["merge", "split"] = "merge" if before is not None and identity < before else "split"
+            changed = before is not None and before != identity
+            if before is not None and changed:
+                self._seen.revise(key, FormerIdentity(id=before, time=round(time, 3), kind=kind), identity)
             if identity not in self._known:
                 self._known[identity] = None
-                found.append(IdentityEvent(**common))
-            if before is not None and before != identity:
-                found.append(RevisedEvent(**common, old=before, kind="merge" if identity < before else "split"))
+                found.append(IdentityEvent(**common, **self._why(key)))
+            if before is not None and changed:
+                found.append(RevisedEvent(**common, old=before, kind=kind))
                 self._rename(camera, before, identity)
             if presence is None:
                 self._present[key] = _Presence(identity, time, time)
-                found.append(EnterEvent(**common))
+                found.append(EnterEvent(**common, **self._why(key)))
             else:
                 presence.identity, presence.last, presence.frames = identity, time, presence.frames + 1
         for memory in (self._ids, self._known, self._tracks):
             while len(memory) > self._keep:
                 del memory[next(iter(memory))]  # type: ignore[arg-type]
         return found
+
+    def _why(self, key: tuple[str, int]) -> dict[str, Any]:
+        """What the identity of a track rests on, and which ones it had before."""
+        return {"grounds": self._seen.grounds(key), "former": self._seen.former(key)}
 
     def _departures(self, now: float) -> list[Event]:
         """Who has been out of view for long enough."""

@@ -6,10 +6,10 @@
 * `cameras`: per camera `frames`, `first`, `last` (time of its first and last frame), `last_index` and, where
   its video shortens pauses, `cuts` (the time after each pause, and by how many seconds);
 * `identities`, by id: `id`, `color` (RGB, as in the videos), `cameras`, `first`, `last`, `frames`, `crop` (a file
-  below the output folder or null), `grounds` (what it rests on: `state`, `similarity`, `margin`, `rival`; see
-  `pipeline.results.grounds`) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from, to:
-  pieces without a gap of more than 2 seconds), `crops` (each `time`, `quality` and `file`, in time order) and `former`
-  (the identities that it had before, each `id`, `time`, `kind` and `score`, in the order of the corrections).
+  below the output folder or null), `grounds` (what it rests on: `state`, `similarity`, `margin`, `rival`, `nearest`;
+  see `pipeline.results.grounds`) and `tracks`, each with `camera`, `track`, `first`, `last`, `frames`, `spans` (from,
+  to: pieces without a gap of more than 2 seconds), `crops` (each `time`, `quality` and `file`, in time order) and
+  `former` (the identities that it had before, each `id`, `time`, `kind` and `score`, in the order of the corrections).
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def write_identities(
     pictures: bool = True,
     clock_zero: float | None = None,
     colors: IdentityColors | None = None,
+    embeddings: Mapping[TrackKey, Floats] | None = None,
 ) -> None:
     """Group tracks to identities; write identities.json and each identity's picture, `crops/<id>.jpg`.
 
@@ -101,6 +102,7 @@ def write_identities(
         pictures: write the identities' pictures too, and remove those of ids that are no more.
         clock_zero: seconds since the epoch at the run's time 0, for live runs.
         colors: the identities' colours; None keeps those of the file that is there.
+        embeddings: mean embeddings of tracks, unit vectors (D,); None takes those of the folder.
 
     Raises:
         OutputError: a file cannot be written.
@@ -114,7 +116,7 @@ def write_identities(
             identity: [((one.camera, one.track), bool(one.former)) for one in records]
             for identity, records in groups.items()
         },
-        _embeddings(folder),
+        _embeddings(folder) if embeddings is None else embeddings,
     )
     identities = [
         _identity(identity, groups[identity], colors.of(identity), grounds[identity]) for identity in sorted(groups)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Corrector:
         zero: seconds since 1970 at the run's time 0.
         now: gives the time of the newest step, seconds on the run's clock.
         report: writes the report anew, where there is one.
+        forget: takes a person, with their (camera, track) ids, out of what events are told from.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class Corrector:
         zero: float,
         now: Callable[[], float],
         report: Callable[[], object],
+        forget: Callable[[int, Collection[tuple[str, int]]], object],
     ) -> None:
         self._identities, self._host, self._hold = identities, host, hold
         self._folder, self._zero, self._now, self._report = folder, zero, now, report
+        self._forget = forget
         self._requests = None if folder is None else Requests(folder)
         self._one = threading.Lock()
         self._people: set[int] = set()  # who was forgotten
@@ -171,6 +174,7 @@ class Corrector:
             )
             if self._requests is not None and number is not None:  # a kill may come between
                 self._requests.note(number, "begun", plan=correction.as_json())
+            self._forget(correction.person, set(correction.tracks))
         with self._hold:
             if correction.kind == "forget":
                 self._people.add(correction.person)

@@ -31,6 +31,7 @@ from relaytrack.pipeline.server.walks import walks_of, with_usual_times
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
 _MOST_WALKS = 12  # that are shown, the newest
+_MOST_ARRIVALS = 5
 _KINDS = (*EVENT_TYPES, "watched")
 
 
@@ -93,7 +94,10 @@ class Pages:
 
         @router.get("/")
         def live(site: TheSite, caller: Viewer) -> Response:
-            return show("live", caller, cameras=list_cameras(site), status=describe_site(site))
+            latest = [
+                _shown(event) for event in site.events.find(kinds=["enter"], limit=_MOST_ARRIVALS, newest_first=True)
+            ]
+            return show("live", caller, cameras=list_cameras(site), status=describe_site(site), arrivals=latest)
 
         @router.get("/people")
         def people(
@@ -200,7 +204,7 @@ def _shown(event: StoredEvent) -> dict[str, Any]:
     content = json.loads(event.data)
     date = content.get("date")
     at = datetime.fromisoformat(date).timestamp() if date else event.epoch
-    return {**content, "epoch": event.epoch, "at": at}
+    return {"grounds": None, "score": None, **content, "epoch": event.epoch, "at": at}
 
 
 def _iso(epoch: float) -> str:

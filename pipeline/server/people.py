@@ -82,10 +82,10 @@ class People(PeopleQuestions):
             OutputError: the disk is full.
         """
         with self._changing:
-            for change in step.revisions:
-                self._revise(change.camera, change.track, change.new)
             if step.revisions:
                 self.flush()
+                for change in step.revisions:
+                    self._revise((change.camera, change.track), change.new, change.old, change.kind, change.score)
                 for old, new in {(change.old, change.new) for change in step.revisions}:
                     self._move_name(old, new)
             for tracks in step:
@@ -95,16 +95,14 @@ class People(PeopleQuestions):
                 self.flush()
                 self._due = now + _FLUSH
 
-    def _revise(self, camera: str, track: int, identity: int) -> None:
-        known = self._tracks.get((camera, track))
+    def _revise(self, key: tuple[str, int], identity: int, old: int, kind: str, score: float | None = None) -> None:
+        if key in self._forgotten:
+            return
+        known = self._tracks.get(key)
         if known is not None:
-            known.identity, known.dirty = identity, True
-        else:
-            with self._store.writing() as database:
-                database.execute(
-                    "UPDATE sightings SET identity = ? WHERE run = ? AND camera = ? AND track = ?",
-                    (identity, self._runs.get(camera, self._run), camera, track),
-                )
+            known.identity = identity
+        with self._store.writing() as database:
+            people_rows.revise(database, (self._runs.get(key[0], self._run), *key), identity, old, kind, score)
 
     def _move_name(self, old: int, new: int) -> None:
         """Give the name of a number that nobody has any more to the person's new number."""
@@ -166,7 +164,7 @@ class People(PeopleQuestions):
             if self._retain is not None and time.monotonic() > self._swept + 600.0:
                 self._swept = time.monotonic()
                 with self._store.writing() as database:
-                    database.execute("DELETE FROM sightings WHERE last < ?", (time.time() - self._retain,))
+                    people_rows.expire(database, time.time() - self._retain)
 
     def _values(self, key: tuple[str, int], seen: _Sighting) -> tuple[Any, ...]:
         vector = None
@@ -266,4 +264,4 @@ class People(PeopleQuestions):
             self.merge(correction.new, correction.person)
         else:
             for camera, track in correction.tracks:
-                self._revise(camera, track, correction.new)
+                self._revise((camera, track), correction.new, correction.person, "manual")

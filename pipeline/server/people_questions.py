@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.events.known_tracks import MOST, EarlierTrack
 from relaytrack.pipeline.records import Floats
-from relaytrack.pipeline.server.people_records import Person, Sighting, sighting_of, unit, vector_of
+from relaytrack.pipeline.results.grounds import MOST_TRACKS, Grounds, grounds_of
+from relaytrack.pipeline.server.people_records import FormerNumber, Person, Sighting, sighting_of, unit, vector_of
 from relaytrack.pipeline.server.store import SiteStore
+from relaytrack.trackers.identities.types import TrackKey
 
+_MOST_FORMER = 100
 _TOGETHER = 0.5  # seconds in one camera at once after which two are surely two
 
 
@@ -84,6 +88,52 @@ class PeopleQuestions:
                 similarity = round(float(vector @ unit(others)), 3)
             found.append(sighting_of(row, similarity))
         return found
+
+    def grounds(self, identity: int) -> Grounds:
+        """What a person's number rests on, by the newest sightings; see `pipeline.results.grounds`."""
+        self._catch_up()
+        rows = self._store.rows(
+            """SELECT id, camera, identity, embedding, EXISTS (SELECT 1 FROM former f
+            WHERE f.run = s.run AND f.camera = s.camera AND f.track = s.track) AS revised
+            FROM sightings s WHERE embedding IS NOT NULL OR identity = ?1
+            ORDER BY identity = ?1 DESC, last DESC LIMIT ?2""",
+            (identity, MOST_TRACKS),
+        )
+        tracks: dict[int, list[tuple[TrackKey, bool]]] = {identity: []}
+        looks: dict[TrackKey, Floats] = {}
+        size = next((len(row["embedding"]) for row in rows if row["embedding"] is not None), 0)
+        for row in rows:
+            key = (row["camera"], row["id"])
+            tracks.setdefault(row["identity"], []).append((key, bool(row["revised"])))
+            if row["embedding"] is not None and len(row["embedding"]) == size:
+                looks[key] = vector_of(row["embedding"])
+        return grounds_of(tracks, looks, only=identity)[identity]
+
+    def former(self, identity: int) -> list[FormerNumber]:
+        """The numbers that a person's sightings had before, in the order of the corrections."""
+        rows = self._store.rows(
+            """SELECT f.* FROM former f JOIN sightings s ON s.run = f.run AND s.camera = f.camera AND s.track = f.track
+            WHERE s.identity = ? ORDER BY f.epoch, f.rowid LIMIT ?""",
+            (identity, _MOST_FORMER),
+        )
+        return [
+            FormerNumber(row["id"], row["epoch"], row["kind"], row["score"], row["camera"], row["track"])
+            for row in rows
+        ]
+
+    def earlier(self) -> list[EarlierTrack]:
+        """The newest sightings, oldest first, for events of a new start to be compared with."""
+        rows = self._store.rows(
+            "SELECT camera, identity, embedding FROM sightings ORDER BY last DESC LIMIT ?", (MOST // 2,)
+        )
+        return [
+            EarlierTrack(
+                row["camera"],
+                row["identity"],
+                None if row["embedding"] is None else vector_of(row["embedding"]),
+            )
+            for row in reversed(rows)
+        ]
 
     def picture(self, sighting: int) -> bytes | None:
         """A sighting's picture as JPEG."""

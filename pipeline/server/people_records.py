@@ -55,6 +55,26 @@ class Person:
     here: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class FormerNumber:
+    """A number that one of a person's sightings had before.
+
+    Attributes:
+        id: the number.
+        time: seconds since 1970 at which another one took its place.
+        kind: why: "merge", "split", or "manual" (by hand).
+        score: what spoke for it, in points of evidence (above 0 speaks for it); None where nothing is known.
+        camera, track: which sighting.
+    """
+
+    id: int
+    time: float
+    kind: str
+    score: float | None
+    camera: str
+    track: int
+
+
 def vector_of(data: bytes) -> Floats:
     """A stored embedding, (D,) unit vector."""
     return np.frombuffer(data, np.float16).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,31 @@ picture = coalesce(excluded.picture, picture), embedding = coalesce(excluded.emb
 def write_sightings(database: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Write sightings, anew or over what was known of them, in the order of the table's columns after `id`."""
     database.executemany(_UPSERT, rows)
+
+
+def revise(
+    database: sqlite3.Connection, key: tuple[int, str, int], identity: int, old: int, kind: str, score: float | None
+) -> None:
+    """A track (run, camera, track id) has another identity from now on; note the old one and why."""
+    changed = database.execute(
+        "UPDATE sightings SET identity = ? WHERE run = ? AND camera = ? AND track = ? AND identity != ?",
+        (identity, *key, identity),
+    ).rowcount
+    if changed:
+        database.execute("INSERT INTO former VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, old, time.time(), kind, score))
+
+
+_BY_HAND = """INSERT INTO former SELECT run, camera, track, identity, ?, 'manual', NULL FROM sightings
+WHERE identity = ?"""
+
+
+def expire(database: sqlite3.Connection, before: float) -> None:
+    """Delete the sightings that ended before a moment, seconds since 1970."""
+    database.execute("DELETE FROM sightings WHERE last < ?", (before,))
+    database.execute(
+        """DELETE FROM former WHERE NOT EXISTS (SELECT 1 FROM sightings s
+        WHERE s.run = former.run AND s.camera = former.camera AND s.track = former.track)"""
+    )
 
 
 def describe(database: sqlite3.Connection, identity: int, *, name: str | None, watched: bool | None) -> None:
@@ -43,7 +69,13 @@ def move_name(database: sqlite3.Connection, old: int, new: int) -> None:
 
 def merge(database: sqlite3.Connection, keep: int, gone: int) -> None:
     """Count everything of `gone` as of `keep`, whose name stays unless there is none."""
+    database.execute(_BY_HAND, (time.time(), gone))
     database.execute("UPDATE sightings SET identity = ? WHERE identity = ?", (keep, gone))
+    database.execute(
+        """UPDATE events SET data = json_set(data, '$.grounds.rival', ?)
+        WHERE kind IN ('identity', 'enter') AND json_extract(data, '$.grounds.rival') = ?""",
+        (keep, gone),
+    )
     database.execute(
         "UPDATE events SET identity = ?1, data = json_set(data, '$.identity', ?1) WHERE identity = ?2", (keep, gone)
     )
@@ -74,6 +106,7 @@ def split(
     row = database.execute("SELECT max(identity) FROM sightings").fetchone()
     new = max(int(row[0] or 0) + 1, BY_HAND)
     places = ",".join("?" * len(sightings))
+    database.execute(f"{_BY_HAND} AND id IN ({places})", (time.time(), identity, *sightings))
     database.execute(
         f"UPDATE sightings SET identity = ? WHERE identity = ? AND id IN ({places})", (new, identity, *sightings)
     )
@@ -83,6 +116,11 @@ def split(
 
 def forget(database: sqlite3.Connection, identity: int) -> int:
     """Delete a person's sightings, name and events; returns how many sightings there were."""
+    database.execute(
+        """DELETE FROM former WHERE id = ?1 OR EXISTS (SELECT 1 FROM sightings s WHERE s.identity = ?1
+        AND s.run = former.run AND s.camera = former.camera AND s.track = former.track)""",
+        (identity,),
+    )
     gone = database.execute("DELETE FROM sightings WHERE identity = ?", (identity,)).rowcount
     database.execute("DELETE FROM people WHERE identity = ?", (identity,))
     database.execute("DELETE FROM events WHERE identity = ?", (identity,))

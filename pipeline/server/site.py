@@ -209,6 +209,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         looks.perception = perception
 
     pipeline.on_networks = networks
+    pipeline.earlier = people.earlier()
     return Site(
         config=config,
         file=file,

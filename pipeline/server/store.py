@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS sightings (
     quality REAL NOT NULL, picture BLOB, embedding BLOB, UNIQUE (run, camera, track));
 CREATE INDEX IF NOT EXISTS sightings_identity ON sightings (identity);
 CREATE INDEX IF NOT EXISTS sightings_last ON sightings (last);
+CREATE TABLE IF NOT EXISTS former (
+    run INTEGER NOT NULL, camera TEXT NOT NULL, track INTEGER NOT NULL, id INTEGER NOT NULL, epoch REAL NOT NULL,
+    kind TEXT NOT NULL, score REAL);
+CREATE INDEX IF NOT EXISTS former_track ON former (run, camera, track);
 CREATE TABLE IF NOT EXISTS people (
     identity INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT '', watched INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS forgotten (identity INTEGER PRIMARY KEY);

@@ -200,19 +200,29 @@ class IdentitiesSink:
                 self._store(live)
         records = [(live.record, live.identity) for live in self._tracks.values()]
         started = time_module.monotonic()
-        if final:
-            self._save_embeddings()
-        zero, colors = self._zero, self._colors
-        write_identities(self._folder, self._cameras, records, pictures=final, clock_zero=zero, colors=colors)
+        looks = self._looks()
+        if final and looks:
+            write_embeddings(self._folder / EMBEDDINGS, list(looks), np.stack(list(looks.values())))
+        write_identities(
+            self._folder,
+            self._cameras,
+            records,
+            pictures=final,
+            clock_zero=self._zero,
+            colors=self._colors,
+            embeddings=looks,
+        )
         ended = time_module.monotonic()
         self._due = ended + max(self._every, 50.0 * (ended - started))  # a long list is written more rarely
 
-    def _save_embeddings(self) -> None:
+    def _looks(self) -> dict[tuple[str, int], Floats]:
+        """The tracks' mean embeddings, unit vectors."""
         known = [(key, live.embedding) for key, live in self._tracks.items() if live.embedding is not None]
-        if known:
-            vectors = np.stack([vector for _, vector in known])
-            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-            write_embeddings(self._folder / EMBEDDINGS, [key for key, _ in known], vectors)
+        if not known:
+            return {}
+        vectors = np.stack([vector for _, vector in known])
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return dict(zip([key for key, _ in known], vectors, strict=True))
 
     def camera_added(self, camera: CameraConfig) -> None:
         """List the camera."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from relaytrack.pipeline.config.schema import CameraConfig
@@ -158,6 +158,12 @@ class MultiCameraTracker:
         """Per camera the counts of its zones and lines; see `EventWatch.counts`."""
         with self._busy:
             return {} if self.events is None else self.events.counts()
+
+    def forget(self, identity: int, tracks: Collection[tuple[str, int]]) -> None:
+        """Events compare nobody with a person any more who is to be forgotten; `tracks` are theirs."""
+        with self._busy:
+            if self.events is not None:
+                self.events.forget(identity, tracks)
 
     def finish(self) -> RawStep | None:
         """The last step of the run, in which everybody leaves; None where nobody is in view."""

@@ -25,6 +25,7 @@ Moment = Annotated[float | None, Query(description="seconds since 1970", ge=0, l
 _COLUMNS = (
     *("id", "event", "date", "time", "camera", "track", "identity", "zone", "line", "direction", "seconds", "old"),
     *("kind", "inside", "total", "forward", "backward", "frames", "reason"),
+    *("state", "similarity", "margin", "rival", "nearest", "score"),
 )
 
 
@@ -91,6 +92,7 @@ def _table(pages: Iterator[list[StoredEvent]]) -> Iterator[str]:
         rows = csv.writer(text, lineterminator="\n")
         for event in page:
             content = json.loads(event.data)
+            content |= content.get("grounds") or {}
             rows.writerow([_cell(content.get(column)) for column in _COLUMNS])
         yield text.getvalue()
 

@@ -54,7 +54,7 @@ def list_people(site: Site, **conditions: Any) -> list[dict[str, Any]]:
 
 
 def one_person(site: Site, identity: int) -> dict[str, Any]:
-    """A person with every sighting.
+    """A person with every sighting, what the number rests on (`grounds`), and the numbers of before (`former`).
 
     Raises:
         ProblemError: there is none of that number.
@@ -62,6 +62,8 @@ def one_person(site: Site, identity: int) -> dict[str, Any]:
     find_person(site, identity)
     person = list_people(site, identity=identity)[0]
     person["sightings"] = [asdict(sighting) for sighting in site.people.sightings(identity)]
+    person["grounds"] = asdict(site.people.grounds(identity))
+    person["former"] = [asdict(former) for former in site.people.former(identity)]
     return person
 
 

@@ -24,9 +24,9 @@ def test_the_weakest_track_speaks_for_an_identity() -> None:
     looks = {("a", 1): unit(1, 0, 0), ("b", 1): unit(1, 0.1, 0), ("b", 2): unit(0.6, 0.8, 0), ("a", 3): unit(0, 1, 0)}
     found = grounds_of({1: [(("a", 1), False), (("b", 1), False), (("b", 2), True)], 2: [(("a", 3), False)]}, looks)
     mean = (0.6 + float(looks["b", 1] @ looks["b", 2])) / 2
-    assert found[1] == Grounds("revised", round(mean, 3), round(mean - 0.8, 3), 2)
-    assert found[2] == Grounds("new", None, None, 1)
-    assert found[1].sentence() == f"revised, similarity {mean:.2f}, {abs(mean - 0.8):.2f} below that to 2"
+    assert found[1] == Grounds("revised", round(mean, 3), round(mean - 0.8, 3), 2, 0.8)
+    assert found[2] == Grounds("new", None, None, 1, 0.8)
+    assert found[1].sentence() == f"corrected, similarity {mean:.2f}, next likely 2 with 0.80"
 
 
 def test_without_looks_only_the_state_is_told() -> None:
@@ -51,7 +51,7 @@ def test_they_are_written_and_read_and_a_correction_adds_to_them(tmp_path: Path)
     first.was(Former(7, 1.5, "merge", 0.75))
     write_identities(tmp_path, {"a": CameraRecord(), "b": CameraRecord()}, [(first, 1), (track("b", 2), 2)])
     known = read_identities(tmp_path)
-    assert known.grounds == {1: Grounds("revised", None, None, 2), 2: Grounds("new", None, None, 1)}
+    assert known.grounds == {1: Grounds("revised", None, None, 2, 0.707), 2: Grounds("new", None, None, 1, 0.707)}
     assert known.tracks[0][0].former == [Former(7, 1.5, "merge", 0.75)]
     regroup(tmp_path, {("a", 1): 2})
     known = read_identities(tmp_path)

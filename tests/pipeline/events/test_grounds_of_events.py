@@ -1,0 +1,138 @@
+"""What an identity rests on, told with the events that name it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
+from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
+from relaytrack.pipeline.events.schema import EnterEvent, FormerIdentity, IdentityEvent, IdentityGrounds, parse_event
+from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.records import Floats, FrameInfo, FrameTracks, Step
+from relaytrack.pipeline.sinks.identities import IdentitiesSink
+from relaytrack.trackers import Revision
+
+RED, BLUE = (1.0, 0.0), (0.0, 1.0)
+
+
+def look(*values: float) -> Floats:
+    vector = np.array(values, np.float32)
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def frame(camera: str, time: float, *people: tuple[int, int, tuple[float, ...]]) -> FrameTracks:
+    """A frame with (track, identity, look) each."""
+    return FrameTracks(
+        FrameInfo(camera, 1, time, (100, 100)),
+        np.array([track for track, *_ in people], np.int64),
+        np.array([identity for _, identity, _ in people], np.int64),
+        np.tile(np.array([10, 10, 20, 50], np.float32), (len(people), 1)),
+        np.ones(len(people), np.float32),
+        embeddings=np.stack([look(*values) for *_, values in people]),
+    )
+
+
+def watch() -> EventWatch:
+    return EventWatch([CameraConfig(url=f"{name}.mp4", name=name) for name in ("west", "east")], EventsConfig())
+
+
+def test_an_event_says_what_its_identity_rests_on() -> None:
+    events = watch()
+    events.update(0.0, [frame("west", 0.0, (1, 6, RED), (2, 4, BLUE))])
+    found = events.update(5.0, [frame("east", 5.0, (1, 6, (1.0, 0.5)), (2, 9, (0.1, 1.0)))])
+    entered = {event.identity: event for event in found if isinstance(event, EnterEvent)}
+    alike = float(look(1.0, 0.5) @ look(*RED))
+    other = float(look(1.0, 0.5) @ look(0.1, 1.0))
+    assert entered[6].grounds == IdentityGrounds(
+        state="matched",
+        similarity=round(alike, 3),
+        nearest=round(other, 3),
+        margin=round(round(alike, 3) - round(other, 3), 3),
+        rival=9,
+        cameras=("west",),
+    )
+    assert entered[6].former == ()
+    [new] = [event for event in found if isinstance(event, IdentityEvent)]
+    assert new.grounds == IdentityGrounds(state="new", rival=4, nearest=round(float(look(0.1, 1.0) @ look(*BLUE)), 3))
+    assert parse_event(entered[6].model_dump_json()) == entered[6]
+
+
+def test_an_event_names_the_identities_of_before() -> None:
+    events = EventWatch([CameraConfig(url="a.mp4", name="west")], EventsConfig(leave_after=1.0))
+    events.update(0.0, [frame("west", 0.0, (1, 6, RED), (2, 9, RED))])
+    events.update(2.0, [frame("west", 2.0, (1, 6, RED))], [Revision("merge", 9, 6, "west", 2, 0.0, score=1.5)])
+    [entered] = [
+        event
+        for event in events.update(4.0, [frame("west", 4.0, (1, 6, RED), (2, 6, RED))])
+        if isinstance(event, EnterEvent)
+    ]
+    assert entered.track == 2
+    assert entered.grounds is not None
+    assert (entered.grounds.state, entered.grounds.similarity) == ("revised", 1.0)
+    assert entered.former == (FormerIdentity(id=9, time=2.0, kind="merge", score=1.5),)
+
+
+def test_a_number_that_changes_without_a_notice_is_remembered_too() -> None:
+    events = EventWatch([CameraConfig(url="a.mp4", name="west")], EventsConfig(leave_after=1.0))
+    events.update(0.0, [frame("west", 0.0, (1, 8, RED))])
+    found = events.update(0.5, [frame("west", 0.5, (1, 3, RED))])
+    [new] = [event for event in found if isinstance(event, IdentityEvent)]
+    assert new.former == (FormerIdentity(id=8, time=0.5, kind="merge"),)
+    assert new.grounds is not None
+    assert new.grounds.state == "revised"
+
+
+def test_people_of_an_earlier_start_are_known_and_compared_with() -> None:
+    events = watch()
+    events.recall([6], [EarlierTrack("gate", 6, look(*RED)), EarlierTrack("gate", 7)])
+    found = events.update(0.0, [frame("west", 0.0, (1, 6, (1.0, 0.2)))])
+    assert [event.event for event in found] == ["enter"], "6 is nobody new"
+    assert isinstance(found[0], EnterEvent)
+    assert found[0].grounds is not None
+    assert (found[0].grounds.cameras, found[0].grounds.state) == (("gate",), "matched")
+    assert found[0].grounds.similarity == pytest.approx(float(look(1.0, 0.2) @ look(*RED)), abs=1e-3)
+
+
+def test_nobody_is_compared_with_a_person_who_was_forgotten() -> None:
+    known = KnownTracks()
+    known.see(frame("west", 0.0, (1, 6, RED), (2, 4, BLUE)))
+    known.revise(("west", 2), FormerIdentity(id=6, time=0.0, kind="split"), 4)
+    known.forget(6, [])
+    known.see(frame("east", 1.0, (1, 9, RED)))
+    found = known.grounds(("east", 1))
+    assert (found.state, found.rival, found.nearest) == ("new", 4, 0.0)
+    assert known.former(("west", 2)) == ()
+    assert len(known) == 2
+
+
+def test_what_is_remembered_is_bounded_and_the_oldest_goes_first() -> None:
+    known = KnownTracks(most=300)
+    for number in range(1, 701):
+        known.see(frame("west", float(number), (number, number, RED)))
+    assert len(known) == 300
+    assert known.grounds(("west", 700)).nearest == 1.0
+    with pytest.raises(KeyError):
+        known.grounds(("west", 400))
+
+
+def test_looks_of_other_weights_are_not_compared() -> None:
+    known = KnownTracks()
+    known.recall([EarlierTrack("west", 6, look(1, 0, 0))])
+    known.see(frame("west", 0.0, (1, 6, RED)))
+    found = known.grounds(("west", 1))
+    assert (found.state, found.similarity, found.cameras) == ("matched", None, ("west",))
+
+
+def test_a_live_run_says_it_before_its_end(tmp_path: Path) -> None:
+    sink = IdentitiesSink(tmp_path, ["west", "east"], crops=False)
+    for moment, seen in ((0.0, frame("west", 0.0, (1, 6, RED), (2, 4, BLUE))), (1.0, frame("east", 1.0, (1, 6, RED)))):
+        sink.write(Step(moment, tracks=(seen,)))
+    sink.bring_up_to_date()
+    six = next(one for one in json.loads((tmp_path / "identities.json").read_text())["identities"] if one["id"] == 6)
+    assert six["grounds"] == {"state": "matched", "similarity": 1.0, "margin": 1.0, "rival": 4, "nearest": 0.0}
+    assert not (tmp_path / "embeddings.npz").exists()
+    sink.close()
