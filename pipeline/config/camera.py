@@ -52,6 +52,11 @@ class CameraConfig(Section):
     lines: dict[str, tuple[Point, Point]] = Field(default={}, description="name -> two points (x, y), for events")
 
     title: str = Field(default="", max_length=60, description="what the page calls it; files and addresses keep `name`")
+    confined: bool = Field(
+        default=False,
+        description="never connect to another host than the address names, whatever it answers; input.networks holds; "
+        "`serve` sets it for cameras that are added in the page",
+    )
     paused: bool = Field(default=False, description="a service takes no frames of it until it is resumed")
 
     @field_validator("zones")

@@ -17,7 +17,7 @@ from relaytrack.pipeline.config.names import DETECTORS, SINKS, TRACKERS, unknown
 from relaytrack.pipeline.config.networks import BatchConfig, DetectorConfig, EmbedderConfig
 from relaytrack.pipeline.config.output import EventsConfig, OutputConfig, SinkConfig
 from relaytrack.pipeline.config.renamed import with_new_names
-from relaytrack.pipeline.config.section import FileName, Point, Section
+from relaytrack.pipeline.config.section import FileName, Network, Point, Section
 from relaytrack.pipeline.config.server import ServerConfig
 from relaytrack.pipeline.config.tracking import IdentitiesSection, TrackerSection, TrackerSettings
 from relaytrack.pipeline.config.urls import public_options, shown_address
@@ -66,6 +66,10 @@ class InputConfig(Section):
         default=3600.0,
         gt=0,
         description="files: a jump of the clock by more seconds is no pause but a fault, and is closed",
+    )
+    networks: tuple[Network, ...] | None = Field(
+        default=None,
+        description="networks (10.0.0.0/8) that confined cameras must be in; default: any, with serve server.networks",
     )
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from relaytrack.reid.paths import plain_path
 
+
+def _network(value: str) -> str:
+    ipaddress.ip_network(value)
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An IP network, `10.0.0.0/8`."""
 Point = tuple[float, float]
 FileName = Annotated[str, AfterValidator(plain_path)]
 

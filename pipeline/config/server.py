@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
+from pydantic import Field, model_validator
 
-from pydantic import Field, field_validator, model_validator
-
-from relaytrack.pipeline.config.section import Section
+from relaytrack.pipeline.config.section import Network, Section
 
 
 class ServerConfig(Section):
@@ -20,7 +18,7 @@ class ServerConfig(Section):
     schemes: tuple[str, ...] = Field(
         default=("rtsp", "rtsps", "webcam"), description="kinds of camera addresses that can be added in the page"
     )
-    networks: tuple[str, ...] | None = Field(
+    networks: tuple[Network, ...] | None = Field(
         default=None, description="networks (10.0.0.0/8) that added cameras must be in; default: any"
     )
     session_hours: float = Field(default=12.0, gt=0, le=8760, description="a log-in holds that long")
@@ -31,13 +29,6 @@ class ServerConfig(Section):
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="addresses of reverse proxies whose X-Forwarded-* headers count"
     )
-
-    @field_validator("networks")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for network in value or ():
-            ipaddress.ip_network(network)
-        return value
 
     @model_validator(mode="after")
     def _both(self) -> ServerConfig:

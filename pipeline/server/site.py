@@ -247,7 +247,8 @@ def running(config: Config) -> Config:
     changed["mosaic"] = output.mosaic and "mosaic" in given
     if output.store is None:
         changed["store"] = str(Path(config.server.dir) / "identities.sqlite")
-    retry = config.input.model_copy(update={"on_start_failure": "retry"})
+    networks = config.input.networks if config.server.networks is None else config.server.networks
+    retry = config.input.model_copy(update={"on_start_failure": "retry", "networks": networks})
     sinks = tuple(_with_spool(sink, Path(config.server.dir) / "spool") for sink in config.sinks)
     ratio = config.identities.return_ratio
     identities = replace(config.identities, return_ratio=_RETURN_RATIO if ratio is None else ratio)

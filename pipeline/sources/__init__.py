@@ -10,6 +10,7 @@ from pathlib import Path
 
 from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
 from relaytrack.pipeline.config.urls import expand_variables, plain_address, shown_address
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.sources.base import ReadError, Source, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.live import LiveSource
@@ -49,10 +50,18 @@ def create_source(
     address = plain_address(expand_variables(camera.url, camera.name))
     settings = Camera.of(camera, run, started=started, stop=stop, address=address, zero=zero)
     live = is_live(camera, run)
+    if _is_file(address) and camera.confined:
+        raise ConfigError(f"camera {camera.name!r}: confined cameras have an address, and are no files")
     if _is_file(address):
         return RecordedSource(settings, _finder(address, camera, options), live=live, loop=camera.loop)
     reach = partial(
-        connect, address, camera.transport or options.transport, options, live=live, pixel_aspect=camera.pixel_aspect
+        connect,
+        address,
+        camera.transport or options.transport,
+        options,
+        live=live,
+        pixel_aspect=camera.pixel_aspect,
+        confined=camera.confined,
     )
     if live:
         return LiveSource(settings, reach, options)

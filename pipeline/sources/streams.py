@@ -7,13 +7,20 @@ import sys
 from relaytrack.pipeline.config.schema import InputConfig
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.ffmpeg import resolve_host
+from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.pipeline.sources.video import VideoReader
 
 _WEBCAM = "webcam:"
 
 
 def connect(
-    address: str, transport: str, options: InputConfig, *, live: bool, pixel_aspect: float | None = None
+    address: str,
+    transport: str,
+    options: InputConfig,
+    *,
+    live: bool,
+    pixel_aspect: float | None = None,
+    confined: bool = False,
 ) -> VideoReader:
     """Prepare to read a network stream or a webcam; it may take as long as a name look-up.
 
@@ -23,18 +30,24 @@ def connect(
         options: time limits and decoder threads.
         live: take the time stamps as they are and never read ahead.
         pixel_aspect: a pixel's width over its height; None: what the stream says.
+        confined: never connect to another host than the address names; see `Relay`.
 
     Raises:
-        ReadError: the host is unknown, or there is no such webcam.
+        ReadError: the host is unknown, there is no such webcam, or a confined camera may not stand there.
     """
-    format, settings = None, {}
+    format: str | None = None
+    settings: dict[str, str] = {}
     scheme = address.split("://")[0].lower()
+    relay: Relay | None = None
     if address.lower().startswith(_WEBCAM):
         format, address = webcam(address[len(_WEBCAM) :])
+    elif confined:
+        relay = Relay(address, options.networks, timeout=options.open_timeout)
+        address, settings = relay.url, dict(relay.options)
     else:
         resolve_host(address)
     if scheme in ("rtsp", "rtsps"):
-        settings = {
+        settings |= {
             "rtsp_transport": transport,
             "allowed_media_types": "video",
             "timeout": str(round(1e6 * options.read_timeout)),  # of the socket, in microseconds
@@ -51,6 +64,7 @@ def connect(
         low_delay=True,
         longest_gap=None if live else options.longest_gap,
         pixel_aspect=pixel_aspect,
+        relay=relay,
     )
 
 

@@ -20,6 +20,7 @@ from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.clock import Picture, RecordedClock, Stamped
 from relaytrack.pipeline.sources.ffmpeg import explain, open_container
+from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.reid.pictures import MOST_PIXELS
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
@@ -53,6 +54,7 @@ class VideoReader:
         low_delay: bool = False,
         longest_gap: float | None = 3600.0,
         pixel_aspect: float | None = None,
+        relay: Relay | None = None,
     ) -> None:
         """Prepare to read `address`; see `open_container` for the options.
 
@@ -67,6 +69,7 @@ class VideoReader:
             longest_gap: see `RecordedClock`; None never reads ahead and takes every stamp as it is, for a live
                 camera, whose clock is that of arrival.
             pixel_aspect: a pixel's width over its height; None: what the video says.
+            relay: what `address` leads through; closed with the reader.
         """
         self.fps: float | None = None
         self.size: tuple[int, int] = (0, 0)
@@ -78,6 +81,7 @@ class VideoReader:
         self._threads, self._low_delay = threads, low_delay
         self._longest_gap = longest_gap
         self._pixel_aspect = pixel_aspect
+        self._relay = relay
         self._clock: RecordedClock | None = None
         self._container: InputContainer | None = None
         self._converter: ImageConverter | None = None
@@ -91,13 +95,18 @@ class VideoReader:
             ReadError: it cannot be opened, or there is no picture in it.
         """
         started = time.monotonic()
-        self._container = open_container(
-            self._address,
-            format=self._format,
-            options=self._options,
-            open_timeout=self._open_timeout,
-            read_timeout=self._read_timeout,
-        )
+        try:
+            self._container = open_container(
+                self._address,
+                format=self._format,
+                options=self._options,
+                open_timeout=self._open_timeout,
+                read_timeout=self._read_timeout,
+            )
+        except ReadError:
+            if self._relay is not None and self._relay.refused is not None:
+                raise ReadError(self._relay.refused) from None
+            raise
         self._container.flags &= ~_GENERATE_TIMES
         stream = self._choose_stream(self._container)
         stream.thread_type = "SLICE" if self._low_delay or self._threads == 1 else "AUTO"
@@ -155,6 +164,8 @@ class VideoReader:
         if self._container is not None:
             self._container.close()
             self._container = None
+        if self._relay is not None:
+            self._relay.close()
 
     @staticmethod
     def _choose_stream(container: InputContainer) -> VideoStream:

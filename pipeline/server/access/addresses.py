@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
-from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from relaytrack.pipeline.config.schema import ServerConfig
 from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.hosts import Resolve, checked_addresses, parts_of, resolve
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HIDDEN = "***"
-Resolve = Callable[[str], Sequence[str]]
-
-
-def resolve(host: str) -> Sequence[str]:
-    """The IP addresses of a host; [] where nobody knows it."""
-    try:
-        return [str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
-    except (OSError, UnicodeError):
-        return []
 
 
 def check_address(url: str, settings: ServerConfig, *, look_up: Resolve = resolve) -> None:
@@ -57,24 +46,9 @@ def check_address(url: str, settings: ServerConfig, *, look_up: Resolve = resolv
 
 def _check_host(url: str, settings: ServerConfig, look_up: Resolve) -> None:
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ProblemError(422, "url: not an address", field="url") from None
-    if not host:
-        raise ProblemError(422, "url: it names no host", field="url")
-    allowed = None if settings.networks is None else [ipaddress.ip_network(network) for network in settings.networks]
-    try:
-        found: Sequence[str] = [str(ipaddress.ip_address(host))]
-    except ValueError:
-        found = look_up(host)
-        if not found and allowed is not None:
-            raise ProblemError(422, "url: nobody knows that host", field="url") from None
-    for text in found:
-        address = ipaddress.ip_address(text.split("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = mapped or address
-        if address.is_link_local or address.is_multicast or address.is_unspecified:
-            raise ProblemError(422, "url: no camera stands at such an address", field="url")
-        if allowed is not None and not any(address in network for network in allowed):
-            raise ProblemError(422, "url: that host is not in a network of server.networks", field="url")
+        _, host, _ = parts_of(url)
+        found = checked_addresses(host, settings.networks, look_up=look_up)
+    except ReadError as error:
+        raise ProblemError(422, f"url: {error}", field="url") from None
+    if not found and settings.networks is not None:
+        raise ProblemError(422, "url: nobody knows that host", field="url")

@@ -88,7 +88,7 @@ def cameras(site: TheSite, _: Viewer) -> dict[str, Any]:
 def add(site: TheSite, caller: Operator, new: NewCamera) -> dict[str, Any]:
     """Add a camera. One that does not answer stays as "waiting" and is sought on."""
     check_address(new.url, site.config.server)
-    given = _given(new)
+    given = {**_given(new), "confined": _is_confined(new.url)}
     camera = _checked({key: value for key, value in given.items() if value is not None})
     with site.changing:
         name = site.pipeline.add_camera(camera)
@@ -101,7 +101,7 @@ def add(site: TheSite, caller: Operator, new: NewCamera) -> dict[str, Any]:
 def test(site: TheSite, caller: Operator, address: Address) -> Response:
     """One picture of a camera that is not there yet, as JPEG."""
     check_address(address.url, site.config.server)
-    camera = _checked({"url": address.url, "transport": address.transport})
+    camera = _checked({"url": address.url, "transport": address.transport, "confined": _is_confined(address.url)})
     try:
         return Response(take_picture(site.pipeline.config, camera), media_type="image/jpeg")
     except SourceError as error:
@@ -127,6 +127,7 @@ def change(site: TheSite, caller: Operator, name: str, changed: CameraChange) ->
         given = _given(changed)
         if changed.url is not None:
             check_address(changed.url, site.config.server)
+            given["confined"] = _is_confined(changed.url)
         else:
             given.pop("url", None)
         if "title" in given:
@@ -208,6 +209,11 @@ def _given(change: CameraChange) -> dict[str, Any]:
                     422, f"{key}: a name has 1 to 64 letters, a shape at most {_MOST_CORNERS} corners", field=key
                 )
     return given
+
+
+def _is_confined(url: str) -> bool:
+    """Whether a camera that is added here must be kept from leading elsewhere: all but webcams."""
+    return not url.startswith("webcam:")
 
 
 def _check_title(site: Site, name: str, given: dict[str, Any]) -> None:

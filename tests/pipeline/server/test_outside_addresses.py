@@ -13,6 +13,8 @@ import pytest
 from relaytrack.pipeline.config.server import ServerConfig
 from relaytrack.pipeline.server.access import addresses
 from relaytrack.pipeline.server.problems import ProblemError
+from relaytrack.pipeline.sources import hosts
+from tests.pipeline.sources.test_confined import rtsp_redirect, server
 from tests.support.sites import Served, served
 from tests.support.world import wait_for
 
@@ -78,7 +80,7 @@ def test_a_name_that_leads_inside_is_refused(tmp_path: Path, found: list[str], m
     def resolve(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in found]
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", resolve)
     settings = ServerConfig(networks=("10.1.0.0/16",))
     with pytest.raises(ProblemError, match="url: "):
         addresses.check_address("rtsp://camera.example/stream", settings)
@@ -142,3 +144,30 @@ def test_passwords_come_back_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFi
     ours = [record.getMessage() for record in caplog.records if record.name.startswith(("relaytrack", "uvicorn"))]
     assert ours
     assert not [line for line in ours if secret in line and "/v1/users/" not in line]
+
+
+def test_a_camera_that_is_added_here_leads_nowhere_else_also_after_a_restart(tmp_path: Path) -> None:
+    with server("127.0.0.1", lambda _: b"") as inside:
+        place = f"rtsp://127.0.0.1:{inside.port}/secret"
+        with server("127.0.0.2", rtsp_redirect(place)) as outside:
+            url = f"rtsp://127.0.0.2:{outside.port}/x"
+            networks = {"networks": ("127.0.0.2/32",)}
+            with served(tmp_path, settings=networks) as site:
+                tried = site.http.post("/api/v1/cameras/test", json={"url": url})
+                assert tried.status_code == 422
+                assert "redirects to another address" in tried.json()["detail"]
+                assert site.http.post("/api/v1/cameras", json={"url": url, "name": "hall"}).status_code == 201
+                assert wait_for(lambda: "redirects" in str(site.get("/api/v1/cameras/hall").json().get("error")))
+                refused = site.http.patch("/api/v1/cameras/hall", json={"confined": False})
+                assert refused.status_code == 422
+                assert "confined: true" in site.file.read_text()
+            asked = len(outside.requests)
+            with served(tmp_path, settings=networks):
+                assert wait_for(lambda: len(outside.requests) > asked)
+        assert not inside.requests
+
+
+def test_addresses_that_cannot_be_confined_stand_in_the_file_only() -> None:
+    settings = ServerConfig(schemes=("rtsp", "udp"))
+    with pytest.raises(ProblemError, match="only stand in the site's file"):
+        addresses.check_address("udp://127.0.0.2:9", settings)
