@@ -20,7 +20,7 @@ class SinkConfig(Section):
     when_full: Literal["block", "drop_oldest"] | None = Field(
         default=None, description="while its queue is full; default: recordings wait, live cameras drop"
     )
-    on_error: Literal["fail", "disable", "retry"] | None = Field(
+    on_error: Literal["fail", "disable", "retry", "resume"] | None = Field(
         default=None, description="when it fails; default: as it declares, else disable"
     )
 
@@ -52,8 +52,10 @@ class OutputConfig(Section):
     )
     anonymise: Literal["heads", "persons"] | None = Field(default=None, description="hide people in every picture")
     report: bool = Field(default=True, description="report.html, a page to look at")
-    on_error: Literal["fail", "disable"] = Field(
-        default="fail", description="a result that cannot be written ends the run, or is left out while the run goes on"
+    on_error: Literal["fail", "disable", "resume"] = Field(
+        default="fail",
+        description="a result that cannot be written ends the run, or is left out while the run goes on, for good or "
+        "(resume, live runs) until it can be written again",
     )
 
     @model_validator(mode="after")

@@ -23,6 +23,9 @@ known at that moment. Only confirmed tracks make events.
 * `camera_lost`: a live camera gives no pictures any more; with the `reason`. Events about a camera have `track` and
   `identity` 0.
 * `camera_back`: it gives pictures again; with the `seconds` without.
+* `recording_lost`: recordings cannot be written any more, with the `reason`, as a full disk; the run goes on.
+* `recording_back`: they are written again, in new files; with the `seconds` without. Both concern all cameras: `camera`
+  is empty.
 * `overloaded`: a share `dropped` (0..1) of a live camera's frames was dropped in the last ten seconds, because there
   was no time for them; with their `age` (seconds from picture to ids, 95th percentile). Told again every 5 minutes.
 * `adapted`: the networks put less effort, or more again, into the pictures, so that frames need not be dropped: `level`
@@ -185,6 +188,22 @@ class CameraBackEvent(_CameraEvent):
     seconds: float = Field(ge=0)
 
 
+class RecordingLostEvent(_CameraEvent):
+    """Recordings cannot be written any more."""
+
+    event: Literal["recording_lost"] = "recording_lost"
+    camera: str = ""
+    reason: str
+
+
+class RecordingBackEvent(_CameraEvent):
+    """They are written again."""
+
+    event: Literal["recording_back"] = "recording_back"
+    camera: str = ""
+    seconds: float = Field(ge=0)
+
+
 class OverloadedEvent(_CameraEvent):
     """More frames come than there is time for."""
 
@@ -213,6 +232,8 @@ Event = Annotated[
     | LineCrossEvent
     | CameraLostEvent
     | CameraBackEvent
+    | RecordingLostEvent
+    | RecordingBackEvent
     | OverloadedEvent
     | AdaptedEvent,
     Field(discriminator="event"),
@@ -228,6 +249,8 @@ EVENT_TYPES = (
     "line_cross",
     "camera_lost",
     "camera_back",
+    "recording_lost",
+    "recording_back",
     "overloaded",
     "adapted",
 )

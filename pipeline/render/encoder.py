@@ -18,6 +18,7 @@ from relaytrack.pipeline.render.pauses import SHORTENED, Pauses
 from relaytrack.pipeline.results.folder import open_private, writing
 
 _LONGEST_LAST = 1.0  # seconds that the last picture lasts at the most
+_HEAD = 16_384  # bytes in which the first fragment begins, if there is one
 _KEY_EVERY = 2.0  # seconds between key frames, whatever the rate: seeking in a browser stays quick
 
 
@@ -126,10 +127,15 @@ class Encoder:
     def _abandon(self) -> None:
         """After a failed write: what reached the disk stays, up to the last whole fragment."""
         self.closed = True
+        pictures = False
         if self._fragmented:
             with suppress(OSError):
                 self._file.truncate(whole_boxes(self._file))
+                self._file.seek(0)
+                pictures = b"moof" in self._file.read(_HEAD)
         self._file.close()
+        if not pictures:
+            self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Complete the file; an encoder that got no picture leaves none behind.

@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
-from relaytrack.pipeline.events.schema import AdaptedEvent, CameraBackEvent, CameraLostEvent, Event, OverloadedEvent
+from relaytrack.pipeline.events.schema import (
+    AdaptedEvent,
+    CameraBackEvent,
+    CameraLostEvent,
+    Event,
+    OverloadedEvent,
+    RecordingBackEvent,
+    RecordingLostEvent,
+)
 from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.runtime.heap import return_freed_memory
 from relaytrack.pipeline.runtime.load import LoadControl, Work
+from relaytrack.pipeline.runtime.sink_thread import SinkStatus
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
 
 LOG = logging.getLogger("relaytrack.engine")
@@ -45,6 +54,25 @@ class Health:
 
     def __init__(self) -> None:
         self._cameras: dict[str, _Camera] = {}
+        self._unrecorded: float | None = None  # time from which on no recordings are written
+
+    def look_at_recordings(self, sink: SinkStatus | None, now: float, zero: float | None) -> list[Event]:
+        """Whether recordings stop or begin again.
+
+        Args:
+            sink: the sink that writes the videos; None where there is none.
+            now: seconds on the run's clock.
+            zero: seconds since 1970 at the run's time 0.
+        """
+        common: dict[str, Any] = {"time": round(now, 3), "date": _date(zero, now)}
+        failing = sink is not None and sink.state in ("retrying", "disabled")
+        if sink is not None and failing and self._unrecorded is None:
+            self._unrecorded = now
+            return [RecordingLostEvent(**common, reason=sink.error or "they cannot be written")]
+        if not failing and self._unrecorded is not None:
+            seconds, self._unrecorded = round(now - self._unrecorded, 3), None
+            return [RecordingBackEvent(**common, seconds=seconds)]
+        return []
 
     def look(self, cameras: Mapping[str, CameraStatus], now: float, zero: float | None) -> list[Event]:
         """What has changed since the last look.
@@ -145,6 +173,7 @@ class HealthWatch:
         """Look once: tell what has changed, write `status.json` and give freed memory back when it is time to."""
         snapshot = self._snapshot()
         events = self._health.look(snapshot.cameras, self._now(), snapshot.zero)
+        events += self._health.look_at_recordings(snapshot.sinks.get("video"), self._now(), snapshot.zero)
         events += self._adapt(snapshot)
         for event in events:
             LOG.warning("%s", _said(event))
@@ -232,6 +261,10 @@ def _said(event: Event) -> str:
         return f"camera {event.camera} is lost: {event.reason}"
     if isinstance(event, CameraBackEvent):
         return f"camera {event.camera} is back after {event.seconds:.0f} s"
+    if isinstance(event, RecordingLostEvent):
+        return f"recordings are not written: {event.reason}"
+    if isinstance(event, RecordingBackEvent):
+        return f"recordings are written again after {event.seconds:.0f} s"
     if isinstance(event, AdaptedEvent):
         return f"too little time: {', '.join(event.saved)}" if event.saved else "there is time again: full effort"
     assert isinstance(event, OverloadedEvent), "no other event is made here"

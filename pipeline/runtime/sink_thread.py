@@ -13,7 +13,7 @@ from typing import Literal
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import RelayTrackError, SinkError
 from relaytrack.pipeline.records import Step
-from relaytrack.pipeline.sinks.base import OnError, Sink, WhenFull
+from relaytrack.pipeline.sinks.base import OnError, ResumedSink, Sink, WhenFull
 
 LOG = logging.getLogger("relaytrack.sinks")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between tries of a sink that is tried again
@@ -72,6 +72,7 @@ class SinkThread:
         self._seconds = 0.0
         self._error: str | None = None
         self._failing = False
+        self._pause = _FIRST_PAUSE  # seconds before the next try
         self._thread = threading.Thread(target=self._run, name=f"sink-{name}", daemon=True)
 
     def start(self) -> None:
@@ -165,8 +166,7 @@ class SinkThread:
             return item
 
     def _handle(self, item: Step | Callable[[], None]) -> None:
-        """Give the sink a step or news, again and again where that is its policy."""
-        pause = _FIRST_PAUSE
+        """Give the sink a step or news; after a failure, and a pause, again where that is its policy."""
         while True:
             start = time.perf_counter()
             try:
@@ -180,13 +180,20 @@ class SinkThread:
                     if self._failing:
                         LOG.warning("sink %s works again", self.name)
                     self._failing, self._error = False, None
+                self._pause = _FIRST_PAUSE
                 return
-            if self._on_error != "retry":
+            if self._on_error not in ("retry", "resume"):
                 return
-            if self._ending or self._hurry.wait(pause):
+            if self._on_error == "resume" and isinstance(self.sink, ResumedSink):
+                self.sink.resume()
+            if self._ending or self._hurry.wait(self._pause):
                 self._disable()  # the run is over: there is no time for further tries
                 return
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            if self._on_error == "resume":
+                with self._changed:
+                    self._dropped += isinstance(item, Step)
+                return
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, RelayTrackError)

@@ -241,7 +241,7 @@ def running(config: Config) -> Config:
     """
     output, given = config.output, config.output.model_fields_set
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    changed: dict[str, Any] = {"on_error": "disable", "report": False}
+    changed: dict[str, Any] = {"on_error": "resume", "report": False}
     keeps = "dir" in given and output.dir is not None
     changed["dir"] = str(_fresh(Path(output.folder) / stamp)) if keeps else None
     changed["mosaic"] = output.mosaic and "mosaic" in given

@@ -8,13 +8,14 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.results.correction import Correction
 
-__all__ = ["CameraSink", "CorrectedSink", "OnError", "Sink", "Step", "WhenFull"]
+__all__ = ["CameraSink", "CorrectedSink", "OnError", "ResumedSink", "Sink", "Step", "WhenFull"]
 
 WhenFull: TypeAlias = Literal["block", "drop_oldest"]
 """What happens to a step while a sink's queue is full: the run waits, or the oldest waiting step is dropped."""
 
-OnError: TypeAlias = Literal["fail", "disable", "retry"]
-"""What happens when a sink fails: the run ends, the sink is left out from then on, or it gets the step again."""
+OnError: TypeAlias = Literal["fail", "disable", "retry", "resume"]
+"""What happens when a sink fails: the run ends, the sink is left out from then on, it gets the step again, or that step
+is lost and it begins its files anew with a later one."""
 
 
 class Sink(Protocol):
@@ -30,6 +31,7 @@ class Sink(Protocol):
       want pictures only while somebody looks;
     * `name: str`: what messages and figures call it (the class's name);
     * `when_full: WhenFull` and `on_error: OnError`: how it is treated (the run's defaults);
+    * the method of `ResumedSink`: it begins its files anew after a failure, where it is treated so;
     * the method of `CorrectedSink`: it is told of people who are merged, split or forgotten while the run goes on;
     * the methods of `CameraSink`: it is told of cameras that come and go.
     """
@@ -58,6 +60,14 @@ class CameraSink(Protocol):
 
     def camera_removed(self, name: str) -> None:
         """A camera has left the run; none of its frames follow."""
+
+
+@runtime_checkable
+class ResumedSink(Protocol):
+    """A sink that can go on after a failure (`on_error` is "resume")."""
+
+    def resume(self) -> None:
+        """Let go of the files that are open; those that the next step opens are new ones."""
 
 
 @runtime_checkable

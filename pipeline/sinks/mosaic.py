@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import FrameTracks, Image, Step
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, pill, text_size
@@ -187,6 +189,14 @@ class MosaicSink:
         path = self._path if self._segment is not None else self._path.with_stem(f"{self._path.stem}-{self._files}")
         self._segments = Segments(path if self._files > 1 else self._path, self._segment)
         self._cells = {}
+
+    def resume(self) -> None:
+        """After a failure: go on in a new file."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None:
+            with suppress(OutputError):
+                encoder.close()
+        self._change()
 
     def camera_added(self, camera: CameraConfig) -> None:
         """Make room for the camera."""

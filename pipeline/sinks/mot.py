@@ -75,6 +75,13 @@ class MotSink:
             self._files[key] = TextFile(path)
         return self._files[key]
 
+    def resume(self) -> None:
+        """After a failure: every camera goes on in new files; the single files of a run that is not cut stay open."""
+        if self._segment is not None:
+            self.close()
+            self._files.clear()
+            self._segments.clear()
+
     def camera_added(self, camera: CameraConfig) -> None:
         """Its files begin with its first frame."""
 

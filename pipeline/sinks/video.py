@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.results.recordings import RecordingIndex
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.segments import Segments
 
+ROOM = 50_000_000
+"""Bytes that must be free before recordings begin again."""
 OpenEncoder = Callable[[Path], Encoder]
 
 
@@ -47,6 +52,7 @@ class VideoSink:
         self._segments: dict[str, Segments] = {}
         self._encoders: dict[str, Encoder] = {}
         self._index = None if segment is None else RecordingIndex(folder)
+        self._waiting = False  # for room
         self._newest: dict[str, float] = {}  # moment of each camera's last picture, seconds since 1970
 
     def write(self, step: Step) -> None:
@@ -55,6 +61,7 @@ class VideoSink:
         Raises:
             OutputError: a file cannot be written.
         """
+        self._wait_for_room()
         for tracks in step:
             camera = tracks.frame.camera
             image = step.drawn.get(camera)
@@ -83,6 +90,24 @@ class VideoSink:
         encoder.close()
         if self._index is not None and camera in self._newest:
             self._index.end(encoder.path, self._newest[camera])
+
+    def resume(self) -> None:
+        """After a failure: what reached the disk stays, and every camera goes on in a new file."""
+        for camera in list(self._encoders):
+            with suppress(OutputError):
+                self._complete(camera)
+        self._segments.clear()
+        self._waiting = True
+
+    def _wait_for_room(self) -> None:
+        """After a failure: begin no file while there is hardly room for one.
+
+        Raises:
+            OutputError: there is not.
+        """
+        if self._waiting and shutil.disk_usage(self._folder).free < ROOM:
+            raise OutputError(f"{self._folder}: the disk is full")
+        self._waiting = False
 
     def camera_added(self, camera: CameraConfig) -> None:
         """Its video begins with its first frame."""

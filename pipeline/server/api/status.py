@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.runtime.snapshot import Snapshot
 from relaytrack.pipeline.server.api.context import Admin, TheSite, Viewer
 from relaytrack.pipeline.server.count_history import count_history
 from relaytrack.pipeline.server.descriptions import describe_tracks
@@ -51,6 +52,7 @@ def describe_site(site: Site) -> dict[str, Any]:
         "identities": snapshot.identities,
         "revisions": 0 if snapshot.service is None else snapshot.service.revisions,
         "viewers": sum(site.live.viewers().values()),
+        "recording": describe_recording(site, snapshot),
         "receivers": {name: asdict(status) for name, status in snapshot.sinks.items()},
         "memory": memory_in_use() or peak,
         "memory_peak": peak,
@@ -60,6 +62,15 @@ def describe_site(site: Site) -> dict[str, Any]:
         "version": version("relaytrack"),
         "python": sys.version.split()[0],
     }
+
+
+def describe_recording(site: Site, snapshot: Snapshot) -> dict[str, str | None]:
+    """Whether recordings are written: "on", "off" or "stopped", with the error."""
+    sink = snapshot.sinks.get("video")
+    if not site.recordings.enabled or sink is None:
+        return {"state": "off", "error": None}
+    stopped = sink.state in ("retrying", "disabled")
+    return {"state": "stopped" if stopped else "on", "error": sink.error if stopped else None}
 
 
 def memory_in_use() -> int | None:

@@ -13,6 +13,7 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import OutputError, SinkError
 from relaytrack.pipeline.records import Images, Step
 from relaytrack.pipeline.runtime.sink_host import SinkHost
+from tests.support.world import wait_for
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 
@@ -264,3 +265,34 @@ def test_a_sink_that_hangs_for_good_does_not_hold_up_a_run_that_is_told_to_stop(
     host.close(timeout=0.3)
     assert 0.3 <= time.monotonic() - begin < 10
     assert len(good.steps) == 4
+
+
+def test_a_sink_that_resumes_loses_steps_and_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+    class Files(Keep):
+        room, resumed = False, 0
+
+        def write(self, step: Step) -> None:
+            if not self.room:
+                raise OutputError("the disk is full")
+            super().write(step)
+
+        def resume(self) -> None:
+            self.resumed += 1
+
+    host, files = SinkHost(when_full="drop_oldest"), Files()
+    host.add(files, name="video", on_error="resume", queue=2)
+    given = steps(8)
+    for step in given[:4]:
+        host.put(step)
+    assert wait_for(lambda: files.resumed > 0)
+    assert host.status()["video"].state == "retrying"
+    files.room = True
+    for step in given[4:]:
+        host.put(step)
+    assert wait_for(lambda: host.status()["video"].state == "running", 10)
+    host.close()
+    assert files.steps[-1].time == given[-1].time
+    status = host.status()["video"]
+    assert status.written + status.dropped == len(given)
+    assert status.error is None
+    assert "sink video works again" in caplog.text

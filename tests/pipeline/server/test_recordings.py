@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -229,3 +230,55 @@ def test_a_run_with_an_index_can_be_overwritten(tmp_path: Path) -> None:
     check_output(folder, overwrite=True)
     prepare_output(load_config(data={"output": {"dir": str(folder), "overwrite": True}}))
     assert not (folder / "video").exists()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of its own; skips where this user may not mount one."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("no right to mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_recordings_begin_again_by_themselves_when_there_is_room(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    with small_disk(tmp_path / "disk", "64m") as disk:
+        (tmp_path / "site/site.yaml").write_text(
+            YAML + f"output:\n  dir: {disk / 'recordings'}\n  segment_minutes: 10\n  trail: 0\n"
+        )
+        with served(tmp_path / "site", fps=10.0) as site:
+            settled(site)
+
+            def status() -> dict[str, str]:
+                return dict(site.get("/api/v1/status").json()["recording"])
+
+            assert wait_for(lambda: status()["state"] == "on")
+            begun = site.get("/api/v1/cameras/door").json()["last"]
+            first = f"/api/v1/recordings/moment?camera=door&at={begun}"
+            assert wait_for(lambda: site.get(first).status_code == 200, 20)
+            with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+                while filler.write(bytes(1_000_000)):
+                    pass
+            assert wait_for(lambda: status()["state"] == "stopped", 40)
+            assert "Recordings have stopped" in site.get("/").text
+            assert "No space left" in status()["error"] or "full" in status()["error"]
+            frames = site.get("/api/v1/cameras/door").json()["frames"]
+            assert wait_for(lambda: site.get("/api/v1/cameras/door").json()["frames"] > frames + 10)
+            (disk / "filler").unlink()
+            assert wait_for(lambda: status()["state"] == "on", 60), status()
+            assert "Recordings have stopped" not in site.get("/").text
+            assert wait_for(lambda: "recordings are back" in site.get("/events").text)
+            kinds = [one["event"] for one in site.get("/api/v1/events").json()["events"]]
+            assert {"recording_lost", "recording_back"} <= set(kinds)
+            now = site.get("/api/v1/cameras/door").json()["last"]
+            address = f"/api/v1/recordings/moment?camera=door&at={now}"
+            assert wait_for(lambda: site.get(address).status_code == 200, 20)
+            videos = list(disk.rglob("*.mp4"))
+            assert len(videos) == 2, "one before and one after"
+            for video in videos:
+                with av.open(str(video)) as container:
+                    assert next(container.decode(video=0))
