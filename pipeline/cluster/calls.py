@@ -12,6 +12,8 @@ from relaytrack.pipeline.cluster.batches import TrackletBatch
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.trackers import Revision
 
+_MOST_TOLD = 50_000  # identities of a node; then it is told all colours anew
+
 
 @dataclass(slots=True, eq=False)
 class WaitingCall:
@@ -29,6 +31,11 @@ class WaitingCalls:
     def __init__(self) -> None:
         self._awaited: dict[tuple[str, int], list[WaitingCall]] = defaultdict(list)
         self._revisions: dict[str, list[Revision]] = defaultdict(list)
+        self._told: dict[str, set[int]] = defaultdict(set)  # by node, the identities whose colours it knows
+
+    def greet(self, node: str) -> None:
+        """A node begins, or has lost answers: it is told all colours anew."""
+        self._told[node].clear()
 
     def wait(self, call: WaitingCall, batch: TrackletBatch) -> None:
         """The call waits for this batch's answer."""
@@ -50,8 +57,12 @@ class WaitingCalls:
         if len(call.answers) < len(call.batches) or call.future.done():
             return
         batches = tuple(call.answers[batch.camera, batch.sequence] for batch in call.batches)
-        shown = {identity for one in batches for identity in one.global_ids.tolist() if identity}
-        painted = {identity: colors.of(identity) for identity in sorted(shown)}
+        told = self._told[call.node]
+        new = {identity for one in batches for identity in one.global_ids.tolist()} - told - {0}
+        painted = {identity: colors.of(identity) for identity in sorted(new)}
+        told |= new
+        if len(told) > _MOST_TOLD:
+            told.clear()
         changes = tuple(self._revisions.pop(call.node, ()))
         call.future.set_result(Answers(token, batches, changes, painted).to_bytes())
 

@@ -22,6 +22,7 @@ class Claims:
 
     def __init__(self) -> None:
         self._held: dict[str, tuple[str, int]] = {}
+        self._of: dict[str, set[str]] = {}  # by node
         self._busy = threading.Lock()
 
     def take(self, node: str, order: int, cameras: Iterable[str]) -> None:
@@ -34,7 +35,10 @@ class Claims:
         with self._busy:
             for camera in wanted:
                 self._check(node, order, camera)
-            self._held.update({camera: (node, order) for camera in wanted})
+            for camera in wanted:
+                self._of.get(self._held.get(camera, (node, order))[0], set()).discard(camera)
+                self._of.setdefault(node, set()).add(camera)
+                self._held[camera] = node, order
 
     def check(self, node: str, order: int, camera: str) -> None:
         """Refuse what comes of a camera from anybody but its node.
@@ -57,3 +61,8 @@ class Claims:
         """The node that follows a camera."""
         with self._busy:
             return self._held.get(camera, (None, 0))[0]
+
+    def of(self, node: str) -> frozenset[str]:
+        """The cameras that a node follows."""
+        with self._busy:
+            return frozenset(self._of.get(node, ()))

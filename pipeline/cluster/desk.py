@@ -95,6 +95,7 @@ class IdentityDesk:
         with self._changed:
             self._check(token)
             self._claims.take(node, order, cameras)
+            self._calls.greet(node)
             for name, about in cameras.items():
                 key = (name, node, order)
                 self._first_ids.setdefault(key, memory.first_id(name) if about.live and about.first is None else 0)
@@ -142,7 +143,7 @@ class IdentityDesk:
                 reached[batch.camera] = max(batch.sequence, reached.get(batch.camera, 0))
             for batch in call.batches:
                 self._take(call, batch)
-            self._merge.not_before([name for name in self._rates if self._claims.holder(name) == node], since)
+            self._merge.not_before(self._claims.of(node), since)
             self._calls.reply(call, self.token, self._memory.colors)
             self._changed.notify_all()
         return call.future
@@ -170,9 +171,9 @@ class IdentityDesk:
         self._memory.service.forget(identities, tracks)
 
     def colors(self) -> dict[int, Rgb]:
-        """The colour of every identity that is shown."""
+        """The colour of every identity that was shown."""
         with self._changed:
-            return dict(self._memory.painted())
+            return self._memory.colors.given()
 
     def clock(self) -> float:
         """Seconds since 1970 here: the reference of the site."""
@@ -243,7 +244,7 @@ class IdentityDesk:
             while (chosen := self._wait()) is not None:
                 with self._changed:
                     self._decide(chosen)
-                if time.monotonic() >= self._due:
+                if time.monotonic() >= self._due and not self._memory.service.correcting:
                     self._keep()
         except BaseException as error:
             LOG.error("identities: %s", error)
@@ -259,7 +260,7 @@ class IdentityDesk:
                     return chosen
                 if complete and self._rates and self._merge.over:
                     self._finish()
-                self._changed.wait(_POLL if any(self._merge.waiting().values()) else 0.5)
+                self._changed.wait(0.5 if self._merge.empty else _POLL)
         return None
 
     def _decide(self, batches: list[TrackletBatch]) -> None:

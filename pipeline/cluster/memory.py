@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from relaytrack.pipeline.cluster.answers import BatchAnswer
 from relaytrack.pipeline.cluster.batches import TrackletBatch
@@ -25,14 +22,12 @@ class Memory:
         colors: the identities' colours, given as a run on one machine gives them.
         seen: by camera, the last batch that was decided.
         highest: by camera, the highest track id so far.
-        shown: (camera, track) -> the identity that was told last.
     """
 
     service: LocalIdentityService
     colors: IdentityColors = field(default_factory=IdentityColors)
     seen: dict[str, int] = field(default_factory=dict)
     highest: dict[str, int] = field(default_factory=dict)
-    shown: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def decide(self, batches: list[TrackletBatch]) -> tuple[IdentityAnswer, list[BatchAnswer]]:
         """Decide batches together, and remember what was told."""
@@ -41,24 +36,15 @@ class Memory:
         for batch, global_ids, track_ids in zip(batches, answer.global_ids, answer.track_ids, strict=True):
             self.seen[batch.camera] = batch.sequence
             self.highest[batch.camera] = max(self.highest.get(batch.camera, 0), int(track_ids.max(initial=0)))
-            for track, identity in zip(track_ids.tolist(), global_ids.tolist(), strict=True):
-                if identity:
-                    self.shown[batch.camera, track] = identity
-                    people.append(identity)
+            people += global_ids[global_ids > 0].tolist()
             out.append(BatchAnswer(batch.camera, batch.sequence, global_ids, track_ids))
         self.colors.see(max(batch.time for batch in batches), people)
         return answer, out
 
     def again(self, batch: TrackletBatch) -> BatchAnswer:
         """The answer to a batch that was decided already."""
-        ids = batch.message.ids
-        known = [self.shown.get((batch.camera, track), 0) for track in ids.tolist()]
-        return BatchAnswer(batch.camera, batch.sequence, np.array(known, np.int64), ids)
+        return BatchAnswer(batch.camera, batch.sequence, self.service.known(batch.message), batch.message.ids)
 
     def first_id(self, camera: str) -> int:
         """The number after which the track ids of a camera begin that goes on elsewhere."""
         return -(-self.highest.get(camera, 0) // _SPARE) * _SPARE
-
-    def painted(self) -> Mapping[int, tuple[int, int, int]]:
-        """The colour of every identity that is shown at present."""
-        return {identity: self.colors.of(identity) for identity in sorted(set(self.shown.values()))}

@@ -42,6 +42,9 @@ class WatermarkMerge:
         self.window, self._wait = window, wait
         self._cameras: dict[str, _CameraBatches] = {}
         self._decided = -math.inf
+        self._first = math.inf  # the time of the earliest batch that waits
+        self._oldest = -math.inf  # when the batch that has waited longest arrived, as of the last look
+        self._blocking: _CameraBatches | None = None
         self.late: Counter[str] = Counter()
 
     def open(self, camera: str, *, live: bool) -> None:
@@ -60,10 +63,13 @@ class WatermarkMerge:
         if camera in self._cameras:
             self._cameras[camera].waiting.clear()
             self._cameras[camera].bound = -math.inf
+            self._look_again()
 
     def put(self, batch: TrackletBatch, now: float) -> None:
         """Take a batch; a camera's come in order."""
         queue = self._cameras[batch.camera]
+        if not queue.waiting:
+            self._first = min(self._first, batch.time)
         queue.waiting.append((batch, now))
         queue.bound, queue.newest = max(queue.bound, batch.time), now
         if batch.time < self._decided:
@@ -77,27 +83,50 @@ class WatermarkMerge:
 
     def take(self, now: float) -> list[TrackletBatch]:
         """The next set, [] where it is not complete yet."""
-        ready = [queue for queue in self._cameras.values() if queue.waiting]
-        if not ready:
+        if self._first == math.inf or self._still_missing(now):
             return []
-        first = min(queue.head for queue in ready)
+        ready = [queue for queue in self._cameras.values() if queue.waiting]
+        first = self._first
         end = first + self.window
         missing = [
             queue for queue in self._cameras.values() if not queue.waiting and not queue.ended and queue.bound < end
         ]
-        if any(not queue.live for queue in missing):
+        recorded = next((queue for queue in missing if not queue.live), None)
+        if recorded is not None:
+            self._blocking = recorded
             return []
-        oldest = min(queue.waiting[0][1] for queue in ready)
-        if any(now - queue.newest < _SILENT for queue in missing) and now < oldest + self._wait:
+        self._oldest = min(queue.waiting[0][1] for queue in ready)
+        silent = [queue for queue in missing if now - queue.newest < _SILENT]
+        if silent and now < self._oldest + self._wait:
+            self._blocking = silent[0]
             return []
         self._decided = max(self._decided, first)
         chosen = [queue for queue in ready if queue.head == first or queue.head < end]
-        return [queue.waiting.popleft()[0] for queue in chosen]
+        found = [queue.waiting.popleft()[0] for queue in chosen]
+        self._look_again()
+        return found
+
+    def _still_missing(self, now: float) -> bool:
+        """Whether the camera that was missing last still is; spares a look at all cameras with each batch."""
+        queue = self._blocking
+        if queue is None or queue.waiting or queue.ended or queue.bound >= self._first + self.window:
+            return False
+        return not queue.live or (now - queue.newest < _SILENT and now < self._oldest + self._wait)
+
+    def _look_again(self) -> None:
+        """Note the earliest batch that waits, after some were taken away."""
+        self._first = min((queue.head for queue in self._cameras.values() if queue.waiting), default=math.inf)
+        self._blocking = None
 
     @property
     def over(self) -> bool:
         """Whether every camera has ended and nothing waits."""
         return all(queue.ended and not queue.waiting for queue in self._cameras.values())
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._first == math.inf
 
     def waiting(self) -> dict[str, int]:
         """Batches that wait, by camera."""

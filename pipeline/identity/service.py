@@ -8,17 +8,19 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
+from relaytrack.pipeline.records import Ints
 from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
 
 LOG = logging.getLogger("relaytrack.identities")
 MAX_LATE = 4.0
 """Seconds by which a camera may be behind the others: the association takes a track for live for 5 s."""
-_REMEMBERED = 100_000  # tracks whose last identity is kept for late messages
+_REMEMBERED = 1000  # of a camera's tracks, whose last identity is kept for late messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class LocalIdentityService:
         self._busy = threading.Lock()
         self._watermark = -math.inf
         self._newest: dict[str, float] = {}
-        self._last: dict[tuple[str, int], int] = {}
+        self._last: dict[str, dict[int, int]] = {}
         self._late: Counter[str] = Counter()
         self._messages = self._revisions = 0
 
@@ -153,20 +155,25 @@ class LocalIdentityService:
         step = self._associator.update([messages[place].view() for place in used])
         self._messages += len(used)
         self._revisions += len(step.revisions)
-        ids = [np.array([self._last.get((m.frame.camera, i), 0) for i in m.ids.tolist()], np.int64) for m in messages]
-        tracks = [message.ids for message in messages]
+        ids, tracks = [message.ids for message in messages], [message.ids for message in messages]
         for place, global_ids, track_ids in zip(used, step.global_ids, step.track_ids, strict=True):
             ids[place], tracks[place] = global_ids, track_ids
-            camera = messages[place].frame.camera
-            for track, identity in zip(messages[place].ids.tolist(), global_ids.tolist(), strict=True):
-                self._last.pop((camera, track), None)
-                self._last[camera, track] = identity
+            self._note(messages[place], global_ids)
+        for place in set(in_order) - set(used):
+            ids[place] = self.known(messages[place])
         for change in step.revisions:
-            if (change.camera, change.track) in self._last:
-                self._last[change.camera, change.track] = change.new
-        while len(self._last) > _REMEMBERED:
-            del self._last[next(iter(self._last))]
+            if change.track in (last := self._last.get(change.camera, {})):
+                last[change.track] = change.new
         return IdentityAnswer(tuple(ids), tuple(tracks), step.revisions)
+
+    def _note(self, message: TrackletMessage, global_ids: Ints) -> None:
+        """Remember the identities that a camera's tracks have got, of its last tracks only."""
+        last = self._last.setdefault(message.frame.camera, {})
+        now = dict(zip(message.ids.tolist(), global_ids.tolist(), strict=True))
+        last.update(now)
+        if len(last) > _REMEMBERED + len(now):
+            kept = dict(islice(last.items(), len(last) - _REMEMBERED // 2, None))
+            self._last[message.frame.camera] = kept | now
 
     def _place(self, message: TrackletMessage) -> tuple[int, str, float]:
         camera = message.frame.camera
@@ -189,6 +196,16 @@ class LocalIdentityService:
                 self._watermark - time,
             )
 
+    def known(self, message: TrackletMessage) -> Ints:
+        """The identities that the tracks of a message had before, 0 where none is known."""
+        last = self._last.get(message.frame.camera, {})
+        return np.array([last.get(track, 0) for track in message.ids.tolist()], np.int64)
+
+    @property
+    def correcting(self) -> bool:
+        """Whether a correction of all identities goes on over several steps."""
+        return self._associator.correcting
+
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """See `IdentityService.calibrate`."""
         with self._busy:
@@ -198,8 +215,9 @@ class LocalIdentityService:
         """See `IdentityService.forget`."""
         with self._busy:
             self._associator.forget(identities, tracks)
-            for key in [key for key, one in self._last.items() if one in identities or key in tracks]:
-                del self._last[key]
+            for camera, last in self._last.items():
+                for track in [one for one, name in last.items() if name in identities or (camera, one) in tracks]:
+                    del last[track]
 
     def final_identities(self) -> Mapping[tuple[str, int], int]:
         """See `IdentityService.final_identities`."""

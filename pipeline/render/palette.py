@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -72,19 +72,25 @@ class IdentityColors:
             self._seen.move_to_end(identity)
         while self._seen and next(iter(self._seen.values())) < time - _TOGETHER:
             self._seen.popitem(last=False)
-        for identity in people:
-            if identity not in self._known:
-                beside = [self._known[other] for other in self._seen if other in self._known]
-                self._known[identity] = _apart(identity_color(identity), beside)
-                if len(self._known) > _MOST_KNOWN:
-                    self._known.popitem(last=False)
+        new = [identity for identity in people if identity not in self._known]
+        beside = {self._known[other] for other in self._seen if other in self._known} if new else set()
+        for identity in new:
+            color = self._known[identity] = _apart(identity_color(identity), tuple(sorted(beside)))
+            beside.add(color)
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+
+    def given(self) -> dict[int, Rgb]:
+        """The colours of all identities seen, the last fifty thousand at most."""
+        return dict(self._known)
 
 
-def _apart(preferred: Rgb, beside: Sequence[Rgb]) -> Rgb:
+@lru_cache(maxsize=1024)
+def _apart(preferred: Rgb, beside: tuple[Rgb, ...]) -> Rgb:
     """`preferred` if it differs clearly from the colours `beside`, else the palette's most different colour."""
     if not beside:
         return preferred
-    others = to_lab(np.array(sorted(set(beside)), np.float64))
+    others = to_lab(np.array(beside, np.float64))
     if color_distance(others, to_lab(np.array(preferred, np.float64))).min() >= _CLEAR:
         return preferred
     labs = to_lab(np.array(palette(), np.float64))

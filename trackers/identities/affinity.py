@@ -167,23 +167,26 @@ class AffinityModel:
             values = similarity.copy()
             own = np.flatnonzero(itself >= 0)
             values[own, itself[own]] = 2.0  # comes first and is left out
-        for camera in range(count):
-            columns = np.flatnonzero(cameras == camera)
-            number = len(columns)
+        order = np.argsort(cameras, kind="stable")
+        numbers = np.bincount(cameras, minlength=count)
+        begins = np.cumsum(numbers) - numbers
+        for number in np.unique(numbers).tolist():  # cameras with the same number of tracks together
             take = int(min(COHORT_MOST, round(COHORT_SHARE * number)))
             if take < 1:
                 continue
             skip = 1 + int(min(SKIP_MOST, round(SKIP_SHARE * number)))
             first = min(skip + take, number)
-            top = -np.partition(-values[:, columns], first - 1, axis=1)[:, :first]
-            top = -np.sort(-top, axis=1)[:, skip:]
-            if top.shape[1] == 0:
+            group = np.flatnonzero(numbers == number)
+            columns = order[begins[group][:, None] + np.arange(number)]
+            top = -np.partition(-values[:, columns], first - 1, axis=2)[:, :, :first]
+            top = -np.sort(-top, axis=2)[:, :, skip:]
+            left = top.shape[2]
+            if left == 0:
                 continue
-            average = top.mean(axis=1)
-            square = ((top - average[:, None]) ** 2).sum(axis=1)
-            number = top.shape[1]
-            mean[:, camera] = (top.sum(axis=1) + kept * mean0) / (number + kept)
-            deviation[:, camera] = np.sqrt((square + kept * deviation0**2) / (number + kept))
+            average = top.mean(axis=2)
+            square = ((top - average[:, :, None]) ** 2).sum(axis=2)
+            mean[:, group] = (top.sum(axis=2) + kept * mean0) / (left + kept)
+            deviation[:, group] = np.sqrt((square + kept * deviation0**2) / (left + kept))
         return Cohort(mean, deviation)
 
     def scores(

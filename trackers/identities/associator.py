@@ -106,6 +106,11 @@ class IdentityAssociator:
         if isinstance(self._backend, JointAssociator):
             self._backend.remember(identities, features, time)
 
+    @property
+    def correcting(self) -> bool:
+        """Whether a correction of all tracks goes on over several steps; a pickle made now leaves it out."""
+        return isinstance(self._backend, JointAssociator) and self._backend.correcting
+
     def finalize(self) -> dict[TrackKey, int]:
         """The identity of every track of the run, (camera, track id) -> identity, after all corrections."""
         return self._backend.finalize()

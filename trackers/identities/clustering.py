@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.identities.slices import Slices, blocks, finish, large, over, pause
 from relaytrack.trackers.identities.types import Ints
 
 Doubles = NDArray[np.float64]
@@ -68,16 +69,23 @@ class Evidence:
             self.limits,
         )
 
-    def score(self) -> Matrix:
-        """(N, N) scores of each pair; -inf where it must not be joined."""
+    def score(self, part: slice = slice(None)) -> Matrix:
+        """(N, N) scores of each pair, or some rows of them; -inf where it must not be joined."""
         low, high = self.limits
-        scores = self.mean / np.maximum(self.weight, 1e-6) + np.clip(self.extra, low, high) + self.link
-        scores[self.cannot_link] = -np.inf
-        np.fill_diagonal(scores, -np.inf)
+        mean, extra = self.mean[part], np.clip(self.extra[part], low, high)
+        scores = mean / np.maximum(self.weight[part], 1e-6) + extra + self.link[part]
+        scores[self.cannot_link[part]] = -np.inf
+        rows = np.arange(len(scores))
+        scores[rows, rows + (part.start or 0)] = -np.inf
         return np.asarray(scores, np.float32)
 
 
 def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
+    """As `agglomerating`, at once."""
+    return finish(agglomerating(evidence, start))
+
+
+def agglomerating(evidence: Evidence, start: Ints | None = None) -> Slices[Ints]:
     """Join the most alike two groups again and again while their score is above 0.
 
     The score of two groups is the average linkage (UPGMA) over `Evidence.mean`, plus the bounded sum of
@@ -100,23 +108,32 @@ def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
     if groups == count:  # each node on its own, whatever its label
         labels = np.arange(count)
     work = evidence.grouped(labels, groups) if groups < count else evidence
-    parent = _join(work)
+    parent = yield from _join(work)
     return _in_order(parent[labels])
 
 
-def _join(evidence: Evidence) -> Ints:
+def _join(evidence: Evidence) -> Slices[Ints]:
     low, high = evidence.limits
-    sums = np.stack([evidence.mean, evidence.weight, np.where(evidence.cannot_link, _CANNOT_LINK, evidence.extra)])
-    link, score = evidence.link.copy(), evidence.score()
-    count = len(score)
+    count = len(evidence.mean)
+    sums, link, score = (np.empty((*more, count, count), np.float32) for more in ((3,), (), ()))
+    parts = blocks(count, count)
+    for part in parts:
+        sums[0, part], sums[1, part], sums[2, part] = evidence.mean[part], evidence.weight[part], evidence.extra[part]
+        sums[2, part][evidence.cannot_link[part]] = _CANNOT_LINK
+        link[part], score[part] = evidence.link[part], evidence.score(part)
+        yield from pause(parts)
     parent, rows = np.arange(count), np.arange(count)
     alive = np.ones(count, bool)
     partner = score.argmax(axis=1)
     best = score[rows, partner]
+    joined = 0
     while True:
         a = int(best.argmax())
         if not best[a] > 0:
             return parent
+        joined += 1
+        if large(count * count) and over(joined, count):
+            yield
         b = int(partner[a])
         a, b = min(a, b), max(a, b)
         parent[parent == b] = a

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from relaytrack.trackers.identities.keeping import WindowKeeper
 from relaytrack.trackers.identities.pairs import PairEvidence
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.revisions import revise
+from relaytrack.trackers.identities.slices import Slices, finish
 from relaytrack.trackers.identities.store import IdentityStore
 from relaytrack.trackers.identities.switch_detector import TrackParts
 from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
@@ -28,6 +32,8 @@ LIVE = 5.0
 """Seconds for which a track that was not updated still counts as live."""
 GROWTH = 16
 """A correction is due when one track in this many is new (the cost of a correction grows as the square)."""
+CLOSED = 200
+"""Tracks that are closed in one step at most."""
 IDLE = 10.0
 LARGE = 250
 """Without new tracks, corrections are `IDLE` times rarer, and rarer still from `LARGE` tracks on."""
@@ -59,27 +65,33 @@ class JointAssociator:
         self._fresh = 0
         self._parts = TrackParts()
         self._nodes = 0  # of the last correction
+        self._leaving = np.zeros(0, np.int64)  # slots of tracks that are closed in the next steps
+        self._sealing = False
+        self._correction: Slices[tuple[list[Revision], int]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but a correction that is not done yet."""
+        return {**vars(self), "_correction": None}
+
+    @property
+    def correcting(self) -> bool:
+        """Whether a correction is spread over several steps and not done yet."""
+        return self._correction is not None
 
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
         """Decide one time step; see `IdentityAssociator.update`."""
         window = self._window
-        seen, fresh = [], []
         views = [replace(view, ids=self._parts.rename(view.camera, view.ids)) for view in views]
-        for view in views:
-            slots, new = self._pairs.observe(view)
-            seen.append(slots)
-            fresh.append(new)
-            window.now = max(window.now, view.time)
+        seen, fresh = self._pairs.observe(views)
+        window.now = max([window.now, *(view.time for view in views)])
         new = np.concatenate(fresh) if fresh else np.zeros(0, np.int64)
         window.budget = max(QUERIES - len(new), 0)
         revisions: list[Revision] = []
         if len(new):
             decide(window, new)
-            self._due += [
-                (view.time + DUE[0], 0, self._table.key(slot))
-                for view, part in zip(views, fresh, strict=True)
-                for slot in part.tolist()
-            ]
+            for view, part in zip(views, fresh, strict=True):
+                for slot in part.tolist():
+                    heappush(self._due, (view.time + DUE[0], 0, self._table.key(slot)))
         again = self._due_now()
         window.budget -= len(again)
         if len(again):
@@ -87,9 +99,11 @@ class JointAssociator:
         if self._revised == -np.inf:
             self._revised = window.now
         self._fresh += len(new)
-        if self._revision_due():
-            revisions += self._revise()
-            self._seal()
+        if self._correction is None and not self._sealing and self._revision_due():
+            self._begin_correction()
+        revisions += self._correct()
+        if self._correction is None:
+            self._close_some()
         if self._keeper is not None and self._keeper.due():
             self._keeper.save(self._table.slots())
         ids = tuple(self._table.identity[slots].copy() for slots in seen)
@@ -111,6 +125,7 @@ class JointAssociator:
     def forget(self, identities: set[int], tracks: Mapping[TrackKey, tuple[float, float]]) -> None:
         """Erase people; see `IdentityAssociator.forget`."""
         table, window = self._table, self._window
+        self._correction, self._leaving = None, np.zeros(0, np.int64)
         gone = [
             slot
             for slot in table.slots().tolist()
@@ -122,6 +137,7 @@ class JointAssociator:
         window.erase(np.array(gone, np.int64), identities | parted)
         self._pairs.erase(np.array(gone, np.int64))
         self._due = [entry for entry in self._due if entry[2] not in tracks]
+        heapify(self._due)
         self._closed = {
             key: identity for key, identity in self._closed.items() if identity not in identities and key not in tracks
         }
@@ -133,7 +149,8 @@ class JointAssociator:
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
         self._window.budget = len(self._table)
-        self._revise()
+        self._begin_correction()
+        self._correct(at_once=True)
         if self._keeper is not None:
             self._keeper.save(self._table.slots(), last=True)
         out = dict(self._closed)
@@ -153,21 +170,21 @@ class JointAssociator:
     def _due_now(self) -> Ints:
         """Slots of tracks that are decided again, because no other track has their identity."""
         table, window = self._table, self._window
-        ready = sorted(entry for entry in self._due if entry[0] <= window.now)[: window.budget]
+        ready: list[tuple[float, int, TrackKey]] = []
+        while self._due and self._due[0][0] <= window.now and len(ready) < window.budget:
+            ready.append(heappop(self._due))
         if not ready:
             return np.zeros(0, np.int64)
-        taken = set(ready)
-        self._due = [entry for entry in self._due if entry not in taken]
+        members = Counter(table.identity[table.used].tolist())
         out = []
         for time, turn, (camera, track) in ready:
             slot = table.find(camera, track)
             if slot is None:
                 continue
             if turn + 1 < len(DUE):
-                self._due.append((time - DUE[turn] + DUE[turn + 1], turn + 1, (camera, track)))
-            identity = table.identity[slot]
-            alone = np.count_nonzero(table.used & (table.identity == identity)) == 1
-            if alone and int(identity) not in window.gallery:
+                heappush(self._due, (time - DUE[turn] + DUE[turn + 1], turn + 1, (camera, track)))
+            identity = int(table.identity[slot])
+            if members[identity] == 1 and identity not in window.gallery:
                 out.append(slot)
         return np.array(out, np.int64)
 
@@ -177,10 +194,26 @@ class JointAssociator:
         idle = IDLE * max(1.0, (nodes / LARGE) ** 2)
         return waited >= 1 and (self._fresh > nodes // GROWTH or waited >= idle)
 
-    def _revise(self) -> list[Revision]:
+    def _begin_correction(self) -> None:
         self._revised, self._fresh = self._window.now, 0
-        revisions, nodes = revise(self._window)
+        self._correction = revise(self._window)
+
+    def _correct(self, *, at_once: bool = False) -> list[Revision]:
+        """The next slice of the correction that goes on, or the rest of it."""
+        work = self._correction
+        if work is None:
+            return []
+        try:
+            if not at_once:
+                next(work)
+                return []
+            revisions, nodes = finish(work)
+        except StopIteration as done:
+            revisions, nodes = done.value
+        self._correction = None
         self._nodes = nodes or self._nodes
+        if not at_once:
+            self._seal()
         return revisions
 
     def _seal(self) -> None:
@@ -196,11 +229,21 @@ class JointAssociator:
             order = slots[np.lexsort((slots, table.last[slots]))]
             order = order[np.isin(order, slots[quiet & ~old])][:surplus]
             old |= np.isin(slots, order)
-        leaving = slots[old]
-        if len(leaving):
-            self._close(leaving, slots[~old])
-        if params.max_age > 0:
-            self._window.gallery.age(now - params.max_age)
+        self._leaving, self._sealing = slots[old], True
+
+    def _close_some(self) -> None:
+        """Close some of the tracks that are to leave, so that no step waits long for it."""
+        if not self._sealing:
+            return
+        now, self._leaving = self._leaving[:CLOSED], self._leaving[CLOSED:]
+        now = now[self._table.last[now] < self._window.now - LIVE]  # the others were seen again meanwhile
+        if len(now):
+            slots = self._table.slots()
+            self._close(now, slots[~np.isin(slots, now)])
+        if len(self._leaving) == 0:
+            self._sealing = False
+            if self._params.max_age > 0:
+                self._window.gallery.age(self._window.now - self._params.max_age)
 
     def _close(self, leaving: Ints, staying: Ints) -> None:
         """Fix the identities of tracks that leave; open tracks seen beside them cannot have these identities."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.growing import enlarged
 from relaytrack.trackers.identities.motion import continuation
 from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.slices import Slices, blocks, finish, pause
 from relaytrack.trackers.identities.topology import CONFIDENT, PASSERS_BY, TravelTimes, gaps, kinds
 from relaytrack.trackers.identities.tracklets import TrackletTable
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
@@ -46,13 +47,14 @@ class PairEvidence:
         self._mean: Floats = np.zeros((0, 0), np.float32)
         self._deviation: Floats = np.zeros((0, 0), np.float32)
 
-    def observe(self, view: CameraTracks) -> tuple[Ints, Ints]:
-        """Take a view; the slots of its tracks and of those that are new."""
-        slots, new = self.table.observe(view)
+    def observe(self, views: Sequence[CameraTracks]) -> tuple[list[Ints], list[Ints]]:
+        """Take the views of one step; for each the slots of its tracks and of those that are new."""
+        slots, new = self.table.observe(views)
         if len(self.travel.given) < len(self._params.travel_times):
             self._know_ways()
         if self.floor:
-            self.floor.observe(view, slots, new, self.table)
+            for view, own, fresh in zip(views, slots, new, strict=True):
+                self.floor.observe(view, own, fresh, self.table)
         return slots, new
 
     def _know_ways(self) -> None:
@@ -62,8 +64,8 @@ class PairEvidence:
             if first in index and second in index:
                 self.travel.given[index[first], index[second]] = (least, most)
 
-    def learn(self, slots: Ints) -> Floats:
-        """Learn means, cohorts and travel times anew from these tracks; their (N, N) scores of appearance."""
+    def learn(self, slots: Ints) -> Slices[Floats]:
+        """Learn means and cohorts anew from these tracks; their (N, N) scores of appearance."""
         self._fit()
         table = self.table
         cameras = table.camera[slots]
@@ -74,25 +76,63 @@ class PairEvidence:
         if len(some) == 0:
             return scores
         self.appearance.learn(table.feature[some], where, count)
-        self.centred[some] = self.appearance.centre(table.feature[some], where)
-        similarity = self.centred[some] @ self.centred[some].T
-        self.appearance.calibrate(similarity, table.cannot_link[some[:, None], some])
-        cohort = self.appearance.cohort(similarity, where, count, np.arange(len(some)))
-        self._mean[some, :count], self._deviation[some, :count] = cohort.mean, cohort.deviation
-        scores[np.ix_(known, known)] = self.appearance.scores(similarity, cohort, where, cohort, where)
+        centred = self.centred[some] = self.appearance.centre(table.feature[some], where)
+        similarity = np.empty((len(some), len(some)), np.float32)
+        parts = blocks(len(some), len(some), 2)
+        for part in parts:
+            similarity[part] = centred[part].copy() @ centred.T
+            yield from pause(parts)
+        self.appearance.calibrate(similarity, table.conflicts(some, some, duplicates=False)[0])
+        yield from pause(parts)
+        mean, deviation = np.empty((2, len(some), count), np.float32)
+        for part in parts:
+            own = np.arange(part.start, part.stop)
+            cohort = self.appearance.cohort(similarity[part], where, count, own)
+            mean[part], deviation[part] = cohort.mean, cohort.deviation
+            yield from pause(parts)
+        self._mean[some, :count], self._deviation[some, :count] = mean, deviation
+        places, every = np.flatnonzero(known), Cohort(mean, deviation)
+        for part in parts:
+            own_cohort = Cohort(mean[part], deviation[part])
+            found = self.appearance.scores(similarity[part], own_cohort, where[part], every, where)
+            scores[np.ix_(places[part], places)] = found
+            yield from pause(parts)
         return scores
 
-    def learn_times(self, slots: Ints, scores: Floats) -> None:
+    def learn_times(self, slots: Ints, scores: Floats) -> Slices[None]:
         """Learn the travel times from pairs that are certain by appearance alone."""
         table = self.table
+        counts = self.travel.counts(len(table.cameras))
         known = table.weight[slots] > 0
-        start, last = table.start[slots], table.last[slots]
-        gap = gaps(start, last, start, last)
-        later = _later(start, start, slots, slots)
-        usable = ~table.conflicts(slots, slots, duplicates=False)[0] & known[:, None] & known[None, :]
-        sure = usable & (scores > CONFIDENT)
-        kind = self._kinds(later, slots, slots)
-        self.travel.learn(gap, later, table.camera[slots], kind, sure, usable, len(table.cameras))
+        start, last, camera = table.start[slots], table.last[slots], table.camera[slots]
+        parts = blocks(len(slots), len(slots))
+        for part in parts:
+            own = slots[part]
+            gap = gaps(start[part], last[part], start, last)
+            later = _later(start[part], start, own, slots)
+            usable = ~table.conflicts(own, slots, duplicates=False)[0] & known[part, None] & known[None, :]
+            sure = usable & (scores[part] > CONFIDENT)
+            counts.add(gap, later, camera[part], camera, self._kinds(later, own, slots), sure, usable)
+            yield from pause(parts)
+        yield from self.travel.learn(counts)
+
+    def among(self, slots: Ints, scores: Floats) -> Slices[Evidence]:
+        """Evidence between all pairs of tracks (N,), from their scores of appearance (N, N)."""
+        parts = blocks(len(slots), len(slots))
+        if len(parts) == 1:
+            return self.between(slots, slots, scores)
+        mean, weight, extra, link = np.empty((4, *scores.shape), np.float32)
+        cannot_link = np.empty(scores.shape, bool)
+        whole = (mean, weight, extra, link, cannot_link)
+        for part in parts:  # each pair once: tracks move on between two slices, and the matrices stay symmetric
+            right = slice(part.start, len(slots))
+            found = self.between(slots[part], slots[right], scores[part, right])
+            halves = (found.mean, found.weight, found.extra, found.link, found.cannot_link)
+            for matrix, half in zip(whole, halves, strict=True):
+                matrix[part, : part.start] = matrix[: part.start, part].T
+                matrix[part, right] = half
+            yield
+        return Evidence(mean, weight, extra, link, cannot_link)
 
     def between(
         self, slots: Ints, others: Ints, scores: Floats | None = None, similarity: Floats | None = None
@@ -151,7 +191,7 @@ class PairEvidence:
         table = self.table
         self.appearance.tracks = len(window)
         if len(window) <= SMALL:
-            self.learn(window)
+            finish(self.learn(window))
             return self._alike(new, window)
         self._fit()
         looks = table.weight[new] > 0
@@ -186,8 +226,9 @@ class PairEvidence:
         if similarity is None:
             similarity = self.centred[slots] @ self.centred[others].T
         row = Cohort(self._mean[slots, :count], self._deviation[slots, :count])
-        column = Cohort(self._mean[others, :count], self._deviation[others, :count])
-        return self.appearance.scores(similarity, row, table.camera[slots], column, table.camera[others])
+        cameras, place = np.unique(table.camera[slots], return_inverse=True)  # few of many, for new tracks
+        column = Cohort(self._mean[others[:, None], cameras], self._deviation[others[:, None], cameras])
+        return self.appearance.scores(similarity, row, place.reshape(-1), column, table.camera[others])
 
     def _fit(self) -> None:
         size, width = self.table.feature.shape

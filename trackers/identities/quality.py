@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from relaytrack.trackers.identities.types import CameraTracks, Floats
+from relaytrack.trackers.identities.types import Floats
 
 
-def crop_quality(view: CameraTracks) -> Floats:
-    """Quality (N,) in 0..1 of one camera's crops: score x size x visibility x wholeness.
+def crop_quality(boxes: Floats, scores: Floats, common: Floats, edges: NDArray[np.float64]) -> Floats:
+    """Quality in 0..1 of the crops of K frames with N boxes each: score x size x visibility x wholeness.
 
     Size counts in full from 64 pixels of height. A box is hidden by the part of it that boxes standing in
     front (lower bottom edge) cover; one that touches the picture's edge is cut off.
+
+    Args:
+        boxes: (K, N, 4) pixels.
+        scores: (K, N) detection scores.
+        common: (K, N, N) pixels squared that two boxes share.
+        edges: (K, 4) left, upper, right and lower edge of what each camera looks at.
+
+    Returns:
+        (K, N).
     """
-    boxes = np.asarray(view.xyxy, np.float32)
-    if len(boxes) == 0:
-        return np.zeros(0, np.float32)
-    width = np.maximum(boxes[:, 2] - boxes[:, 0], 1e-3)
-    height = np.maximum(boxes[:, 3] - boxes[:, 1], 1e-3)
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    overlap = np.clip(high - low, 0, None).prod(axis=2) / (width * height)[:, None]
-    front = boxes[None, :, 3] > boxes[:, None, 3]
-    visible = 1 - np.where(front, overlap, 0).max(axis=1)
-    whole = np.ones(len(boxes), np.float32)
-    if view.image_size is not None:
-        right, bottom = view.image_size
-        left, top = view.origin
-        cut = (boxes[:, :2] < (left + 2, top + 2)).any(axis=1) | (boxes[:, 2:] > (right - 2, bottom - 2)).any(axis=1)
-        whole[cut] = 0.5
-    quality = np.clip(view.scores, 0.05, 1) * np.clip(height / 64, 0.1, 1) * visible**2 * whole
+    width = np.maximum(boxes[..., 2] - boxes[..., 0], 1e-3)
+    height = np.maximum(boxes[..., 3] - boxes[..., 1], 1e-3)
+    overlap = common / (width * height)[:, :, None]
+    front = boxes[:, None, :, 3] > boxes[:, :, None, 3]
+    visible = 1 - np.where(front, overlap, 0).max(axis=2)
+    low, high = edges[:, None, :2] + 2, edges[:, None, 2:] - 2
+    cut = (boxes[..., :2] < low).any(axis=2) | (boxes[..., 2:] > high).any(axis=2)
+    whole = np.where(cut, np.float32(0.5), np.float32(1))
+    quality = np.clip(scores, 0.05, 1) * np.clip(height / 64, 0.1, 1) * visible**2 * whole
     return np.asarray(np.clip(quality, 0, 1), np.float32)

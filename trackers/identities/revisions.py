@@ -2,78 +2,122 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from relaytrack.trackers.association.assignment import assign
-from relaytrack.trackers.identities.clustering import Evidence, agglomerate
+from relaytrack.trackers.identities.clustering import Evidence, agglomerating
+from relaytrack.trackers.identities.slices import Slices, large
 from relaytrack.trackers.identities.types import Floats, Ints, Revision
 from relaytrack.trackers.identities.window import Window
 
+Bools = NDArray[np.bool_]
 
-def revise(window: Window) -> tuple[list[Revision], int]:
-    """Group all tracks of the window anew, and give each group the identity that most of its frames had.
+
+def revise(window: Window) -> Slices[tuple[list[Revision], int]]:
+    """Group the tracks of the window anew, and give each group the identity that most of its frames had.
+
+    With more tracks than the window may hold, those that began last are grouped. No track may leave the table until
+    the work is done.
 
     Returns:
         what changed, and the number of nodes that were grouped (the cost grows as its square).
     """
     table, pairs, params = window.table, window.pairs, window.params
     slots = table.slots()
+    if not params.refine:
+        slots = slots[max(len(slots) - params.window, 0) :]
     if len(slots) == 0:
         return [], 0
-    scores = pairs.learn(slots)
+    scores = yield from pairs.learn(slots)
     if params.time_weight > 0:
-        pairs.learn_times(slots, scores)
-    evidence = pairs.between(slots, slots, scores)
+        yield from pairs.learn_times(slots, scores)
+    evidence = yield from pairs.among(slots, scores)
     same = table.identity[slots][:, None] == table.identity[slots][None, :]
     evidence.mean[same] += params.stability * evidence.weight[same]
-    evidence, fixed = _with_known(window, slots, evidence)
-    start = np.concatenate([np.arange(len(slots)), len(slots) + fixed])
-    labels = agglomerate(evidence, start)
+    known = _known_people(window, slots)
+    if len(known.identity):
+        evidence = yield from _with_known(evidence, known)
+    labels = yield from agglomerating(evidence)
+    if large(len(slots) ** 2):
+        yield
     before = table.identity[slots].copy()
-    table.identity[slots] = _names(window, slots, labels, fixed)
-    return window.revisions(slots, before), len(slots) + len(fixed)
+    table.identity[slots] = _names(window, slots, labels, known.identity)
+    return window.revisions(slots, before), len(slots) + known.tracks
 
 
-def _with_known(window: Window, slots: Ints, evidence: Evidence) -> tuple[Evidence, Ints]:
-    """Add nodes for known identities that tracks of the window have or resemble.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """Known people that tracks of the window have or resemble, and the evidence about N tracks and P of them.
 
-    Returns:
-        the larger evidence and the (K,) identities of the nodes added.
+    Attributes:
+        identity: (P,) in order.
+        tracks: of theirs that are kept.
+        mean, weight: (N, P) sums over each one's kept tracks, as of `Evidence`.
+        barred: (N, P) pairs that are two people for certain.
     """
+
+    identity: Ints
+    tracks: int
+    mean: Floats
+    weight: Floats
+    barred: Bools
+
+
+def _known_people(window: Window, slots: Ints) -> _Known:
     gallery, table, pairs = window.gallery, window.table, window.pairs
-    if len(gallery) == 0:
-        return evidence, np.zeros(0, np.int64)
-    names = window.resembled(slots)
+    names = window.resembled(slots) if len(gallery) else set()
     names |= {name for name in table.identity[slots].tolist() if name in gallery}
+    identity = np.array(sorted(names), np.int64)
     if not names:
-        return evidence, np.zeros(0, np.int64)
-    kept = [gallery.kept(name) for name in sorted(names)]
-    fixed = np.repeat(np.array(sorted(names), np.int64), [len(part) for part in kept])
-    old, size = len(slots), len(slots) + len(fixed)
+        none = np.zeros((len(slots), 0), np.float32)
+        return _Known(identity, 0, none, none, none.astype(bool))
+    kept = [gallery.kept(name) for name in identity.tolist()]
+    number = np.array([len(part) for part in kept])
+    fixed, begins = np.repeat(identity, number), np.cumsum(number) - number
     similarity = pairs.centred[slots] @ np.concatenate(kept).T
     known = table.weight[slots] > 0
     cross = np.where(known[:, None], pairs.to_known(slots, similarity), -1.0)
     weight = np.repeat(np.where(known, 1.0, 0.1)[:, None], len(fixed), axis=1)
     own = table.identity[slots][:, None] == fixed[None]
 
-    def grown(matrix: Floats, block: Floats) -> Floats:
-        larger = np.zeros((size, size), np.float32)
-        larger[:old, :old] = matrix
-        larger[:old, old:], larger[old:, :old] = block, block.T
-        return larger
+    def summed(values: Floats) -> Floats:
+        columns = np.ascontiguousarray(values.T, np.float32)
+        return np.ascontiguousarray(np.add.reduceat(columns, begins, axis=0).T)
 
-    mean = grown(evidence.mean, (cross + window.params.stability * own) * weight)
-    share = grown(evidence.weight, weight)
-    extra = grown(evidence.extra, np.zeros_like(cross))
-    link = grown(evidence.link, np.zeros_like(cross))
+    barred = np.zeros((len(slots), len(identity)), bool)
+    for row, slot in enumerate(slots.tolist()):
+        for name in window.barred.get(slot, ()):
+            barred[row] |= identity == name
+    mean = summed((cross + window.params.stability * own) * weight)
+    return _Known(identity, len(fixed), mean, summed(weight), barred)
+
+
+def _with_known(evidence: Evidence, known: _Known) -> Slices[Evidence]:
+    """The evidence with nodes for known people; two of them are never one."""
+    old, size = len(evidence.mean), len(evidence.mean) + len(known.identity)
+    nothing = np.zeros_like(known.mean)
+    larger = []
+    for matrix, block in (
+        (evidence.mean, known.mean),
+        (evidence.weight, known.weight),
+        (evidence.extra, nothing),
+        (evidence.link, nothing),
+    ):
+        grown = np.zeros((size, size), np.float32)
+        grown[:old, :old] = matrix
+        grown[:old, old:], grown[old:, :old] = block, block.T
+        larger.append(grown)
+        if large(size * size):
+            yield
     cannot_link = np.zeros((size, size), bool)
     cannot_link[:old, :old] = evidence.cannot_link
-    cannot_link[old:, old:] = fixed[:, None] != fixed[None]
-    for row, slot in enumerate(slots.tolist()):
-        for identity in window.barred.get(slot, ()):
-            cannot_link[row, old:] |= fixed == identity
-    cannot_link[old:, :old] = cannot_link[:old, old:].T
-    return Evidence(mean, share, extra, link, cannot_link, evidence.limits), fixed
+    cannot_link[:old, old:], cannot_link[old:, :old] = known.barred, known.barred.T
+    cannot_link[old:, old:] = ~np.eye(size - old, dtype=bool)
+    mean, weight, extra, link = larger
+    return Evidence(mean, weight, extra, link, cannot_link, evidence.limits)
 
 
 def _names(window: Window, slots: Ints, labels: Ints, fixed: Ints) -> Ints:

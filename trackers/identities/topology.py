@@ -18,6 +18,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.identities.slices import Slices, blocks, large, pause
+from relaytrack.trackers.identities.time_counts import TimeCounts, histogram
 from relaytrack.trackers.identities.types import Floats, Ints
 
 Doubles = NDArray[np.float64]
@@ -28,6 +30,7 @@ CLASSES = len(EDGES) + 1
 UNKNOWN, INSIDE, BORDER = 0, 1, 2
 """Where in the picture a track began or ended."""
 KINDS = 10
+_CELLS = KINDS * CLASSES
 CONFIDENT = 1.0
 """Points of appearance from which a pair counts as one person for learning."""
 _KIND = np.array([0, 0, 0, 0, 2, 3, 0, 4, 5, 1, 1, 1, 1, 6, 7, 1, 8, 9])
@@ -106,8 +109,9 @@ class TravelTimes:
     def __init__(self, returns: float = PASSERS_BY) -> None:
         self.given: dict[tuple[int, int], tuple[float, float]] = {}
         self._assumed = assumed(returns)
+        self._assumed_nats = _vaguely(np.log(self._assumed).astype(np.float32))
         self._count = 0
-        self._same = np.zeros((0, KINDS, CLASSES))
+        self._same = np.zeros(0, np.int64)  # cells of people's gaps to their next sighting
         self._table = np.zeros((0, KINDS, CLASSES), np.float32)
         self._both = np.zeros((0, 0), np.float32)
 
@@ -116,57 +120,61 @@ class TravelTimes:
         """Whether anything was learned yet."""
         return self._count > 0
 
-    def learn(
-        self, gap: Doubles, later: Bools, cameras: Ints, kind: Ints, sure: Bools, usable: Bools, count: int
-    ) -> None:
-        """Estimate anew from the tracks in the window.
+    @staticmethod
+    def counts(cameras: int) -> TimeCounts:
+        """An empty count for `learn`."""
+        return TimeCounts(cameras, KINDS, EDGES, CLOCKS)
 
-        Args:
-            gap: (N, N) as of `gaps`.
-            later: (N, N) whether the column's track began after the row's.
-            cameras: (N,) camera indices.
-            kind: (N, N) as of `kinds`.
-            sure: (N, N) pairs that are surely one person.
-            usable: (N, N) pairs that may be.
-            count: number of cameras.
+    def learn(self, counts: TimeCounts) -> Slices[None]:
+        """Estimate anew from what was counted over the tracks in the window.
+
+        Ratios over all pairs of cameras are the prior of each pair, what is assumed is theirs. They are taken against
+        all gaps of the kind's frequencies; they are not made to average to one: how long a run lasts says nothing
+        about how people walk.
         """
-        pair = cameras[:, None] * count + cameras[None, :]
-        in_turn = gap > -CLOCKS
-        counted = usable & later & in_turn
-        shape = (count * count, KINDS, CLASSES)
-
-        def histogram(pairs: Ints, kind_of: Ints, gap_of: Doubles) -> Doubles:
-            cell = (pairs * KINDS + kind_of) * CLASSES + self._classes(gap_of)
-            return np.bincount(cell, minlength=int(np.prod(shape))).astype(np.float64).reshape(shape)
-
-        everything = histogram(pair[counted], kind[counted], gap[counted])
-        follows = np.where(sure & counted, gap, np.inf)
-        following = follows.argmin(axis=1)
-        rows = np.flatnonzero(np.isfinite(follows[np.arange(len(gap)), following]))
-        columns = following[rows]
-        self._same = histogram(pair[rows, columns], kind[rows, columns], gap[rows, columns])
-        self._count = count
-        self._table = self._ratios(self._same, everything).astype(np.float32)
-        self._both = self._at_once(pair, sure, usable & later & ~in_turn, usable & later, count)
+        same, everything = counts.following(), counts.everything()
+        if large(len(everything)):
+            yield
+        rate = max(len(same) / max(len(everything), 1.0), 1e-4)
+        shape = (KINDS, CLASSES)
+        found = np.bincount(same % _CELLS, minlength=_CELLS).reshape(shape)
+        expected = np.bincount(everything % _CELLS, minlength=_CELLS).reshape(shape) * rate
+        firm = np.ones(shape)
+        firm[2:] = FIRM
+        firm[WALK, :SOON] = 1
+        prior = np.maximum(expected * (POOL * firm / max(expected.sum(), 1.0)), 0.5)
+        pooled = (found + prior * self._assumed) / (expected + prior)
+        most = OWN * firm / max(rate * len(everything), 1.0)
+        pairs = counts.cameras * counts.cameras
+        table = np.empty((pairs, *shape), np.float32)
+        for part in (parts := blocks(pairs, _CELLS, 4)):
+            own, every = (
+                histogram(cells, part.start * _CELLS, part.stop * _CELLS).reshape(-1, *shape)
+                for cells in (same, everything)
+            )
+            lean = np.maximum(every * rate * most, OWN * firm / KINDS)
+            nats = np.clip(np.log((own + lean * pooled) / (every * rate + lean)), -LIMIT, LIMIT)
+            nats[:, 2:] = np.minimum(nats[:, 2:], np.log(_SOON))  # so that the best of many pairs counts for no more
+            table[part] = nats
+            yield from pause(parts)
+        self._same, self._count, self._table = same, counts.cameras, _vaguely(table)
+        chance, seen = counts.at_once()
+        ratio = (seen + seen.T + 2.0) / (chance + chance.T + 2.0)
+        self._both = np.asarray(np.clip(np.log(ratio), -4.0, 1.0), np.float32)
 
     def follow(self, gap: Doubles, later: Bools, cameras: Ints, others: Ints, kind: Ints) -> Floats:
         """(N, M) nats for one being the next sighting of the other; -inf where they overlap in time."""
-        classes = self._classes(gap)
-        index = CLASSES * kind
-        index += classes
+        index = self._classes(gap).astype(np.int32)
+        index += CLASSES * kind.astype(np.int32)
         if self._count == 0:
-            scores = np.log(self._assumed).astype(np.float32).take(index)
+            table = self._assumed_nats
         else:
-            last = self._count - 1
-            row, column = np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]
-            whole = KINDS * CLASSES
-            index += np.where(
-                later, whole * self._count * row + whole * column, whole * self._count * column + whole * row
-            )
-            scores = self._table.take(index)
-        vague = kind < 2
-        if vague.any():
-            scores = np.where(vague, np.float32(VAGUE), np.float32(1)) * scores
+            table, last = self._table, self._count - 1
+            row = np.minimum(cameras, last).astype(np.int32)[:, None] * _CELLS
+            column = np.minimum(others, last).astype(np.int32)[None, :] * _CELLS
+            index += np.where(later, row, column) * self._count
+            index += np.where(later, column, row)
+        scores = table.take(index)
         for (first, second), (least, greatest) in self.given.items():
             forth = later & (cameras == first)[:, None] & (others == second)[None, :]
             back = ~later & (cameras == second)[:, None] & (others == first)[None, :]
@@ -187,7 +195,8 @@ class TravelTimes:
         """Median seconds from one camera to the other by the classes' bounds; None below 3 sightings."""
         if max(first, second) >= self._count:
             return None
-        number = self._same[first * self._count + second].sum(axis=0)
+        begin = (first * self._count + second) * _CELLS
+        number = histogram(self._same, begin, begin + _CELLS).reshape(KINDS, CLASSES).sum(axis=0)
         if number.sum() < 3:
             return None
         share = np.cumsum(number)
@@ -198,30 +207,8 @@ class TravelTimes:
     def _classes(gap: Doubles) -> Ints:
         return np.asarray(np.searchsorted(EDGES, gap, side="left"), np.int64)
 
-    def _ratios(self, same: Doubles, everything: Doubles) -> Doubles:
-        """(C * C, KINDS, CLASSES) ratios: those over all pairs are the prior of each pair, what is assumed is theirs.
 
-        Ratios are taken against all gaps of the kind's frequencies; they are not made to average to one:
-        how long a run lasts says nothing about how people walk.
-        """
-        rate = max(same.sum() / max(everything.sum(), 1.0), 1e-4)
-        found, expected = same.sum(axis=0), everything.sum(axis=0) * rate
-        firm = np.ones((KINDS, CLASSES))
-        firm[2:] = FIRM
-        firm[WALK, :SOON] = 1
-        prior = np.maximum(expected * (POOL * firm / max(expected.sum(), 1.0)), 0.5)
-        pooled = (found + prior * self._assumed) / (expected + prior)
-        lean = np.maximum(everything * rate * (OWN * firm / max(rate * everything.sum(), 1.0)), OWN * firm / KINDS)
-        own = (same + lean * pooled) / (everything * rate + lean)
-        out = np.clip(np.log(own), -LIMIT, LIMIT)
-        out[:, 2:] = np.minimum(out[:, 2:], np.log(_SOON))  # so that the best of many pairs does not count for more
-        return np.asarray(out, np.float64)
-
-    @staticmethod
-    def _at_once(pair: Ints, sure: Bools, overlapping: Bools, usable: Bools, count: int) -> Floats:
-        rate = float(np.count_nonzero(sure & usable)) / max(int(np.count_nonzero(usable)), 1)
-        size = count * count
-        expected = (np.bincount(pair[overlapping], minlength=size) * rate).reshape(count, count)
-        found = np.bincount(pair[overlapping & sure], minlength=size).reshape(count, count)
-        ratio = (found + found.T + 2.0) / (expected + expected.T + 2.0)
-        return np.asarray(np.clip(np.log(ratio), -4.0, 1.0), np.float32)
+def _vaguely(nats: Floats) -> Floats:
+    """Nats (..., KINDS, CLASSES) where those of ways that are not known weigh less; in place."""
+    nats[..., :2, :] *= np.float32(VAGUE)
+    return nats

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
-from relaytrack.trackers.identities.growing import enlarge, enlarge_squares
-from relaytrack.trackers.identities.quality import crop_quality
+from relaytrack.trackers.identities.growing import enlarge
+from relaytrack.trackers.identities.meetings import Meetings, pairs_of_cameras
+from relaytrack.trackers.identities.sightings import Sightings
 from relaytrack.trackers.identities.topology import BORDER, INSIDE, UNKNOWN
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints, TrackKey
 
@@ -15,9 +19,6 @@ Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 NOVEL = 0.85
 """Cosine similarity below which an embedding opens a new entry of a track's bank."""
-DUPLICATE_OVERLAP = 0.7
-"""Mean intersection over union from which two tracks of one camera are one person's duplicate boxes."""
-DUPLICATE_FRAMES = 3
 REACH, LEAD = 0.3, 1.0
 """A box is at the border within this share of its height, or when its motion takes it there in this time (s)."""
 _VELOCITY_TIME = 1.0
@@ -25,7 +26,6 @@ _COLUMNS = (
     "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
     "weight", "feature", "bank", "bank_weight", "identity",
 )  # fmt: skip
-_PAIRS = ("cannot_link", "together", "overlap")
 
 
 class TrackletTable:
@@ -43,17 +43,15 @@ class TrackletTable:
         feature: (C, D) the track's mean embedding, L2-normalised.
         identity: (C,) the identity shown; 0: none yet.
         corner, extent: (cameras, 2) edges of what each camera looks at, pixels: left and upper, right and lower.
-        cannot_link: (C, C) whether two tracks were updated in the same frame of one camera (symmetric).
-        together: (C, C) frames in which two tracks of one camera were both updated (duplicates only).
-        overlap: (C, C) sum of their boxes' intersection over union over those frames.
     """
 
     def __init__(self, bank: int, min_quality: float) -> None:
         self._entries = bank
         self._min_quality = min_quality
-        self._slot: dict[TrackKey, int] = {}
+        self._slot: dict[int, dict[int, int]] = {}
         self._free: list[int] = []
-        self._before: dict[str, Ints] = {}
+        self._before: dict[int, tuple[bytes, Ints]] = {}  # by camera, the ids of its last frame and their slots
+        self._names: list[str] = []
         self.cameras: dict[str, int] = {}
         self.corner, self.extent = np.zeros((0, 2)), np.zeros((0, 2))
         self.size = 0
@@ -69,12 +67,10 @@ class TrackletTable:
         self.bank = np.zeros((0, bank, 0), np.float32)
         self.bank_weight = np.zeros((0, bank), np.float32)
         self.identity = np.zeros(0, np.int64)
-        self.cannot_link = np.zeros((0, 0), bool)
-        self.together = np.zeros((0, 0), np.int32)
-        self.overlap = np.zeros((0, 0), np.float32)
+        self._meetings = Meetings()
 
     def __len__(self) -> int:
-        return len(self._slot)
+        return sum(map(len, self._slot.values()))
 
     def slots(self) -> Ints:
         """The slots in use, in order of the tracks' beginning (then of camera and track id)."""
@@ -84,45 +80,74 @@ class TrackletTable:
 
     def key(self, slot: int) -> TrackKey:
         """The (camera, track id) of a slot."""
-        return list(self.cameras)[int(self.camera[slot])], int(self.track[slot])
+        if len(self._names) != len(self.cameras):
+            self._names = list(self.cameras)
+        return self._names[int(self.camera[slot])], int(self.track[slot])
 
     def find(self, camera: str, track: int) -> int | None:
         """The slot of a track, None when it is not in the table."""
-        return self._slot.get((camera, track))
+        return self._slot.get(self.cameras.get(camera, -1), {}).get(track)
 
-    def observe(self, view: CameraTracks) -> tuple[Ints, Ints]:
-        """Take one camera's updated tracks.
+    def observe(self, views: Sequence[CameraTracks]) -> tuple[list[Ints], list[Ints]]:
+        """Take the updated tracks of one step.
+
+        Args:
+            views: a camera at most once.
 
         Returns:
-            the slots of all tracks of the view, in its order, and of those that are new.
+            for each view the slots of all its tracks, in its order, and of those that are new.
 
         Raises:
-            TrackerInputError: embeddings of another size than before.
+            TrackerInputError: embeddings of another size than before; nothing is taken then.
         """
+        for view in views:
+            self._widen(view)
+        found, fresh = [], []
+        met: list[Ints] = []
+        for view in views:
+            slots, new = self._find(view, met)
+            found.append(slots)
+            fresh.append(new)
+        begun = np.fromiter(chain.from_iterable(new.tolist() for new in fresh), np.int64)
+        if len(begun):
+            self._clear(begun)
+        seen = Sightings(views)
+        slots = np.concatenate(found) if found else begun
+        if len(slots):
+            self._move(seen, slots)
+            self._meet(seen, slots, met)
+            self._look(seen, slots)
+        for view in views:
+            self._note_edges(view)
+        return found, fresh
+
+    def _find(self, view: CameraTracks, met: list[Ints]) -> tuple[Ints, Ints]:
+        """The slots of a view's tracks and of the new ones; `met` takes the slots that were not seen together."""
         camera = self.cameras.setdefault(view.camera, len(self.cameras))
         if camera == len(self.extent):
             self.see(camera + 1)
-        self._widen(view)
-        slots = np.empty(len(view), np.int64)
-        fresh = []
-        for row, track in enumerate(view.ids.tolist()):
-            slot = self._slot.get((view.camera, track))
-            if slot is None:
-                slot = self._open(view.camera, camera, track)
-                fresh.append(row)
-            slots[row] = slot
-        new = slots[fresh]
-        if len(new):
-            self._clear(new)
-        if len(view):
-            self._move(view, slots, new)
-            self._meet(view, slots)
-            self._look(view, slots)
+        ids = view.ids.tobytes()
+        before = self._before.get(camera)
+        if before is not None and before[0] == ids:
+            return before[1], np.zeros(0, np.int64)
+        known = self._slot.setdefault(camera, {})
+        rows = [known.get(track, -1) for track in view.ids.tolist()]
+        new = []
+        for row, slot in enumerate(rows):
+            if slot < 0:
+                rows[row] = slot = self._open(camera, int(view.ids[row]))
+                new.append(slot)
+        slots = np.array(rows, np.int64)
+        met.append(slots)
+        self._before[camera] = ids, slots
+        return slots, np.array(new, np.int64)
+
+    def _note_edges(self, view: CameraTracks) -> None:
+        camera = self.cameras[view.camera]
         if view.image_size is not None:
             self.corner[camera], self.extent[camera] = view.origin, view.image_size
         elif len(view):
             self.extent[camera] = np.fmax(self.extent[camera], np.fmax.reduce(view.xyxy[:, 2:]))
-        return slots, new
 
     def see(self, cameras: int) -> None:
         """Make room for that many cameras."""
@@ -131,18 +156,16 @@ class TrackletTable:
 
     def close(self, slots: Ints) -> None:
         """Take tracks out of the table."""
-        for slot in slots.tolist():
-            del self._slot[self.key(slot)]
-            self.used[slot] = False
-            self._free.append(slot)
-        for pairs in (self.cannot_link, self.together, self.overlap):
-            pairs[slots] = 0
-            pairs[:, slots] = 0
+        for camera in np.unique(self.camera[slots]).tolist():
+            part = slots[self.camera[slots] == camera]
+            known = self._slot[camera]
+            for track in self.track[part].tolist():
+                del known[track]
+            self._before.pop(camera, None)
+            self._meetings.close(part, camera, np.fromiter(known.values(), np.int64))
+        self.used[slots] = False
+        self._free += slots.tolist()
         self._free.sort(reverse=True)
-        gone = set(slots.tolist())
-        for camera, before in self._before.items():
-            if gone & set(before.tolist()):
-                self._before[camera] = np.zeros(0, np.int64)
 
     def conflicts(self, slots: Ints, others: Ints, *, duplicates: bool) -> tuple[Bools, tuple[Ints, Ints]]:
         """Which pairs are two people because one frame shows both.
@@ -155,12 +178,12 @@ class TrackletTable:
         Returns:
             the pairs, (len(slots), len(others)), and the rows and columns of those left out.
         """
-        cannot_link = np.asarray(self.cannot_link[slots[:, None], others[None, :]], bool)
-        row, column = np.nonzero(cannot_link) if duplicates else (np.zeros(0, np.int64), np.zeros(0, np.int64))
-        twins = self._coincide(slots[row], others[column])
-        row, column = row[twins], column[twins]
-        cannot_link[row, column] = False
-        return cannot_link, (row, column)
+        cannot_link = np.zeros((len(slots), len(others)), bool)
+        rows, columns = pairs_of_cameras(self.camera[slots], self.camera[others])
+        met, twins = self._meetings.conflicts(slots[rows], others[columns])
+        twins &= met & duplicates
+        cannot_link[rows, columns] = met & ~twins
+        return cannot_link, (rows[twins], columns[twins])
 
     def zones(self, slots: Ints) -> tuple[Ints, Ints]:
         """Where tracks (N,) began and ended: UNKNOWN, INSIDE or at the BORDER of the picture, two (N,)."""
@@ -181,22 +204,14 @@ class TrackletTable:
         known = np.isfinite(boxes).all(axis=1) & (extent > 0).all(axis=1)
         return np.asarray(np.where(known, zone, UNKNOWN), np.int64)
 
-    def duplicates(self, slots: Ints, others: Ints) -> Bools:
-        """(len(slots), len(others)): pairs of tracks whose boxes coincide in all frames that show both."""
-        return self._coincide(slots[:, None], others[None, :])
-
-    def _coincide(self, slots: Ints, others: Ints) -> Bools:
-        count = self.together[slots, others]
-        mean = self.overlap[slots, others] / np.maximum(count, 1)
-        return np.asarray((count >= DUPLICATE_FRAMES) & (mean >= DUPLICATE_OVERLAP), bool)
-
-    def _open(self, name: str, camera: int, track: int) -> int:
+    def _open(self, camera: int, track: int) -> int:
         if not self._free:
             self._grow()
         slot = self._free.pop()
-        self._slot[name, track] = slot
+        self._slot[camera][track] = slot
         self.used[slot] = True
         self.camera[slot], self.track[slot] = camera, track
+        self._meetings.open(slot, camera)
         return slot
 
     def _clear(self, slots: Ints) -> None:
@@ -204,49 +219,37 @@ class TrackletTable:
             values[slots] = 0
         self.velocity[slots] = 0
 
-    def _move(self, view: CameraTracks, slots: Ints, new: Ints) -> None:
-        boxes = np.asarray(view.xyxy, np.float32)
-        self.start[new] = view.time
-        self.first_box[new] = boxes[np.isin(slots, new)]
+    def _move(self, seen: Sightings, slots: Ints) -> None:
+        boxes, time = seen.boxes, seen.time
         old = self.frames[slots] > 0
-        passed = np.where(old, view.time - self.last[slots], 0.0)
+        self.start[slots[~old]], self.first_box[slots[~old]] = time[~old], boxes[~old]
+        passed = np.where(old, time - self.last[slots], 0.0)
         moved = passed > 1e-6
         rows = slots[moved]
         step = ((boxes - self.last_box[slots])[moved].reshape(-1, 2, 2)).mean(axis=1) / passed[moved, None]
         # The first steps count fully, later ones by their share of the smoothing time.
-        age = view.time - self.start[rows]
+        age = time[moved] - self.start[rows]
         gain = np.clip(passed[moved] / np.minimum(np.maximum(age, passed[moved]), _VELOCITY_TIME), 0, 1)[:, None]
         self.velocity[rows] += gain * (step - self.velocity[rows])
-        self.last_box[slots], self.last[slots] = boxes, view.time
+        self.last_box[slots], self.last[slots] = boxes, time
         self.frames[slots] += 1
 
-    def _meet(self, view: CameraTracks, slots: Ints) -> None:
-        before = self._before.get(view.camera)
-        if before is None or len(before) != len(slots) or not np.array_equal(before, slots):
-            self.cannot_link[slots[:, None], slots] = True
-            self.cannot_link[slots, slots] = False
-            self._before[view.camera] = slots.copy()
-        boxes = np.asarray(view.xyxy, np.float32)
-        size = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
-        low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-        high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-        common = np.clip(high - low, 0, None).prod(axis=2)
-        iou = common / np.maximum(size[:, None] + size - common, 1e-6)
-        grid = (slots[:, None], slots)
-        self.together[grid] += 1
-        self.overlap[grid] += iou
+    def _meet(self, seen: Sightings, slots: Ints, met: Sequence[Ints]) -> None:
+        for group in met:
+            self._meetings.meet(group)
+        for frame in seen.frames:
+            self._meetings.count(slots[frame.rows], frame.overlap)
 
-    def _look(self, view: CameraTracks, slots: Ints) -> None:
-        size = view.embeddings.shape[1]
-        if size == 0:
+    def _look(self, seen: Sightings, slots: Ints) -> None:
+        looks, vectors = seen.looks()
+        if len(looks) == 0:
             return
-        quality = crop_quality(view) if view.quality is None else np.asarray(view.quality, np.float32)
-        known = np.isfinite(view.embeddings).all(axis=1) & np.isfinite(quality)
-        good = known & ((quality >= self._min_quality) | (self.weight[slots] == 0))
+        quality = seen.quality()[looks]
+        slots = slots[looks]
+        good = np.isfinite(quality) & ((quality >= self._min_quality) | (self.weight[slots] == 0))
         if not good.any():
             return
-        rows, weight = slots[good], np.maximum(quality[good], 1e-3) ** 2
-        crops = np.asarray(view.embeddings[good], np.float32)
+        rows, weight, crops = slots[good], np.maximum(quality[good], 1e-3) ** 2, vectors[good]
         first = self.weight[rows] == 0
         if first.any():
             begun = rows[first]
@@ -286,6 +289,6 @@ class TrackletTable:
     def _grow(self) -> None:
         old, new = self.size, max(256, self.size * 2)
         enlarge(self, _COLUMNS, new)
-        enlarge_squares(self, _PAIRS, new)
+        self._meetings.grow(new)
         self.size = new
         self._free.extend(range(new - 1, old - 1, -1))

@@ -7,12 +7,15 @@ import stat
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from relaytrack.pipeline.benchmarks.tracklet_streams import CameraStream
+from relaytrack.pipeline.cluster.answers import Answers
+from relaytrack.pipeline.cluster.batches import TrackletBatch, encode
 from relaytrack.pipeline.cluster.bus import BusLostError, InProcessBus
 from relaytrack.pipeline.cluster.checkpoint import Checkpoints, FencedError
 from relaytrack.pipeline.cluster.claims import ClaimError, Claims
@@ -258,3 +261,37 @@ def test_the_checkpoint_is_its_owners_alone_and_a_damaged_one_is_told(tmp_path: 
     path.write_bytes(b"no database" * 100)
     with pytest.raises(OutputError, match=r"state\.db"):
         Checkpoints(path)
+
+
+def test_a_node_is_told_each_colour_once_and_all_of_them_after_it_came_back(messages: Messages) -> None:
+    there = desk(live=True)
+    node(InProcessBus(there), "one", CAMERAS, live=True)
+
+    def told(sequence: int) -> set[int]:
+        batch = TrackletBatch(sequence, messages["east"][sequence - 1])
+        data = there.submit("one", 1, there.token, batch.time, encode(batch, "exact")).result(5)
+        return set(Answers.from_bytes(data).colors)
+
+    first = told(1)
+    assert len(first) == 4
+    assert not told(2) & first
+    node(InProcessBus(there), "one", CAMERAS, live=True)
+    assert told(3) >= first
+    there.close()
+
+
+def test_identities_of_late_messages_are_kept_of_the_last_tracks_only(
+    messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relaytrack.pipeline.identity.service._REMEMBERED", 20)
+    local = service()
+    first = messages["east"][0]
+    told = local.update([first]).global_ids[0]
+    assert local.known(first).tolist() == told.tolist()
+    nobody = replace(first, embeddings=np.full_like(first.embeddings, np.nan))
+    for number in range(1, 12):
+        frame = replace(first.frame, index=number + 1, time=0.2 * number)
+        local.update([replace(nobody, frame=frame, ids=first.ids + 4 * number)])
+    assert local.known(first).tolist() == [0, 0, 0, 0]
+    assert (local.known(replace(first, ids=first.ids + 4 * 11)) > 0).all()
+    assert len(local._last["east"]) <= 24

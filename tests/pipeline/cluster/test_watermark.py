@@ -146,3 +146,33 @@ def test_a_window_is_half_open() -> None:
     assert sets_of(merge) == [[("a", 1)], [("b", 1)]]
     with pytest.raises(KeyError):
         merge.put(batch("c", 1, 1.5), 0.0)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 100_000))
+def test_live_sets_come_at_the_moment_at_which_a_look_at_all_cameras_gives_them(seed: int) -> None:
+    """What is remembered between two looks never holds a set back and never lets one go early."""
+    chance = random.Random(seed)
+    kept, looked = WatermarkMerge(0.1), WatermarkMerge(0.1)
+    names = ["a", "b", "c"]
+    for merge in (kept, looked):
+        for name in names:
+            merge.open(name, live=name != "c" or seed % 3 > 0)
+    number, now = dict.fromkeys(names, 0), 0.0
+    for _ in range(60):
+        now += chance.random() * 0.15
+        name = chance.choice(names)
+        action = chance.random()
+        number[name] += 1
+        for merge in (kept, looked):
+            if action < 0.75:
+                merge.put(batch(name, number[name], number[name] * 0.2), now)
+            elif action < 0.85:
+                merge.not_before([name], number[name] * 0.2)
+            elif action < 0.9:
+                merge.drop(name)
+            elif action < 0.92:
+                merge.end([name])
+        looked._look_again()
+        assert sets_of(kept, now) == sets_of(looked, now)
+        assert kept.empty == (not any(kept.waiting().values()))

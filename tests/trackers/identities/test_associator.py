@@ -269,7 +269,7 @@ def test_the_border_is_that_of_the_part_looked_at():
     seen = CameraTracks(
         "a", 0.0, np.array([1, 2]), boxes, np.ones(2, np.float32), embeddings, None, (1200, 700), (600, 100)
     )
-    slots, _ = table.observe(seen)
+    (slots,), _ = table.observe([seen])
     assert table.zones(slots)[0].tolist() == [BORDER, INSIDE]
 
 

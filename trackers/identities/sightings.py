@@ -1,0 +1,110 @@
+"""All cameras' tracks of one step as whole arrays, so that the cost of a step does not grow with calls per camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relaytrack.trackers.identities.quality import crop_quality
+from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EqualFrames:
+    """Frames with the same number of tracks.
+
+    Attributes (K frames, N tracks in each):
+        rows: (K, N) rows of the step.
+        common: (K, N, N) pixels squared that two boxes share.
+        overlap: (K, N, N) their intersection over union.
+    """
+
+    rows: Ints
+    common: Floats
+    overlap: Floats
+
+
+class Sightings:
+    """The tracks of one step, camera after camera.
+
+    Attributes (R rows, V views):
+        views: the cameras' tracks.
+        begins: (V,) the first row of each view; counts: (V,) its rows.
+        time: (R,) seconds.
+        boxes: (R, 4) float32 pixels; scores: (R,).
+        frames: the views by their number of tracks.
+    """
+
+    def __init__(self, views: Sequence[CameraTracks]) -> None:
+        self.views = views
+        self.counts = np.array([len(view) for view in views], np.int64)
+        self.begins = np.cumsum(self.counts) - self.counts
+        self.time = np.repeat(np.array([view.time for view in views], np.float64), self.counts)
+        self.boxes = np.asarray(_joined([view.xyxy for view in views], (0, 4)), np.float32)
+        self.scores = _joined([view.scores for view in views], (0,))
+        self.frames = list(self._frames())
+
+    def _frames(self) -> Iterator[EqualFrames]:
+        for count in np.unique(self.counts[self.counts > 0]).tolist():
+            rows = self.begins[self.counts == count][:, None] + np.arange(count)
+            boxes = self.boxes[rows]
+            width, height = (np.clip(boxes[..., at + 2] - boxes[..., at], 0, None) for at in (0, 1))
+            shared = [
+                np.clip(
+                    np.minimum(boxes[:, :, None, at + 2], boxes[:, None, :, at + 2])
+                    - np.maximum(boxes[:, :, None, at], boxes[:, None, :, at]),
+                    0,
+                    None,
+                )
+                for at in (0, 1)
+            ]
+            size, common = width * height, shared[0] * shared[1]
+            overlap = common / np.maximum(size[:, :, None] + size[:, None, :] - common, 1e-6)
+            yield EqualFrames(rows, common, overlap)
+
+    def quality(self) -> Floats:
+        """(R,) how good each crop is: what the views say, or judged by size, score and what hides it."""
+        out = np.zeros(len(self.boxes), np.float32)
+        edges = np.array([_edges(view) for view in self.views])
+        view = np.repeat(np.arange(len(self.views)), self.counts)
+        for frame in self.frames:
+            limits = edges[view[frame.rows[:, 0]]]
+            out[frame.rows] = crop_quality(self.boxes[frame.rows], self.scores[frame.rows], frame.common, limits)
+        for one, begin in zip(self.views, self.begins.tolist(), strict=True):
+            if one.quality is not None:
+                out[begin : begin + len(one)] = one.quality
+        return out
+
+    def looks(self) -> tuple[Ints, Floats]:
+        """The rows (K,) that have an embedding, and the embeddings, (K, D)."""
+        rows: list[Ints] = []
+        vectors: list[NDArray[Any]] = []
+        for view, begin in zip(self.views, self.begins.tolist(), strict=True):
+            if view.embeddings.shape[1] == 0:
+                continue
+            known = np.flatnonzero(np.isfinite(view.embeddings[:, 0]))
+            if len(known):
+                rows.append(begin + known)
+                vectors.append(view.embeddings[known])
+        if not rows:
+            return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+        every = np.asarray(np.concatenate(vectors), np.float32)
+        whole = np.isfinite(every).all(axis=1)
+        return np.concatenate(rows)[whole], every[whole]
+
+
+def _edges(view: CameraTracks) -> tuple[float, float, float, float]:
+    """Left, upper, right and lower edge of what the camera looks at; boundless where they are not known."""
+    if view.image_size is None:
+        return -np.inf, -np.inf, np.inf, np.inf
+    return *view.origin, *view.image_size
+
+
+def _joined(parts: Sequence[NDArray[Any]], empty: tuple[int, ...]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(empty, np.float32)
