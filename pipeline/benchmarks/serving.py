@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,6 +44,11 @@ class Server:
     port: int
     pid: int
 
+    @property
+    def url(self) -> str:
+        """The page."""
+        return f"http://{self.host}:{self.port}/"
+
     def ask(self, method: str, path: str, content: Any = None) -> Any:
         """One request; the JSON of its answer.
 
@@ -73,16 +78,26 @@ class Server:
 
 
 @contextmanager
-def server(*, fps: float = 7.0, cameras: Sequence[str] = CAMERAS) -> Iterator[Server]:
-    """`relaytrack serve` with the sample clips as live cameras, in a folder that goes at the end.
+def server(
+    *, fps: float = 7.0, cameras: Mapping[str, str] | None = None, mqtt_port: int | None = None
+) -> Iterator[Server]:
+    """`relaytrack serve` with live cameras, in a folder that goes at the end.
+
+    Args:
+        fps: pictures per second.
+        cameras: address of each; None: the sample clips, looped.
+        mqtt_port: of a broker here that gets the events; None sends none.
 
     Raises:
         RelayTrackError: it does not start.
     """
-    clips = [f"{{name: {name}, url: {SAMPLES / name}.mp4, live: true, loop: true, max_fps: {fps}}}" for name in cameras]
+    addresses = {name: str(SAMPLES / f"{name}.mp4") for name in CAMERAS} if cameras is None else cameras
+    loop = ", loop: true" if cameras is None else ""
+    given = [f"{{name: {name}, url: '{url}', live: true{loop}, max_fps: {fps}}}" for name, url in addresses.items()]
+    sinks = [] if mqtt_port is None else [f"{{name: mqtt, options: {{host: 127.0.0.1, port: {mqtt_port}}}}}"]
     with TemporaryDirectory() as folder:
         site = Path(folder) / "site.yaml"
-        site.write_text(f"cameras: [{', '.join(clips)}]\n")
+        site.write_text(f"cameras: [{', '.join(given)}]\nsinks: [{', '.join(sinks)}]\n")
         command = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "serve", str(site)]
         command += ["--port", "0", "--dir", f"{folder}/site"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -1,5 +1,6 @@
 // Moving pictures: one socket per camera; H.264 through Media Source Extensions where the browser has it, else JPEG.
 const BEHIND = 1.0; // seconds behind the newest picture after which a player jumps there
+const AT_HAND = 0.08; // seconds of video that wait to be shown, against stops when a picture comes a little late
 const Source = window.ManagedMediaSource ?? window.MediaSource;
 const usual = 'video/mp4; codecs="avc1.4D401E"';
 const forced = new URLSearchParams(location.search).get("codec"); // ?codec=jpeg
@@ -14,6 +15,7 @@ class Tile {
     this.wait = element.querySelector(".wait");
     this.codec = videoWorks ? "h264" : "jpeg";
     this.pause = 500;
+    this.usual = 0.14; // seconds between two pictures
     this.drawing = false;
     element.querySelector(".picture").addEventListener("click", () => this.enlarge());
     this.connect();
@@ -74,8 +76,17 @@ class Tile {
   piece(data) {
     if (!this.pieces) return;
     this.pieces.push(new Uint8Array(data, 8));
-    this.video.dataset.epoch = new DataView(data).getFloat64(0);
+    const epoch = new DataView(data).getFloat64(0);
+    const passed = epoch - Number(this.video.dataset.epoch ?? epoch);
+    if (passed > 0 && passed < 2) this.usual += 0.1 * (passed - this.usual);
+    this.video.dataset.epoch = epoch;
     this.feed();
+  }
+
+  // How fast to play with so many seconds at hand: a little faster while more is there than the newest picture needs.
+  pace(ahead) {
+    const more = ahead - (1.5 * this.usual + AT_HAND); // a picture lasts 1.5 intervals until the next one is there
+    return more > 0.4 ? 1.5 : more > 0.12 ? 1.2 : more > 0.04 ? 1.06 : 1;
   }
 
   feed() {
@@ -86,6 +97,7 @@ class Tile {
       if (buffered.length) {
         const end = buffered.end(buffered.length - 1);
         if (end - video.currentTime > BEHIND || video.currentTime < buffered.start(buffered.length - 1)) video.currentTime = Math.max(end - 0.3, 0);
+        video.playbackRate = this.pace(end - video.currentTime);
         if (video.paused) video.play().catch(() => {});
         if (video.currentTime > 0 && !video.seeking) this.wait.hidden = true;
         if (buffered.start(0) < end - 30) { buffer.remove(0, end - 10); return; }

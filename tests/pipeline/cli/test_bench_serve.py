@@ -12,8 +12,30 @@ from relaytrack.pipeline.cli.main import main
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
 
 
+@pytest.mark.needs("mosquitto")
+def test_an_event_reaches_a_subscriber(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "serve", "--only", "mqtt", "--seconds", "12"]) == 0
+    figures = json.loads(capsys.readouterr().out)["mqtt_milliseconds"]
+    assert figures["count"] > 0
+    assert 0 <= figures["p50"] <= figures["p95"] < 5000
+    assert figures["from_decoding_p50"] > figures["p50"], "the networks' time is in it"
+
+
+@pytest.mark.browser
+@pytest.mark.needs("chromium")
+def test_the_page_shows_what_has_just_been_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("playwright.sync_api")
+    assert main(["bench", "serve", "--only", "glass", "--seconds", "6"]) == 0
+    figures = json.loads(capsys.readouterr().out)["glass_to_glass_seconds"]
+    assert figures["pictures"] > 3
+    assert figures["unreadable"] < 0.9
+    assert 0.02 < figures["p50"] < 5.0, "0.2 on a machine with time"
+
+
 def test_all_parts_give_figures_and_cameras_leave_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--seconds", "2", "--rate", "20", "--viewers", "3", "--repeats", "1", "--rounds", "10"]
+    for part in ("api", "picture", "viewers", "cameras"):
+        arguments += ["--only", part]
     assert main(["bench", "serve", *arguments]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["api_milliseconds"]["count"] == 40
