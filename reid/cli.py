@@ -79,16 +79,21 @@ def build_parser(prog: str = "relaytrack reid") -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str], prog: str = "relaytrack reid") -> int:
+def main(argv: Sequence[str], prog: str = "relaytrack reid", *, clean: Callable[[str], str] = str) -> int:
     """Run one sub-command.
+
+    Args:
+        argv: the words after `reid`.
+        prog: what the help calls the program.
+        clean: takes out of an error's text what nobody should read, such as passwords in addresses.
 
     Returns:
         0 done, 2 a problem with the input (one line on stderr says which), 130 interrupted.
     """
-    return speaking(lambda: _run(argv, prog))
+    return speaking(lambda: _run(argv, prog, clean))
 
 
-def _run(argv: Sequence[str], prog: str) -> int:
+def _run(argv: Sequence[str], prog: str, clean: Callable[[str], str]) -> int:
     args = build_parser(prog).parse_args(argv)
     from relaytrack.reid.datasets.base import CountWarning
 
@@ -99,16 +104,19 @@ def _run(argv: Sequence[str], prog: str) -> int:
             warnings.showwarning = _one_line(warnings.showwarning)
             return int(args.run(args))
     except ReidError as error:
-        print(f"relaytrack: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _refuse(clean(str(error)))
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:
             raise
-        print(f"relaytrack: error: {error.filename}: {error.strerror or error}", file=sys.stderr)
-        return 2
+        return _refuse(clean(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)))
     except KeyboardInterrupt:
         print("relaytrack: interrupted", file=sys.stderr)
         return 130
+
+
+def _refuse(message: str) -> int:
+    print(f"relaytrack: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
 
 
 def _one_line(others: Callable[..., None]) -> Callable[..., None]:

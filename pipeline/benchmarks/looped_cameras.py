@@ -14,6 +14,7 @@ from typing import Any
 import av
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.media import file_address
 
 _PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 _PYTHONS = (sys.executable, "/usr/bin/python3")
@@ -51,7 +52,7 @@ def write_clip(source: Path, target: Path, rate: float | None = None) -> Path:
     """
     sizes: list[int] = []
     try:
-        with av.open(str(source)) as container, open(target.with_suffix(".h264"), "wb") as out:
+        with av.open(file_address(source)) as container, open(target.with_suffix(".h264"), "wb") as out:
             stream = container.streams.video[0]
             rate = float(rate or stream.average_rate or 10)
             encoder = av.CodecContext.create("libx264", "w")

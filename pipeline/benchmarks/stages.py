@@ -22,6 +22,7 @@ from relaytrack.pipeline.benchmarks.resources import Resources
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.runtime.summary import Summary
@@ -155,12 +156,12 @@ def loop_video(source: Path, target: Path, frames: int) -> Path:
         InputError: the file cannot be read.
     """
     try:
-        with av.open(str(source)) as probe:
+        with av.open(file_address(source)) as probe:
             stream = probe.streams.video[0]
             packets = [packet for packet in probe.demux(stream) if packet.dts is not None and packet.size]
             step = max(packet.duration or 1 for packet in packets)
             length = max(packet.pts or 0 for packet in packets) + step
-            with av.open(str(target), "w") as out:
+            with av.open(file_address(target), "w") as out:
                 copy = out.add_stream_from_template(stream)
                 first = packets[0].dts or 0
                 times = [(packet.pts, packet.dts) for packet in packets]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from pathlib import Path
 
-from relaytrack.pipeline.config.urls import plain_address, shown_address
+from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.sources.images import list_pictures, list_videos, natural_key
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|webcam:", re.IGNORECASE)
 
 
 def cameras_of(source: str) -> list[dict[str, str]]:
@@ -31,8 +34,12 @@ def cameras_of(source: str) -> list[dict[str, str]]:
 def _named(source: str) -> tuple[str, str]:
     name, sign, url = source.partition("=")
     plain = name.replace("-", "").replace("_", "")
-    if sign and plain.isalnum() and plain.isascii() and not os.path.exists(source):
+    if not sign or os.path.exists(source):
+        return "", source
+    if plain.isalnum() and plain.isascii():
         return name, url
+    if (_ADDRESS.match(url) and not _ADDRESS.match(name)) or os.path.exists(url):
+        raise ConfigError(f"--source {quoted(name)}=...: no name of a camera: use letters, digits, '_' and '-'")
     return "", source
 
 

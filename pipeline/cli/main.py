@@ -92,9 +92,9 @@ def _guarded(action: Callable[[], int]) -> int:
     except (RelayTrackError, ReidError, TrackerError) as error:
         return _refuse(str(error))
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:
             raise
-        return _refuse(f"{error.filename}: {error.strerror or error}")
+        return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
     except KeyboardInterrupt:
         print("relaytrack: interrupted", file=sys.stderr)
         return 130

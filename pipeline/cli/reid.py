@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def forward(argv: Sequence[str]) -> int:
     """Run `relaytrack reid ARGV`; `adapt` gets the crops of finished runs from the pipeline, which knows runs."""
+    from relaytrack.pipeline.config.urls import redact_url
     from relaytrack.reid.cli import main
 
     if list(argv[:1]) == ["adapt"]:
@@ -22,7 +23,7 @@ def forward(argv: Sequence[str]) -> int:
         from relaytrack.reid.training import adapting
 
         adapting.cut_from_run = cut_crops
-    return main(list(argv))
+    return main(list(argv), clean=redact_url)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -129,10 +129,13 @@ def _explain(error: ValidationError) -> str:
     """Say the first problem in one line, with the key and, if it is unknown, the nearest valid one."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = shown_key(".".join(str(part) for part in problem["loc"]))
+    key = ".".join(str(part) for part in problem["loc"])
+    key = key and shown_key(key)
     if problem["type"] == "extra_forbidden":
         return unknown_key(key, str(problem["loc"][-1]), _keys_at(problem["loc"][:-1]))
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "string_unicode":
+        message = "the name is not UTF-8; rename the file or folder"
     got = problem.get("input")
     secret = problem["loc"][-1:] in ((), ("cameras",), ("url",))
     shown = f" (got {quoted(got)})" if isinstance(got, str | int | float | bool) and not secret else ""

@@ -16,6 +16,7 @@ import numpy as np
 
 from relaytrack.pipeline.dates import stamped
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.results.correction import Correction, segments_of
 from relaytrack.pipeline.results.folder import PARTIAL, writing
@@ -57,7 +58,7 @@ def _blacken(path: Path, spans: list[tuple[float, float]]) -> bool:
     found = False
     try:
         try:
-            with av.open(str(path)) as given:
+            with av.open(file_address(path)) as given:
                 for frame in given.decode(video=0):
                     time = float(frame.time or 0.0)
                     image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)

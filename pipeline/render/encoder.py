@@ -11,6 +11,7 @@ import av
 import av.error
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.render.clips import whole_boxes
 from relaytrack.pipeline.render.h264 import CLOCK, Ticks, add_stream, frame_of
@@ -57,7 +58,7 @@ class Encoder:
         on_pause: Callable[[float, float], None] | None = None,
     ) -> None:
         self.path = path
-        self._file = open_private(path, "w+b", buffering=0)
+        self._file = open_private(path.absolute(), "w+b", buffering=0)  # FFmpeg opens its name anew for the index
         # zerolatency: a picture is on its way to the disk at once; and crf means the same at every frame rate
         self._options = {"crf": str(crf), "preset": preset, "tune": "zerolatency"}
         self._threads = threads
@@ -163,8 +164,8 @@ def remux(source: Path, target: Path) -> None:
     Raises:
         OutputError: the copy cannot be written.
     """
-    file = open_private(target, "w+b", buffering=0)
-    with _muxing(target), file, av.open(str(source)) as given:
+    file = open_private(target.absolute(), "w+b", buffering=0)
+    with _muxing(target), file, av.open(file_address(source)) as given:
         if not given.streams.video:
             raise OutputError(f"cannot write {target}: no video in {source}")
         options = {"movflags": "faststart"}

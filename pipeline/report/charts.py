@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.report.links import VideoLink, style_of, video_link
+from relaytrack.pipeline.report.scales import round_step
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.visits import Visit, rows_of, typical
 
@@ -91,7 +92,7 @@ def timeline(data: RunData, stays: Mapping[int, Sequence[Visit]]) -> list[Camera
 def time_axis(data: RunData) -> list[Tick]:
     """Round times below a chart."""
     start, end = data.span
-    step = next((step for step in _STEPS if (end - start) / step <= 7), _STEPS[-1])
+    step = round_step(end - start, _STEPS, 7)
     zero = data.clock_zero or 0.0  # round times of day in a live run
     ticks = []
     for number in range(int(np.ceil((start + zero) / step)), int((end + zero) / step) + 1):
@@ -99,7 +100,7 @@ def time_axis(data: RunData) -> list[Tick]:
         text = data.moment(time)
         text = text.removesuffix(".0") if step >= 1 else text
         ticks.append(Tick(text, f"{100 * (time - start) / (end - start):.3f}"))
-    return ticks[:60]
+    return ticks
 
 
 def matrix(cameras: Sequence[str], found: Mapping[tuple[str, str], Sequence[float]]) -> list[list[WayCell | None]]:

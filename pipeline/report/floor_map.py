@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.pipeline.dates import by_start
+from relaytrack.pipeline.report.scales import round_step
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows_of
 
@@ -73,7 +74,7 @@ def floor_map(data: RunData, planes: Mapping[str, Plane]) -> FloorMap | None:
         flipped = np.column_stack((points[:, 0] - low[0], high[1] - points[:, 1]))
         return " ".join(f"{x:.2f},{y:.2f}" for x, y in flipped.tolist())
 
-    step = next((step for step in _STEPS if max(width, height) / step <= 12), _STEPS[-1])
+    step = round_step(max(width, height), _STEPS, 12)
     grid = []
     for metres in (np.arange(np.ceil(low[0] / step), high[0] / step) * step).tolist():
         x = metres - low[0]

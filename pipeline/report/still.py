@@ -8,6 +8,7 @@ import av
 import av.error
 import numpy as np
 
+from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.visits import counts
 from relaytrack.pipeline.sinks.crops import jpeg
@@ -38,7 +39,7 @@ def frame_at(path: Path, second: float) -> bytes | None:
     """The picture of a video at a moment, or the last one before, as JPEG; None where there is none to be had."""
     picture = None
     try:
-        with av.open(str(path)) as container:
+        with av.open(file_address(path)) as container:
             stream = container.streams.video[0]
             container.seek(round(second * av.time_base), backward=True)
             for number, frame in enumerate(container.decode(stream)):

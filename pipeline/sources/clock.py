@@ -3,7 +3,8 @@
 A wrong stamp is one that its neighbours contradict. When a stamp jumps back or far ahead, the pictures that follow
 decide. If most of them go on from the pictures before it, that stamp alone is wrong and is moved; if most go on from
 the new stamp, the clock itself jumped. A jump back, or one further ahead than `longest_gap`
-(recordings that were joined, a clock that ran over), is closed; a shorter one is a pause and stays.
+(recordings that were joined, a clock that ran over), is closed; a shorter one is a pause and stays. The first picture
+has only those after it as witnesses, the last one only those before it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import statistics
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,6 +22,7 @@ _LOOK_AHEAD = 12  # pictures that decide about a strange stamp; they wait decode
 _USUAL = 15  # intervals whose median is the usual one
 _STRANGE = 2.0  # seconds ahead from which on a stamp is looked at
 _STRANGE_STEPS = 10.0  # or that many usual intervals
+_REGULAR = 5  # intervals that show how regular a clock is
 _HICCUP = 2.5  # usual intervals; stamps that are off by less are merely out of order
 
 
@@ -150,14 +153,25 @@ class RecordedClock:
             from_before = abs(other - self._origin - expected - steps * usual)
             from_here = abs(other - stamp - steps * usual)
             stay, go = stay + (from_before < from_here), go + (from_before >= from_here)
-        if stay > go:
+        if stay > go or (not following and len(self._steps) >= _REGULAR and abs(time - expected) > _STRANGE):
             self._wrong.append(index)
             return self._between(following)
+        if self._first_is_wrong(time - self._last, [stamp, *following]):
+            self._wrong.append(index - 1)
+            self._origin = stamp - expected
+            return expected
         if 0 < time - self._last <= self._longest_gap:
             return time
         self._jumps.append((index, time - self._last))
         self._origin = stamp - expected
         return expected
+
+    def _first_is_wrong(self, jump: float, stamps: Sequence[float]) -> bool:
+        """Whether the only picture so far has a stamp that the ones after it, which agree, contradict."""
+        steps = [after - before for before, after in pairwise(stamps)]
+        if self._steps or len(steps) < _REGULAR:
+            return False
+        return abs(jump) > max(_STRANGE, _STRANGE_STEPS * max(map(abs, steps)))
 
     def _between(self, following: Sequence[float]) -> float:
         """A time after the last picture and before the next one that lies after it."""

@@ -21,6 +21,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _VIDEOS = "3gp asf avi dav flv h264 h265 hevc m2ts m4v mjpeg mkv mov mp4 mpeg mpg mts ogv ts webm wmv y4m"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEOS.split())
 DEFAULT_FPS = 30.0
+_MOST_DIGITS = 9  # of a frame's number; longer ones are times of day or seconds since 1970
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -75,11 +76,15 @@ class ImageFolderReader:
             raise ReadError(
                 "no images in this folder" + (", only links that lead nowhere" if dead else _videos_in(folder))
             )
+        said = []
         if dead:
             links = "1 link that leads" if dead == 1 else f"{dead} links that lead"
-            self.note = f"{links} nowhere left out of the folder"
+            said.append(f"{links} nowhere left out of the folder")
         self._files = sorted(files, key=lambda path: (natural_key(path.stem), path.name))
         self._numbers = _numbers(self._files) if mot else range(1, len(files) + 1)
+        if mot and any(len(path.stem) > _MOST_DIGITS and path.stem.isdecimal() for path in files):
+            said.append("the pictures are called by numbers too long for frames: they are counted in order")
+        self.note = "; ".join(said) or None
         self.fps = self.fps or rate or DEFAULT_FPS
         self.duration = self._numbers[-1] / self.fps
         first = next((image for image in map(_read, self._files) if image is not None), None)
@@ -149,9 +154,9 @@ def list_videos(folder: Path) -> list[Path]:
 
 
 def _numbers(files: Sequence[Path]) -> Sequence[int]:
-    """Frame numbers, from 1, by the names of files in order; by their places where the names are no numbers."""
+    """Frame numbers, from 1, by the names of files in order; by their places where the names are no frame numbers."""
     stems = [path.stem for path in files]
-    if not all(stem.isascii() and stem.isdecimal() for stem in stems):
+    if not all(stem.isascii() and stem.isdecimal() and len(stem) <= _MOST_DIGITS for stem in stems):
         return range(1, len(files) + 1)
     numbers = [int(stem) - int(stems[0]) + 1 for stem in stems]
     return numbers if len(set(numbers)) == len(numbers) else range(1, len(files) + 1)

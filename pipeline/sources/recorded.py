@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from relaytrack.pipeline.config.schema import InputConfig
+from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.sources.base import ReadError, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
@@ -196,6 +197,6 @@ def find_reader(
     if layout is not None and layout.missing_bytes:
         warning = f"incomplete file: {shown} was cut off; it is read up to the cut"
     reader = VideoReader(
-        f"file:{path}", threads=options.threads, longest_gap=options.longest_gap, pixel_aspect=pixel_aspect
+        file_address(path), threads=options.threads, longest_gap=options.longest_gap, pixel_aspect=pixel_aspect
     )
     return reader, warning

@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import av.error
 
+from relaytrack.pipeline.media import file_address
+
 _QUEUE = 8  # pictures that wait for a video at the most
 _COLUMNS = 10  # of a MOT line
 
@@ -97,7 +99,7 @@ def _pictures(path: Path) -> int:
     """Pictures of a video that can be decoded; 0 of one that ends before its first."""
     count = 0
     try:
-        with av.open(str(path)) as container:
+        with av.open(file_address(path)) as container:
             container.streams.video[0].codec_context.thread_count = 1
             for _ in container.decode(video=0):
                 count += 1

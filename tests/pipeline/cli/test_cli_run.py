@@ -93,7 +93,9 @@ def test_configuration_mistakes(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     line = refused(capsys, "run", "--source", source, "--set", "tracker.n_init=many")
     assert "tracker" in line
     assert "n_init" in line
-    assert "two cameras are named 'a'" in refused(capsys, "run", "--source", f"a={source}", "--source", f"a={source}")
+    assert "error: configuration: two cameras are named 'a'" in refused(
+        capsys, "run", "--source", f"a={source}", "--source", f"a={source}"
+    )
     assert "not both" in refused(capsys, "run", str(path), "--source", source)
 
 

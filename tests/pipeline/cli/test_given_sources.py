@@ -73,3 +73,19 @@ def test_a_run_over_a_folder_of_videos(tmp_path: Path, samples: Path) -> None:
     words = ["--out", str(tmp_path / "o"), "--max-seconds", "0.3", "--no-video"]
     assert main(["run", "--source", str(tmp_path / "in"), *words]) == 0
     assert sorted(path.name for path in (tmp_path / "o" / "tracks").iterdir()) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.parametrize("name", ["front door", "T\u00fcr", "a.b", "a/b"])
+def test_a_name_that_no_camera_can_have_is_told(name: str, folder: Path) -> None:
+    for url in (str(folder / "cam1.mkv"), "rtsp://bob:s3cret@10.0.0.5/1"):
+        with pytest.raises(ConfigError, match="no name of a camera") as found:
+            cameras_of(f"{name}={url}")
+        assert repr(name) in str(found.value)
+        assert "s3cret" not in str(found.value)
+    address = "rtsp://10.0.0.5/live?channel=1&next=rtsp://x"
+    assert cameras_of(address) == [{"url": address}]
+
+
+def test_a_file_whose_name_is_no_utf8_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--source", str(tmp_path / "by\udcff.mp4"), "--out", str(tmp_path / "o")]) == 2
+    assert "cameras.0.url: the name is not UTF-8; rename the file or folder" in capsys.readouterr().err

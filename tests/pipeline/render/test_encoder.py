@@ -21,6 +21,7 @@ import pytest
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.render.encoder import Encoder, remux
+from relaytrack.pipeline.report.still import frame_at
 
 
 def _picture(step: int, width: int = 64, height: int = 48) -> Image:
@@ -238,3 +239,14 @@ def _decode_to_the_cut(path: Path) -> list[float]:
     with av.open(str(path)) as container, contextlib.suppress(av.error.InvalidDataError):
         times.extend(float(frame.time or 0.0) for frame in container.decode(video=0))
     return times
+
+
+@pytest.mark.parametrize("folder", ["10:30", "http:results"])
+def test_a_folder_with_a_colon_is_no_address(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir()
+    source, target = Path(folder, "a.mp4"), Path(folder, "b.mp4")
+    _written(source, [0.0, 0.1, 0.2])
+    remux(source, target)
+    assert frame_at(target, 0.1) is not None
+    assert len(_decode(tmp_path / target)) == 3

@@ -184,7 +184,7 @@ def test_segments_of_live_runs_are_found_by_their_dates(tmp_path: Path) -> None:
     assert data.video_at("a", 660.0) == ("video/a/20261120T121000.mp4", 59.0)
 
 
-@pytest.mark.parametrize("seconds", [0.5, 7.0, 113.4, 5000.0, 300_000.0])
+@pytest.mark.parametrize("seconds", [0.5, 7.0, 113.4, 5000.0, 300_000.0, 9e8, 6.7e11])
 def test_time_axis_has_a_few_ticks(seconds: float) -> None:
     data = RunData(Path(), {"a": CameraRecord(1, 0.0, seconds, 1)}, {})
     assert 2 <= len(time_axis(data)) <= 9
@@ -486,3 +486,12 @@ def test_the_map_appears_with_calibrated_cameras(run: Path) -> None:
     assert len(lines) == 3
     xs = [float(point.split(",")[0]) for line in lines for point in line.split()]
     assert max(xs) - min(xs) == pytest.approx(120 / 50, abs=0.05)  # persons 1 and 3 stand 120 pixels apart
+
+
+def test_the_map_of_a_floor_in_wrong_units_has_a_few_lines(run: Path) -> None:
+    class Far(_Flat):
+        def project(self, points: np.ndarray) -> np.ndarray:
+            return super().project(points) * 1e9
+
+    page = write_report(run, {"a": Far()}).read_text()
+    assert 2 <= page.split('<section id="map">')[1].split("</svg>")[0].count("<line") <= 30

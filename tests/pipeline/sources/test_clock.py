@@ -21,9 +21,7 @@ MakeVideo = Callable[..., Path]
 MakeSource = Callable[..., Source]
 
 
-def _times(
-    stamps: Sequence[float | None], fps: float = 10, longest_gap: float = 3600
-) -> tuple[list[float], str | None]:
+def _times(stamps: Sequence[float | None], fps: float = 10) -> tuple[list[float], str | None]:
     clock = RecordedClock(fps, 3600)
     given = (Stamped(index, stamp, None) for index, stamp in enumerate(stamps, 1))
     return [picture.time for picture in clock.pictures(given)], clock.note
@@ -46,10 +44,6 @@ def test_one_wrong_stamp_touches_its_own_frame_only(wrong: int, by: float, start
     stamps = _regular(50, start)
     stamps[wrong] += by
     times, note = _times(stamps)
-    if wrong == 49 and 0 < by <= 3600:
-        return  # nothing follows that could say whether it was a pause
-    if wrong == 0 and -3600 <= by < 0:
-        return  # the same at the beginning
     np.testing.assert_allclose(np.delete(times, wrong), np.delete(_regular(50), wrong), atol=1e-4)
     assert times[max(0, wrong - 1)] <= times[wrong] <= times[min(49, wrong + 1)]
     assert note is not None
@@ -66,7 +60,7 @@ def test_a_few_wrong_stamps_among_many_touch_only_themselves(wrong: list[int], b
     assert "wrong time stamp" in note
 
 
-@given(st.floats(-1e5, 1e5), st.integers(1, 40), st.integers(3, 40))
+@given(st.floats(-1e5, 1e5), st.integers(2, 40), st.integers(3, 40))
 def test_joined_parts_follow_each_other(start: float, first: int, second: int) -> None:
     times, note = _times(_regular(first) + _regular(second, start))
     jump = start - (first - 1) * 0.1

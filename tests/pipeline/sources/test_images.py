@@ -141,3 +141,10 @@ def test_a_missing_picture_of_a_sequence_keeps_its_number(tmp_path: Path, make_s
 def test_digits_that_are_no_numbers(tmp_path: Path, make_source: MakeSource) -> None:
     write(tmp_path, ["①.png", "3².png", "٣.png", "x.png"])
     assert sorted(red for _, _, red in read(make_source(tmp_path))) == [1, 2, 3, 4]
+
+
+def test_names_that_are_times_are_no_frame_numbers(tmp_path: Path, make_source: MakeSource) -> None:
+    write(tmp_path / "img1", ["000001.png", "20240101120000.png", f"{'9' * 200}.png"])
+    source = make_source(tmp_path, fps=10)
+    assert [(index, time) for index, time, _ in read(source)] == [(1, 0.0), (2, 0.1), (3, 0.2)]
+    assert "counted in order" in (source.stats.warning or "")
