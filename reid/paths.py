@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 from urllib.parse import unquote
 
-_SCHEME = "file://"
+_SCHEME = "file:"
 
 
 def plain_path(text: str) -> str:
     """Return the path that `text` means.
 
-    `~` and `~name` become the home folder, `file:///a/sp%20ace` becomes `/a/sp ace`. A file that is really called
-    `~name` stays what it is. Anything else, an address such as `rtsp://...` too, is returned unchanged.
+    `~` and `~name` become the home folder, `file:///a/sp%20ace` and `file:/a/sp%20ace` become `/a/sp ace`. A file that
+    is really called `~name` or `file:name` stays what it is. Anything else, an address such as `rtsp://...` too, is
+    returned unchanged.
 
     Args:
         text: a path or a `file://` address.
@@ -26,11 +27,13 @@ def plain_path(text: str) -> str:
     """
     if "\0" in text:
         raise ValueError("a path cannot have a null character in it")
-    if text[: len(_SCHEME)].lower() == _SCHEME:
+    if text[: len(_SCHEME)].lower() == _SCHEME and not os.path.lexists(text):
         rest = text[len(_SCHEME) :]
-        host, slash, below = rest.partition("/")
-        if host.lower() == "localhost" and slash:
-            rest = slash + below
+        if rest.startswith("//"):
+            rest = rest[2:]
+            host, slash, below = rest.partition("/")
+            if host.lower() == "localhost" and slash:
+                rest = slash + below
         text = rest if os.path.exists(rest) else unquote(rest)
     if text.startswith("~") and (text[1:2] in ("", "/") or not os.path.lexists(text)):
         return os.path.expanduser(text)

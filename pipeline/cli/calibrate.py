@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relaytrack.trackers import GroundPlane
+
+_MOST_LINES = 500  # of the grid, each way
 
 HELP = "make a camera's ground plane (pixels to metres) from four or more points"
 
@@ -40,14 +44,18 @@ def run(args: argparse.Namespace) -> int:
 
     from relaytrack.trackers import homography_from_points
 
-    if args.step <= 0:
+    if not 0 < args.step < math.inf:
         raise InputError("--step: must be above 0")
+    if args.picture is not None:
+        _check_picture(args.picture)
     image = _read(args.image)
     rows = [_numbers(word, "--point") for word in args.point]
     if args.points is not None:
         rows += _from_file(args.points)
     if args.click:
         rows += _click(image)
+    if not rows:
+        raise InputError("no points: give --point, --points or --click")
     table = np.array(rows, np.float64).reshape(-1, 4)
     plane = homography_from_points(table[:, :2], table[:, 2:])
     errors = np.linalg.norm(plane.project(table[:, :2]) - table[:, 2:], axis=1)
@@ -69,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _numbers(text: str, where: str) -> list[float]:
-    parts = text.replace(",", " ").split()
+    parts = re.split(r"[\s,;]+", text.replace('"', "").strip(" \t,;"))
     try:
         values = [float(part) for part in parts]
     except ValueError:
@@ -85,12 +93,13 @@ def _from_file(path: Path) -> list[list[float]]:
     try:
         lines = read_text(path).splitlines()
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read") from error
-    return [
-        _numbers(line, f"{path}, line {number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"{path}: cannot be read ({reason})") from error
+    told = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(" \t,;")]
+    told = [(number, line) for number, line in told if not line.lstrip().startswith("#")]
+    if told and not any(letter.isdigit() for letter in told[0][1]):
+        del told[0]  # the names of the columns
+    return [_numbers(line, f"{path}, line {number}") for number, line in told]
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -155,6 +164,13 @@ def _click(image: NDArray[np.uint8]) -> list[list[float]]:
     return rows
 
 
+def _check_picture(path: Path) -> None:
+    import cv2
+
+    if not path.suffix or not cv2.haveImageWriter(path.name):
+        raise InputError(f"--picture {path}: no kind of picture that can be written; call it .png or .jpg")
+
+
 def _draw(path: Path, image: NDArray[np.uint8], plane: GroundPlane, table: NDArray[np.float64], step: float) -> None:
     import cv2
     import numpy as np
@@ -162,6 +178,8 @@ def _draw(path: Path, image: NDArray[np.uint8], plane: GroundPlane, table: NDArr
     out = image.copy()
     low = np.floor(table[:, 2:].min(axis=0) / step - 1) * step
     high = np.ceil(table[:, 2:].max(axis=0) / step + 1) * step
+    if (high - low).max() > _MOST_LINES * step:
+        raise InputError(f"--step: {step:g} m is too small for a grid of {(high - low).max():g} m")
     height, width = out.shape[:2]
     along = np.linspace(0, 1, 50)
     for axis in (0, 1):

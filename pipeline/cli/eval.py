@@ -94,6 +94,13 @@ def run(args: argparse.Namespace) -> int:
         if not args.allow_missing:
             for warning in _hinted(check_coverage, pair):
                 print(f"relaytrack: warning: {warning}", file=sys.stderr)
+    for pair in pairs:
+        if len(pair.rows) and found[pair.name].scores.as_dict()["DetA"] == 0:
+            print(
+                f"relaytrack: warning: {pair.origin}: no box of it overlaps an annotated one; boxes are x, y, width, "
+                "height in pixels",
+                file=sys.stderr,
+            )
     if args.plots:
         save_plots(args.plots, pairs, found, whole if args.across else None)
     key = "global" if args.across else "combined"

@@ -6,7 +6,9 @@ sorted order, the same in all splits.
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ from relaytrack.reid.datasets.base import (
     need_folder,
 )
 from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.paths import plain_path
 
 _SPLITS = ("train", "query", "gallery")
 _Row = tuple[Path, str, str, str]
@@ -78,8 +81,9 @@ def load_crops(root: Path) -> ReidDataset:
 def load_csv(file: Path) -> ReidDataset:
     """Load a CSV file with the columns path, id, camera and, optionally, split (train, query or gallery).
 
-    Paths are relative to the file's folder. Without splits it is as in a flat folder (`load_folder`). Spaces around
-    a value do not count, nor does a byte order mark.
+    Paths are relative to the file's folder. Without splits it is as in a flat folder (`load_folder`). The file is
+    UTF-8, or UTF-16 with its mark, with commas, semicolons or tabs between the columns; spaces around a value and
+    capitals in the names of columns do not count.
 
     Raises:
         DatasetError: the file is missing, has no rows, lacks a column, names another split, or names a split in some
@@ -88,17 +92,16 @@ def load_csv(file: Path) -> ReidDataset:
     rows: list[_Row] = []
     numbers: list[int] = []
     try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            lacking = {"path", "id", "camera"} - set(reader.fieldnames or ())
-            if lacking:
-                raise DatasetError(f"csv: {file} has no column {', '.join(sorted(lacking))}")
-            for row in reader:
-                path, who, camera, split = ((row.get(name) or "").strip() for name in ("path", "id", "camera", "split"))
-                if split not in ("", *_SPLITS) or not path or not who or not camera or "\0" in path:
-                    raise DatasetError(f"csv: {file} line {reader.line_num}: path, id, camera and a known split needed")
-                rows.append((file.parent / path, who, camera, split))
-                numbers.append(reader.line_num)
+        reader = _table(file)
+        lacking = {"path", "id", "camera"} - set(reader.fieldnames or ())
+        if lacking:
+            raise DatasetError(f"csv: {file} has no column {', '.join(sorted(lacking))}")
+        for row in reader:
+            path, who, camera, split = ((row.get(name) or "").strip() for name in ("path", "id", "camera", "split"))
+            if split not in ("", *_SPLITS) or not path or not who or not camera or "\0" in path:
+                raise DatasetError(f"csv: {file} line {reader.line_num}: path, id, camera and a known split needed")
+            rows.append((file.parent / plain_path(path), who, camera, split))
+            numbers.append(reader.line_num)
     except OSError as error:
         raise DatasetError(f"csv: cannot read {file}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -112,6 +115,22 @@ def load_csv(file: Path) -> ReidDataset:
             "query or gallery in every row, or in none"
         )
     return _numbered("csv", rows)
+
+
+def _table(file: Path) -> csv.DictReader[str]:
+    """The rows of a CSV file by the names of their columns, whatever spreadsheet wrote it.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is no text.
+    """
+    data = file.read_bytes()
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if utf16 else "utf-8-sig")
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    return reader
 
 
 def _numbered(name: str, rows: Sequence[_Row]) -> ReidDataset:

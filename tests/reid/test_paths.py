@@ -45,6 +45,8 @@ def test_a_file_called_like_a_home_folder_wins() -> None:
         ("FILE:///a/c.mp4", "/a/c.mp4"),
         ("file://localhost/a/%C3%A9.mp4", "/a/é.mp4"),
         ("file:///a/100%25.mp4", "/a/100%.mp4"),
+        ("file:/a/sp%20ace.mp4", "/a/sp ace.mp4"),
+        ("File:a.mp4", "a.mp4"),
     ],
 )
 def test_file_addresses_are_decoded(address: str, path: str) -> None:
@@ -62,6 +64,12 @@ def test_paths_of_a_training_configuration(home: Path) -> None:
     )
     assert config.data.sources[0].root == home / "people"
     assert (config.run.out, config.model.init) == (home / "o", "/a b")
+
+
+def test_a_home_folder_in_a_file_address(home: Path) -> None:
+    assert plain_path("file:~/a%20b.mp4") == f"{home}/a b.mp4"
+    Path("file:x.mp4").touch()
+    assert plain_path("file:x.mp4") == "file:x.mp4"
 
 
 def test_a_null_character_is_refused() -> None:

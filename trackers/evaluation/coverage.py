@@ -32,6 +32,8 @@ def why_nothing_scored(truth: GroundTruth) -> str | None:
         return (
             f"only class {PEDESTRIAN} (pedestrian, column 8) is scored, and its {len(rows)} rows have class {classes}"
         )
+    if not (rows.xywh[:, 2:] > 0).all(axis=1).any():
+        return f"none of its {len(rows)} boxes has a width and a height"
     return None
 
 
@@ -80,13 +82,19 @@ def check_coverage(truth: GroundTruth, result: MotRows, origin: str) -> list[str
     """Refuse a result that lacks most of its sequence; otherwise one line of warning per long gap.
 
     Raises:
-        TrackerInputError: the result is empty, or has no row in the first or in the last half of the annotated frames.
+        TrackerInputError: the result is empty, or has no row in any annotated frame, or none in the first or in the
+            last half of them.
     """
     annotated = np.unique(truth.rows.frames[truth.rows.scores != 0])
     if len(annotated) == 0:
         return []
     if len(result) == 0:
         raise TrackerInputError(f"{origin}: no tracks at all, but {truth.name} has {len(annotated)} annotated frames")
+    if not np.isin(annotated, result.frames).any():
+        raise TrackerInputError(
+            f"{origin}: its frames {result.frames.min()} to {result.frames.max()} are none of those that {truth.name} "
+            f"annotates, {annotated[0]} to {annotated[-1]}"
+        )
     for first, last in missing_stretches(truth, result):
         at_edge = first == annotated[0] or last == annotated[-1]
         if at_edge and np.count_nonzero((annotated >= first) & (annotated <= last)) > len(annotated) / 2:

@@ -109,3 +109,34 @@ def test_a_video_with_oblong_pixels_is_drawn_in_its_true_shape(tmp_path):
     assert cv2.imread(str(drawn)).shape == (480, 640, 3)
     path.write_bytes(path.read_bytes()[:50])
     assert main(words) == 2
+
+
+@pytest.mark.parametrize("between", [";", "\t", " ; "])
+def test_points_of_a_spreadsheet(between, picture, tmp_path, capsys):
+    rows = ['"x","y","X","Y"', *POINTS[:3], '"' + '","'.join(POINTS[3].split(",")) + '"']
+    (tmp_path / "points.csv").write_text("\n".join(row.replace(",", between) for row in rows))
+    assert main(["calibrate", "--image", str(picture), "--points", str(tmp_path / "points.csv")]) == 0
+    assert "4 points" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--picture", "o.xyz"], "--picture o.xyz: no kind of picture"),
+        (["--picture", "o"], "--picture o: no kind of picture"),
+        (["--picture", "o.png", "--step", "1e-7"], "--step: 1e-07 m is too small"),
+        (["--picture", "o.png", "--step", "nan"], "--step: must be above 0"),
+        (["--picture", "o.png", "--step", "inf"], "--step: must be above 0"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn(words, message, picture, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["calibrate", "--image", str(picture), *(f"--point={point}" for point in POINTS), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_no_points_at_all(picture, capsys):
+    assert main(["calibrate", "--image", str(picture)]) == 2
+    assert "no points: give --point" in capsys.readouterr().err

@@ -211,6 +211,7 @@ def test_reference_evaluation_of_a_real_sequence(
             GT.replace(",1,1,1\n", ",1,3,1\n"),
             "only class 1 (pedestrian, column 8) is scored, and its 40 rows have class 3",
         ),
+        (GT.replace(",40,90,1,", ",0,90,1,"), "none of its 40 boxes has a width and a height"),
     ],
 )
 def test_ground_truth_without_anything_to_score(
@@ -266,3 +267,18 @@ def test_a_named_camera_without_result_is_empty_when_asked(tmp_path: Path, capsy
     code, out, err = outcome(capsys, *words, "--global", "--allow-missing", "--json")
     assert code == 0
     assert json.loads(out)["global"]["IDR"] == pytest.approx(50)
+
+
+def test_a_result_of_other_frames_or_units_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gt.txt").write_text("1,1,10,10,20,40,1,1,1\n2,1,11,10,20,40,1,1,1\n")
+    res = tmp_path / "res.txt"
+    words = ["--gt", tmp_path / "gt.txt", "--result", res]
+    res.write_text("500,1,10,10,20,40,1\n501,1,10,10,20,40,1\n")
+    code, out, err = outcome(capsys, *words)
+    assert (code, out) == (2, "")
+    assert "res.txt: its frames 500 to 501 are none of those" in err
+    assert outcome(capsys, *words, "--allow-missing")[0] == 0
+    res.write_text("1,1,0.1,0.1,0.2,0.4,1\n2,1,0.1,0.1,0.2,0.4,1\n")
+    code, _, err = outcome(capsys, *words)
+    assert code == 0
+    assert "res.txt: no box of it overlaps an annotated one" in err
