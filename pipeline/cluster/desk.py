@@ -171,7 +171,7 @@ class IdentityDesk:
         self._memory.service.forget(identities, tracks)
 
     def colors(self) -> dict[int, Rgb]:
-        """The colour of every identity that was shown."""
+        """The colours of identities that were shown, where they are not the usual ones of their numbers."""
         with self._changed:
             return self._memory.colors.given()
 

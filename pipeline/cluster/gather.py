@@ -17,7 +17,8 @@ from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, 
 from relaytrack.pipeline.results.events_file import NAME as EVENTS
 from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.folder import prepare_output, write_atomically, write_bytes
-from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities, write_identities
+from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
+from relaytrack.pipeline.results.identities_writing import write_identities
 
 TEXT = ("tracks/", "global/")
 _READ_FIRST = (NAME, EMBEDDINGS, EVENTS, "run.json")

@@ -14,7 +14,7 @@ from relaytrack.pipeline.records import Floats, FrameTracks, Ints
 from relaytrack.trackers.identities.growing import enlarged
 from relaytrack.trackers.identities.types import TrackKey
 
-MOST = 10_000
+MOST = 2_000
 """Tracks that are remembered; the ones seen longest ago go first."""
 MOST_FORMER = 20
 """Earlier identities that are kept of a track, the last ones."""

@@ -26,6 +26,7 @@ from relaytrack.pipeline.events.schema import (
 )
 from relaytrack.pipeline.events.zones import LineWatch, ZoneWatch
 from relaytrack.pipeline.records import FrameTracks
+from relaytrack.pipeline.remembered import NumberSet, RecentMap
 from relaytrack.trackers import Revision
 
 
@@ -45,19 +46,18 @@ class EventWatch:
     Args:
         cameras: the cameras with their zones and lines.
         settings: what is an event.
-        keep: identities and tracks that are remembered at the most.
+        remember: seconds for which tracks are remembered after they left.
     """
 
-    def __init__(self, cameras: Sequence[CameraConfig], settings: EventsConfig, *, keep: int = 100_000) -> None:
+    def __init__(self, cameras: Sequence[CameraConfig], settings: EventsConfig, *, remember: float = 600.0) -> None:
         self._settings = settings
         self._leave_after = settings.leave_after
-        self._keep = keep
         self._pending: deque[Revision] = deque()
         self._present: dict[tuple[str, int], _Presence] = {}
-        self._ids: dict[tuple[str, int], int] = {}  # of earlier tracks, too
-        self._known: dict[int, None] = {}
+        self._ids = RecentMap[tuple[str, int], int](remember)  # of tracks that left lately, too
+        self._known = NumberSet()
         self._seen = KnownTracks()
-        self._tracks: dict[tuple[str, int], int] = {}  # the latest track of a person in a camera
+        self._tracks = RecentMap[tuple[str, int], int](remember)  # the latest track of a person in a camera
         self._cameras: dict[str, CameraConfig] = {}
         self._zones: dict[str, dict[str, ZoneWatch]] = {}
         self._lines: dict[str, dict[str, LineWatch]] = {}
@@ -85,7 +85,8 @@ class EventWatch:
 
     def recall(self, identities: Iterable[int], tracks: Iterable[EarlierTrack] = ()) -> None:
         """These people were seen in an earlier start: they are not new. `tracks` are what they are compared with."""
-        self._known.update(dict.fromkeys(identities))
+        for identity in identities:
+            self._known.add(identity)
         self._seen.recall(tracks)
 
     def forget(self, identity: int, tracks: Collection[tuple[str, int]]) -> None:
@@ -106,6 +107,8 @@ class EventWatch:
             revisions: the association's corrections that came with it.
         """
         self._last = max(self._last, time)
+        self._ids.pass_time(self._last)
+        self._tracks.pass_time(self._last)
         for tracks in step:
             if self._zero is None and tracks.frame.epoch is not None:
                 self._zero = tracks.frame.epoch - tracks.frame.time
@@ -187,7 +190,7 @@ class EventWatch:
             if before is not None and changed:
                 self._seen.revise(key, FormerIdentity(id=before, time=round(time, 3), kind=kind), identity)
             if identity not in self._known:
-                self._known[identity] = None
+                self._known.add(identity)
                 found.append(IdentityEvent(**common, **self._why(key)))
             if before is not None and changed:
                 found.append(RevisedEvent(**common, old=before, kind=kind))
@@ -197,9 +200,6 @@ class EventWatch:
                 found.append(EnterEvent(**common, **self._why(key)))
             else:
                 presence.identity, presence.last, presence.frames = identity, time, presence.frames + 1
-        for memory in (self._ids, self._known, self._tracks):
-            while len(memory) > self._keep:
-                del memory[next(iter(memory))]  # type: ignore[arg-type]
         return found
 
     def _why(self, key: tuple[str, int]) -> dict[str, Any]:

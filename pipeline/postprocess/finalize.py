@@ -20,7 +20,8 @@ from relaytrack.pipeline.postprocess.redraw import discard, make_seekable, redra
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.events_file import append_revisions
 from relaytrack.pipeline.results.grounds import Former
-from relaytrack.pipeline.results.identities import NAME, read_identities, write_identities
+from relaytrack.pipeline.results.identities import NAME, read_identities
+from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, same_rows, write_rows
 from relaytrack.pipeline.tracking.backfill import Earlier, EarlierBoxes
 from relaytrack.trackers.heads import mend_heads

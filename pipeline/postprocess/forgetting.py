@@ -23,7 +23,7 @@ from relaytrack.pipeline.postprocess.redraw import discard, redraw, replace
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_events, times
 from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.hidden_rows import HiddenRows, forgotten_path, read_hidden, write_hidden
-from relaytrack.pipeline.results.identities import write_identities
+from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, write_rows
 from relaytrack.pipeline.sinks.crops import remove_pictures
 from relaytrack.trackers import IdentityStore

@@ -25,7 +25,8 @@ from relaytrack.pipeline.results.correction import (
 from relaytrack.pipeline.results.correction_plan import as_kind, plan, told
 from relaytrack.pipeline.results.earlier_starts import with_store
 from relaytrack.pipeline.results.events_file import append_revisions
-from relaytrack.pipeline.results.identities import read_identities, write_identities
+from relaytrack.pipeline.results.identities import read_identities
+from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.requests import Request, Requests, settle
 from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.pipeline.sinks.outgoing.spool import Spool

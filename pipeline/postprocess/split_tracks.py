@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
+from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.track_rows import read_rows, write_rows
 

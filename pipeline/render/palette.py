@@ -10,6 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.remembered import NumberSet
+
 Rgb = tuple[int, int, int]
 _COLORS = 24
 _LIGHTNESSES = (0.52, 0.62, 0.72, 0.82, 0.9)
@@ -57,7 +59,8 @@ class IdentityColors:
     """
 
     def __init__(self, known: Mapping[int, Rgb] | None = None) -> None:
-        self._known: OrderedDict[int, Rgb] = OrderedDict(known or {})
+        self._known: OrderedDict[int, Rgb] = OrderedDict(known or {})  # later on, only unusual ones
+        self._met = NumberSet(self._known)
         self._seen: OrderedDict[int, float] = OrderedDict()
 
     def of(self, identity: int) -> Rgb:
@@ -72,16 +75,20 @@ class IdentityColors:
             self._seen.move_to_end(identity)
         while self._seen and next(iter(self._seen.values())) < time - _TOGETHER:
             self._seen.popitem(last=False)
-        new = [identity for identity in people if identity not in self._known]
-        beside = {self._known[other] for other in self._seen if other in self._known} if new else set()
+        new = [identity for identity in people if identity not in self._met]
+        beside = {self.of(other) for other in self._seen if other in self._met} if new else set()
         for identity in new:
-            color = self._known[identity] = _apart(identity_color(identity), tuple(sorted(beside)))
+            self._met.add(identity)
+            usual = identity_color(identity)
+            color = _apart(usual, tuple(sorted(beside)))
             beside.add(color)
+            if color != usual:
+                self._known[identity] = color
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
 
     def given(self) -> dict[int, Rgb]:
-        """The colours of all identities seen, the last fifty thousand at most."""
+        """The colours that are not the usual ones of their numbers, the last fifty thousand at most."""
         return dict(self._known)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +25,7 @@ PARTIAL = ".partial"  # ends the name of a file that is being written and not va
 
 _TOP = re.compile(
     r"(run|identities|status)\.json|report\.html|embeddings\.npz|identities\.db(-wal|-shm)?|events(-old)?\.jsonl"
-    r"|requests\.db(-journal)?|\.relaytrack\.lock"
+    r"|requests\.db(-journal)?|tracks\.db(-journal)?|\.relaytrack\.lock"
 )
 _CROP = re.compile(r"[0-9]+-[0-9]+")
 INDEX = "index.jsonl"  # of the videos of a live run
@@ -233,12 +233,12 @@ def open_private(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any
         return opened
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Write a whole file atomically: a reader finds the old content or the new one, never a part.
 
     Args:
         path: the file.
-        data: its new content.
+        data: its new content, whole or in parts.
         durable: wait until the disk has it, so that it also outlives a power failure; slow for many files.
 
     Raises:
@@ -249,12 +249,12 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     try:
         with writing(path):
             with stream:
-                stream.write(data)
+                stream.writelines([data] if isinstance(data, bytes) else data)
                 if durable:
                     stream.flush()
                     os.fsync(stream.fileno())
             os.replace(partial, path)
-    except OutputError:
+    except BaseException:
         partial.unlink(missing_ok=True)
         raise
 

@@ -2,7 +2,8 @@
 
 glibc keeps freed memory for the next request. One thread allocates pictures of all sizes, another one frees them, and
 small objects that live for hours end up between them. So a run of hours comes to hold hundreds of MiB that nobody
-uses. `malloc_trim` hands such pages back, those in the middle of the heap too.
+uses. `malloc_trim` hands such pages back, those in the middle of the heap too. `keep_pictures_apart` does more: what
+is as large as a picture or an array never lies among small objects, and goes back as soon as it is freed.
 """
 
 from __future__ import annotations
@@ -12,19 +13,32 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h; once set, glibc no longer raises it on its own
+_LARGE = 2**20  # bytes
+
 
 @cache
-def _trim() -> Callable[[int], int] | None:
-    """The call of glibc, or None on other systems."""
+def _call(name: str) -> Callable[..., int] | None:
+    """A call of glibc, or None on other systems."""
     if not sys.platform.startswith("linux"):
         return None
     try:
-        return ctypes.CDLL(None).malloc_trim
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):  # another C library, such as musl
         return None
+    return found
 
 
 def return_freed_memory() -> bool:
     """Hand freed pages back; returns whether there were any. Does nothing where the C library has no such call."""
-    trim = _trim()
+    trim = _call("malloc_trim")
     return trim is not None and bool(trim(0))
+
+
+def keep_pictures_apart() -> bool:
+    """From now on take memory of `_LARGE` and more straight from the system; returns whether the C library can.
+
+    By default glibc does so only until such memory is freed for the first time.
+    """
+    option = _call("mallopt")
+    return option is not None and bool(option(_MMAP_THRESHOLD, _LARGE))

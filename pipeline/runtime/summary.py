@@ -71,7 +71,8 @@ class Summary:
         self.seconds = 0.0
         self.total_seconds = 0.0
         self.stages: dict[str, dict[str, float]] = {}
-        self.identities: dict[int, set[str]] = {}
+        self.identities: dict[int, frozenset[str]] = {}
+        self._groups: dict[frozenset[str], frozenset[str]] = {}  # each group of cameras once
         self._keep = keep
         self._left = self._left_shared = 0
         self._started = time.monotonic()
@@ -92,16 +93,22 @@ class Summary:
                 if self.sight is not None:
                     camera.sight = self.sight(*seen.frame.size)
             for identity in seen.global_ids.tolist():
-                cameras = self.identities.pop(identity, set())
-                cameras.add(name)
-                self.identities[identity] = cameras
+                self._saw(identity, name)
             if seen.frame.arrived:
                 camera.age = now - seen.frame.arrived
                 self._ages.append(camera.age)
         while len(self.identities) > self._keep:
             self._leave(self.identities.pop(next(iter(self.identities))))
 
-    def _leave(self, cameras: set[str]) -> None:
+    def _saw(self, identity: int, camera: str) -> None:
+        """A camera saw somebody: the last one now among those remembered."""
+        cameras = self.identities.pop(identity, frozenset())
+        if camera not in cameras:
+            cameras = cameras | {camera}
+            cameras = self._groups.setdefault(cameras, cameras)
+        self.identities[identity] = cameras
+
+    def _leave(self, cameras: frozenset[str]) -> None:
         """Count an identity that is not remembered any longer."""
         self._left += 1
         self._left_shared += len(cameras) >= 2
@@ -114,7 +121,7 @@ class Summary:
             return
         self.identities = {}
         for (camera, _), identity in final.items():
-            self.identities.setdefault(identity, set()).add(camera)
+            self._saw(identity, camera)
 
     def adapt(self, time: float, level: int, saved: Sequence[str]) -> None:
         """Note that the networks put another effort into the pictures."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import time as time_module
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +21,12 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_pictures
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
-from relaytrack.pipeline.results.grounds import Former
-from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities, write_identities
+from relaytrack.pipeline.results.grounds import MOST_TRACKS, Former
+from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
+from relaytrack.pipeline.results.identities_writing import write_people
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import CropStrip
+from relaytrack.pipeline.sinks.ended_tracks import EndedTracks
 
 _UNKNOWN = 0.7  # `_Live.similarity` where there is nothing to compare
 _MOST_CROPS = 8  # of a track that comes back after its pictures moved to the disk
@@ -43,15 +48,15 @@ class _Live:
 
 
 class IdentitiesSink:
-    """Collects tracks and their best pictures; memory does not grow with a track's length.
+    """Collects tracks and their best pictures; memory does not grow with a track's length, nor with their number.
 
     Args:
         folder: the output folder.
         cameras: the cameras' names.
         crops: keep pictures.
-        keep: tracks that are remembered at the most; the ones seen longest ago go first, with their pictures.
+        keep: tracks that are listed at the most; the ones seen longest ago go first, with their pictures.
         every: seconds (of real time) between two intermediate versions of identities.json.
-        idle: seconds of the run's clock without a box after which a track's picture moves from memory to disk.
+        idle: seconds of the run's clock without a box after which a track moves from memory to disk.
         retain: seconds of the run's clock after which pictures and embeddings of a person who has not been seen
             again are deleted; None keeps them.
         colors: the identities' colours.
@@ -79,10 +84,11 @@ class IdentitiesSink:
         self._zero: float | None = None  # seconds since 1970 at the run's time 0
         self._keep = keep
         self._every = every
-        self._idle = idle
+        self._idle = idle if retain is None else min(idle, retain)
         self._retain = retain
         self._colors = colors or IdentityColors()
-        self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()
+        self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()  # seen lately
+        self._ended = EndedTracks(folder)
         self._due = time_module.monotonic() + every
         self._swept = -math.inf
 
@@ -104,8 +110,7 @@ class IdentitiesSink:
         self._zero = known.clock_zero
         self._cameras = {**self._cameras, **known.cameras}
         for record, identity in sorted(known.tracks, key=lambda track: track[0].last):
-            key = (record.camera, record.track)
-            self._tracks[key] = _Live(record, identity, embedding=embeddings.get(key))
+            self._ended.put(record, identity, embeddings.get((record.camera, record.track)))
 
     def write(self, step: Step) -> None:
         """Count the step's tracks and look for better pictures.
@@ -114,10 +119,14 @@ class IdentitiesSink:
             OutputError: a picture or the list cannot be written.
         """
         for change in step.revisions:
-            known = self._tracks.get((change.camera, change.track))
+            former = Former(change.old, round(step.time, 3), change.kind, change.score)
+            key = (change.camera, change.track)
+            known = self._tracks.get(key)
             if known is not None:
-                known.record.was(Former(change.old, round(step.time, 3), change.kind, change.score))
+                known.record.was(former)
                 known.identity = change.new
+            else:
+                self._ended.rename(key, change.new, former)
         for tracks in step:
             frame = tracks.frame
             if self._zero is None and frame.epoch is not None:
@@ -140,8 +149,7 @@ class IdentitiesSink:
             key = (frame.camera, track)
             live = self._tracks.get(key)
             if live is None:
-                live = _Live(TrackRecord(frame.camera, track, time, time), identity)
-                self._tracks[key] = live
+                live = self._tracks[key] = self._again(key) or _Live(TrackRecord(*key, time, time), identity)
             live.identity = identity
             live.record.seen(time)
             self._tracks.move_to_end(key)
@@ -153,35 +161,36 @@ class IdentitiesSink:
                 weighted = tracks.embeddings[row] * quality[row]
                 live.embedding = weighted if live.embedding is None else live.embedding + weighted
 
+    def _again(self, key: tuple[str, int]) -> _Live | None:
+        """A track that had ended and is seen again."""
+        found = self._ended.take(key)
+        return None if found is None else _Live(found[0], found[1], embedding=found[2])
+
     def _sweep(self, now: float) -> None:
-        """Move the pictures of tracks that have ended to the disk; forget the oldest tracks beyond `keep`."""
-        for live in self._tracks.values():  # seen longest ago first
+        """Move tracks that have ended to the disk; forget the oldest ones beyond `keep`."""
+        while self._tracks:
+            live = next(iter(self._tracks.values()))  # seen longest ago
             if live.record.last >= now - self._idle:
                 break
             self._store(live)
-        while len(self._tracks) > self._keep:
-            _, live = self._tracks.popitem(last=False)
-            self._purge(live)
+            self._ended.put(live.record, live.identity, live.embedding)
+            self._tracks.popitem(last=False)
+        while len(self._ended) and len(self._ended) + len(self._tracks) > self._keep:
+            self._delete_pictures(self._ended.take_first())
         if self._retain is not None:
             self._expire(now - self._retain)
 
-    def _purge(self, live: _Live) -> None:
-        """Delete a track's pictures and embedding."""
-        live.strip = live.embedding = None
-        for crop in live.record.crops:
+    def _delete_pictures(self, record: TrackRecord) -> None:
+        for crop in record.crops:
             (self._folder / crop["file"]).unlink(missing_ok=True)
-        live.record.crops.clear()
 
     def _expire(self, limit: float) -> None:
         """Delete what shows people who were last seen before `limit`."""
-        recent = {live.identity for live in self._tracks.values() if live.record.last >= limit}
-        for live in self._tracks.values():  # seen longest ago first
-            if live.record.last >= limit:
-                break
-            if live.record.crops or live.embedding is not None:
-                self._purge(live)
-                if live.identity not in recent:
-                    (self._folder / f"crops/{live.identity}.jpg").unlink(missing_ok=True)
+        present = {live.identity for live in self._tracks.values() if live.record.last >= limit}
+        for record, identity in self._ended.hide(limit):
+            self._delete_pictures(record)
+            if identity not in present and not self._ended.seen_since(identity, limit):
+                (self._folder / f"crops/{identity}.jpg").unlink(missing_ok=True)
 
     def _store(self, live: _Live) -> None:
         """Write a track's pictures and free their memory."""
@@ -198,15 +207,14 @@ class IdentitiesSink:
         if final:
             for live in self._tracks.values():
                 self._store(live)
-        records = [(live.record, live.identity) for live in self._tracks.values()]
         started = time_module.monotonic()
-        looks = self._looks()
+        looks = self._looks(final=final)
         if final and looks:
             write_embeddings(self._folder / EMBEDDINGS, list(looks), np.stack(list(looks.values())))
-        write_identities(
+        write_people(
             self._folder,
             self._cameras,
-            records,
+            self._people,
             pictures=final,
             clock_zero=self._zero,
             colors=self._colors,
@@ -215,9 +223,21 @@ class IdentitiesSink:
         ended = time_module.monotonic()
         self._due = ended + max(self._every, 50.0 * (ended - started))  # a long list is written more rarely
 
-    def _looks(self) -> dict[tuple[str, int], Floats]:
-        """The tracks' mean embeddings, unit vectors."""
-        known = [(key, live.embedding) for key, live in self._tracks.items() if live.embedding is not None]
+    def _people(self) -> Iterator[tuple[int, list[TrackRecord]]]:
+        """Every person's tracks, those that have ended first, in ascending order of identities."""
+        lately: dict[int, list[TrackRecord]] = {}
+        for live in self._tracks.values():
+            lately.setdefault(live.identity, []).append(live.record)
+        both = heapq.merge(self._ended.people(), sorted(lately.items()), key=itemgetter(0))
+        for identity, parts in groupby(both, key=itemgetter(0)):
+            yield identity, [record for _, records in parts for record in records]
+
+    def _looks(self, *, final: bool) -> dict[tuple[str, int], Floats]:
+        """The tracks' mean embeddings, unit vectors; before the end none where they are too many to be compared."""
+        lately = [(key, live.embedding) for key, live in self._tracks.items() if live.embedding is not None]
+        if not final and self._ended.embedded() + len(lately) > MOST_TRACKS:
+            return {}
+        known = [*self._ended.embeddings(), *lately]
         if not known:
             return {}
         vectors = np.stack([vector for _, vector in known])
@@ -245,13 +265,17 @@ class IdentitiesSink:
         Raises:
             OutputError: a file cannot be written.
         """
-        for key, live in list(self._tracks.items()):
-            if not correction.concerns(*key, live.identity):
+        for key, identity in [*self._ended.keys(), *((key, live.identity) for key, live in self._tracks.items())]:
+            if not correction.concerns(*key, identity):
                 continue
-            live.identity = correction.new
             if correction.kind == "forget":
-                self._purge(live)
-                del self._tracks[key]
+                live = self._tracks.pop(key, None) or self._again(key)
+                assert live is not None, "it is in one of the two"
+                self._delete_pictures(live.record)
+            elif key in self._tracks:
+                self._tracks[key].identity = correction.new
+            else:
+                self._ended.rename(key, correction.new)
         correct_pictures(self._folder, correction)
         correct_embeddings(self._folder, correction)
         self._save(final=False)
@@ -259,3 +283,4 @@ class IdentitiesSink:
     def close(self) -> None:
         """Write all pictures, the list and the embeddings."""
         self._save(final=True)
+        self._ended.close()

@@ -95,7 +95,8 @@ def _texts(folder: Path) -> list[tuple[str, bytes]]:
 
 def _run_folder(folder: Path) -> Path:
     """The folder of a run that is complete as far as search and report go."""
-    from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
+    from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
+    from relaytrack.pipeline.results.identities_writing import write_identities
 
     run = folder / "run"
     run.mkdir(exist_ok=True)

@@ -30,6 +30,8 @@ class Candidates:
 class Gallery:
     """A few centred embeddings per identity. A query is compared with their normalised mean first.
 
+    The embeddings of all identities lie in one pool, so that an identity of one track takes the memory of one.
+
     Attributes:
         count: number of identities.
     """
@@ -40,7 +42,9 @@ class Gallery:
         self._row: dict[int, int] = {}
         self._identity = np.zeros(0, np.int64)
         self._mean = np.zeros((0, 0), np.float32)
-        self._kept = np.zeros((0, tracks, 0), np.float32)
+        self._pool = np.zeros((1, 0), np.float32)  # (P, D) embeddings kept
+        self._free = [0]  # rows of the pool
+        self._places = np.zeros((0, tracks), np.int32)  # (I, tracks) where in the pool an identity's are
         self._held = np.zeros(0, np.int64)
         self._seen = np.zeros(0)
 
@@ -62,7 +66,7 @@ class Gallery:
     def kept(self, identity: int) -> Floats:
         """(K, D) the embeddings kept of an identity, L2-normalised."""
         row = self._row[identity]
-        return self._kept[row, : self._held[row]].copy()
+        return self._pool[self._places[row, : self._held[row]]]
 
     def held(self, identities: Ints) -> Ints:
         """(K,) how many embeddings are kept of each of these identities."""
@@ -85,16 +89,16 @@ class Gallery:
         for feature in features:
             held = int(self._held[row])
             if held < self._tracks:
-                self._kept[row, held] = feature
+                self._places[row, held] = self._keep(feature)
                 self._held[row] += 1
                 continue
-            everything = np.vstack([self._kept[row], feature[None]])
+            everything = np.vstack([self._pool[self._places[row]], feature[None]])
             alike = everything @ everything.T
             np.fill_diagonal(alike, -2)
             spare = int(alike.max(axis=1).argmax())
             if spare < held:
-                self._kept[row, spare] = feature
-        mean = self._kept[row, : self._held[row]].sum(axis=0)
+                self._pool[self._places[row, spare]] = feature
+        mean = self._pool[self._places[row, : self._held[row]]].sum(axis=0)
         self._mean[row] = mean / max(float(np.linalg.norm(mean)), 1e-12)
         self._seen[row] = max(self._seen[row], time)
 
@@ -102,11 +106,14 @@ class Gallery:
         """Remove an identity; its row is taken by the last one."""
         row = self._row.pop(identity)
         last = self.count - 1
+        gone = self._places[row, : self._held[row]].tolist()
+        self._pool[gone] = 0
+        self._free += reversed(gone)
         if row != last:
-            for values in (self._identity, self._mean, self._kept, self._held, self._seen):
+            for values in (self._identity, self._mean, self._places, self._held, self._seen):
                 values[row] = values[last]
             self._row[int(self._identity[row])] = row
-        self._mean[last] = self._kept[last] = 0
+        self._mean[last] = 0
         self.count = last
 
     def age(self, before: float) -> list[int]:
@@ -146,7 +153,7 @@ class Gallery:
         place = np.arange(len(query)) - np.searchsorted(query, query)
         query, row = query[place < most], row[place < most]
         held = np.arange(self._tracks)[None] < self._held[row][:, None]
-        each = np.einsum("ntd,nd->nt", self._kept[row], features[query])
+        each = np.einsum("ntd,nd->nt", self._pool[np.where(held, self._places[row], 0)], features[query])
         mean = (each * held).sum(axis=1) / np.maximum(held.sum(axis=1), 1)
         return Candidates(query.astype(np.int64), self._identity[row], mean.astype(np.float32))
 
@@ -157,19 +164,27 @@ class Gallery:
 
     def _open(self, identity: int) -> int:
         if self.count == len(self._identity):
-            self._resize(max(64, self.count * 3 // 2))
+            self._resize(self.count + max(64, self.count // 4))
         row = self.count
         self.count += 1
         self._row[identity] = row
         self._identity[row], self._held[row], self._seen[row] = identity, 0, -np.inf
-        self._kept[row] = 0
         return row
 
+    def _keep(self, feature: Floats) -> int:
+        """Lay an embedding into the pool; its row."""
+        if not self._free:
+            old, new = len(self._pool), len(self._pool) + max(64, len(self._pool) // 4)
+            self._pool = enlarged(self._pool, new)
+            self._free.extend(range(new - 1, old - 1, -1))
+        place = self._free.pop()
+        self._pool[place] = feature
+        return place
+
     def _resize(self, size: int) -> None:
-        for name in ("_identity", "_mean", "_kept", "_held", "_seen"):
+        for name in ("_identity", "_mean", "_places", "_held", "_seen"):
             setattr(self, name, enlarged(getattr(self, name)[: self.count], size))
 
     def _reshape(self, size: int) -> None:
-        rows = len(self._identity)
-        self._mean = np.zeros((rows, size), np.float32)
-        self._kept = np.zeros((rows, self._tracks, size), np.float32)
+        self._mean = np.zeros((len(self._identity), size), np.float32)
+        self._pool = np.zeros((len(self._pool), size), np.float32)

@@ -17,7 +17,8 @@ def enlarged(values: NDArray[Any], size: int, fill: float = 0.0) -> NDArray[Any]
         size: rows of the copy.
         fill: value of the new rows.
     """
-    larger = np.full((size, *values.shape[1:]), fill, values.dtype)
+    shape = (size, *values.shape[1:])  # zeros take no memory before they are written
+    larger = np.full(shape, fill, values.dtype) if fill else np.zeros(shape, values.dtype)
     larger[: len(values)] = values
     return larger
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from relaytrack.trackers.identities.closed_tracks import ClosedTracks
 from relaytrack.trackers.identities.decisions import decide, decide_again
 from relaytrack.trackers.identities.gallery import Gallery
 from relaytrack.trackers.identities.ground_plane import GroundPlane
@@ -59,7 +60,7 @@ class JointAssociator:
         self._table = pairs.table
         self._window = Window(params, pairs, Gallery(params.gallery, params.max_identities))
         self._keeper = None if store is None else WindowKeeper(store, self._window)
-        self._closed: dict[TrackKey, int] = {}
+        self._closed = ClosedTracks(params.max_tracks)
         self._due: list[tuple[float, int, TrackKey]] = []
         self._revised = -np.inf
         self._fresh = 0
@@ -138,9 +139,7 @@ class JointAssociator:
         self._pairs.erase(np.array(gone, np.int64))
         self._due = [entry for entry in self._due if entry[2] not in tracks]
         heapify(self._due)
-        self._closed = {
-            key: identity for key, identity in self._closed.items() if identity not in identities and key not in tracks
-        }
+        self._closed.forget(identities, tracks)
         if self._keeper is not None:
             self._keeper.erase(gone, identities, tracks)
             for identity in parted:
@@ -153,7 +152,7 @@ class JointAssociator:
         self._correct(at_once=True)
         if self._keeper is not None:
             self._keeper.save(self._table.slots(), last=True)
-        out = dict(self._closed)
+        out = dict(self._closed.items())
         for slot in self._table.slots().tolist():
             out[self._table.key(slot)] = int(self._table.identity[slot])
         return out
@@ -258,12 +257,10 @@ class JointAssociator:
         self._pairs.appearance.remember(table.feature[leaving[known]], table.camera[leaving[known]])
         for slot in leaving.tolist():
             identity = int(table.identity[slot])
-            self._closed[table.key(slot)] = identity
+            self._closed.add(table.key(slot), identity)
             self._parts.forget(*table.key(slot))
             window.barred.pop(slot, None)
             window.asked.pop(slot, None)
             if table.weight[slot] > 0:
                 window.gallery.add(identity, self._pairs.centred[slot : slot + 1], float(table.last[slot]))
         table.close(leaving)
-        for key in list(self._closed)[: max(0, len(self._closed) - self._params.max_tracks)]:
-            del self._closed[key]

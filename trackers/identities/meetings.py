@@ -45,7 +45,7 @@ class Meetings:
         if place >= width:
             for name in _COLUMNS[:3]:
                 values = getattr(self, name)
-                wider = np.zeros((len(values), max(32, 2 * width)), values.dtype)
+                wider = np.zeros((len(values), width + max(32, width // 4)), values.dtype)
                 wider[:, :width] = values
                 setattr(self, name, wider)
 

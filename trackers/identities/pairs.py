@@ -176,7 +176,7 @@ class PairEvidence:
     def erase(self, slots: Ints) -> None:
         """Overwrite the embeddings of tracks that were taken out of the table."""
         table = self.table
-        for values in (table.feature, table.bank, self.centred):
+        for values in (table.feature, self.centred):
             values[slots[slots < len(values)]] = 0
 
     def to_known(self, slots: Ints, similarity: Floats) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.growing import enlarge
+from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.meetings import Meetings, pairs_of_cameras
 from relaytrack.trackers.identities.sightings import Sightings
 from relaytrack.trackers.identities.topology import BORDER, INSIDE, UNKNOWN
@@ -17,21 +18,19 @@ from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints, Tra
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-NOVEL = 0.85
-"""Cosine similarity below which an embedding opens a new entry of a track's bank."""
 REACH, LEAD = 0.3, 1.0
 """A box is at the border within this share of its height, or when its motion takes it there in this time (s)."""
 _VELOCITY_TIME = 1.0
 _COLUMNS = (
     "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
-    "weight", "feature", "bank", "bank_weight", "identity",
+    "weight", "feature", "identity",
 )  # fmt: skip
 
 
 class TrackletTable:
     """Everything known of the tracks in the window, by slot; rows of free slots hold stale values.
 
-    Attributes (C slots, D embedding size, K bank entries per track):
+    Attributes (C slots, D embedding size):
         used: (C,) whether the slot holds a track.
         camera: (C,) index into `cameras`.
         track: (C,) the camera's track id.
@@ -43,10 +42,11 @@ class TrackletTable:
         feature: (C, D) the track's mean embedding, L2-normalised.
         identity: (C,) the identity shown; 0: none yet.
         corner, extent: (cameras, 2) edges of what each camera looks at, pixels: left and upper, right and lower.
+        live: the banks of the tracks that are in view.
     """
 
     def __init__(self, bank: int, min_quality: float) -> None:
-        self._entries = bank
+        self.live = LiveTracks(bank)
         self._min_quality = min_quality
         self._slot: dict[int, dict[int, int]] = {}
         self._free: list[int] = []
@@ -64,8 +64,6 @@ class TrackletTable:
         self.frames = np.zeros(0, np.int64)
         self.weight = np.zeros(0, np.float32)
         self.feature = np.zeros((0, 0), np.float32)
-        self.bank = np.zeros((0, bank, 0), np.float32)
-        self.bank_weight = np.zeros((0, bank), np.float32)
         self.identity = np.zeros(0, np.int64)
         self._meetings = Meetings()
 
@@ -163,6 +161,7 @@ class TrackletTable:
                 del known[track]
             self._before.pop(camera, None)
             self._meetings.close(part, camera, np.fromiter(known.values(), np.int64))
+        self.live.leave(slots)
         self.used[slots] = False
         self._free += slots.tolist()
         self._free.sort(reverse=True)
@@ -215,7 +214,7 @@ class TrackletTable:
         return slot
 
     def _clear(self, slots: Ints) -> None:
-        for values in (self.frames, self.identity, self.weight, self.bank_weight, self.feature, self.bank):
+        for values in (self.frames, self.identity, self.weight, self.feature):
             values[slots] = 0
         self.velocity[slots] = 0
 
@@ -249,31 +248,11 @@ class TrackletTable:
         good = np.isfinite(quality) & ((quality >= self._min_quality) | (self.weight[slots] == 0))
         if not good.any():
             return
-        rows, weight, crops = slots[good], np.maximum(quality[good], 1e-3) ** 2, vectors[good]
-        first = self.weight[rows] == 0
-        if first.any():
-            begun = rows[first]
-            self.bank[begun, 0] = weight[first, None] * crops[first]
-            self.bank_weight[begun, 0] = self.weight[begun] = weight[first]
-            length = np.linalg.norm(crops[first], axis=1, keepdims=True)
-            self.feature[begun] = crops[first] / np.maximum(length, 1e-12)
-            rows, weight, crops = rows[~first], weight[~first], crops[~first]
-        if len(rows) == 0:
-            return
-        bank, held = self.bank[rows], self.bank_weight[rows]
-        length = np.maximum(np.linalg.norm(bank, axis=2), 1e-12)
-        alike = np.where(held > 0, np.einsum("nkd,nd->nk", bank, crops) / length, -2.0)
-        entry = alike.argmax(axis=1)
-        empty = held == 0
-        novel = (alike.max(axis=1) < NOVEL) & empty.any(axis=1)
-        entry[novel] = empty[novel].argmax(axis=1)
-        self.bank[rows, entry] += weight[:, None] * crops
-        self.bank_weight[rows, entry] += weight
+        rows, weight = slots[good], np.maximum(quality[good], 1e-3) ** 2
+        seats = self.live.seat(rows, seen.time[looks][good], self.size)
+        self.live.recall(seats, self.feature[rows], self.weight[rows])
+        self.feature[rows] = self.live.look(seats, weight, vectors[good])
         self.weight[rows] += weight
-        bank, held = self.bank[rows], self.bank_weight[rows]
-        length = np.maximum(np.linalg.norm(bank, axis=2), 1e-12)
-        mean = np.einsum("nkd,nk->nd", bank, np.sqrt(held) / length)
-        self.feature[rows] = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
 
     def _widen(self, view: CameraTracks) -> None:
         size = view.embeddings.shape[1]
@@ -284,10 +263,10 @@ class TrackletTable:
                 f"camera {view.camera}: embeddings of size {size}, before of {self.feature.shape[1]}"
             )
         self.feature = np.zeros((self.size, size), np.float32)
-        self.bank = np.zeros((self.size, self._entries, size), np.float32)
+        self.live.widen(size)
 
     def _grow(self) -> None:
-        old, new = self.size, max(256, self.size * 2)
+        old, new = self.size, self.size + max(256, self.size // 4)
         enlarge(self, _COLUMNS, new)
         self._meetings.grow(new)
         self.size = new

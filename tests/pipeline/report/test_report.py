@@ -25,7 +25,8 @@ from relaytrack.pipeline.report.charts import time_axis
 from relaytrack.pipeline.report.evidence import evidence
 from relaytrack.pipeline.report.links import address
 from relaytrack.pipeline.results.doubts import Doubt, doubts
-from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, write_identities
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
+from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.results.visits import Visit, counts, rows_of, transitions, visits
 from relaytrack.pipeline.sinks.identities import IdentitiesSink

@@ -11,7 +11,8 @@ import pytest
 from relaytrack.pipeline.postprocess.finalize import regroup
 from relaytrack.pipeline.results.embeddings import write_embeddings
 from relaytrack.pipeline.results.grounds import MOST_FORMER, MOST_TRACKS, Former, Grounds, grounds_of
-from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, read_identities, write_identities
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, read_identities
+from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.trackers import CameraTracks, IdentityAssociator
 
 

@@ -12,7 +12,8 @@ import pytest
 from support.steps import Shot, step_of
 
 from relaytrack.pipeline.records import Detections, Frame, Image
-from relaytrack.pipeline.results.identities import read_identities, write_identities
+from relaytrack.pipeline.results.identities import read_identities
+from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality, cut
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 

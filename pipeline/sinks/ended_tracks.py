@@ -1,0 +1,252 @@
+"""Tracks that have ended, on the disk instead of in memory: their records and the sums of their embeddings.
+
+They lie in a SQLite file of the output folder that has no name any more once it is open: nobody else can read it, and
+it vanishes with the process, however that ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.records import Floats
+from relaytrack.pipeline.results.folder import open_private, writing
+from relaytrack.pipeline.results.grounds import Former
+from relaytrack.pipeline.results.identities import TrackRecord, track_record
+from relaytrack.trackers.identities.types import TrackKey
+
+NAME = "tracks.db"
+_SCHEMA = """
+PRAGMA journal_mode = MEMORY;
+PRAGMA synchronous = OFF;
+PRAGMA secure_delete = ON;
+PRAGMA temp_store = MEMORY;
+CREATE TABLE tracks(
+    place INTEGER PRIMARY KEY, camera TEXT, track INTEGER, identity INTEGER, last REAL, shown INTEGER, record TEXT,
+    UNIQUE(camera, track));
+CREATE INDEX tracks_identity ON tracks(identity, place);
+CREATE TABLE embeddings(place INTEGER PRIMARY KEY, sum BLOB);
+"""
+
+
+class EndedTracks:
+    """The tracks of a run that nobody sees any more, in the order in which they ended.
+
+    Args:
+        folder: the output folder; nothing is written there before the first track.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._file: sqlite3.Connection | None = None
+        self._count = 0
+        self._next = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, record: TrackRecord, identity: int, embedding: Floats | None) -> None:
+        """Take a track.
+
+        Args:
+            record: of the track.
+            identity: the person.
+            embedding: (D,) weighted sum of its embeddings, or None.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._next += 1
+        shown = bool(record.crops) or embedding is not None
+        with self._writing() as file:
+            file.execute("BEGIN")
+            values = (self._next, record.camera, record.track, identity, record.last, shown, _text(record))
+            file.execute("INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            if embedding is not None:
+                vector = np.asarray(embedding, np.float32).tobytes()
+                file.execute("INSERT INTO embeddings VALUES (?, ?)", (self._next, vector))
+            file.execute("COMMIT")
+        self._count += 1
+
+    def take(self, key: TrackKey) -> tuple[TrackRecord, int, Floats | None] | None:
+        """Take a track out: its record, identity and sum of embeddings; None where it is not here.
+
+        Raises:
+            OutputError: the file cannot be read or written.
+        """
+        if not self._count:
+            return None
+        with self._writing() as file:
+            row = file.execute(
+                "SELECT place, identity, record, sum FROM tracks LEFT JOIN embeddings USING (place) "
+                "WHERE camera = ? AND track = ?",
+                key,
+            ).fetchone()
+            if row is None:
+                return None
+            self._drop(file, row[0])
+        vector = None if row[3] is None else np.frombuffer(row[3], np.float32).copy()
+        return _record(row[2]), int(row[1]), vector
+
+    def rename(self, key: TrackKey, identity: int, former: Former | None = None) -> None:
+        """Give a track another identity, if it is here.
+
+        Args:
+            key: the track.
+            identity: its new identity.
+            former: the one it had, to be noted.
+
+        Raises:
+            OutputError: the file cannot be read or written.
+        """
+        if not self._count:
+            return
+        with self._writing() as file:
+            query = "UPDATE tracks SET identity = ? WHERE camera = ? AND track = ? RETURNING place, record"
+            rows = file.execute(query, (identity, *key)).fetchall()
+            for place, text in rows:
+                if former is None:
+                    break
+                record = _record(text)
+                record.was(former)
+                file.execute("UPDATE tracks SET record = ? WHERE place = ?", (_text(record), place))
+
+    def take_first(self) -> TrackRecord:
+        """Take out the track that ended first.
+
+        Raises:
+            OutputError: the file cannot be read or written.
+        """
+        with self._writing() as file:
+            place, text = file.execute("SELECT place, record FROM tracks ORDER BY place LIMIT 1").fetchone()
+            self._drop(file, place)
+        return _record(text)
+
+    def hide(self, limit: float) -> list[tuple[TrackRecord, int]]:
+        """Forget pictures and embeddings of the tracks that ended before `limit`; they, as they were until now.
+
+        Raises:
+            OutputError: the file cannot be read or written.
+        """
+        if not self._count:
+            return []
+        out = []
+        with self._writing() as file:
+            query = "SELECT place, identity, record FROM tracks WHERE shown AND last < ? ORDER BY place"
+            for place, identity, text in file.execute(query, (limit,)).fetchall():
+                out.append((_record(text), int(identity)))
+                bare = _record(text)
+                bare.crops.clear()
+                file.execute("UPDATE tracks SET shown = 0, record = ? WHERE place = ?", (_text(bare), place))
+                file.execute("DELETE FROM embeddings WHERE place = ?", (place,))
+        return out
+
+    def seen_since(self, identity: int, limit: float) -> bool:
+        """Whether a track of a person ended at `limit` or later."""
+        if not self._count:
+            return False
+        with self._writing() as file:
+            query = "SELECT 1 FROM tracks WHERE identity = ? AND last >= ? LIMIT 1"
+            return file.execute(query, (identity, limit)).fetchone() is not None
+
+    def keys(self) -> list[tuple[TrackKey, int]]:
+        """All tracks with their identities, in the order in which they ended."""
+        if not self._count:
+            return []
+        with self._writing() as file:
+            rows = file.execute("SELECT camera, track, identity FROM tracks ORDER BY place").fetchall()
+        return [((camera, track), identity) for camera, track, identity in rows]
+
+    def people(self) -> Iterator[tuple[int, list[TrackRecord]]]:
+        """Every person's tracks here, in ascending order of identities; the tracks must not change meanwhile."""
+        if not self._count:
+            return
+        with self._writing() as file:
+            records: list[TrackRecord] = []
+            before: int | None = None
+            for identity, text in file.execute("SELECT identity, record FROM tracks ORDER BY identity, place"):
+                if identity != before and before is not None:
+                    yield before, records
+                    records = []
+                before = identity
+                records.append(_record(text))
+            if before is not None:
+                yield before, records
+
+    def embeddings(self) -> Iterator[tuple[TrackKey, Floats]]:
+        """(D,) sum of embeddings of every track that has one, in the order in which they ended."""
+        if not self._count:
+            return
+        with self._writing() as file:
+            query = "SELECT camera, track, sum FROM tracks JOIN embeddings USING (place) ORDER BY place"
+            for camera, track, vector in file.execute(query):
+                yield (camera, track), np.frombuffer(vector, np.float32)
+
+    def embedded(self) -> int:
+        """How many tracks have an embedding."""
+        if not self._count:
+            return 0
+        with self._writing() as file:
+            return int(file.execute("SELECT count(*) FROM embeddings").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of the file, and of what it held."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self._count = None, 0
+
+    def _drop(self, file: sqlite3.Connection, place: int) -> None:
+        file.execute("DELETE FROM embeddings WHERE place = ?", (place,))
+        file.execute("DELETE FROM tracks WHERE place = ?", (place,))
+        self._count -= 1
+
+    def _writing(self) -> _Open:
+        if self._file is None:
+            open_private(self._path).close()
+            file = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            try:
+                file.executescript(_SCHEMA)
+            except sqlite3.Error as error:
+                file.close()
+                raise OutputError(f"cannot write {self._path}: {error}") from error
+            finally:
+                with writing(self._path, "remove the name of"):
+                    os.unlink(self._path)
+            self._file = file
+        return _Open(self._file, self._path)
+
+
+class _Open:
+    """Gives the open file; turns its errors into `OutputError` and takes back what was half done."""
+
+    def __init__(self, file: sqlite3.Connection, path: Path) -> None:
+        self._file, self._path = file, path
+
+    def __enter__(self) -> sqlite3.Connection:
+        """The file."""
+        return self._file
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take back what was half done."""
+        if error is not None and self._file.in_transaction:
+            self._file.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise OutputError(f"cannot write {self._path}: {error}") from error
+
+
+def _text(record: TrackRecord) -> str:
+    return json.dumps(asdict(record))
+
+
+def _record(text: str) -> TrackRecord:
+    return track_record(json.loads(text))
