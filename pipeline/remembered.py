@@ -69,6 +69,12 @@ class RecentMap(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._now) + len(self._before)
 
+    def pop(self, key: K) -> V | None:
+        """Take an entry out."""
+        value = self.get(key)
+        self._now.pop(key, None)
+        return value
+
     def items(self) -> Iterator[tuple[K, V]]:
         """All entries; the table must not be changed meanwhile."""
         yield from self._before.items()

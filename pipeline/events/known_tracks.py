@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.events.schema import FormerIdentity, IdentityGrounds, State
 from relaytrack.pipeline.records import Floats, FrameTracks, Ints
-from relaytrack.trackers.identities.growing import enlarged
 from relaytrack.trackers.identities.types import TrackKey
 
 MOST = 2_000
 """Tracks that are remembered; the ones seen longest ago go first."""
 MOST_FORMER = 20
 """Earlier identities that are kept of a track, the last ones."""
-_ROWS = 256  # the least that room is made for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +34,7 @@ class EarlierTrack:
 
 
 class KnownTracks:
-    """Mean embeddings and earlier identities of the latest tracks, one row each.
+    """Mean embeddings and earlier identities of the latest tracks, one row each; all rows are made at the start.
 
     Args:
         most: tracks that are remembered.
@@ -45,14 +43,14 @@ class KnownTracks:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._row: OrderedDict[TrackKey, int] = OrderedDict()  # seen longest ago first
-        self._free: list[int] = []
+        self._free = list(range(most - 1, -1, -1))
         self._former: dict[TrackKey, tuple[FormerIdentity, ...]] = {}
-        self._camera: list[str] = []
-        self._identity: Ints = np.zeros(0, np.int64)
-        self._used: NDArray[np.bool_] = np.zeros(0, bool)
-        self._revised: NDArray[np.bool_] = np.zeros(0, bool)
-        self._sum: Floats = np.zeros((0, 0), np.float32)
-        self._norm: Floats = np.zeros(0, np.float32)  # 0: no embedding yet
+        self._camera = [""] * most
+        self._identity: Ints = np.zeros(most, np.int64)
+        self._used: NDArray[np.bool_] = np.zeros(most, bool)
+        self._revised: NDArray[np.bool_] = np.zeros(most, bool)
+        self._sum: Floats = np.zeros((most, 0), np.float32)
+        self._norm: Floats = np.zeros(most, np.float32)  # 0: no embedding yet
         self._earlier = 0
 
     def __len__(self) -> int:
@@ -138,8 +136,6 @@ class KnownTracks:
         if row is None:
             if len(self._row) >= self._most:
                 self._close(next(iter(self._row)))
-            if not self._free:
-                self._grow()
             row = self._row[key] = self._free.pop()
             self._camera[row], self._used[row], self._revised[row] = key[0], True, False
         self._row.move_to_end(key)
@@ -153,17 +149,8 @@ class KnownTracks:
         self._used[row] = False
         self._free.append(row)
 
-    def _grow(self) -> None:
-        before = len(self._identity)
-        size = min(self._most, max(_ROWS, 2 * before))
-        self._identity, self._revised = enlarged(self._identity, size), enlarged(self._revised, size)
-        self._sum, self._norm = enlarged(self._sum, size), enlarged(self._norm, size)
-        self._used = enlarged(self._used, size)
-        self._camera += [""] * (size - before)
-        self._free += range(size - 1, before - 1, -1)
-
     def _fit(self, width: int) -> None:
         """Take embeddings of a size; those of another size, as of earlier weights, go."""
         if self._sum.shape[1] != width:
-            self._sum = np.zeros((len(self._identity), width), np.float32)
+            self._sum = np.full((self._most, width), 0.0, np.float32)
             self._norm[:] = 0

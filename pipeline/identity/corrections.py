@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.identity.service import IdentityService, IdentityStatus
 from relaytrack.pipeline.records import Ints
+from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.trackers import GroundPlane, Revision
 
-_REMEMBERED = 20_000  # tracks whose identity is kept
+_REMEMBERED = 20_000  # tracks that were corrected by hand, go on under another id, or are to be left out
+_LATELY = 3600.0  # seconds for which the identity of a track that left is kept
 TrackKey = tuple[str, int]
 Rows = NDArray[np.bool_]
 Times = Mapping[TrackKey, tuple[float, float]]
@@ -40,7 +42,7 @@ class Corrections:
         self._alias = dict(merged or {})
         self._cannot_link = set(cannot_link)
         self._own: dict[TrackKey, int] = {}
-        self._last: OrderedDict[TrackKey, int] = OrderedDict()
+        self._last = RecentMap[TrackKey, int](_LATELY)
         self._parts: OrderedDict[TrackKey, int] = OrderedDict()  # tracks that go on under another id
         self._forgotten: OrderedDict[TrackKey, None] = OrderedDict()
         self._pending: list[tuple[TrackKey, int, int]] = []
@@ -116,7 +118,7 @@ class Corrections:
             for name in names:
                 self._alias.pop(name, None)
             for key in known:
-                self._last.pop(key, None)
+                self._last.pop(key)
                 self._own.pop(key, None)
             self._pending = [entry for entry in self._pending if entry[0] not in known]
             return frozenset(known)
@@ -158,8 +160,9 @@ class Corrections:
                 one, other = self._answer(message, rows, own, found)
                 ids.append(one)
                 names.append(other)
-            while len(self._last) > _REMEMBERED:
-                self._own.pop(self._last.popitem(last=False)[0], None)
+            self._last.pass_time(time)
+            while len(self._own) > _REMEMBERED:
+                del self._own[next(iter(self._own))]
         return IdentityAnswer(tuple(ids), tuple(names), tuple(revisions))
 
     def _shown(self, message: TrackletMessage) -> Rows:
@@ -182,7 +185,6 @@ class Corrections:
                 self._parts[camera, raw] = track
             if identity:
                 self._last[camera, track] = identity
-                self._last.move_to_end((camera, track))
         while len(self._parts) > _REMEMBERED:
             self._parts.popitem(last=False)
         return ids, tracks

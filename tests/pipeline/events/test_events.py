@@ -156,13 +156,14 @@ def test_final_corrections_are_added(tmp_path: Path) -> None:
 
 def test_the_file_is_turned_over_and_memory_is_bounded(tmp_path: Path) -> None:
     sink = EventsSink(tmp_path, rotate=5000)
-    watch = EventWatch([CameraConfig(url="a.mp4", name="a")], EventsConfig(), keep=20)
+    watch = EventWatch([CameraConfig(url="a.mp4", name="a")], EventsConfig(), remember=20.0)
     for k in range(300):
         sink.write(Step(float(k), events=tuple(watch.update(float(k), [_seen(float(k), (k, k, 50, 50))]))))
     sink.close()
     assert {path.name for path in tmp_path.iterdir()} == {"events.jsonl", "events-old.jsonl"}
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2 * 5600
-    assert max(len(watch._ids), len(watch._known)) <= 20
+    assert len(watch._ids) <= 2 * 20
+    assert len(watch._known) == 300, "nobody is new twice"
     for path in tmp_path.iterdir():
         assert all(parse_event(line) for line in path.read_text().splitlines())
 
