@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-Verdict = Literal["holds", "grows", "not shown", "too few samples"]
+Verdict = Literal["holds", "grows", "starved", "not shown", "too few samples"]
 _BLOCKS = 12
 _FEWEST = 4
 
@@ -27,7 +27,7 @@ class Growth:
         limit: the growth that is allowed, percent.
         samples: how many samples the line goes through.
         verdict: "holds" where the whole interval is within the limit, "grows" where the whole of it is beyond,
-            "not shown" where the limit lies inside.
+            "not shown" where the limit lies inside; "starved" where the machine was too busy for the run to be judged.
     """
 
     level: float
@@ -84,5 +84,5 @@ def _verdict(percent: float, margin: float, limit: float) -> Verdict:
 
 def joint_verdict(found: Sequence[Growth]) -> Verdict:
     """The worst verdict of several values."""
-    order: tuple[Verdict, ...] = ("grows", "too few samples", "not shown", "holds")
+    order: tuple[Verdict, ...] = ("starved", "grows", "too few samples", "not shown", "holds")
     return min((one.verdict for one in found), key=order.index, default="too few samples")

@@ -6,6 +6,7 @@ limit, events, the list of identities, the store.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import time
@@ -29,7 +30,7 @@ from relaytrack.pipeline.runtime.summary import Summary
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 
-COLUMNS = ("frames", "seconds", "clock_hours", "identities", "rss_mib", "threads", "files", "disk_mib")
+COLUMNS = ("frames", "seconds", "cpu_seconds", "clock_hours", "identities", "rss_mib", "threads", "files", "disk_mib")
 JUDGED = ("rss_mib", "threads", "files")
 _SAMPLES = 240
 _FEWEST = 24  # samples that a verdict needs
@@ -105,7 +106,7 @@ def soak_recorded(
     tracker = MultiCameraTracker([build.create_session(config, one, None) for one in cameras], service, events)
     sinks = create_sinks(config, names, live=True)
     summary = Summary(names)
-    every, due, begin = max(frames // _SAMPLES, 1), 0, time.monotonic()
+    every, due, begin, cpu = max(frames // _SAMPLES, 1), 0, time.monotonic(), time.process_time()
     done, late = 0, _LONGEST
     with SamplesLog(out / "recorded.csv", COLUMNS) as log:
         for observations in _turns(names, caches, seed):
@@ -122,6 +123,7 @@ def soak_recorded(
                     {
                         "frames": done,
                         "seconds": passed,
+                        "cpu_seconds": time.process_time() - cpu,
                         "clock_hours": step.time / 3600.0,
                         "identities": summary.identity_count,
                         "rss_mib": used.rss_mib,
@@ -146,6 +148,7 @@ def soak_recorded(
         "judged_from": round(first),
         "seconds": round(time.monotonic() - begin, 1),
         "clock_hours": round(last["clock_hours"] or 0.0, 2),
+        "cpu_ms_per_frame": _cost(log, first),
         "cameras": len(caches),
         "identities": summary.identity_count,
         "tracks": sum(session.stats.tracks for session in tracker.sessions.values()),
@@ -160,6 +163,20 @@ def _settled(log: SamplesLog, hours: float) -> float:
     """Frames after which so many hours had gone by on the clock; 0 where that came too late to judge the rest."""
     later = [row for row in log.rows if (row["clock_hours"] or 0.0) >= hours]
     return float(later[0]["frames"] or 0) if len(later) >= _FEWEST else 0.0
+
+
+def _cost(log: SamplesLog, first: float) -> list[float]:
+    """Processor time of a frame in milliseconds in the four quarters of what is judged: it must not rise either."""
+    rows = [row for row in log.rows if (row["frames"] or 0) >= first]
+    cuts = sorted({round(part * (len(rows) - 1) / 4) for part in range(5)})
+    pairs = ((rows[before], rows[after]) for before, after in itertools.pairwise(cuts))
+    return [
+        round(
+            1000 * float((b["cpu_seconds"] or 0) - (a["cpu_seconds"] or 0)) / ((b["frames"] or 0) - (a["frames"] or 0)),
+            3,
+        )
+        for a, b in pairs
+    ]
 
 
 def _turns(names: Sequence[str], caches: Sequence[DetectionCache], seed: int) -> Iterator[list[Observation]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,8 @@ COLUMNS = (
 JUDGED = ("rss_mib", "threads", "files")
 _CALIBRATION = 20.0  # seconds of the run that finds out what the machine holds
 _HELD = 0.8  # share of that which is asked for
+_STARVED = 0.5  # steadiness below which a run says nothing about memory
+_PARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,10 @@ def _follow(pipeline: Pipeline, plan: SoakPlan, folder: Path, log: SamplesLog, s
     try:
         while not ended.wait(plan.every):
             snapshot = pipeline.status()
-            if snapshot.state != "running":
-                return
-            row = _sample(time.monotonic() - begin, snapshot, folder)
+            seconds = time.monotonic() - begin
+            if snapshot.state != "running" or seconds >= plan.seconds:
+                return  # what its end takes is no growth
+            row = _sample(seconds, snapshot, folder)
             log.add(row)
             if time.monotonic() - said >= 60.0:
                 said = time.monotonic()
@@ -171,6 +175,9 @@ def _summary(plan: SoakPlan, rate: float, log: SamplesLog) -> dict[str, Any]:
         return log.growth(column, over="seconds", after=plan.warm_up, horizon=DAY, limit=plan.limit)
 
     found = {column: of(column) for column in JUDGED}
+    steady = steadiness([row for row in log.rows if (row["seconds"] or 0.0) >= plan.warm_up])
+    if steady < _STARVED:
+        found = {column: replace(one, verdict="starved") for column, one in found.items()}
     told = {column: of(column) for column in ("disk_mib", "age_p50", "age_p95")}
     last = log.rows[-1] if log.rows else {}
     return {
@@ -182,7 +189,28 @@ def _summary(plan: SoakPlan, rate: float, log: SamplesLog) -> dict[str, Any]:
         "frames": last.get("frames"),
         "dropped": last.get("dropped"),
         "reconnects": last.get("reconnects"),
+        "steadiness": round(steady, 3),
         "growth_per_24_h": {name: one.as_dict() for name, one in found.items()},
         "not_judged": {name: one.as_dict() for name, one in told.items()},
         "verdict": joint_verdict(list(found.values())),
     }
+
+
+def steadiness(rows: Sequence[Row]) -> float:
+    """How evenly a run worked, 0..1; a starved one holds less in memory, which hides growth or looks like it.
+
+    The samples are cut into four parts. Of each counts the share of its frames that was looked at and not dropped, and
+    how its frames per second compare with those of the best part; the least of all these is the answer.
+    """
+    if len(rows) < 2 * _PARTS:
+        return 1.0
+    cuts = [round(part * (len(rows) - 1) / _PARTS) for part in range(_PARTS + 1)]
+    shares, rates = [], []
+    for first, last in itertools.pairwise(cuts):
+        done, lost, passed = (
+            float(rows[last][column] or 0) - float(rows[first][column] or 0)
+            for column in ("frames", "dropped", "seconds")
+        )
+        shares.append(done / max(done + lost, 1.0))
+        rates.append(done / max(passed, 1e-9))
+    return min(*shares, min(rates) / max(*rates, 1e-9))

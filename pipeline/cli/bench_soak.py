@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run, print the summary; 1 where something grows beyond the limit."""
+    """Run, print the summary; 1 where something grows beyond the limit or the machine was too busy to tell."""
     from relaytrack.pipeline.errors import InputError
 
     if args.cameras < 1:
@@ -68,7 +68,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--warm-up: at least 0")
     figures = _recorded(args) if args.recorded is not None else _live(args)
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
-    return int(figures["verdict"] == "grows")
+    if figures["verdict"] == "starved":
+        steady = 100 * float(figures["steadiness"])
+        say_when(
+            f"the machine was too busy: at times {steady:.0f} % of the usual work was done, so growth is not judged"
+        )
+    return int(figures["verdict"] in ("grows", "starved"))
 
 
 def _live(args: argparse.Namespace) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _plate(width: int, height: int) -> NDArray[np.float32]:
     return np.asarray(plate.resize((width, height), PillowImage.Resampling.BOX), np.float32) / 255.0
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)  # of people in view; some 15 kB each, so more would be memory of a long run
 def pill(text: str, size: int, fill: Rgb, ink: Rgb, opacity: float = 1.0) -> Sprite:
     """`text` on a rounded plate.
 

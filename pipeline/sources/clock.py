@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_LEAST = 1e-9  # seconds from one picture to the next
 _LOOK_AHEAD = 12  # pictures that decide about a strange stamp; they wait decoded meanwhile
 _USUAL = 15  # intervals whose median is the usual one
 _STRANGE = 2.0  # seconds ahead from which on a stamp is looked at
@@ -66,23 +67,24 @@ class RecordedClock:
         self._steps: deque[float] = deque(maxlen=_USUAL)
         self._origin: float | None = None
         self._last: float | None = None
-        self._wrong: list[int] = []
-        self._jumps: list[tuple[int, float]] = []
+        self._wrong, self._first_wrong = 0, 0  # how many frames, and the first one
+        self._jumps = 0
+        self._first_jump = (0, 0.0)  # frame and seconds
 
     @property
     def note(self) -> str | None:
         """What was mended, for a warning; None if nothing was."""
         said = []
         if self._wrong:
-            count, first = len(self._wrong), self._wrong[0]
+            count, first = self._wrong, self._first_wrong
             said.append(
                 f"frame {first} has a wrong time stamp, it alone was moved to where it belongs"
                 if count == 1
                 else f"{count} frames have wrong time stamps (first frame {first}), they alone were moved"
             )
         if self._jumps:
-            index, seconds = self._jumps[0]
-            more = f" (the first of {len(self._jumps)} jumps)" if len(self._jumps) > 1 else ""
+            index, seconds = self._first_jump
+            more = f" (the first of {self._jumps} jumps)" if self._jumps > 1 else ""
             said.append(f"its clock jumps by {seconds:,.1f} s at frame {index}{more}: closed, as if no time had passed")
         return "; ".join(said) or None
 
@@ -154,15 +156,16 @@ class RecordedClock:
             from_here = abs(other - stamp - steps * usual)
             stay, go = stay + (from_before < from_here), go + (from_before >= from_here)
         if stay > go or (not following and len(self._steps) >= _REGULAR and abs(time - expected) > _STRANGE):
-            self._wrong.append(index)
+            self._note_wrong(index)
             return self._between(following)
         if self._first_is_wrong(time - self._last, [stamp, *following]):
-            self._wrong.append(index - 1)
+            self._note_wrong(index - 1)
             self._origin = stamp - expected
             return expected
         if 0 < time - self._last <= self._longest_gap:
             return time
-        self._jumps.append((index, time - self._last))
+        self._first_jump = self._first_jump if self._jumps else (index, time - self._last)
+        self._jumps += 1
         self._origin = stamp - expected
         return expected
 
@@ -173,9 +176,13 @@ class RecordedClock:
             return False
         return abs(jump) > max(_STRANGE, _STRANGE_STEPS * max(map(abs, steps)))
 
+    def _note_wrong(self, index: int) -> None:
+        self._first_wrong = self._first_wrong if self._wrong else index
+        self._wrong += 1
+
     def _between(self, following: Sequence[float]) -> float:
         """A time after the last picture and before the next one that lies after it."""
         assert self._origin is not None
         assert self._last is not None
-        later = [step for other in following if (step := other - self._origin - self._last) > 0]
+        later = [step for other in following if (step := other - self._origin - self._last) > _LEAST]
         return self._last + min(self._usual, 0.5 * min(later, default=2 * self._usual))

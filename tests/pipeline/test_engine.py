@@ -383,6 +383,7 @@ def test_a_summary_does_not_grow_with_the_run() -> None:
     assert summary.people("a") == 10_000
     assert summary.people("b") == summary.shared_identities == 5000
     assert not any(isinstance(value, set | dict | list) for value in vars_of(summary.cameras["a"]))
+    assert len({id(cameras) for cameras in summary.identities.values()}) <= 2, "each group of cameras is there once"
 
 
 def vars_of(record: object) -> list[object]:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import csv
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.world import Eyes, Looks
 
 from relaytrack.pipeline.benchmarks import looped_cameras
+from relaytrack.pipeline.benchmarks import soak as soak_module
 from relaytrack.pipeline.benchmarks.growth import growth, joint_verdict
 from relaytrack.pipeline.benchmarks.recorded_soak import soak_recorded
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
-from relaytrack.pipeline.benchmarks.soak import COLUMNS, SoakPlan, soak
+from relaytrack.pipeline.benchmarks.samples_log import Row
+from relaytrack.pipeline.benchmarks.soak import COLUMNS, SoakPlan, soak, steadiness
 from relaytrack.pipeline.benchmarks.synthetic import crowd
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, write_cache
 
 DAY = 86_400.0
@@ -129,3 +135,53 @@ def test_recorded_soaks_are_repeatable(tmp_path: Path) -> None:
         return b"".join(file.read_bytes() for file in files)
 
     assert run("a") == run("b") != b""
+
+
+def _rows(rates: list[float], lost: float = 0.0) -> list[Row]:
+    """Samples of every 5 seconds; each rate (frames per second) holds for 50 seconds."""
+    frames = np.cumsum([0.0, *(5 * rate for rate in rates for _ in range(10))])
+    return [
+        {"seconds": 5.0 * k, "frames": int(done), "dropped": int(done * lost)} for k, done in enumerate(frames.tolist())
+    ]
+
+
+def test_a_starved_run_is_no_steady_one() -> None:
+    assert steadiness(_rows([4, 4, 4, 4])) == pytest.approx(1.0, abs=0.02)
+    assert steadiness(_rows([4, 4, 1, 4])) == pytest.approx(0.25, abs=0.05), "it stood still for a while"
+    assert steadiness(_rows([4, 4, 4, 4], lost=3.0)) == pytest.approx(0.25, abs=0.02), "three of four were dropped"
+    assert steadiness(_rows([])) == 1.0, "too few samples are said elsewhere"
+
+
+def test_a_starved_soak_says_so_and_tells_no_slope(
+    make_video: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: a machine that was too busy for most frames gave a slope of memory as if it had worked."""
+
+    class Slow(Eyes):
+        def detect(self, images: list[Image]) -> Any:
+            time.sleep(0.4 * len(images))
+            return super().detect(images)
+
+    monkeypatch.setattr(
+        soak_module, "Pipeline", lambda config, **parts: Pipeline(config, detector=Slow(), embedder=Looks())
+    )
+    words = ["--cameras", "2", "--transport", "file", "--rate", "8", "--minutes", "0.1", "--warm-up", "0.02"]
+    words += ["--source", str(make_video(frames=40, rate=20)), "--every", "0.1", "--out", str(tmp_path / "o")]
+    assert main(["bench", "soak", *words, "--set", "output.report=false", "--set", "run.adapt=false"]) == 1
+    said = capsys.readouterr()
+    assert "verdict: starved" in said.out
+    assert "the machine was too busy" in said.err
+
+
+def test_what_the_end_of_a_run_takes_is_not_sampled(make_video: Callable[..., Path], tmp_path: Path) -> None:
+    """Fault: the last sample was of a run that wrote its lists and report, 200 MiB more in one case."""
+    plan = SoakPlan([make_video(frames=12, rate=10)], cameras=1, seconds=1.0, rate=5.0, every=0.01, transport="file")
+    soak(Config(), plan, tmp_path / "o", lambda text: None, detector=Eyes(), embedder=Looks())
+    with open(tmp_path / "o" / "soak.csv", newline="") as file:
+        assert max(float(row["seconds"]) for row in csv.DictReader(file)) < 1.0
+
+
+def test_the_cost_of_a_frame_is_told_along_the_run(tmp_path: Path) -> None:
+    figures = soak_recorded(Config(), [_small_crowd()], 600, tmp_path, lambda text: None)
+    assert len(figures["cpu_ms_per_frame"]) == 4
+    assert all(0 < cost < 1000 for cost in figures["cpu_ms_per_frame"])

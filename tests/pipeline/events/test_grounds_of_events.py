@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.memory import held_bytes
 
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
 from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
@@ -136,3 +137,16 @@ def test_a_live_run_says_it_before_its_end(tmp_path: Path) -> None:
     assert six["grounds"] == {"state": "matched", "similarity": 1.0, "margin": 1.0, "rival": 4, "nearest": 0.0}
     assert not (tmp_path / "embeddings.npz").exists()
     sink.close()
+
+
+def test_known_tracks_take_all_their_memory_at_the_start() -> None:
+    """Fault: room for 10,000 tracks of 2 kB was taken bit by bit over hours, which looks like a leak for so long."""
+    looks = np.random.default_rng(0).normal(size=(1900, 512))
+
+    def run(tracks: int) -> KnownTracks:
+        known = KnownTracks()
+        for track in range(tracks):
+            known.see(frame("west", float(track), (track, track, tuple(looks[track].tolist()))))
+        return known
+
+    assert held_bytes(lambda: run(1900)) - held_bytes(lambda: run(1)) < 1_000_000, "keys of 1,900 tracks"

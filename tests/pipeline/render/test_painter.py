@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from pathlib import Path
 
 import av
@@ -206,3 +207,20 @@ def test_wall_clock_shows_date_and_time() -> None:
     painter.follow(_tracks([], []).at(epoch=1_700_000_000.0).tracks)
     assert painter.clock(30.0).endswith(":50")
     assert painter.clock(30.0).startswith("2023-11-1")
+
+
+def test_labels_of_people_who_left_are_not_kept() -> None:
+    """Fault: 1,024 labels were kept, 20 MB of a run of days."""
+
+    def run() -> None:
+        for identity in range(1500):
+            pill(str(10_000 + identity), 22, (200, 10, 10), (255, 255, 255))
+
+    run()
+    tracemalloc.start()
+    try:
+        pill.cache_clear()
+        run()
+        assert tracemalloc.get_traced_memory()[0] < 8 * 2**20
+    finally:
+        tracemalloc.stop()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.memory import held_bytes
 
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb, color_distance, identity_color, palette, to_lab
 
@@ -74,3 +75,26 @@ def test_who_came_first_does_not_depend_on_the_order_within_a_moment() -> None:
     one.see(0.0, [25, 1, 49])
     other.see(0.0, [49, 25, 1])
     assert [one.of(n) for n in (1, 25, 49)] == [other.of(n) for n in (1, 25, 49)]
+
+
+def test_colors_of_many_people_take_little_memory() -> None:
+    """Fault: every person of a run had an entry, though nearly all have their number's usual colour."""
+
+    def run() -> IdentityColors:
+        colors = IdentityColors()
+        for identity in range(1, 3001):
+            colors.see(20.0 * identity, [identity])
+        return colors
+
+    assert held_bytes(run) < 20_000
+    assert run().of(2999) == identity_color(2999)
+
+
+def test_an_unusual_color_is_kept_and_given_once() -> None:
+    colors = IdentityColors()
+    colors.see(0.0, [1, 25])  # the palette begins anew with 25
+    unusual = colors.of(25)
+    assert unusual != identity_color(25)
+    colors.see(100.0, [25])
+    colors.see(200.0, [1, 25])
+    assert colors.of(25) == unusual

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -26,3 +27,29 @@ def test_holes_of_the_heap_go_back() -> None:
     return_freed_memory()
     assert Resources.now().rss_mib < full - 100
     assert len(kept) == 64
+
+
+_CHILD = """
+import numpy as np
+from relaytrack.pipeline.benchmarks.resources import Resources
+from relaytrack.pipeline.runtime.heap import keep_pictures_apart
+assert not {apart} or keep_pictures_apart()
+warm = np.ones(2**21)
+del warm
+kept, big = [], []
+for _ in range(64):
+    big.append(np.ones(2**18))
+    kept.append(np.ones(50))
+full = Resources.now().rss_mib
+del big[:-1]
+print(full - Resources.now().rss_mib)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+@pytest.mark.parametrize("apart", [False, True])
+def test_pictures_go_back_as_soon_as_they_are_freed(apart: bool) -> None:
+    """Fault: pictures lay among small things, and a run of hours came to hold pages that nobody used."""
+    words = [sys.executable, "-c", _CHILD.format(apart=apart)]
+    freed = float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert (freed > 100) == apart, "128 MiB, with small things between them"

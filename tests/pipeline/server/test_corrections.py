@@ -61,6 +61,22 @@ def test_a_merge_holds_from_the_next_moment_on_and_is_told_once() -> None:
     assert corrections.status().revisions == 1
 
 
+def test_a_correction_outlives_any_number_of_other_tracks() -> None:
+    """Fault: after 20,000 tracks a track that was split off by hand fell back to its old number; all were kept."""
+    told = Told()
+    corrections = Corrections().wrap(told)
+    corrections.update([message(0.0)])
+    corrections.separate([("door", 7)], 5)
+    told.ids = [1] * 250
+    nothing = np.zeros((250, 4), np.float32)
+    for step in range(1, 91):
+        frame = FrameInfo("door", 1, 100.0 * step, (160, 120))
+        tracks = np.arange(250 * step, 250 * step + 250)
+        corrections.update([TrackletMessage(frame, tracks, nothing, np.ones(250, np.float32), nothing)])
+    assert corrections.final_identities() == {("door", 7): 5, ("door", 8): 2}
+    assert len(corrections._last) <= 250 * 72, "two hours of tracks at the most"
+
+
 def test_merges_follow_each_other() -> None:
     told = Told()
     told.ids = [2, 3]

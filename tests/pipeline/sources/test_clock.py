@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relaytrack.pipeline.sources import Source
@@ -31,6 +31,7 @@ def _regular(count: int, start: float = 0.0, step: float = 0.1) -> list[float]:
     return [start + step * number for number in range(count)]
 
 
+@example([-5e-324, -1.0, 0.0])  # half of the least step is none
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=50))
 def test_times_ascend_from_zero_whatever_the_stamps(stamps: list[float | None]) -> None:
     times, _ = _times(stamps)
@@ -179,3 +180,15 @@ def test_a_late_clock_hides_no_cut(make_video: MakeVideo, make_source: MakeSourc
     assert 25 <= len(_frames(source)) <= 75
     assert source.stats.warning is not None
     assert "incomplete file" in source.stats.warning
+
+
+def test_a_clock_that_is_always_wrong_takes_no_memory() -> None:
+    """Fault: each wrong stamp and each jump of a camera was kept for the text of one warning."""
+    clock = RecordedClock(10.0, 1.0)
+    stamps = [5.0 if number % 50 == 7 else 100.0 * (number // 400) + 0.1 * number for number in range(2000)]
+    given = (Stamped(index, stamp, None) for index, stamp in enumerate(stamps, 1))
+    assert sum(1 for _ in clock.pictures(given)) == 2000
+    assert clock.note is not None
+    assert "40 frames have wrong time stamps (first frame 8)" in clock.note
+    assert "(the first of 4 jumps)" in clock.note
+    assert not any(isinstance(value, list) for value in vars(clock).values())
