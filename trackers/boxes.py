@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from relaytrack.trackers.rows import every
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Overlaps = NDArray[np.float32]
+Real = TypeVar("Real", np.float32, np.float64)
 
 LARGEST_COORDINATE = 1e6
 """Pixels; a box that reaches further is taken for a detector's fault."""
@@ -65,15 +68,15 @@ def to_xyxy(xyah: Floats) -> Floats:
     return xyxy
 
 
-def areas(xyxy: Floats) -> Floats:
+def areas(xyxy: NDArray[Real]) -> NDArray[Real]:
     """(N,) areas of (N, 4) boxes."""
     size = xyxy[:, 2:] - xyxy[:, :2]
-    area: Floats = size[:, 0] * size[:, 1]
+    area: NDArray[Real] = size[:, 0] * size[:, 1]
     return area
 
 
-def intersections(a: Floats, b: Floats) -> Overlaps:
-    """(N, M) areas that the boxes a (N, 4) and b (M, 4) share, in single precision."""
+def intersections(a: NDArray[Real], b: NDArray[Real]) -> Overlaps:
+    """(N, M) areas that the boxes a (N, 4) and b (M, 4) share, in single precision; 0 for a box without area."""
     left, top, right, bottom = b.T.astype(np.float32)
     a_left, a_top, a_right, a_bottom = a.T.astype(np.float32)[:, :, None]
     width: Overlaps = np.minimum(a_right, right)
@@ -86,7 +89,7 @@ def intersections(a: Floats, b: Floats) -> Overlaps:
     return width
 
 
-def iou(a: Floats, b: Floats) -> Overlaps:
+def iou(a: NDArray[Real], b: NDArray[Real]) -> Overlaps:
     """(N, M) intersection over union of the boxes a (N, 4) and b (M, 4), all of positive area."""
     shared = intersections(a, b)
     union = areas(a).astype(np.float32)[:, None] + areas(b).astype(np.float32)

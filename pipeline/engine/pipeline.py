@@ -25,6 +25,7 @@ from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.runtime.correcting import Corrector
+from relaytrack.pipeline.runtime.cv_threads import opencv_on_one_thread
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.step_queue import StepQueue
@@ -246,9 +247,10 @@ class Pipeline(CameraCommands, PeopleCommands):
     def _main(self, run: Run) -> None:
         """The run, on the engine's thread."""
         try:
-            run.follow()
-            self._state = "finalizing"
-            run.finish()
+            with opencv_on_one_thread():
+                run.follow()
+                self._state = "finalizing"
+                run.finish()
             self._state = "ended"
         except BaseException as error:
             self._fail(error)

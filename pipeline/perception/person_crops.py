@@ -1,10 +1,11 @@
-"""Cuts the people of a batch out of its frames: batched on the device, without a loop over people."""
+"""Cuts the people of a batch out of its frames, all people of a picture at once."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -50,8 +51,8 @@ class Cropper:
     as the output is taken from the picture halved once (twice, three times, ...), so that fine patterns do not
     alias. A crop depends on its own picture and box alone, to the last bit.
 
-    Pictures of one size share one operation, so cameras of the same size cost one per batch. Several threads may
-    use it at once.
+    Only the part of a picture in which people are is read. On a GPU pictures of one size share one operation. Several
+    threads may use it at once.
 
     Args:
         size: (height, width) of the crops, pixels.
@@ -82,42 +83,70 @@ class Cropper:
         counts = np.array([len(found) for found in boxes], np.int64)
         first = np.cumsum(counts) - counts
         out = torch.empty((int(counts.sum()), 3, *self.size), dtype=torch.float32, device=self.device)
-        shapes: dict[tuple[int, int], list[int]] = {}
-        for number, (image, found) in enumerate(zip(images, boxes, strict=True)):
-            if len(found):
-                shapes.setdefault(image.shape[:2], []).append(number)
-        for shape, members in shapes.items():
-            canvas = self._canvas([images[number] for number in members], shape)
-            regions = np.concatenate([at_least_a_pixel(boxes[number], *shape) for number in members])
+        for members in self._groups(images, boxes):
+            regions = np.concatenate([at_least_a_pixel(boxes[number], *images[number].shape[:2]) for number in members])
             owner = np.repeat(np.arange(len(members)), counts[members])
             row = np.concatenate([first[number] + np.arange(counts[number]) for number in members])
             ratio = ((regions[:, 2:] - regions[:, :2]) / np.array(self.size[::-1])).min(axis=1)
             halvings = np.log2(np.maximum(ratio, 1)).astype(np.int64)
-            for level in range(int(halvings.max()) + 1):
+            most = int(halvings.max())
+            window = _window(regions, most, images[members[0]].shape)
+            canvas = self._canvas([images[number] for number in members], window)
+            for level in range(most + 1):
                 some = np.flatnonzero(halvings == level)
                 if len(some):
-                    crops = self._sample(canvas, owner[some], (regions[some] / 2**level).astype(np.float32))
-                    if len(some) == len(out):  # one size, no halvings: everything is in its place
-                        return crops
-                    out[torch.from_numpy(row[some]).to(self.device)] = crops
-                canvas = avg_pool2d(canvas, 2, ceil_mode=True) if level < halvings.max() else canvas
+                    self._sample(canvas, owner[some], (regions[some] / 2**level).astype(np.float32), out, row[some])
+                if level < most:
+                    canvas, window = self._halved(canvas, window)
         return out
 
-    def _canvas(self, images: list[Image], shape: tuple[int, int]) -> torch.Tensor:
-        """Put pictures of one size into one (K, 3, H, W) float32 tensor, values 0..255; its memory is kept."""
+    def _groups(self, images: Sequence[Image], boxes: Sequence[Floats]) -> list[list[int]]:
+        """Numbers of the pictures that share one operation: on a GPU those of one size, on a CPU each its own.
+
+        A CPU gains nothing from large operations, and loses where one picture has more boxes than the other.
+        """
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for number, (image, found) in enumerate(zip(images, boxes, strict=True)):
+            if len(found):
+                key = (number,) if self.device.type == "cpu" else image.shape[:2]
+                groups.setdefault(key, []).append(number)
+        return list(groups.values())
+
+    def _canvas(self, images: list[Image], window: _Window) -> torch.Tensor:
+        """Put pictures of one size into one (K, 3, H, W) float32 tensor, values 0..255; filled within `window` only."""
+        height, width = images[0].shape[:2]
+        canvas = self._kept(len(images), height, width)
+        for row, image in zip(canvas, images, strict=True):
+            part = np.require(image[window.rows, window.columns], requirements=["W"])
+            if min(part.strides) < 0:
+                part = part.copy()
+            row[window.rows, window.columns] = torch.from_numpy(part).to(self.device)
+        return canvas.permute(0, 3, 1, 2)
+
+    def _halved(self, canvas: torch.Tensor, window: _Window) -> tuple[torch.Tensor, _Window]:
+        """The pictures at half the size, and the window in them."""
+        height, width = canvas.shape[2:]
+        smaller = self._kept(len(canvas), -(-height // 2), -(-width // 2)).permute(0, 3, 1, 2)
+        part = avg_pool2d(canvas[:, :, window.rows, window.columns], 2, ceil_mode=True)
+        half = window.halved()
+        smaller[:, :, half.rows, half.columns] = part
+        return smaller, half
+
+    def _kept(self, count: int, height: int, width: int) -> torch.Tensor:
+        """(count, height, width, 3) float32 for pictures of one size; this thread's memory of the last time."""
         kept = self._memory.by_size
-        canvas = kept.get(shape)
-        if canvas is None or len(canvas) < len(images):
-            canvas = torch.empty((len(images), *shape, 3), dtype=torch.float32, device=self.device)
+        canvas = kept.get((height, width))
+        if canvas is None or len(canvas) < count:
+            canvas = torch.zeros((count, height, width, 3), dtype=torch.float32, device=self.device)
             if len(kept) >= _SIZES_KEPT:
                 kept.clear()
-            kept[shape] = canvas
-        for row, image in zip(canvas, images, strict=False):
-            row.copy_(torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device))
-        return canvas[: len(images)].permute(0, 3, 1, 2)
+            kept[height, width] = canvas
+        return canvas[:count]
 
-    def _sample(self, canvas: torch.Tensor, owner: NDArray[np.int64], regions: Floats) -> torch.Tensor:
-        """Sample regions (N, 4) of the pictures `owner` (N,), ascending: (N, 3, height, width) in 0..1."""
+    def _sample(
+        self, canvas: torch.Tensor, owner: NDArray[np.int64], regions: Floats, out: torch.Tensor, row: NDArray[np.int64]
+    ) -> None:
+        """Sample regions (N, 4) of the pictures `owner` (N,), ascending, into the rows `row` (N,) of `out`, in 0..1."""
         (height, width), pictures = self.size, len(canvas)
         count = np.bincount(owner, minlength=pictures)
         slot = np.arange(len(owner)) - (np.cumsum(count) - count)[owner]
@@ -132,10 +161,32 @@ class Cropper:
         grid = grid.view(pictures, most * height, width, 2)
         found = grid_sample(canvas, grid, padding_mode="border", align_corners=True)
         crops = found.view(pictures, 3, most, height, width).transpose(1, 2)
-        if len(owner) == pictures * most:
-            return crops.reshape(-1, 3, height, width).mul_(1 / 255)
-        index = [torch.from_numpy(each).to(self.device) for each in (owner, slot)]
-        return crops[index[0], index[1]].mul_(1 / 255)
+        if pictures == 1 and row[-1] - row[0] == len(row) - 1:  # in one piece
+            torch.mul(crops[0], 1 / 255, out=out[int(row[0]) : int(row[-1]) + 1])
+            return
+        index = [torch.from_numpy(each).to(self.device) for each in (owner, slot, row)]
+        out[index[2]] = crops[index[0], index[1]].mul_(1 / 255)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The rows and columns of a picture in which boxes lie."""
+
+    rows: slice
+    columns: slice
+
+    def halved(self) -> _Window:
+        """The same in the picture at half the size."""
+        return _Window(*(slice(one.start // 2, -(-one.stop // 2)) for one in (self.rows, self.columns)))
+
+
+def _window(regions: Floats, halvings: int, shape: tuple[int, ...]) -> _Window:
+    """The window of regions (N, 4), with all that is read around them, to be halved so many times."""
+    step = 2**halvings  # a pixel of the smallest picture; windows begin and end with whole ones
+    low = (regions[:, :2].min(axis=0) // step - 2).clip(0) * step
+    high = (regions[:, 2:].max(axis=0) // step + 3) * step
+    (left, top), (right, bottom) = low.astype(int).tolist(), np.minimum(high, shape[1::-1]).astype(int).tolist()
+    return _Window(slice(top, bottom), slice(left, right))
 
 
 def at_least_a_pixel(boxes: Floats, height: int, width: int) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
+from relaytrack.trackers.boxes import areas, intersections
 
 Mode = Literal["heads", "persons"]
 _SAME = 0.3  # intersection over union from which two boxes are one person's
@@ -103,9 +104,7 @@ def _centres(boxes: Floats) -> Floats:
 
 def _iou(some: Floats, others: Floats) -> Floats:
     """Intersection over union of (N, 4) and (M, 4) boxes: (N, M)."""
-    low = np.maximum(some[:, None, :2], others[None, :, :2])
-    high = np.minimum(some[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    area = np.prod(some[:, 2:] - some[:, :2], axis=1)[:, None] + np.prod(others[:, 2:] - others[:, :2], axis=1)
+    shared = intersections(some, others)
+    area = areas(some)[:, None] + areas(others)
     result: Floats = np.asarray(shared / np.maximum(area - shared, 1e-9), np.float32)
     return result

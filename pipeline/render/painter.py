@@ -15,6 +15,7 @@ from relaytrack.pipeline.records import Floats, FrameTracks, Image
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.palette import IdentityColors, ink_on
 from relaytrack.pipeline.render.places import Places
+from relaytrack.trackers.boxes import intersections
 
 _SHIFT = 3  # sub-pixel bits of cv2's coordinates
 _PLATE = (14, 17, 23)
@@ -201,10 +202,7 @@ def _places(box: Floats, size: tuple[int, int]) -> Floats:
 
 def _overlap(places: Floats, others: Floats) -> Floats:
     """How many pixels of each place (N, 4) the other boxes (M, 4) cover, summed over them: (N,)."""
-    low = np.maximum(places[:, None, :2], others[None, :, :2])
-    high = np.minimum(places[:, None, 2:], others[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    total: Floats = (sides[..., 0] * sides[..., 1]).sum(axis=1)
+    total: Floats = intersections(places, others).sum(axis=1)
     return total
 
 

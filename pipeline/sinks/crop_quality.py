@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from relaytrack.pipeline.records import Floats, FrameTracks
+from relaytrack.trackers.boxes import intersections
 
 HEIGHT = 256
 _SAME = 0.6  # IoU from which a detection may be the one that a track came from
@@ -34,33 +36,32 @@ def crop_quality(tracks: FrameTracks, unseen: Floats | None = None) -> Floats:
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
     untracked = _untracked(boxes, tracks.detections.xyxy.reshape(-1, 4))
     others = np.concatenate((boxes, untracked, np.zeros((0, 4), np.float32) if unseen is None else unseen))
-    shared = _shared(boxes, others)
+    shared = intersections(boxes, others)
     shared[np.arange(len(boxes)), np.arange(len(boxes))] = 0.0
     nearer = others[None, :, 3] > boxes[:, None, 3]
     # a person lost from sight within a box may be the one whom the box shows
     nearer[:, len(boxes) + len(untracked) :] = True
-    hidden = (np.where(nearer, 1.0, 0.25) * shared).sum(axis=1) / np.prod(sides, axis=1)
+    hidden = (np.where(nearer, 1.0, 0.25) * shared).sum(axis=1) / (sides[:, 0] * sides[:, 1])
     seen = 1.0 - np.clip(hidden, 0.0, 0.95)
     edge = (boxes[:, 0] < 1) | (boxes[:, 1] < 1) | (boxes[:, 2] > width - 1) | (boxes[:, 3] > height - 1)
     quality: Floats = tracks.scores * np.minimum(sides[:, 1], HEIGHT) * seen * np.where(edge, 0.4, 1.0)
     return np.asarray(quality, np.float32)
 
 
-def _shared(boxes: Floats, others: Floats) -> Floats:
-    """Pixels that boxes (N, 4) and others (M, 4) have in common, (N, M)."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared: Floats = np.prod(np.maximum(high - low, 0.0), axis=2)
-    return shared
+def _area(boxes: Floats) -> Floats:
+    """(N,) pixels of boxes (N, 4), none of them zero."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
+    area: Floats = sides[:, 0] * sides[:, 1]
+    return area
 
 
 def _untracked(boxes: Floats, detections: Floats) -> Floats:
     """The detections that no track came from; each track takes the one that fits it best."""
     if not len(detections):
         return detections
-    shared = _shared(boxes, detections)
-    areas = [np.prod(np.maximum(some[:, 2:] - some[:, :2], 1e-3), axis=1) for some in (boxes, detections)]
-    overlap = shared / np.maximum(areas[0][:, None] + areas[1][None, :] - shared, 1e-3)
+    shared = intersections(boxes, detections)
+    area, other = (_area(some) for some in (boxes, detections))
+    overlap = shared / np.maximum(area[:, None] + other - shared, 1e-3)
     best = overlap.argmax(axis=1)
     taken = np.zeros(len(detections), bool)
     taken[best[overlap.max(axis=1) > _SAME]] = True
@@ -100,7 +101,7 @@ class CropJudge:
                 known.heights.popleft()
             known.heights.append((now, height))
             if len(known.heights) >= _ENOUGH:
-                usual = float(np.median([tall for _, tall in known.heights]))
+                usual = statistics.median([tall for _, tall in known.heights])
                 quality[row] *= np.exp(-((np.log(height / usual) / _TOLERANCE) ** 2))
             self._tracks[track] = known  # seen last: at the end
         for track, known in list(self._tracks.items()):

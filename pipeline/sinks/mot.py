@@ -63,17 +63,22 @@ class MotSink:
     def _file(self, kind: str, tracks: FrameTracks) -> TextFile:
         """The file that a frame's lines go to."""
         key = (kind, tracks.frame.camera)
-        single = self._folder / kind / f"{tracks.frame.camera}.txt"
         if self._segment is None:
             if key not in self._files:
-                self._files[key] = TextFile(single)
+                self._files[key] = TextFile(self._single(*key))
             return self._files[key]
-        path = self._segments.setdefault(key, Segments(single, self._segment)).next_path(tracks.frame)
+        if key not in self._segments:
+            self._segments[key] = Segments(self._single(*key), self._segment)
+        path = self._segments[key].next_path(tracks.frame)
         if path is not None:
             if key in self._files:
                 self._files.pop(key).close()
             self._files[key] = TextFile(path)
         return self._files[key]
+
+    def _single(self, kind: str, camera: str) -> Path:
+        """The file of a run over recordings, whose name those of segments begin with."""
+        return self._folder / kind / f"{camera}.txt"
 
     def resume(self) -> None:
         """After a failure: every camera goes on in new files; the single files of a run that is not cut stay open."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats, Ints
 from relaytrack.trackers import Backfill, DeepSort
+from relaytrack.trackers.boxes import areas, intersections
 
 _SAME = 0.3  # intersection over union from which a track's box and a detection are one person's
 
@@ -107,10 +108,7 @@ def _nearest(boxes: Floats, detections: Floats) -> Ints:
     """The detection that each box (M, 4) overlaps most, -1 where none overlaps enough."""
     if not len(boxes) or not len(detections):
         return np.full(len(boxes), -1, np.int64)
-    low = np.maximum(boxes[:, None, :2], detections[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], detections[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    area, other = (np.prod(some[:, 2:] - some[:, :2], axis=1) for some in (boxes, detections))
-    overlap = shared / np.maximum(area[:, None] + other - shared, 1e-9)
+    shared = intersections(boxes, detections)
+    overlap = shared / np.maximum(areas(boxes)[:, None] + areas(detections) - shared, 1e-9)
     best = overlap.argmax(axis=1)
     return np.where(overlap.max(axis=1) >= _SAME, best, -1).astype(np.int64)

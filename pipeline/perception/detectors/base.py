@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.records import Detections, Floats, Frame
+from relaytrack.trackers.boxes import areas, intersections
+
+TINY = np.finfo(np.float32).tiny
+"""The least area that anything is divided by."""
 
 
 class Detector(Protocol):
@@ -40,12 +44,9 @@ class Detector(Protocol):
 
 def iou_matrix(boxes: Floats, others: Floats) -> Floats:
     """Intersection over union of every box (N, 4) with every other (M, 4), xyxy: (N, M) in 0..1."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=2)
-    area, other_area = (np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (boxes, others))
-    union = area[:, None] + other_area[None, :] - common
-    return np.asarray(common / np.maximum(union, np.finfo(np.float32).tiny), np.float32)
+    common = intersections(boxes, others)
+    union = areas(boxes)[:, None] + areas(others) - common
+    return np.asarray(common / np.maximum(union, TINY), np.float32)
 
 
 def greedy_keep(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:

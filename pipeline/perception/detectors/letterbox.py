@@ -94,4 +94,4 @@ class Normaliser:
             plane[y + height :] = grey
             plane[y : y + height, :x] = grey
             plane[y : y + height, x + width :] = grey
-            plane[y : y + height, x : x + width] = cv2.LUT(planes[source], table)
+            cv2.LUT(planes[source], table, dst=plane[y : y + height, x : x + width])

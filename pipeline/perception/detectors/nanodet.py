@@ -32,7 +32,7 @@ from relaytrack.pipeline.perception.detectors.sizes import (
 )
 from relaytrack.pipeline.perception.detectors.tiles import views_of
 from relaytrack.pipeline.perception.detectors.views import ViewDetector
-from relaytrack.pipeline.records import Detections, Floats, Image
+from relaytrack.pipeline.records import Detections, Floats, Image, Ints
 from relaytrack.reid.installed import INT8, int8_form
 from relaytrack.reid.precision import cpu_has_int8
 
@@ -107,14 +107,17 @@ class NanoDetInput:
         """Run the network and decode what reaches the threshold, in input pixels, one record per row."""
         height, width = batch.shape[2:]
         levels = self._network(batch)
-        rows, scores, boxes = [], [], []
+        rows, scores, logits, centres, strides = [], [], [], [], []
         for stride, (classes, sides) in zip(STRIDES, levels, strict=True):
             person = classes[:, :, PERSON]
-            row, cell = np.nonzero(person >= self._threshold)
+            row, cell = (person >= self._threshold).nonzero()
             rows.append(row)
             scores.append(person[row, cell])
-            boxes.append(decode_sides(sides[row, cell], cell_centres(height, width, stride)[cell], stride))
-        row, score, box = np.concatenate(rows), np.concatenate(scores), np.concatenate(boxes)
+            logits.append(sides[row, cell])
+            centres.append(cell_centres(height, width, stride)[cell])
+            strides.append(np.full(len(row), stride))
+        row, score = np.concatenate(rows), np.concatenate(scores)
+        box = decode_sides(np.concatenate(logits), np.concatenate(centres), np.concatenate(strides))
         return [Detections(box[row == index], score[row == index]) for index in range(len(batch))]
 
 
@@ -162,20 +165,20 @@ def cell_centres(height: int, width: int, stride: int) -> Floats:
     return centres
 
 
-def decode_sides(sides: Floats, centres: Floats, stride: int) -> Floats:
+def decode_sides(sides: Floats, centres: Floats, strides: Ints) -> Floats:
     """Turn distributions over distances into boxes.
 
     Args:
         sides: (N, 4 * bins) logits; left, top, right, bottom.
         centres: (N, 2) cell centres, input pixels.
-        stride: input pixels per unit of distance.
+        strides: (N,) input pixels per unit of distance.
 
     Returns:
         (N, 4) float32 xyxy, input pixels.
     """
     logits = sides.reshape(len(sides), 4, sides.shape[1] // 4).astype(np.float64)
     weight = np.exp(logits - logits.max(axis=2, keepdims=True))
-    distance = (weight * np.arange(weight.shape[2])).sum(axis=2) / weight.sum(axis=2) * stride
+    distance = (weight * np.arange(weight.shape[2])).sum(axis=2) / weight.sum(axis=2) * strides[:, None]
     return np.concatenate([centres - distance[:, :2], centres + distance[:, 2:]], 1).astype(np.float32)
 
 

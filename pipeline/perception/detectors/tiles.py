@@ -7,8 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from relaytrack.pipeline.perception.detectors.base import greedy_keep, iou_matrix
+from relaytrack.pipeline.perception.detectors.base import TINY, greedy_keep, iou_matrix
 from relaytrack.pipeline.records import Detections, Floats, Image
+from relaytrack.trackers.boxes import areas, intersections
 
 OVERLAP = 0.25
 """Share of a tile's side that it has in common with its neighbour."""
@@ -75,11 +76,7 @@ def uncut(found: Detections, view: View) -> Detections:
 
 def share_inside(boxes: Floats, others: Floats) -> Floats:
     """Share of each other box (M, 4) that lies inside each box (N, 4): (N, M) in 0..1."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=2)
-    area = np.prod(others[:, 2:] - others[:, :2], axis=1)
-    return np.asarray(common / np.maximum(area, np.finfo(np.float32).tiny), np.float32)
+    return np.asarray(intersections(boxes, others) / np.maximum(areas(others), TINY), np.float32)
 
 
 def merge_views(parts: list[tuple[View, Detections]], iou_threshold: float, max_people: int) -> Detections:

@@ -71,7 +71,7 @@ def test_sides_are_the_expectation_of_the_distribution() -> None:
     sides = np.full((1, 4, 11), -50, np.float32)
     sides[0, 0, 3] = sides[0, 1, 0] = sides[0, 2, 10] = 5
     sides[0, 3, 2] = sides[0, 3, 5] = 7  # two equally likely distances: their mean
-    box = decode_sides(sides.reshape(1, 44), np.array([[100, 60]], np.float32), 16)
+    box = decode_sides(sides.reshape(1, 44), np.array([[100, 60]], np.float32), np.array([16]))
     np.testing.assert_allclose(box, [[100 - 3 * 16, 60, 100 + 160, 60 + 3.5 * 16]], rtol=1e-6)
 
 
