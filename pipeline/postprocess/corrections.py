@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.finalize import finalize
 from relaytrack.pipeline.postprocess.finished_run import (
     FinishedRun,
@@ -14,11 +13,10 @@ from relaytrack.pipeline.postprocess.finished_run import (
     delete_videos,
     open_run,
     refresh,
-    tracks_of,
 )
 from relaytrack.pipeline.postprocess.forgetting import forget
 from relaytrack.pipeline.postprocess.split_tracks import cut_tracks
-from relaytrack.pipeline.results.correction_plan import check_not_together
+from relaytrack.pipeline.results.correction_checks import seen_around, to_merge, to_split
 
 __all__ = ["FinishedRun", "TrackKey", "Videos", "forget", "merge", "open_run", "split", "split_at"]
 
@@ -35,17 +33,13 @@ def merge(
         InputError: an unknown number, or people who were in one camera at the same time.
         SourceError: a video cannot be drawn anew because its source is gone.
     """
-    if len(set(people)) < 2:
-        raise InputError("merge needs at least two different people")
-    groups = [tracks_of(run, person) for person in people]
-    for number, group in enumerate(groups):
-        for other in groups[number + 1 :]:
-            check_not_together(group, other)
+    groups = to_merge(run.data.people, people)
+    kept = next(iter(groups))
     ids = run.ids
-    for group in groups[1:]:
-        ids.update({(track.camera, track.track): people[0] for track in group})
+    for group in groups.values():
+        ids.update({(track.camera, track.track): kept for track in group})
     _apply(run, ids, videos, progress)
-    return people[0]
+    return kept
 
 
 def split(
@@ -65,12 +59,7 @@ def split(
         InputError: an unknown number or track, or all tracks of the person.
         SourceError: a video cannot be drawn anew because its source is gone.
     """
-    own = {(track.camera, track.track) for track in tracks_of(run, person)}
-    for key in tracks:
-        if key not in own:
-            raise InputError(f"track {key[0]}:{key[1]} is not one of person {person}")
-    if not tracks or set(tracks) == own:
-        raise InputError(f"split needs some but not all tracks of person {person}")
+    to_split(run.data.people, person, tracks)
     new = max(run.data.people) + 1
     _apply(run, run.ids | dict.fromkeys(tracks, new), videos, progress)
     return new
@@ -95,10 +84,7 @@ def split_at(
         InputError: an unknown number, or a moment before or after all that is seen of the person.
         SourceError: a video cannot be drawn anew because its source is gone.
     """
-    tracks = tracks_of(run, person)
-    if not any(track.first < time for track in tracks) or not any(track.last >= time for track in tracks):
-        seen = f"{min(track.first for track in tracks):.1f} to {max(track.last for track in tracks):.1f} s"
-        raise InputError(f"person {person} is seen from {seen}: {time:g} s does not lie in between")
+    tracks = seen_around(run.data.people, person, time)
     across = [track for track in tracks if track.first < time <= track.last]
     late = [(track.camera, track.track) for track in tracks if track.first >= time]
     if across:

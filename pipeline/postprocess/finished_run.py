@@ -15,7 +15,6 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import write_atomically, writing
-from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.results.visits import people_in_several
 
@@ -63,17 +62,6 @@ def config_of(folder: Path, data: RunData) -> Config:
         raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
     output = config.output.model_copy(update={"dir": str(folder)})
     return config.model_copy(update={"output": output})
-
-
-def tracks_of(run: FinishedRun, person: int) -> list[TrackRecord]:
-    """A person's tracks.
-
-    Raises:
-        InputError: there is no such person.
-    """
-    if person not in run.data.people:
-        raise InputError(f"{run.folder}: there is no person {person}")
-    return run.data.people[person]
 
 
 def delete_videos(run: FinishedRun, names: Sequence[str]) -> None:

@@ -17,10 +17,10 @@ from relaytrack.pipeline.postprocess.finished_run import (
     Videos,
     delete_videos,
     refresh,
-    tracks_of,
 )
 from relaytrack.pipeline.postprocess.redraw import discard, redraw, replace
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_events, times
+from relaytrack.pipeline.results.correction_checks import tracks_of
 from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.hidden_rows import HiddenRows, forgotten_path, read_hidden, write_hidden
 from relaytrack.pipeline.results.identities_writing import write_identities
@@ -45,7 +45,7 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
         InputError: an unknown number.
         SourceError: a video cannot be drawn anew because its source is gone; nothing was changed.
     """
-    tracks = tracks_of(run, person)
+    tracks = tracks_of(run.data.people, person)
     keys = {(track.camera, track.track) for track in tracks}
     shown = sorted({track.camera for track in tracks})
     rows = {camera.name: _without(run.folder, camera.name, keys, run.ids) for camera in run.config.cameras}

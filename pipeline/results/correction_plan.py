@@ -7,11 +7,10 @@ from typing import Any
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.results.correction import BY_HAND, Correction, Kind, times
-from relaytrack.pipeline.results.identities import TrackRecord
-from relaytrack.pipeline.results.visits import seen_together
+from relaytrack.pipeline.results.correction_checks import People, seen_around, to_merge, to_split, tracks_of
 
 
-def plan(kind: Kind, wanted: Mapping[str, Any], people: Mapping[int, Sequence[TrackRecord]]) -> list[Correction]:
+def plan(kind: Kind, wanted: Mapping[str, Any], people: People) -> list[Correction]:
     """The corrections that a request for a live run comes to.
 
     Args:
@@ -24,68 +23,30 @@ def plan(kind: Kind, wanted: Mapping[str, Any], people: Mapping[int, Sequence[Tr
     """
     zero = float(wanted["zero"])
     if kind == "merge":
-        numbers = list(dict.fromkeys(int(number) for number in wanted["people"]))
-        if len(numbers) < 2:
-            raise InputError("merge needs at least two different people")
-        groups = [tracks_of(people, number) for number in numbers]
-        for place, group in enumerate(groups):
-            for other in groups[place + 1 :]:
-                check_not_together(group, other)
-        pairs = zip(numbers[1:], groups[1:], strict=True)
-        return [Correction("merge", gone, numbers[0], times(group), zero) for gone, group in pairs]
+        (kept, _), *others = to_merge(people, (int(number) for number in wanted["people"])).items()
+        return [Correction("merge", gone, kept, times(group), zero) for gone, group in others]
     person = int(wanted["person"])
-    mine = tracks_of(people, person)
     if kind == "forget":
+        mine = tracks_of(people, person)
         return [Correction("forget", person, 0, times(mine), zero, bool(wanted.get("delete_videos")))]
-    chosen = _to_split(wanted, person, mine)
+    chosen = to_split(people, person, _keys_to_split(wanted, person, people))
     new = max([BY_HAND - 1, *people]) + 1
     return [Correction("split", person, new, times(chosen), zero)]
 
 
-def _to_split(wanted: Mapping[str, Any], person: int, mine: Sequence[TrackRecord]) -> list[TrackRecord]:
+def _keys_to_split(wanted: Mapping[str, Any], person: int, people: People) -> list[tuple[str, int]]:
+    """(camera, track) of the tracks that a request names, or that begin at its moment or after it."""
     at = wanted.get("at")
-    if at is not None:
-        across = next((track for track in mine if track.first < at <= track.last), None)
-        if across is not None:
-            raise InputError(
-                f"track {across.camera}:{across.track} goes across {at:g} s, and tracks of a live run are not cut: "
-                "name the tracks that are somebody else (CAMERA:TRACK)"
-            )
-        chosen = [track for track in mine if track.first >= at]
-    else:
-        keys = {(str(camera), int(track)) for camera, track in wanted["tracks"]}
-        chosen = [track for track in mine if (track.camera, track.track) in keys]
-        for camera, track in sorted(keys - {(one.camera, one.track) for one in chosen}):
-            raise InputError(f"track {camera}:{track} is not one of person {person}")
-    if not chosen or len(chosen) == len(mine):
-        raise InputError(f"split needs some but not all tracks of person {person}")
-    return chosen
-
-
-def tracks_of(people: Mapping[int, Sequence[TrackRecord]], person: int) -> Sequence[TrackRecord]:
-    """A person's tracks.
-
-    Raises:
-        InputError: there is no such person.
-    """
-    if person not in people:
-        raise InputError(f"there is no person {person}")
-    return people[person]
-
-
-def check_not_together(some: Sequence[TrackRecord], others: Sequence[TrackRecord]) -> None:
-    """Two people who were in one camera at once are not one.
-
-    Raises:
-        InputError: they were.
-    """
-    both = seen_together(some, others)
-    if both is not None:
-        one, other, time = both
+    if at is None:
+        return [(str(camera), int(track)) for camera, track in wanted["tracks"]]
+    mine = seen_around(people, person, at)
+    across = next((track for track in mine if track.first < at <= track.last), None)
+    if across is not None:
         raise InputError(
-            f"tracks {one.camera}:{one.track} and {other.camera}:{other.track} were in view at once, at {time:.1f} s: "
-            "they cannot be one person"
+            f"track {across.camera}:{across.track} goes on beyond {at:g} s, and tracks of a live run are not cut: "
+            "name the tracks that are somebody else (CAMERA:TRACK)"
         )
+    return [(track.camera, track.track) for track in mine if track.first >= at]
 
 
 def told(corrections: Sequence[Correction]) -> str:

@@ -17,7 +17,7 @@ from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.clips import Clip, cut_clip
 from relaytrack.pipeline.results.folder import MARKER, remove_run
 from relaytrack.pipeline.results.recordings import Recording, RecordingReader
-from relaytrack.pipeline.sinks.segments import KINDS
+from relaytrack.pipeline.sinks.segments import KINDS, DatedFile, remove_oldest, segments
 
 BEFORE = 2.0
 """Seconds that a clip shows before the moment that was asked for."""
@@ -224,19 +224,11 @@ class Recordings:
         The newest file of every camera of this start is being written and stays. A start of which no file is left
         goes whole.
         """
-        old: list[tuple[float, Path]] = []
+        old: list[DatedFile] = []
         for folder in self.runs():
-            for camera in (child for kind in KINDS for child in folder.glob(f"{kind}/*") if child.is_dir()):
-                files = by_start(camera.iterdir())
-                old += files[:-1] if folder == self._current else files
-        sizes = {path: path.stat().st_size for _, path in old if path.exists()}
-        total, before = sum(sizes.values()), None if self._retain is None else time.time() - self._retain
-        for _, path in sorted(old):
-            aged = before is not None and path.exists() and path.stat().st_mtime < before
-            if not aged and total <= self._limit:
-                continue
-            path.unlink(missing_ok=True)
-            total -= sizes.get(path, 0)
+            complete, newest = segments(folder)
+            old += complete if folder == self._current else [*complete, *newest]
+        remove_oldest(old, self._limit, before=None if self._retain is None else time.time() - self._retain)
         for folder in self.runs():
             left = any(path.is_file() for kind in KINDS for path in folder.glob(f"{kind}/*/*"))
             if folder != self._current and not left:

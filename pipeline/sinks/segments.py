@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
+from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 
 from relaytrack.pipeline.dates import by_start, stamp
@@ -17,6 +20,8 @@ from relaytrack.pipeline.render.pauses import is_long
 from relaytrack.pipeline.sinks.base import Step
 
 KINDS = ("video", "tracks", "global")
+DatedFile = tuple[float, Path]
+"""When a file begins, seconds since 1970, and its path."""
 
 
 class Segments:
@@ -54,6 +59,40 @@ class Segments:
         return path
 
 
+def segments(folder: Path) -> tuple[list[DatedFile], list[DatedFile]]:
+    """The segments of a live run, whatever their kind: the complete ones, and the newest of every camera.
+
+    The newest ones are being written while the run goes on.
+    """
+    complete: list[DatedFile] = []
+    newest: list[DatedFile] = []
+    for camera in (child for kind in KINDS for child in folder.glob(f"{kind}/*") if child.is_dir()):
+        files = by_start(camera.iterdir())
+        complete += files[:-1]
+        newest += files[-1:]
+    return complete, newest
+
+
+def remove_oldest(files: Iterable[DatedFile], limit: float, *, before: float | None = None) -> None:
+    """Remove the oldest files until the rest is within a limit.
+
+    Args:
+        files: in any order; those that are gone already count nothing.
+        limit: bytes that they may take together.
+        before: files that were last written before this time (seconds since 1970) are removed in any case.
+    """
+    states = {}
+    for start, path in files:
+        with suppress(FileNotFoundError):
+            states[start, path] = path.stat()
+    total = sum(state.st_size for state in states.values())
+    for (_, path), state in sorted(states.items(), key=itemgetter(0)):
+        aged = before is not None and state.st_mtime < before
+        if aged or total > limit:
+            path.unlink(missing_ok=True)
+            total -= state.st_size
+
+
 class DiskLimit:
     """A sink that removes the oldest segments when a live run's files grow beyond a limit.
 
@@ -79,18 +118,8 @@ class DiskLimit:
 
     def enforce(self) -> None:
         """Remove the oldest segments, whatever their kind, until the rest is within the limit."""
-        old: list[tuple[float, Path, int]] = []
-        total = 0
-        for camera in (child for kind in KINDS for child in self._folder.glob(f"{kind}/*") if child.is_dir()):
-            files = by_start(camera.iterdir())
-            sizes = [path.stat().st_size for _, path in files]
-            total += sum(sizes)
-            old.extend((*file, size) for file, size in zip(files[:-1], sizes[:-1], strict=True))
-        for _, path, size in sorted(old):
-            if total <= self._limit:
-                break
-            path.unlink(missing_ok=True)
-            total -= size
+        complete, growing = segments(self._folder)
+        remove_oldest(complete, self._limit - sum(path.stat().st_size for _, path in growing))
 
     def close(self) -> None:
         """Nothing is open."""

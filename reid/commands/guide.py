@@ -126,7 +126,8 @@ def run(args: argparse.Namespace) -> int:
         initialise(model, str(args.init))
     else:
         inherit(model, args.teacher[0])
-    print(f"{len(pictures.images)} pictures, {pictures.classes} people with ids, {len(teachers)} teachers, {device}")
+    many = "1 teacher" if len(teachers) == 1 else f"{len(teachers)} teachers"
+    print(f"{len(pictures.images)} pictures, {pictures.classes} people with ids, {many}, {device}")
     recipe = Recipe(
         batch=args.batch,
         people=args.people,

@@ -16,14 +16,7 @@ import pytest
 from relaytrack.pipeline.config.schema import InputConfig, RunConfig
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.sources import Source
-
-BITS, BLOCK = 8, 16
-
-
-def number_in(image: Any) -> int:
-    """The number that the picture shows, see `make_video`."""
-    half = BLOCK // 2
-    return sum(int(image[half, bit * BLOCK + half, 1] > 128) << bit for bit in range(BITS))
+from tests.support.numbered import number_in
 
 
 def read(source: Source) -> list[Any]:
