@@ -94,7 +94,7 @@ class Playground:
         assert self._costs is not None, "full() comes first"
         perception = build.create_perception(self._config)
         if adapt:
-            perception.effort = Effort(perception.detector)
+            perception.effort = Effort(perception.detector, perception.schedule)
         return self._play(perception, self._costs, need)[0]
 
     def _sets(self) -> Iterator[tuple[Frame, ...]]:

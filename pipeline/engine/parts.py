@@ -170,7 +170,7 @@ def _perception(config: Config, own: OwnParts, *, live: bool) -> Perception:
     )  # may bear one thread only
     perception = build.create_perception(config, streams, detector=own.detector, embedder=own.embedder)
     if config.run.adapt and live and all(own.is_live(camera, config) for camera in config.cameras):
-        perception.effort = Effort(perception.detector)
+        perception.effort = Effort(perception.detector, perception.schedule)
     if own.on_networks:
         own.on_networks(perception)
     return perception

@@ -2,7 +2,7 @@
 
 Measures are taken one by one, each on top of the ones before. First the detector sees every second frame of a camera
 only, and the tracker carries boxes on in between. Then the detector's input gets smaller, step by step. Last,
-embeddings are made in only every second frame that the detector sees.
+embeddings are made half as often (`EmbeddingSchedule.sparing`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from relaytrack.pipeline.perception.detectors.sizes import OWN, SIDES
+from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 
 SMALLEST_SIDE = 320
 """Longer side of the smallest input that is chosen for want of time; below it a network of 416 finds hardly anybody."""
@@ -37,7 +38,7 @@ class Measure:
         name: in a few words.
         alternate: people are looked for in every second frame.
         side: longer side of the detector's input at the most; None leaves it.
-        fewer: looks are described in every second frame that is looked at.
+        fewer: looks are described half as often.
         saves: by what the networks' time is divided at the most when this is added to the measures before.
     """
 
@@ -70,15 +71,15 @@ class Effort:
 
     Args:
         detector: what looks for people.
+        schedule: says who is embedded.
     """
 
-    def __init__(self, detector: object) -> None:
+    def __init__(self, detector: object, schedule: EmbeddingSchedule) -> None:
         self._measures: Sequence[Measure] = measures(detector)
         self.level = 0
-        self._detector = detector
+        self._detector, self._schedule = detector, schedule
         self._changing = threading.Lock()
         self._seen: dict[str, int] = {}  # frames by camera since the start
-        self._looked: dict[str, int] = {}  # of them, those that were looked at
 
     @property
     def measures(self) -> Sequence[Measure]:
@@ -101,6 +102,7 @@ class Effort:
         chosen = self.measures[level]
         with self._changing:
             self.level = level
+            self._schedule.sparing = chosen.fewer
             if isinstance(self._detector, SizedDetector):
                 self._detector.limit_side(chosen.side)
 
@@ -111,15 +113,7 @@ class Effort:
             self._seen[camera] = number + 1
             return not self._measures[self.level].alternate or number % 2 == 0
 
-    def describes(self, camera: str) -> bool:
-        """Whether looks are described in a frame that is looked at; asked once for each."""
-        with self._changing:
-            number = self._looked.get(camera, 0)
-            self._looked[camera] = number + 1
-            return not self._measures[self.level].fewer or number % 2 == 0
-
     def forget(self, camera: str) -> None:
         """A camera has left."""
         with self._changing:
             self._seen.pop(camera, None)
-            self._looked.pop(camera, None)

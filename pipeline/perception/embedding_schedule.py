@@ -9,8 +9,9 @@ embedding when
   of it to decide;
 * its **last embedding** is younger than the interval.
 
-Whoever meets somebody else, turns up or turns up again is embedded in every frame. What is decided depends on the
-boxes and times of one camera's frames alone.
+Whoever meets somebody else, turns up or turns up again is embedded in every frame. While there is too little time
+(`sparing`, set by `Effort`) everybody is embedded half as often: people in the open after two intervals, others not in
+the frame after one in which they were. What is decided depends on the boxes and times of one camera's frames alone.
 """
 
 from __future__ import annotations
@@ -64,12 +65,13 @@ class EmbeddingSchedule:
     """Chooses whom to embed, camera by camera. Several threads may ask, each camera's frames in order.
 
     Attributes:
-        interval: seconds between two embeddings of somebody in the open; 0 embeds everybody in every frame. It may be
-            changed at any time, for example under overload.
+        interval: seconds between two embeddings of somebody in the open; 0 embeds everybody in every frame.
+        sparing: embed half as often; may be changed at any time.
     """
 
     def __init__(self, interval: float) -> None:
         self.interval = interval
+        self.sparing = False
         self._cameras: dict[str, _Followed] = {}
         self._busy = threading.Lock()
 
@@ -99,13 +101,20 @@ class EmbeddingSchedule:
         count = len(boxes)
         since, frames = np.full(count, time), np.ones(count, np.int64)
         met, embedded = np.full(count, -np.inf), np.full(count, -np.inf)
-        if before is not None and 0 < time - before.time <= LONGEST and count and len(before.boxes):
+        passed = np.inf if before is None else time - before.time
+        if before is not None and 0 < passed <= LONGEST and count and len(before.boxes):
             rows, old = _continued(before.boxes, boxes)
             since[rows], frames[rows] = before.since[old], before.frames[old] + 1
             met[rows], embedded[rows] = before.met[old], before.embedded[old]
         met[~_in_the_open(boxes)] = time
         known = (time - since >= SETTLED - _TICK) & (frames >= FOLLOWED) & (time - met >= APART - _TICK)
-        wanted = ~known | (time - embedded >= self.interval - _TICK)
+        interval = 2 * self.interval if self.sparing else self.interval
+        wanted = ~known | (time - embedded >= interval - _TICK)
+        if self.sparing and before is not None:
+            if passed > LONGEST:  # nobody is followed: every second frame is left out
+                wanted &= not (before.embedded == before.time).any()
+            else:
+                wanted &= embedded != before.time
         return wanted, _Followed(time, boxes, since, frames, met, embedded)
 
 

@@ -152,7 +152,7 @@ class Perception:
 
     def _worth_embedding(self, frame: Frame, detections: Detections) -> Ints:
         """Rows of a frame's detections that are to be embedded."""
-        if self.embedder is None or not (self.effort is None or self.effort.describes(frame.camera)):
+        if self.embedder is None:
             return np.zeros(0, np.int64)
         height = detections.xyxy[:, 3] - detections.xyxy[:, 1]
         usable = (height >= self._min_height) & (detections.scores >= self._min_score)

@@ -58,6 +58,33 @@ def test_the_interval_may_change_while_it_works() -> None:
     assert sum(later) == 3
 
 
+def test_with_too_little_time_everybody_is_embedded_half_as_often() -> None:
+    schedule = EmbeddingSchedule(0.5)
+    schedule.sparing = True
+    pair = [person(50), person(80)]
+    assert embedded(schedule, [pair] * 30) == [2, 0] * 15, "people who touch"
+    schedule = EmbeddingSchedule(0.5)
+    schedule.sparing = True
+    found = embedded(schedule, [[person(50 + 4 * number)] for number in range(60)])
+    settled = round(SETTLED * RATE)
+    assert found[:settled] == [1, 0] * (settled // 2)
+    assert sum(found[settled:]) == pytest.approx((60 - settled) / 10, abs=1), "in the open"
+    schedule.sparing = False
+    assert embedded(schedule, [pair] * 4)[1:] == [2, 2, 2]
+
+
+def test_somebody_new_is_embedded_at_once_also_with_too_little_time() -> None:
+    schedule = EmbeddingSchedule(0.5)
+    schedule.sparing = True
+    assert embedded(schedule, [[person(50)], [person(50), person(300)], [person(50), person(300)]]) == [1, 1, 1]
+
+
+def test_with_too_little_time_and_frames_too_far_apart_every_second_frame_is_left_out() -> None:
+    schedule = EmbeddingSchedule(0.5)
+    schedule.sparing = True
+    assert embedded(schedule, [[person(50), person(300)]] * 6, rate=1.0) == [2, 0] * 3
+
+
 def test_people_who_touch_are_embedded_in_every_frame() -> None:
     pair = [person(50), person(80)]
     assert embedded(EmbeddingSchedule(0.5), [pair] * 30) == [2] * 30

@@ -15,6 +15,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.events.schema import parse_event
 from relaytrack.pipeline.perception.effort import ALTERNATE, FEWER, Effort, measures
+from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.records import Detections, Frame, FrameInfo, FrameTracks
 from relaytrack.pipeline.runtime import load
@@ -42,7 +43,7 @@ def test_measures_come_in_the_order_that_is_told() -> None:
     assert names[-1] == FEWER
     assert [one.name for one in measures(object())][1:] == [ALTERNATE, FEWER]
     detector = Sized()
-    effort = Effort(detector)
+    effort = Effort(detector, EmbeddingSchedule(0.5))
     effort.set(3)
     assert detector.limit == 416
     assert effort.names == (ALTERNATE, "detector input of 416 pixels")
@@ -53,13 +54,22 @@ def test_measures_come_in_the_order_that_is_told() -> None:
 
 
 def test_cameras_take_turns() -> None:
-    effort = Effort(object())
+    effort = Effort(object(), EmbeddingSchedule(0.5))
     assert all(effort.looks(name) for name in "abab")
     effort.set(1)
     looks = [(effort.looks("a"), effort.looks("b")) for _ in range(4)]
     assert looks in ([(True, False), (False, True)] * 2, [(False, True), (True, False)] * 2)
-    effort.set(2)
-    assert [effort.describes("a") for _ in range(4)].count(True) == 2
+
+
+def test_the_last_measure_makes_the_schedule_spare_and_taking_it_back_ends_that() -> None:
+    schedule = EmbeddingSchedule(0.5)
+    effort = Effort(object(), schedule)
+    assert effort.measures[2].name == FEWER
+    spared = []
+    for level in (1, 2, 1):
+        effort.set(level)
+        spared.append(schedule.sparing)
+    assert spared == [False, True, False]
 
 
 class Machine:
@@ -87,7 +97,7 @@ class Machine:
 
 
 def test_the_effort_goes_down_as_far_as_needed_and_up_again() -> None:
-    machine = Machine(Effort(Sized()))
+    machine = Machine(Effort(Sized(), EmbeddingSchedule(0.5)))
     assert set(machine.run(60, 0.5)) == {0}
     levels = machine.run(60, 1.8)
     assert levels[-1] == 1
@@ -100,11 +110,11 @@ def test_the_effort_goes_down_as_far_as_needed_and_up_again() -> None:
 
 
 def test_the_effort_does_not_swing() -> None:
-    machine = Machine(Effort(Sized()))
+    machine = Machine(Effort(Sized(), EmbeddingSchedule(0.5)))
     levels = machine.run(1800, 1.5)
     changes = sum(one != other for one, other in itertools.pairwise(levels))
     assert changes <= 2, "half the effort is room enough, full effort is known to be too much"
-    quiet = Machine(Effort(object()))
+    quiet = Machine(Effort(object(), EmbeddingSchedule(0.5)))
     quiet.dropped = 0
     for second in range(60):  # frames are lost, but the networks are not why
         quiet.control.look(Work(float(second), 10 * second, 10 * second, 0.1 * second))
@@ -178,7 +188,7 @@ def test_frames_that_are_passed_over_cost_nothing_and_carry_tracks() -> None:
     from tests.support.world import picture
 
     perception = Perception(Eyes(), None, None)
-    perception.effort = Effort(Eyes())
+    perception.effort = Effort(Eyes(), perception.schedule)
     perception.effort.set(1)
     frames = [Frame("a", index, index / 10, picture(index)) for index in range(1, 7)]
     seen = [perception.perceive([frame])[0] for frame in frames]
