@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="runs that are killed, each goes on after it")
     parser.add_argument("--disks", type=int, default=0, metavar="N", help="runs whose disk is full or read-only")
-    parser.add_argument("--seed", type=int, default=2026, help="of kinds and moments (2026)")
+    parser.add_argument("--seed", type=int, default=2026, help="seed of the random kinds and moments (2026)")
     parser.add_argument("--out", type=plain_path, required=True, metavar="DIR", help="a new folder for files")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -17,12 +17,12 @@ _ASKED = (10, 60, 100, 1000, 10_000)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--cameras", type=int, nargs="+", default=list(_SIZES), metavar="N", help="synthetic cameras")
-    parser.add_argument("--people", type=int, default=20, help="in each picture (20)")
+    parser.add_argument("--people", type=int, default=20, help="people in each picture (20)")
     parser.add_argument("--rate", type=float, default=5.0, help="batches per second of each camera (5)")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement (8)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="seconds of each measurement (8)")
     parser.add_argument("--limit", type=float, default=100.0, help="milliseconds that the 99th percentile may take")
     parser.add_argument("--video", type=Path, metavar="FILE", help="a camera's recording: measure what a frame costs")
-    parser.add_argument("--cores", type=int, default=8, help="of the machines that are planned (8)")
+    parser.add_argument("--cores", type=int, default=8, help="CPU cores of each machine (8)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="CAMERA=FILE",
-        help="no stream: annotated ids (MOT text) to lay beside --found",
+        help="compare a run instead: annotated ids (MOT text), to compare with --found",
     )
     parser.add_argument(
         "--found",
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--query-cost",
         action="store_true",
-        help="no stream: time a step with 100 new tracks against the plain product of their embeddings",
+        help="only time a step with 100 new tracks, against the plain product of their embeddings",
     )
     parser.add_argument(
         "--known", type=int, action="append", metavar="N", help="people known for --query-cost (10,000 and 100,000)"

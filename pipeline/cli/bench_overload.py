@@ -15,7 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gt", action="append", required=True, metavar="CAMERA=FILE", help="ground truth; may repeat")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
     parser.add_argument(
-        "--need", type=float, nargs="+", default=[2.0, 4.0], metavar="N", help="times the time that there is (2 4)"
+        "--need",
+        type=float,
+        nargs="+",
+        default=[2.0, 4.0],
+        metavar="N",
+        help="how many times the time that there is full effort takes (2 4)",
     )
 
 

@@ -21,11 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="one part, may be repeated; default: all")
     parser.add_argument("--rate", type=float, default=50.0, metavar="N", help="requests per second (50)")
     parser.add_argument(
-        "--seconds", type=float, default=20.0, metavar="S", help="of requests, of looking at the page, of events (20)"
+        "--seconds",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="seconds of requests, of looking at the page, of events (20)",
     )
-    parser.add_argument("--viewers", type=int, default=20, metavar="N", help="compared with one (20)")
+    parser.add_argument("--viewers", type=int, default=20, metavar="N", help="viewers, compared with one viewer (20)")
     parser.add_argument("--rounds", type=int, default=1000, metavar="N", help="cameras added and removed (1000)")
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of viewers and pictures, in turn (5)")
+    parser.add_argument(
+        "--repeats", type=int, default=5, metavar="N", help="rounds of viewers and pictures, in turn (5)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

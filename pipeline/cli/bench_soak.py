@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate", type=float, metavar="FPS", help="frames per second of each camera; default: 0.8 of what holds here"
     )
     parser.add_argument("--minutes", type=float, help="how long (live 90; recorded: no limit)")
-    parser.add_argument("--warm-up", type=float, default=15.0, metavar="MINUTES", help="not judged at the start (15)")
+    parser.add_argument(
+        "--warm-up", type=float, default=15.0, metavar="MINUTES", help="minutes at the start that are not judged (15)"
+    )
     parser.add_argument("--every", type=float, default=5.0, metavar="S", help="seconds between two samples (5)")
     parser.add_argument(
         "--transport", choices=("rtsp", "file"), default="rtsp", help="a real RTSP server (GStreamer), or live files"

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jitter",
         type=int,
         metavar="N",
-        help="only this: the defaults and N sets of settings within 15 %% of them (needs --caches and --gt)",
+        help="only compare the defaults with N sets of settings within 15 %% of them (needs --caches and --gt)",
     )
     parser.add_argument(
         "--plots", type=file_path, metavar="DIR", help="write identity time-lines of our default tracker"

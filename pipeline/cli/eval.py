@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--global",
         dest="across",
         action="store_true",
-        help="the pairs are cameras sharing their ids: one identity space over (camera, frame)",
+        help="the pairs are cameras with common identities, scored together",
     )
     parser.add_argument(
         "--benchmark",

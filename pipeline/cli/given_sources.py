@@ -39,7 +39,7 @@ def _named(source: str) -> tuple[str, str]:
     if plain.isalnum() and plain.isascii():
         return name, url
     if (_ADDRESS.match(url) and not _ADDRESS.match(name)) or os.path.exists(url):
-        raise ConfigError(f"--source {quoted(name)}=...: no name of a camera: use letters, digits, '_' and '-'")
+        raise ConfigError(f"--source {quoted(name)}=...: not a camera name: use letters, digits, '_' and '-'")
     return "", source
 
 

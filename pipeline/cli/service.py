@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"written: {service.unit_path}")
     print(f"start it: systemctl {user}daemon-reload && systemctl {user}enable --now {service.name}")
     if not service.run_as:
-        print("it runs while you are logged in; always: loginctl enable-linger")
+        print("it runs while you are logged in; to keep it running: loginctl enable-linger")
     return 0
 
 
@@ -65,9 +65,9 @@ def _service(args: argparse.Namespace) -> SiteService:
     if args.system:
         run_as = args.run_as or os.environ.get("SUDO_USER") or getpass.getuser()
         if run_as == "root":
-            raise ConfigError("--system: the service needs no root; name who runs it: --run-as USER")
+            raise ConfigError("--system: the service should not run as root; name the user who runs it: --run-as USER")
     elif args.run_as:
-        raise ConfigError("--run-as belongs to --system; a unit of your own runs as you")
+        raise ConfigError("--run-as works only with --system; without it the service runs as you")
     words = ["serve", *([str(path.absolute())] if args.site else [])]
     for key in ("host", "port", "dir", "tls_cert", "tls_key", "log_format"):
         value = getattr(args, key)
@@ -96,7 +96,7 @@ def _install(service: SiteService, *, overwrite: bool) -> None:
 
     path, text = service.unit_path, service.text()
     if path.exists() and path.read_text(encoding="utf-8") != text and not overwrite:
-        raise ConfigError(f"{path}: there is such a unit already, and it says something else; --overwrite replaces it")
+        raise ConfigError(f"{path}: a unit of that name exists already and differs; --overwrite replaces it")
     for folder in service.writable:  # systemd refuses to start a service whose folders are missing
         if not folder.is_dir():
             with writing(folder):

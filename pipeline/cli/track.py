@@ -30,9 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--coasting", action="store_true", help="also write the predicted boxes of tracks that are out of sight"
     )
     parser.add_argument(
-        "--camera-motion", action="store_true", help="the camera moves: estimate how from the background, compensate"
+        "--camera-motion",
+        action="store_true",
+        help="the camera moves: estimate its motion from the background and compensate for it",
     )
-    parser.add_argument("--backfill", action="store_true", help="also write what a track had before it was confirmed")
+    parser.add_argument(
+        "--backfill", action="store_true", help="also write a track's boxes from before it was confirmed"
+    )
     parser.add_argument(
         "--refine",
         action="store_true",
@@ -126,7 +130,7 @@ def load_single(args: argparse.Namespace) -> Config:
 
     overrides: dict[str, Any] = {}
     if args.video and args.fps is not None:
-        raise ConfigError("--fps: a video has its own clock; it is for --frames and caches")
+        raise ConfigError("--fps is for --frames and caches: a video has its own clock")
     url = args.video or args.frames
     if url:
         if args.video and Path(args.video).is_dir():
@@ -158,7 +162,7 @@ def check_tracker(config: Config, *, classic: bool, coasting: bool) -> None:
         return
     for option, given in (("--classic", classic), ("--coasting", coasting)):
         if given:
-            raise ConfigError(f"{option} is of DeepSort; tracker.name is {config.tracker.name!r}")
+            raise ConfigError(f"{option} works with DeepSort only, and tracker.name is {config.tracker.name!r}")
     plugins.check("trackers", "tracker", config.tracker.name, config.tracker.options)
 
 

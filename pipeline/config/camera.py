@@ -79,7 +79,7 @@ class CameraConfig(Section):
     @classmethod
     def _name(cls, value: str) -> str:
         if value and not CAMERA_NAME.fullmatch(value):
-            raise ValueError(f"{quoted(value)} is no camera name: use letters, digits, '_' and '-' (it names files)")
+            raise ValueError(f"{quoted(value)} is not a camera name: use letters, digits, '_' and '-' (it names files)")
         return value
 
     @field_validator("ground")

@@ -61,7 +61,7 @@ class OutputConfig(Section):
     @model_validator(mode="after")
     def _one_of_both(self) -> OutputConfig:
         if self.resume and self.overwrite:
-            raise ValueError("resume and overwrite exclude each other")
+            raise ValueError("resume and overwrite cannot be used together")
         return self
 
     @property

@@ -33,5 +33,5 @@ class ServerConfig(Section):
     @model_validator(mode="after")
     def _both(self) -> ServerConfig:
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("tls_cert and tls_key belong together")
+            raise ValueError("give both tls_cert and tls_key, or none")
         return self

@@ -63,7 +63,7 @@ def by_name(sources: Sequence[Source]) -> dict[str, Source]:
     """
     named = {source.name: source for source in sources}
     if len(named) != len(sources):
-        raise ConfigError("two of the sources have one name")
+        raise ConfigError("two sources have the same name")
     return named
 
 

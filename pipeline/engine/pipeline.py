@@ -269,11 +269,13 @@ class Pipeline(CameraCommands, PeopleCommands):
 
     def _desk_now(self) -> CameraDesk:
         if self._run is None or self._state != "running":
-            raise ConfigError(f"cameras come and go while a run is on its way; this one is {self._state!r}")
+            raise ConfigError(
+                f"cameras can be added, changed and removed only while the run goes on; it is {self._state!r}"
+            )
         return self._run.parts.desk
 
     def corrector(self) -> Corrector:
         """See `PeopleCommands.corrector`."""
         if self._run is None or self._state != "running" or not self._live:
-            raise ConfigError("people are corrected while a live run is on its way, or in the folder of one that ended")
+            raise ConfigError("people can be corrected while a live run goes on, or in its folder when it has ended")
         return self._run.corrector

@@ -46,7 +46,9 @@ def open_run(folder: Path) -> FinishedRun:
     data = load_run(folder)
     config = config_of(folder, data)
     if data.run.get("final") is not True:
-        raise InputError(f"{folder}: a run over files is corrected when it came to its end; run it again (--overwrite)")
+        raise InputError(
+            f"{folder}: this run did not reach its end, so it cannot be corrected; run it again (--overwrite)"
+        )
     return FinishedRun(folder, config, data)
 
 

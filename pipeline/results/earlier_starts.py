@@ -57,16 +57,18 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
     if not config.output.resume or config.output.dir is None:
         return None
     if not live:
-        raise ConfigError("output.resume (--resume): only a live run can go on in its folder; this one is over files")
+        raise ConfigError("output.resume (--resume): only a live run can be resumed; this one reads files")
     folder = config.output.folder
     if not (folder / MARKER).exists() or not (folder / "run.json").exists():
         return None
     info = _run_info(folder)
     zero = info.get("clock_zero")
     if not isinstance(zero, int | float):
-        raise OutputError(f"{folder} holds no live run that can go on (run.json tells no clock_zero)")
+        raise OutputError(f"{folder} holds no live run that can be resumed (run.json has no clock_zero)")
     if config.output.store is None or not Path(config.output.store).exists():
-        raise OutputError(f"{folder}: cannot go on, its identities were not kept ({config.output.store} is missing)")
+        raise OutputError(
+            f"{folder}: cannot be resumed: its identities were not kept ({config.output.store} is missing)"
+        )
     known = _known(folder)
     highest: dict[str, int] = {}
     people = {} if known is None else known.people
@@ -86,7 +88,7 @@ def _run_info(folder: Path) -> dict[str, Any]:
     try:
         info = json.loads(read_text(folder / "run.json"))
     except ValueError:
-        raise OutputError(f"{folder / 'run.json'}: not JSON; the run cannot go on") from None
+        raise OutputError(f"{folder / 'run.json'}: not JSON; the run cannot be resumed") from None
     return info if isinstance(info, dict) else {}
 
 
@@ -96,7 +98,7 @@ def _known(folder: Path) -> RunData | None:
     try:
         return load_run(folder)
     except InputError as error:
-        raise OutputError(f"{error}; the run cannot go on") from error
+        raise OutputError(f"{error}; the run cannot be resumed") from error
 
 
 def _highest_in(path: Path) -> int:

@@ -206,7 +206,7 @@ class SinkThread:
             self._fail(error if isinstance(error, RelayTrackError) else SinkError(text))
             self._disable()
         elif self._on_error == "disable":
-            LOG.error("%s; it gets nothing more", text)
+            LOG.error("%s; it is switched off", text)
             self._disable()
         elif first:
             LOG.warning("%s; it is tried again", text)

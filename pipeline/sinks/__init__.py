@@ -91,7 +91,7 @@ class _PauseSaid:
         if not self._said:
             self._said = True
             LOG.warning(
-                "no pictures for %s before %s: such a pause lasts %g s in the videos, their clock shows the true time",
+                "no pictures for %s before %s: the videos shorten it to %g s, and their clock shows the true time",
                 format_time(seconds),
                 format_time(time),
                 SHORTENED,

@@ -105,7 +105,7 @@ class IdentitiesSink:
             stored = self._folder / EMBEDDINGS
             keys, vectors = read_embeddings(stored) if stored.exists() else ([], np.zeros((0, 0), np.float32))
         except (OSError, ValueError, KeyError, TypeError, InputError) as error:
-            raise OutputError(f"{self._folder / NAME}: cannot be read; the run cannot go on") from error
+            raise OutputError(f"{self._folder / NAME}: cannot be read; the run cannot be resumed") from error
         embeddings = dict(zip(keys, vectors, strict=True))
         self._zero = known.clock_zero
         self._cameras = {**self._cameras, **known.cameras}

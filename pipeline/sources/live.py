@@ -98,7 +98,7 @@ class LiveSource:
         error = self._camera.open_error(failure)
         if self._options.on_start_failure == "fail":
             raise error
-        LOG.warning("%s; trying on", error)
+        LOG.warning("%s; trying again", error)
 
     def frames(self) -> Generator[Frame, None, None]:
         """See `Source.frames`."""

@@ -220,7 +220,7 @@ class VideoReader:
                 errors += 1
                 self.broken += errors == 1
                 if errors > _MOST_DEMUX_ERRORS:
-                    raise ReadError("too much damage in a row") from None
+                    raise ReadError("too many damaged places in a row") from None
             except av.error.FFmpegError as error:
                 raise ReadError(explain(error)) from None
 

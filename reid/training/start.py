@@ -77,7 +77,9 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     trainer = Trainer(config, model, train, validation, device=device, rank=rank, world=world, cache=cache)
     single = trainer.maker.sampler.single
     if single and config.data.images > 1:
-        log.warning("%d identities have one image only: it fills all %d places of theirs", single, config.data.images)
+        log.warning(
+            "%d identities have one image only, which is repeated %d times in a batch", single, config.data.images
+        )
     if resume is not None:
         trainer.resume(resume)
     held = 0 if validation is None else len(validation.identities)

@@ -83,7 +83,7 @@ def test_an_installed_tracker_gives_in_track_what_it_gives_in_a_run(
     assert result.read_bytes() == (tmp_path / "out/tracks/red.txt").read_bytes()
     done = relaytrack("track", "--video", str(clip), "--out", str(result), "--classic", *words)
     assert done.returncode == 2
-    assert "--classic is of DeepSort; tracker.name is 'nearest'" in done.stderr
+    assert "--classic works with DeepSort only, and tracker.name is 'nearest'" in done.stderr
 
 
 @pytest.mark.parametrize(

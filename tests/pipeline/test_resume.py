@@ -78,13 +78,13 @@ def test_what_cannot_go_on_is_refused_in_one_line(tmp_path: Path) -> None:
         start(out)
     assert all(path.read_bytes() == content for path, content in kept.items())
     config = Config.model_validate({"output": {"dir": str(tmp_path / "f"), "resume": True}})
-    with pytest.raises(ConfigError, match="only a live run can go on"):
+    with pytest.raises(ConfigError, match="only a live run can be resumed"):
         Pipeline(config, sources=[Walk("a")], detector=Eyes(), embedder=Looks()).run()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
         check_output(tmp_path / "other", resume=True)
-    with pytest.raises(ValueError, match="exclude each other"):
+    with pytest.raises(ValueError, match="cannot be used together"):
         Config.model_validate({"output": {"resume": True, "overwrite": True}})
 
 

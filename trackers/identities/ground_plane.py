@@ -108,7 +108,7 @@ class GroundPlane:
             )
         unknown = sorted(set(values) - set(wanted))
         if unknown:
-            raise TrackerInputError(f"ground plane: {unknown[0]} does not go with {wanted[0]}")
+            raise TrackerInputError(f"ground plane: {unknown[0]} cannot be used together with {wanted[0]}")
         try:
             if wanted[0] == "homography":
                 return cls.from_homography(values["homography"])
@@ -218,7 +218,7 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     if source.ndim != 2 or source.shape[1] != 2 or source.shape != target.shape or len(source) < 4:
         raise TrackerInputError("ground plane: a homography needs at least four pairs of points")
     if not (np.abs(source) < _FARTHEST).all() or not (np.abs(target) < _FARTHEST).all():
-        raise TrackerInputError("ground plane: a point that is not a number, or farther away than any place")
+        raise TrackerInputError("ground plane: a point that is not a number, or too far away")
     centre_a, scale_a = _normaliser(source)
     centre_b, scale_b = _normaliser(target)
     a, b = (source - centre_a) * scale_a, (target - centre_b) * scale_b
@@ -227,7 +227,9 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     rows = np.vstack([np.hstack([full, nil, -b[:, :1] * full]), np.hstack([nil, full, -b[:, 1:] * full])])
     _, values, vectors = np.linalg.svd(rows)
     if values[7] < 1e-9 * values[0]:
-        raise TrackerInputError("ground plane: these points fix no homography (three or more lie on one line)")
+        raise TrackerInputError(
+            "ground plane: these points do not determine a homography (three or more lie on one line)"
+        )
     forward = np.array([[scale_a, 0, -scale_a * centre_a[0]], [0, scale_a, -scale_a * centre_a[1]], [0, 0, 1]])
     back = np.array([[1 / scale_b, 0, centre_b[0]], [0, 1 / scale_b, centre_b[1]], [0, 0, 1]])
     matrix = back @ vectors[8].reshape(3, 3) @ forward

@@ -260,7 +260,7 @@ class TrackletTable:
             return
         if self.feature.shape[1] != 0:
             raise TrackerInputError(
-                f"camera {view.camera}: embeddings of size {size}, before of {self.feature.shape[1]}"
+                f"camera {view.camera}: embeddings have {size} numbers, those before had {self.feature.shape[1]}"
             )
         self.feature = np.zeros((self.size, size), np.float32)
         self.live.widen(size)

@@ -94,7 +94,7 @@ class OutgoingSink:
 
     def __init__(self, name: str, transport: Transport, settings: OutgoingSettings, folder: Path | None) -> None:
         if settings.spool is None and folder is None:
-            raise ConfigError(f"sink {name!r}: spool: name a file for unsent events, the run has no output folder")
+            raise ConfigError(f"sink {name!r}: the run has no output folder: name a file for unsent events (spool)")
         path = Path(settings.spool) if settings.spool else Path(folder or "") / "spool" / f"{name}.db"
         self.name = name
         self.transport = transport
@@ -198,7 +198,7 @@ class OutgoingSink:
 
     def _give_up(self) -> None:
         messages = self.spool.take(self.transport.batch)
-        LOG.warning("%s refuses %d events for good; they are left out", self.name, len(messages))
+        LOG.warning("%s refused %d events for good; they are not sent again", self.name, len(messages))
         self.spool.refused(messages)
 
     def _failed(self, reason: str) -> None:

@@ -43,7 +43,7 @@ class MqttSettings(OutgoingSettings):
         if self.tls_ca is not None and not Path(plain_path(self.tls_ca)).is_file():
             raise ValueError(f"tls_ca: no such file: {self.tls_ca}")
         if self.password is not None and self.user is None:
-            raise ValueError("password: needs a user")
+            raise ValueError("password: give a user, too")
         return self
 
 

@@ -85,7 +85,7 @@ def test_what_is_wrong_is_json_too(tmp_path: Path, capsys: pytest.CaptureFixture
         (["nothing.yaml"], "nothing.yaml"),
         (["--port", "99999"], "server.port"),
         (["--set", "server.prot=1"], "did you mean 'port'"),
-        (["--tls-cert", "a.pem"], "tls_cert and tls_key belong together"),
+        (["--tls-cert", "a.pem"], "give both tls_cert and tls_key, or none"),
         (["--tls-cert", "a.pem", "--tls-key", "b.pem"], "there is no file a.pem"),
         (["--host", "203.0.113.7"], "there is no user yet"),
     ],

@@ -96,7 +96,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, arguments: list[str], capsy
     [
         (["--name", "../evil"], "--name ../evil"),
         (["--system", "--run-as", "root"], "--run-as USER"),
-        (["--run-as", "daemon"], "belongs to --system"),
+        (["--run-as", "daemon"], "works only with --system"),
         (["nothing.yaml"], "nothing.yaml"),
     ],
 )

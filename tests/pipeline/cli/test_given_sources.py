@@ -78,7 +78,7 @@ def test_a_run_over_a_folder_of_videos(tmp_path: Path, samples: Path) -> None:
 @pytest.mark.parametrize("name", ["front door", "T\u00fcr", "a.b", "a/b"])
 def test_a_name_that_no_camera_can_have_is_told(name: str, folder: Path) -> None:
     for url in (str(folder / "cam1.mkv"), "rtsp://bob:s3cret@10.0.0.5/1"):
-        with pytest.raises(ConfigError, match="no name of a camera") as found:
+        with pytest.raises(ConfigError, match="not a camera name") as found:
             cameras_of(f"{name}={url}")
         assert repr(name) in str(found.value)
         assert "s3cret" not in str(found.value)

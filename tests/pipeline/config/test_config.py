@@ -56,7 +56,7 @@ def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
         ({"identities": {"treshold": 0.5}}, "identities: unknown key 'treshold', did you mean 'threshold'?"),
         ({"cameras": [{"url": "a.mp4", "nme": "x"}]}, "unknown key 'cameras.0.nme', did you mean 'name'?"),
         ({"cameras": [{"url": "a", "name": "x"}, {"url": "b", "name": "x"}]}, "two cameras are named 'x'"),
-        ({"cameras": [{"url": "a", "name": "my cam"}]}, "cameras.0.name: 'my cam' is no camera name"),
+        ({"cameras": [{"url": "a", "name": "my cam"}]}, "cameras.0.name: 'my cam' is not a camera name"),
         ({"cameras": [{"url": "a", "roi": [0, 0, 0, 5]}]}, "cameras.0.roi: roi is x, y, width, height"),
         ({"cameras": [{"url": "a", "offset": 1e12}]}, "cameras.0.offset: .*less than or equal to"),
         ({"cameras": [{"url": "a", "fps": 1e-9}]}, "cameras.0.fps: .*greater than or equal to"),
