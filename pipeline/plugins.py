@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, unknown_name
+from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 
 if TYPE_CHECKING:  # they bring the networks' libraries
@@ -115,7 +116,7 @@ def _settings(plugin: Plugin[Any], where: str, name: str, options: Mapping[str, 
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "options"
-        raise ConfigError(f"{where} {name!r}: {key}: {first['msg']}") from None
+        raise ConfigError(f"{where} {name!r}: {key}: {plain_words(first)}") from None
 
 
 def _create(plugin: Plugin[Any], where: str, name: str, options: Mapping[str, Any], **context: Any) -> Any:

@@ -25,6 +25,8 @@ def cameras_of(source: str) -> list[dict[str, str]]:
             several cameras.
     """
     name, url = _named(source)
+    if not url.strip():
+        raise ConfigError("--source: no address; give a video, a folder of images, rtsp://... or webcam:0")
     urls = _expanded(plain_address(url))
     if name and len(urls) > 1:
         raise ConfigError(f"--source {name}=...: {len(urls)} videos cannot all be named {name!r}; leave the name out")

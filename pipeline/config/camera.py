@@ -59,6 +59,14 @@ class CameraConfig(Section):
     )
     paused: bool = Field(default=False, description="a service takes no frames of it until it is resumed")
 
+    @field_validator("zones", "lines", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        # YAML reads the names 1 and 2 as numbers
+        return {str(name) if type(name) in (int, float) else name: places for name, places in value.items()}
+
     @field_validator("zones")
     @classmethod
     def _zones(cls, value: dict[str, tuple[Point, ...]]) -> dict[str, tuple[Point, ...]]:

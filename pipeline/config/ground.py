@@ -30,13 +30,18 @@ def ground_plane(camera: CameraConfig) -> GroundPlane | None:
     values = camera.ground
     if values is None:
         return None
+    where = f"camera {camera.name!r}: ground: "
     try:
         if isinstance(values, str):
+            where += f"{values}: "
             values = parse_yaml(read_text(values, LONGEST))
             values = values.get("ground", values) if isinstance(values, dict) else values
         if not isinstance(values, dict):
-            raise TrackerInputError("no mapping of calibration keys")
+            raise TrackerInputError("no keys of a calibration in it")
         return GroundPlane.from_mapping(values)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = error if isinstance(error, TrackerInputError) else f"cannot read {camera.ground}"
-        raise ConfigError(f"camera {camera.name!r}: ground: {reason}") from None
+    except TrackerInputError as error:
+        raise ConfigError(where + str(error).removeprefix("ground plane: ")) from None
+    except OSError as error:
+        raise ConfigError(f"{where}{error.strerror}") from None
+    except (ValueError, yaml.YAMLError):
+        raise ConfigError(f"{where}not valid YAML") from None

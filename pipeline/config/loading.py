@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config, as_camera, unknown_key
 from relaytrack.pipeline.config.urls import quoted, shown_key
+from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import file_path
 from relaytrack.reid.yamlvalues import LONGEST, parse_yaml
@@ -76,9 +77,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         text = read_text(path, LONGEST)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: a folder, not a configuration; --source takes it as a camera") from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file of sensible length"
-        raise ConfigError(f"{path}: {reason}") from None
+        hint = "not a configuration (UTF-8 text); a video is given with --source"
+        raise ConfigError(f"{path}: {error.strerror if isinstance(error, OSError) else hint}") from None
     try:
         raw = parse_yaml(text)
     except yaml.YAMLError as error:
@@ -129,13 +132,11 @@ def _explain(error: ValidationError) -> str:
     """Say the first problem in one line, with the key and, if it is unknown, the nearest valid one."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in problem["loc"])
+    key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
     key = key and shown_key(key)
     if problem["type"] == "extra_forbidden":
         return unknown_key(key, str(problem["loc"][-1]), _keys_at(problem["loc"][:-1]))
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "string_unicode":
-        message = "the name is not UTF-8; rename the file or folder"
+    message = plain_words(problem)
     got = problem.get("input")
     secret = problem["loc"][-1:] in ((), ("cameras",), ("url",))
     shown = f" (got {quoted(got)})" if isinstance(got, str | int | float | bool) and not secret else ""

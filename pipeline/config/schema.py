@@ -17,7 +17,7 @@ from relaytrack.pipeline.config.names import DETECTORS, SINKS, TRACKERS, unknown
 from relaytrack.pipeline.config.networks import BatchConfig, DetectorConfig, EmbedderConfig
 from relaytrack.pipeline.config.output import EventsConfig, OutputConfig, SinkConfig
 from relaytrack.pipeline.config.renamed import with_new_names
-from relaytrack.pipeline.config.section import FileName, Network, Point, Section
+from relaytrack.pipeline.config.section import Device, FileName, Network, Point, Section
 from relaytrack.pipeline.config.server import ServerConfig
 from relaytrack.pipeline.config.tracking import IdentitiesSection, TrackerSection, TrackerSettings
 from relaytrack.pipeline.config.urls import public_options, shown_address
@@ -76,7 +76,7 @@ class InputConfig(Section):
 class RunConfig(Section):
     """The run as a whole."""
 
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")
+    device: Device = Field(default="auto")
     live: bool | None = Field(default=None, description="treat every source as live, or none; default: by source")
     fps: float | None = Field(default=None, gt=0, description="upper frame rate of every camera without its own")
     adapt: bool = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -15,8 +16,16 @@ def _network(value: str) -> str:
     return value
 
 
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", value):
+        raise ValueError("must be auto, cpu, cuda or cuda:NUMBER")
+    return value
+
+
 Network = Annotated[str, AfterValidator(_network)]
 """An IP network, `10.0.0.0/8`."""
+Device = Annotated[str, AfterValidator(_device)]
+"""Where networks run: `auto`, `cpu`, `cuda` or `cuda:1`."""
 Point = tuple[float, float]
 FileName = Annotated[str, AfterValidator(plain_path)]
 

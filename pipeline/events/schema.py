@@ -42,6 +42,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import InputError
 
 State = Literal["new", "matched", "revised"]
@@ -268,7 +269,7 @@ def parse_event(line: str | bytes) -> Event:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"not an event: {where + ': ' if where else ''}{first['msg']}") from error
+        raise InputError(f"not an event: {where + ': ' if where else ''}{plain_words(first)}") from error
 
 
 def event_schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import RelayTrackError
 
 LOG = logging.getLogger("relaytrack.server")
@@ -77,7 +78,7 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
-        message = str(first["msg"]).removeprefix("Value error, ")
+        message = plain_words(first)
         field = ".".join(where) or None
         return problem_response(422, f"{field}: {message}" if field else message, field=field)
 

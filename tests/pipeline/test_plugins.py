@@ -108,7 +108,7 @@ def test_a_wrong_name_gets_one_line(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("detector.options={least: 300}", "detector 'red': least: Input should be less than or equal to 255"),
+        ("detector.options={least: 300}", "detector 'red': least: must be 255 or less"),
         ("detector.options={most: 3}", "detector 'red': most: Extra inputs are not permitted"),
     ],
 )

@@ -24,7 +24,7 @@ from relaytrack.pipeline.preflight import preflight
         ({"cameras": [{"url": "CLIP", "roi": [0, 0, 5000, 50]}]}, "reaches beyond the picture"),
         ({"cameras": ["CLIP"], "embedder": {"weights": "gone.onnx"}}, "embedder.weights: weights not found: gone.onnx"),
         ({"cameras": ["CLIP"], "detector": {"weights": "gone.onnx"}}, "detector.weights: no such file: gone.onnx"),
-        ({"cameras": [{"url": "CLIP", "ground": "gone.yaml"}]}, "ground: cannot read gone.yaml"),
+        ({"cameras": [{"url": "CLIP", "ground": "gone.yaml"}]}, "ground: gone.yaml: No such file or directory"),
         (
             {"cameras": [{"url": "CLIP", "detections": "gone.txt"}], "detector": {"backend": "file"}},
             "no such file of detections: gone.txt",

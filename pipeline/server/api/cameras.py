@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, Point
+from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.server.access.addresses import check_address
 from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera
@@ -241,7 +242,7 @@ def _checked(settings: dict[str, Any]) -> CameraConfig:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or None
-        message = str(first["msg"]).removeprefix("Value error, ")
+        message = plain_words(first)
         raise ProblemError(422, f"{field}: {message}" if field else message, field=field) from None
 
 

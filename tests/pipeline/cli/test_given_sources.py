@@ -89,3 +89,20 @@ def test_a_name_that_no_camera_can_have_is_told(name: str, folder: Path) -> None
 def test_a_file_whose_name_is_no_utf8_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--source", str(tmp_path / "by\udcff.mp4"), "--out", str(tmp_path / "o")]) == 2
     assert "cameras.0.url: the name is not UTF-8; rename the file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["", " ", "door="])
+def test_an_empty_source_is_not_the_folder_one_works_in(
+    source: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigError, match="--source: no address"):
+        cameras_of(source)
+
+
+def test_a_video_or_a_folder_in_place_of_a_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "cam1.mkv").write_bytes(b"\x1a\x45\xdf\xff")
+    assert main(["run", str(folder / "cam1.mkv")]) == 2
+    assert "cam1.mkv: not a configuration (UTF-8 text); a video is given with --source" in capsys.readouterr().err
+    assert main(["run", str(folder)]) == 2
+    assert "a folder, not a configuration; --source takes it as a camera" in capsys.readouterr().err

@@ -58,8 +58,8 @@ def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
         ({"cameras": [{"url": "a", "name": "x"}, {"url": "b", "name": "x"}]}, "two cameras are named 'x'"),
         ({"cameras": [{"url": "a", "name": "my cam"}]}, "cameras.0.name: 'my cam' is not a camera name"),
         ({"cameras": [{"url": "a", "roi": [0, 0, 0, 5]}]}, "cameras.0.roi: roi is x, y, width, height"),
-        ({"cameras": [{"url": "a", "offset": 1e12}]}, "cameras.0.offset: .*less than or equal to"),
-        ({"cameras": [{"url": "a", "fps": 1e-9}]}, "cameras.0.fps: .*greater than or equal to"),
+        ({"cameras": [{"url": "a", "offset": 1e12}]}, "cameras.0.offset: must be .* or less"),
+        ({"cameras": [{"url": "a", "fps": 1e-9}]}, "cameras.0.fps: must be .* or more"),
         ({"cameras": "a.mp4"}, "cameras: "),
         ({"run": {"device": "gpu"}}, "run.device: .*gpu"),
     ],
@@ -129,5 +129,13 @@ def test_a_cameras_floor_is_checked_and_read_from_a_file(tmp_path: Path) -> None
     assert plane.project([[50, 50]])[0] == pytest.approx([0.5, 0.5])
     with pytest.raises(ConfigError, match=r"cameras\.0\.ground: ground plane: .*homography"):
         load_config(data={"cameras": [{"url": "a.mp4", "ground": {"homografy": 1}}]})
-    with pytest.raises(ConfigError, match=r"camera 'a': ground: cannot read gone\.yaml"):
+    with pytest.raises(ConfigError, match=r"camera 'a': ground: .*gone.yaml: No such file"):
         ground_planes(load_config(data={"cameras": [{"url": "a.mp4", "ground": "gone.yaml"}]}))
+    for text, said in (
+        ("- 1\n", "no keys of a calibration"),
+        ("a: [\n", "not valid YAML"),
+        ("points: []\n", "at least"),
+    ):
+        (tmp_path / "floor.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=rf"camera 'a': ground: .*floor\.yaml: .*{said}"):
+            ground_planes(load_config(tmp_path / "c.yaml"))

@@ -1,0 +1,55 @@
+"""What is wrong with a value, in the words of a colleague instead of pydantic's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping (key: value)",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller number",
+    "int_type": "must be a whole number",
+    "is_instance_of": "must be a {class}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "mapping_type": "must be a mapping (key: value)",
+    "missing": "is missing",
+    "model_attributes_type": "must be a mapping (key: value)",
+    "model_type": "must be a mapping (key: value)",
+    "string_too_long": "must have at most {max_length} letters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text (put it in quotes)",
+    "string_unicode": "the name is not UTF-8; rename the file or folder",
+    "too_long": "must have at most {max_length} entries, not {actual_length}",
+    "too_short": "must have at least {min_length} entries, not {actual_length}",
+    "tuple_type": "must be a list",
+}
+
+
+def plain_words(problem: Mapping[str, Any]) -> str:
+    """What one problem says.
+
+    Args:
+        problem: an entry of `ValidationError.errors()`.
+
+    Returns:
+        The end of a sentence that begins with the key; pydantic's own message for a kind that has no words here.
+    """
+    kind, words = str(problem["type"]), _WORDS.get(str(problem["type"]))
+    if words is None or kind == "value_error":
+        return str(problem["msg"]).removeprefix("Value error, ")
+    try:
+        return words.format_map(problem.get("ctx") or {})
+    except (KeyError, ValueError):  # a limit that is no number, such as a date
+        return str(problem["msg"])
