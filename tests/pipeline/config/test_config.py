@@ -134,7 +134,7 @@ def test_a_cameras_floor_is_checked_and_read_from_a_file(tmp_path: Path) -> None
     for text, said in (
         ("- 1\n", "no keys of a calibration"),
         ("a: [\n", "not valid YAML"),
-        ("points: []\n", "at least"),
+        ("points: [[1, 1, 1, 1]]\n", "at least four"),
     ):
         (tmp_path / "floor.yaml").write_text(text)
         with pytest.raises(ConfigError, match=rf"camera 'a': ground: .*floor\.yaml: .*{said}"):
