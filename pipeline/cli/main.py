@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -90,7 +91,12 @@ def _guarded(action: Callable[[], int]) -> int:
     try:
         return int(action())
     except (RelayTrackError, ReidError, TrackerError) as error:
-        return _refuse(str(error))
+        code = _refuse(str(error))
+        if getattr(error, "leaves_at_once", False):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        return code
     except OSError as error:
         if error.errno is None:
             raise

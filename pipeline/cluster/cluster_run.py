@@ -9,14 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.cluster.crew import Crew, absolute
+from relaytrack.pipeline.cluster.crew import OVER, Crew, absolute
 from relaytrack.pipeline.cluster.gather import gather
 from relaytrack.pipeline.cluster.greetings import DeskStatus
+from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
 from relaytrack.pipeline.cluster.node_work import WorkStatus
 from relaytrack.pipeline.cluster.placing import groups_of
 from relaytrack.pipeline.cluster.ray_actors import IdentityActor
 from relaytrack.pipeline.cluster.ray_bus import IDENTITIES, NAMESPACE, RayBus
-from relaytrack.pipeline.cluster.ray_start import ClusterError, join_cluster, machines
+from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
 from relaytrack.pipeline.cluster.site import forget_checkpoint
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
@@ -27,7 +28,7 @@ from relaytrack.pipeline.results.identities import read_identities
 from relaytrack.pipeline.runtime.summary import Summary
 
 LOG = logging.getLogger("relaytrack.cluster")
-_OVER = ("ended", "failed")
+_ALONE = 5.0  # seconds that they get when the head is gone
 _STOPPING = 30.0  # seconds that the nodes get to end when the run is stopped
 
 
@@ -67,7 +68,8 @@ class ClusterRun:
             check_output(config.output.dir, overwrite=config.output.overwrite)
         ray = join_cluster(self._address)
         zero, started = time.time(), time.monotonic()
-        crew = self.crew = Crew(ray, config, zero)
+        head = HeadWatch(ray.get_runtime_context().gcs_address)
+        crew = self.crew = Crew(ray, config, zero, head)
         bus = RayBus()
         try:
             programs = config.cluster.nodes or len(machines(ray))
@@ -80,7 +82,7 @@ class ClusterRun:
                 bus.ask("calibrate", camera, plane, timeout=10.0)
             crew.begin(groups)
             LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
-            self._follow(crew, bus)
+            self._follow(crew, bus, head)
             summary = self._summary(time.monotonic() - started)
             if config.output.dir is not None:
                 out = gather(config, crew.results(), bus.ask("colors", timeout=10.0))
@@ -96,9 +98,13 @@ class ClusterRun:
                 f"the cluster was lost ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
             ) from None
         finally:
-            crew.dismiss()
-            with contextlib.suppress(Exception):
-                ray.kill(ray.get_actor(IDENTITIES, namespace=NAMESPACE))
+            if head.gone:  # who is asked to end the programs is not there
+                crew.end_without_head(_ALONE)
+            else:
+                crew.dismiss()
+                with contextlib.suppress(Exception):
+                    ray.kill(ray.get_actor(IDENTITIES, namespace=NAMESPACE))
+            head.close()
 
     def _begin_identities(self, ray: Any, threshold: float | None, zero: float) -> None:
         """Start the identity service on this machine."""
@@ -128,10 +134,11 @@ class ClusterRun:
             cause = getattr(error, "cause", error)
             raise ClusterError(f"the identity service cannot start: {' '.join(str(cause).split())[-300:]}") from None
 
-    def _follow(self, crew: Crew, bus: RayBus) -> None:
+    def _follow(self, crew: Crew, bus: RayBus, head: HeadWatch) -> None:
         """Watch until all nodes have ended."""
         told: float | None = None
         while True:
+            head.check()
             if self._stop.is_set() and told is None:
                 told = time.monotonic()
                 crew.stop()
@@ -140,7 +147,7 @@ class ClusterRun:
             if failed:
                 raise ClusterError(failed[0].error or f"node {failed[0].node} failed")
             orders = sum(len(member.orders) for member in crew.members)
-            if len(self.nodes) == orders and all(status.state in _OVER for status in self.nodes):
+            if len(self.nodes) == orders and all(status.state in OVER for status in self.nodes):
                 break
             if told is not None and time.monotonic() - told > _STOPPING:
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.cluster.gather import NodeResults
+from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
 from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.placing import Group
 from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
-from relaytrack.pipeline.cluster.ray_start import ClusterError, Machine, machines
+from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.config.schema import Config
 
 LOG = logging.getLogger("relaytrack.cluster")
-_START = 120.0  # seconds that a program may take to load its libraries and networks
+_START = 300.0  # seconds that a program may take to load its libraries and networks
+OVER = ("ended", "failed")
+"""States of work that goes on no more."""
+_PAINT = re.compile("\x1b\\[[0-9;]*m")
 _BOUND = 1e-3  # of a resource: enough to be sent to the machine that has it
 
 
@@ -44,16 +49,18 @@ class Crew:
         ray: the module, connected.
         config: the whole site's.
         zero: seconds since 1970 at the run's time 0.
+        head: watches the cluster's head.
 
     Attributes:
         members: the programs.
         moves: what was lost, and who took over; seconds: from the question that had no answer to the new order.
     """
 
-    def __init__(self, ray: Any, config: Config, zero: float) -> None:
+    def __init__(self, ray: Any, config: Config, zero: float, head: HeadWatch) -> None:
         self._ray = ray
         self._config = config
         self._zero = zero
+        self._head = head
         self._number = 0
         self._order = int(time.time() * 1000)
         self.members: list[Member] = []
@@ -116,6 +123,18 @@ class Crew:
         for member in self.members:
             with contextlib.suppress(self._ray.exceptions.RayError):
                 member.actor.stop.remote()
+
+    def end_without_head(self, seconds: float) -> None:
+        """Let all programs end, and wait so long for it; asks nobody but the programs themselves."""
+        self.stop()
+        until = time.monotonic() + seconds
+        for member in self.members:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                while time.monotonic() < until:
+                    found = self._ray.get(member.actor.status.remote(), timeout=until - time.monotonic())
+                    if all(status.state in OVER for status in found):
+                        break
+                    time.sleep(0.2)
 
     def results(self) -> list[NodeResults]:
         """How to get at what every program wrote."""
@@ -182,16 +201,20 @@ class Crew:
 
     def _answer(self, reference: Any, member: Member, timeout: float) -> Any:
         where = f"machine {member.machine.address}"
+        until = time.monotonic() + timeout
         try:
-            return self._ray.get(reference, timeout=timeout)
-        except self._ray.exceptions.GetTimeoutError:
-            raise ClusterError(
-                f"{where}: no room for a program of {self._config.cluster.num_cpus:g} CPUs after {timeout:g} s"
-            ) from None
+            while not self._ray.wait([reference], timeout=1.0)[0]:
+                self._head.check()
+                if time.monotonic() > until:
+                    raise ClusterError(
+                        f"{where}: no room for a program of {self._config.cluster.num_cpus:g} CPUs, "
+                        f"or too busy to start it in {timeout:g} s"
+                    )
+            return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
-            raise ClusterError(f"{where}: {' '.join(str(error).split())[:300]}") from None
+            raise ClusterError(f"{where}: {_reason(error)}") from None
 
     def _give(self, member: Member, cameras: Sequence[str]) -> Any:
         self._number += 1
@@ -238,6 +261,15 @@ class Crew:
         line = f"the program on {lost.machine.address} is lost ({why}); {heir.machine.address} follows {text} now"
         self.moves.append(line)
         LOG.warning("%s", line)
+
+
+def _reason(error: Exception) -> str:
+    """Why a program died, in one line: the end of what Ray tells holds the cause."""
+    text = " ".join(_PAINT.sub("", str(error)).split())
+    missing = re.search("No module named '([^']+)'", text)
+    if missing:
+        return f"its Python has no {missing[1]} (pip install 'relaytrack[cluster]' there)"
+    return text[-300:]
 
 
 def absolute(config: Config, folder: Path) -> Config:

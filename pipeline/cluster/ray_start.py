@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
-from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.cluster.head_watch import ClusterError, listens
+from relaytrack.pipeline.errors import ConfigError
 
 _STORE = 100_000_000  # bytes of Ray's object store that a Ray of our own gets: nothing large goes through it
 _NOTE = "/tmp/ray/ray_current_cluster"  # where `ray start` notes the address
 _ANSWER = 5.0  # seconds
+_GREETING = 20.0  # seconds, until a Ray must have answered
 _ADDRESS = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
-
-
-class ClusterError(RelayTrackError):
-    """The cluster cannot be reached or does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def join_cluster(address: str) -> Any:
 
     Raises:
         ConfigError: no such address can be.
-        ClusterError: nobody answers there, or another version of Ray or Python does.
+        ClusterError: nobody answers there, it refuses the token, or it is another version of Ray or Python.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -62,14 +60,17 @@ def join_cluster(address: str) -> Any:
     if address != "auto" and not _ADDRESS.fullmatch(address):
         raise ConfigError(f"--cluster {address!r}: write auto, or HOST:PORT of `ray start --head` (port 6379)")
     known = _known_address() if address == "auto" else address
-    if known is not None and not _answers(known):
+    if known is not None and not listens(known, _ANSWER):
         if address != "auto":
             raise ClusterError(f"--cluster {address}: nobody answers there (is `ray start --head` running?)")
         known = None
+    if known is not None:
+        _greet(ray, known)
     handler = signal.getsignal(signal.SIGTERM)
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if known is None:
+            os.environ.setdefault("RAY_worker_niceness", "0")  # its workers are nice 15 otherwise
             ray.init(address="local", include_dashboard=False, object_store_memory=_STORE, **quiet)
         else:
             ray.init(address=known, **quiet)
@@ -94,14 +95,34 @@ def _known_address() -> str | None:
     return noted if _ADDRESS.fullmatch(noted) else None
 
 
-def _answers(address: str) -> bool:
-    """Whether anybody listens at an address; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
+def _greet(ray: Any, address: str) -> None:
+    """See that a Ray answers, and that it takes our token: `ray.init` waits without end for one that does not.
+
+    Raises:
+        ClusterError: nobody answers in time, or the token is refused.
+    """
+    answer: Queue[BaseException | None] = Queue()
+
+    def ask() -> None:
+        try:
+            ray._raylet.GcsClient(address=address).internal_kv_get(b"relaytrack", None, timeout=_ANSWER)
+            answer.put(None)
+        except BaseException as error:
+            answer.put(error)
+
+    threading.Thread(target=ask, name="greet", daemon=True).start()
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
-    except (OSError, OverflowError):
-        return False
-    return True
+        error = answer.get(timeout=_GREETING)
+    except Empty:
+        raise ClusterError(f"--cluster {address}: no Ray answers there within {_GREETING:g} s") from None
+    refused = getattr(ray.exceptions, "AuthenticationError", ())
+    if isinstance(error, refused):
+        raise ClusterError(
+            f"--cluster {address}: the token was refused; this machine needs RAY_AUTH_MODE=token and the "
+            "~/.ray/auth_token of the head"
+        )
+    if error is not None:
+        raise ClusterError(f"--cluster {address}: Ray cannot be joined ({' '.join(str(error).split())[:300]})")
 
 
 def machines(ray: Any) -> list[Machine]:

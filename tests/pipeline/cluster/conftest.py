@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 from support.cluster_site import results, site
 
 from relaytrack.pipeline.engine import Pipeline
+
+NICENESS = "RAY_worker_niceness"
+"""Ray's workers are nice 15 otherwise: on a busy machine the tests would wait for minutes."""
 
 
 @pytest.fixture(scope="package")
@@ -26,6 +30,7 @@ def ray_cluster() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
+    os.environ.setdefault(NICENESS, "0")
     small = {"num_cpus": 2, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
     try:

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
+from relaytrack.pipeline.cluster import crew as crew_module
 from relaytrack.pipeline.cluster.crew import Crew, Member
+from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
-from relaytrack.pipeline.cluster.ray_start import ClusterError, Machine
+from relaytrack.pipeline.cluster.ray_start import Machine
 from relaytrack.pipeline.config.loading import load_config
 
+NEVER = object()  # an answer that does not come
 CONFIG = load_config(data={"cameras": ["rtsp://10.0.0.1/a"]}, overrides={"run.device": "cpu"})
-
-
-class GetTimeoutError(Exception):
-    """Of the Ray below."""
 
 
 class RayTaskError(Exception):
@@ -26,15 +25,19 @@ class RayTaskError(Exception):
 def crew_whose_machine_says(answer: Any) -> tuple[Crew, Member]:
     """A crew of one program that gives this answer; Ray is nothing but its names."""
 
-    def get(reference: Any, timeout: float | None = None) -> Any:
+    def get(reference: Any) -> Any:
         if isinstance(reference, Exception):
             raise reference
         return reference
 
-    errors = SimpleNamespace(GetTimeoutError=GetTimeoutError, RayTaskError=RayTaskError, RayError=OSError)
-    ray = SimpleNamespace(get=get, exceptions=errors)
+    def wait(references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        return ([], references) if references == [NEVER] else (references, [])
+
+    errors = SimpleNamespace(RayTaskError=RayTaskError, RayError=OSError)
+    ray = SimpleNamespace(get=get, wait=wait, exceptions=errors)
     actor = SimpleNamespace(fitness=SimpleNamespace(remote=lambda config: answer))
-    return Crew(ray, CONFIG, 0.0), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
+    head: Any = SimpleNamespace(check=lambda: None)
+    return Crew(ray, CONFIG, 0.0, head), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
 
 
 @pytest.mark.parametrize(
@@ -42,11 +45,16 @@ def crew_whose_machine_says(answer: Any) -> tuple[Crew, Member]:
     [
         (Fitness("0.0.9"), r"machine 10\.0\.0\.2 has relaytrack 0\.0\.9, this one .*: install the same everywhere"),
         (Fitness("0.1.0", problem="weights not found: x"), r"machine 10\.0\.0\.2: weights not found: x"),
-        (GetTimeoutError(), r"machine 10\.0\.0\.2: no room for a program of 1 CPUs"),
+        (NEVER, r"machine 10\.0\.0\.2: no room for a program of 1 CPUs"),
         (OSError("the\nworker died"), r"machine 10\.0\.0\.2: the worker died"),
+        (
+            OSError("a\x1b[36mModuleNotFoundError: No module named 'relaytrack'\x1b[39m"),
+            r"its Python has no relaytrack",
+        ),
     ],
 )
-def test_a_machine_that_does_not_fit_is_refused(answer: Any, told: str) -> None:
+def test_a_machine_that_does_not_fit_is_refused(answer: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "_START", 0.0)
     crew, member = crew_whose_machine_says(answer)
     with pytest.raises(ClusterError, match=told) as error:
         crew._fitness(member)

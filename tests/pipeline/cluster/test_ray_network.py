@@ -51,6 +51,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
     names = Machines(f"rt{os.getpid()}a", f"rt{os.getpid()}b")
     folder = tempfile.mkdtemp(prefix="rt", dir="/tmp")  # Ray's sockets need a short path
     monkeypatch.setenv("HOME", folder)
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "t" * 40)
     try:

@@ -1,0 +1,83 @@
+"""Watches the head of a Ray cluster: Ray itself waits a minute for it, and then ends the program without a word."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+
+from relaytrack.pipeline.errors import RelayTrackError
+
+_EVERY = 1.0  # seconds between two looks
+_ANSWER = 2.0  # seconds that a look may take
+_SETTING = "RAY_gcs_rpc_server_reconnect_timeout_s"
+_RAY_WAITS = 60.0  # seconds after which Ray ends the program, unless it was told otherwise
+
+
+class ClusterError(RelayTrackError):
+    """The cluster cannot be reached, does not fit, or was lost."""
+
+
+class HeadLostError(ClusterError):
+    """The head of the cluster is gone.
+
+    Ray cannot leave a cluster without its head: at the end of the program it waits for it, and then ends the program
+    in its own way. So the command line leaves without the usual end of a Python program.
+    """
+
+    leaves_at_once = True
+
+
+def listens(address: str, timeout: float) -> bool:
+    """Whether anybody takes connections at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+class HeadWatch:
+    """Looks every second whether the head still takes connections, in a thread of its own.
+
+    Args:
+        address: HOST:PORT of the head.
+        patience: seconds for which it may be away; None: half the time after which Ray ends the program, so that a
+            head which is started again with its memory elsewhere is waited for.
+    """
+
+    def __init__(self, address: str, patience: float | None = None) -> None:
+        if patience is None:
+            patience = 0.5 * float(os.environ.get(_SETTING, _RAY_WAITS))
+        self._address, self._patience = address, patience
+        self._seen = time.monotonic()
+        self._closed = threading.Event()
+        threading.Thread(target=self._look, name="head", daemon=True).start()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the head has been away for too long."""
+        return time.monotonic() - self._seen > self._patience
+
+    def check(self) -> None:
+        """Refuse to go on without the head.
+
+        Raises:
+            HeadLostError: it is gone.
+        """
+        if self.gone:
+            raise HeadLostError(
+                f"the head of the cluster, {self._address}, is gone; "
+                "what was written until now stays on each machine in cluster.dir"
+            )
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closed.set()
+
+    def _look(self) -> None:
+        while not self._closed.wait(_EVERY):
+            if listens(self._address, _ANSWER):
+                self._seen = time.monotonic()

@@ -1,0 +1,140 @@
+"""The head of the cluster: deaf, with another token, killed in the middle of a run: one line and exit 2."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from relaytrack.pipeline.cluster import ray_start
+from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
+
+pytestmark = [pytest.mark.needs("ray"), pytest.mark.timeout(600)]
+TOKEN = "t" * 64
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def processes_of(folder: str) -> list[tuple[int, str]]:
+    """Process numbers and command lines of a Ray that works in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if folder in line:
+                found.append((int(path.parent.name), line))
+    return found
+
+
+def environment(token: str) -> dict[str, str]:
+    waits = {"RAY_gcs_rpc_server_reconnect_timeout_s": "16", "RAY_worker_niceness": "0"}
+    return os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} | waits
+
+
+@pytest.fixture
+def head() -> Iterator[tuple[str, str]]:
+    """A head that asks for a token: its address and its folder."""
+    folder = tempfile.mkdtemp(prefix="rh", dir="/tmp")  # Ray's sockets need a short path
+    address = f"127.0.0.1:{free_port()}"
+    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--port", address.rpartition(":")[2]]
+    words += ["--node-ip-address", "127.0.0.1", "--num-cpus", "2", "--object-store-memory", "80000000"]
+    words += ["--temp-dir", folder, "--include-dashboard", "false", "--disable-usage-stats"]
+    try:
+        subprocess.run(words, check=True, capture_output=True, timeout=180, env=environment(TOKEN))
+        yield address, folder
+    finally:
+        for number, _ in processes_of(folder):
+            with contextlib.suppress(OSError):
+                os.kill(number, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def site(samples: Path, folder: Path) -> Path:
+    cameras = [{"name": "east", "url": str(samples / "east.mp4"), "live": True, "loop": True}]
+    path = folder / "site.yaml"
+    text = {
+        "cameras": cameras,
+        "run": {"fps": 3, "device": "cpu", "threads": 1},
+        "output": {"dir": str(folder / "out"), "video": False, "report": False},
+        "cluster": {"dir": str(folder / "nodes"), "num_cpus": 0.5},
+    }
+    path.write_text(yaml.safe_dump(text))
+    return path
+
+
+def start(path: Path, address: str, token: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "run", str(path), "--cluster", address]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(token))
+
+
+def refusal(program: subprocess.Popen[str], seconds: float) -> str:
+    """The one line with which a program ends; no traceback."""
+    _, told = program.communicate(timeout=seconds)
+    assert program.returncode == 2, told
+    assert "Traceback" not in told
+    (line,) = [line for line in told.splitlines() if line.startswith("relaytrack: error:")]
+    return line
+
+
+def test_a_wrong_token_and_a_killed_head_end_a_run_with_one_line(
+    head: tuple[str, str], samples: Path, tmp_path: Path
+) -> None:
+    address, folder = head
+    port = address.rpartition(":")[2]
+    path = site(samples, tmp_path)
+    assert f"--cluster {address}: the token was refused" in refusal(start(path, address, "x" * 64), 90)
+
+    program = start(path, address, TOKEN)
+    until = time.monotonic() + 300
+    while sum(len(one.read_text().splitlines()) for one in tmp_path.glob("nodes/*/tracks/east/*.txt")) < 5:
+        assert program.poll() is None, program.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    (server,) = [number for number, line in processes_of(folder) if "gcs_server" in line.split(" ")[0]]
+    os.kill(server, signal.SIGKILL)
+    told = refusal(program, 60)
+    assert f":{port}, is gone" in told
+    kept = [line for one in tmp_path.glob("nodes/*/tracks/east/*.txt") for line in one.read_text().splitlines()]
+    assert len(kept) >= 5
+    assert all(line.count(",") >= 6 for line in kept)
+
+
+def test_somebody_else_at_the_address_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray_start, "_GREETING", 1.0)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"{address}: no Ray answers there within 1 s"):
+            ray_start._greet(ray, address)
+
+
+def test_a_head_that_goes_is_missed_after_a_while_and_one_that_comes_back_is_not() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(100)
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        watch = HeadWatch(address, 2.5)
+        time.sleep(3.5)
+        watch.check()
+    time.sleep(5.0)
+    with pytest.raises(ClusterError, match=r"the head of the cluster, .* is gone"):
+        watch.check()
+    watch.close()
