@@ -224,7 +224,7 @@ def test_a_lost_source_changes_nothing_and_deleting_works(folder: Path, tmp_path
 def test_runs_that_are_not_final_are_refused(folder: Path) -> None:
     run = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(run | {"final": False}))
-    with pytest.raises(InputError, match="came to its end"):
+    with pytest.raises(InputError, match="did not reach its end"):
         open_run(folder)
     (folder / "run.json").write_text("{}")
     with pytest.raises(InputError, match="no configuration"):

@@ -234,7 +234,7 @@ def test_a_pause_of_hours_ends_no_run_and_is_said_once(tmp_path: Path, caplog: p
         assert len(_decode(tmp_path / f"video/{name}.mp4")) == 5
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert said == [
-        "no pictures for 8:19:59.0 before 8:20:00.0: the videos shorten it to 2 s, their clock shows the true time"
+        "no pictures for 8:19:59.0 before 8:20:00.0: the videos shorten it to 2 s, and their clock shows the true time"
     ]
 
 
