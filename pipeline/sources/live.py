@@ -17,9 +17,10 @@ from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.sources.base import LOG, ReadError, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
+from relaytrack.pipeline.sources.image_converter import ImageConverter, true_size
 from relaytrack.pipeline.sources.latest_value import LatestValue
 from relaytrack.pipeline.sources.limits import RateLimit
-from relaytrack.pipeline.sources.video import ImageConverter, VideoReader, true_size
+from relaytrack.pipeline.sources.video import VideoReader
 
 _POLL = 0.1  # seconds; how soon a stop event is seen
 _EXIT = 0.7  # seconds that the end of the process waits for connections to close
