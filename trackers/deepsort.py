@@ -107,6 +107,21 @@ class DeepSort:
         tracks.drop(self._given_up())
         return result
 
+    def tune(self, **thresholds: Any) -> None:
+        """Go on with other thresholds; what is followed stays.
+
+        Args:
+            thresholds: `track_high_thresh`, `track_low_thresh` and `new_track_thresh` of the settings.
+
+        Raises:
+            TrackerInputError: another setting, or values that make no sense together.
+        """
+        unknown = set(thresholds) - {"track_high_thresh", "track_low_thresh", "new_track_thresh"}
+        if unknown:
+            raise TrackerInputError(f"{sorted(unknown)[0]} cannot change while tracks are followed")
+        self.params = replace(self.params, **thresholds)
+        self._tracks.params = self._association.params = self.params
+
     def pop_backfill(self) -> Backfill:
         """Hand over the earlier boxes of the tracks that the last call of `update` confirmed."""
         return self._diary.pop()

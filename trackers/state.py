@@ -56,7 +56,7 @@ class Tracks:
     """
 
     def __init__(self, params: DeepSortParams) -> None:
-        self._params = params
+        self.params = params
         self.motion = make_filter(params)
         self._life = Column(dtype=_LIFE)
         self.memory: FeatureMemory | None = None
@@ -152,7 +152,7 @@ class Tracks:
         dimensions = found.embeddings.shape[1]
         if self._dimensions == 0 and dimensions:
             self._dimensions = dimensions
-            self.memory = make_memory(self._params, dimensions)
+            self.memory = make_memory(self.params, dimensions)
             nothing = np.zeros((len(self), dimensions), np.float32)
             self.memory.append(nothing, np.zeros(len(self), bool))
         elif dimensions not in (0, self._dimensions):
@@ -187,12 +187,12 @@ class Tracks:
     def _noise_scale(self, rows: Rows, measured: Floats) -> Floats:
         """(M,) factors of the measurement variance of detections that the tracks `rows` get."""
         noise = np.ones(len(rows))
-        if self._params.steady_jitter > 0:
+        if self.params.steady_jitter > 0:
             steady = where((self.misses[rows] == 1) & (self.hits[rows] > 3))
             x, y, _, height = self.motion.position[rows[steady]].T
             there = measured[steady]
             self._jitter.observe((np.abs(there[:, 0] - x) + np.abs(there[:, 1] - y)) / height)
-            noise *= min(max((self._jitter.value / self._params.steady_jitter) ** 2, 0.02), 9.0)
+            noise *= min(max((self._jitter.value / self.params.steady_jitter) ** 2, 0.02), 9.0)
         return noise
 
     def start(
@@ -223,7 +223,7 @@ class Tracks:
 
     def confirm(self) -> Rows:
         """Give ids to tentative tracks with enough hits, or two beyond doubt, by birth; return their rows."""
-        p = self._params
+        p = self.params
         enough = (self.hits >= p.n_init) | ((self.hits >= 2) & (self.doubt < p.early_doubt))
         rows = where((self.ids == 0) & enough)
         if len(rows):

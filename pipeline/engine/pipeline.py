@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.engine.camera_commands import CameraCommands
+from relaytrack.pipeline.engine.live_settings import take_up
 from relaytrack.pipeline.engine.own_parts import OwnParts, TrackerFactory, Until, by_name, with_own_cameras
 from relaytrack.pipeline.engine.parts import make_parts
 from relaytrack.pipeline.engine.people_commands import PeopleCommands
@@ -217,6 +218,22 @@ class Pipeline(CameraCommands, PeopleCommands):
     def cameras(self) -> tuple[CameraConfig, ...]:
         """The settings of the present cameras."""
         return self.config.cameras if self._run is None else tuple(self._run.parts.desk.settings())
+
+    def change_settings(self, wanted: Config, keys: Collection[str]) -> None:
+        """Take up other settings while the run goes on; see `engine.live_settings.AT_ONCE`.
+
+        Args:
+            wanted: a configuration with the new values.
+            keys: the dotted keys that differ.
+
+        Raises:
+            ConfigError: one of them cannot change now, or the run is not on its way.
+            TrackerError: the values make no sense together.
+        """
+        if self._run is None:
+            raise ConfigError("no run is on its way")
+        take_up(self._run.parts, wanted, keys)
+        self.config = self._run.parts.config
 
     def status(self) -> Snapshot:
         """The run at present; from any thread, at any time."""

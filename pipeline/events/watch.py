@@ -83,6 +83,13 @@ class EventWatch:
         }
         self._cameras[camera.name] = camera
 
+    def set_times(self, settings: EventsConfig) -> None:
+        """Go on with other times; counts and stays stay."""
+        self._settings, self._leave_after = settings, settings.leave_after
+        for zones in self._zones.values():
+            for zone in zones.values():
+                zone.set_times(settle=settings.settle, dwell=settings.dwell)
+
     def recall(self, identities: Iterable[int], tracks: Iterable[EarlierTrack] = ()) -> None:
         """These people were seen in an earlier start: they are not new. `tracks` are what they are compared with."""
         for identity in identities:

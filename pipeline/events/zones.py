@@ -58,6 +58,10 @@ class ZoneWatch:
         self._stays: dict[int, _Stay] = {}
         self.total = 0
 
+    def set_times(self, *, settle: float, dwell: float) -> None:
+        """Count by other times from now on; see the arguments of the class."""
+        self._settle, self._dwell = settle, dwell
+
     @property
     def inside(self) -> int:
         """How many people are in the zone now."""

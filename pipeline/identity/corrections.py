@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.pipeline.identity.service import IdentityService, IdentityStatus
+from relaytrack.pipeline.identity.service import IdentityService, IdentityStatus, TunableService
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.trackers import GroundPlane, Revision
@@ -128,6 +128,17 @@ class Corrections:
             if self._last[key] != new:
                 self._pending.append((key, self._last[key], new))
                 self._last[key] = new
+
+    def tune(self, values: Mapping[str, float]) -> bool:
+        """Give the service other weights; False where it takes none while it works.
+
+        Raises:
+            TrackerError: the values make no sense.
+        """
+        if not isinstance(self._inner, TunableService):
+            return False
+        self._inner.tune(values)
+        return True
 
     # the service
 

@@ -74,6 +74,14 @@ class IdentityService(Protocol):
         """Let go of the store."""
 
 
+@runtime_checkable
+class TunableService(Protocol):
+    """A service whose weights can change while it works."""
+
+    def tune(self, values: Mapping[str, float]) -> None:
+        """Go on with other weights; see `IdentityAssociator.tune`."""
+
+
 class AwaitedAnswer(Protocol):
     """An answer that is on its way."""
 
@@ -205,6 +213,15 @@ class LocalIdentityService:
     def correcting(self) -> bool:
         """Whether a correction of all identities goes on over several steps."""
         return self._associator.correcting
+
+    def tune(self, values: Mapping[str, float]) -> None:
+        """See `IdentityAssociator.tune`.
+
+        Raises:
+            TrackerError: the values make no sense.
+        """
+        with self._busy:
+            self._associator.tune(**values)
 
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """See `IdentityService.calibrate`."""

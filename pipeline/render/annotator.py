@@ -37,6 +37,12 @@ class Annotator:
         """Note where people are in a frame that nobody wants to see drawn, so that trails have no gaps."""
         self._painter(tracks).follow(tracks)
 
+    def set_trail(self, seconds: float) -> None:
+        """Draw another length of path behind a person; paths begin anew where it differs."""
+        if seconds != self._trail:
+            self._trail = seconds
+            self._painters = {}
+
     def forget(self, camera: str) -> None:
         """A camera has left: its trails end."""
         self._painters.pop(camera, None)

@@ -71,6 +71,11 @@ class Pictures:
                 images[camera] = image
         return replace(step, images=images, drawn=paintings) if images or paintings else step
 
+    def change(self, mode: Mode | None, trail: float) -> None:
+        """Hide people otherwise, and draw other trails, from the next step on."""
+        self._mode = mode
+        self._annotator.set_trail(trail)
+
     def forget(self, camera: str) -> None:
         """A camera has left."""
         self._veils.pop(camera, None)

@@ -64,7 +64,7 @@ class CameraDesk:
         given: Mapping[str, Source] | None = None,
         first_ids: Mapping[str, int] | None = None,
     ) -> None:
-        self._config = config
+        self.config = config
         self._detector = detector
         self._multi = multi
         self._clock, self._stop, self._live = clock, stop, live
@@ -235,19 +235,19 @@ class CameraDesk:
 
     def _source(self, camera: CameraConfig, *, joins: bool = False) -> Source:
         """The source of a camera; one that joins a run is sought until found, and a recording begins now."""
-        options = self._config.input
+        options = self.config.input
         if joins:
             options = options.model_copy(update={"on_start_failure": "retry"})
             newest = self.synchronizer.newest
-            if newest is not None and not is_live(camera, self._config.run):
+            if newest is not None and not is_live(camera, self.config.run):
                 camera = camera.model_copy(update={"offset": camera.offset + newest})
         zero = self._clock.zero if self._live else None
-        return create_source(camera, options, self._config.run, started=self._clock.started, stop=self._stop, zero=zero)
+        return create_source(camera, options, self.config.run, started=self._clock.started, stop=self._stop, zero=zero)
 
     def _session(self, camera: CameraConfig, source: Source) -> CameraSession:
         tracker = None if self._tracker is None else self._tracker(camera)
         session = build.create_session(
-            self._config, camera, self._detector, source=source, tracker=tracker, keep_earlier=not self._live
+            self.config, camera, self._detector, source=source, tracker=tracker, keep_earlier=not self._live
         )
         session.first_id = self._first_ids.get(camera.name, 0)
         return session

@@ -103,6 +103,12 @@ def describe_person(person: Person, here: tuple[str, ...], colors: IdentityColor
     }
 
 
+def ink_of(color: str) -> str:
+    """Whether dark or light letters can be read on a colour (#rrggbb)."""
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return "dark" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "light"
+
+
 def color_of(identity: int, colors: IdentityColors) -> str:
     """A person's colour in all pictures, as #rrggbb."""
     red, green, blue = colors.of(identity)

@@ -44,7 +44,7 @@ class EventLog:
 
     def __init__(self, store: SiteStore, *, retain: float | None = None) -> None:
         self._store = store
-        self._retain = retain
+        self.retain = retain
         self._swept = 0.0
         self._waiting: set[_Waiter] = set()
         self._changing = threading.Lock()
@@ -58,10 +58,10 @@ class EventLog:
         """
         if step.events:
             self.add([event.model_dump(mode="json") for event in step.events])
-        if self._retain is not None and time.monotonic() > self._swept + 600.0:
+        if self.retain is not None and time.monotonic() > self._swept + 600.0:
             self._swept = time.monotonic()
             with self._store.writing() as database:
-                database.execute("DELETE FROM events WHERE epoch < ?", (time.time() - self._retain,))
+                database.execute("DELETE FROM events WHERE epoch < ?", (time.time() - self.retain,))
 
     def add(self, events: Iterable[dict[str, Any]]) -> None:
         """Keep events and wake the readers."""

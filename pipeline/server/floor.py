@@ -24,7 +24,9 @@ CELL = 0.5
 _TRAIL = 30.0  # seconds of path behind a person
 _APART = 0.2  # metres between two points of a path
 _KEPT = 200  # points of a path at the most
-_PRESENT = 2.0  # seconds unseen after which somebody is no longer here
+_PRESENT = 2.0  # seconds unseen after which somebody is no longer here, besides three of the slowest camera's intervals
+_SLOWEST = 5.0  # seconds between two frames that count for an interval at the most
+_LEAP, _SPEED = 4.0, 4.0  # metres, and metres per second besides, beyond which nobody walked: their path begins anew
 _FAR = 500.0  # metres from the origin beyond which a point is a fault of the calibration
 _MOST_CELLS = 40_000
 
@@ -51,6 +53,7 @@ class SiteFloor:
         self._heat: dict[tuple[int, int], float] = {}
         self._last: dict[str, float] = {}  # epoch of each camera's last frame
         self._changing = threading.Lock()
+        self._intervals: dict[str, float] = {}  # usual seconds between two frames of each camera
         self._newest = 0.0
         self._since = time.time()
 
@@ -68,7 +71,10 @@ class SiteFloor:
                 epoch = time.time() if tracks.frame.epoch is None else tracks.frame.epoch
                 self._newest = max(self._newest, epoch)
                 self._sizes[tracks.frame.camera] = (*tracks.frame.roi_origin, *tracks.frame.size)
-                lasts = min(1.0, max(0.0, epoch - self._last.get(tracks.frame.camera, epoch)))
+                passed = max(0.0, epoch - self._last.get(tracks.frame.camera, epoch))
+                usual = self._intervals.get(tracks.frame.camera, passed)
+                self._intervals[tracks.frame.camera] = usual + 0.2 * (min(passed, _SLOWEST) - usual)
+                lasts = min(1.0, passed)
                 self._last[tracks.frame.camera] = epoch
                 for identity, place in _places(plane, tracks):
                     found.setdefault(identity, []).append(place)
@@ -84,6 +90,10 @@ class SiteFloor:
         path = self._paths.get(identity)
         if path is None:
             path = self._paths[identity] = _Path(self._newest, camera, deque(maxlen=_KEPT))
+        if path.points:
+            moved = np.hypot(x - path.points[-1][1], y - path.points[-1][2])
+            if moved > _LEAP + _SPEED * max(0.0, self._newest - path.seen):
+                path.points.clear()
         path.seen, path.camera = self._newest, camera
         if not path.points or np.hypot(x - path.points[-1][1], y - path.points[-1][2]) >= _APART:
             path.points.append((self._newest, x, y))
@@ -115,6 +125,7 @@ class SiteFloor:
             self._planes.pop(name, None)
             self._sizes.pop(name, None)
             self._last.pop(name, None)
+            self._intervals.pop(name, None)
 
     def corrected(self, correction: Correction) -> None:
         """Somebody who is forgotten leaves no path."""
@@ -135,11 +146,12 @@ class SiteFloor:
     def people(self) -> list[dict[str, Any]]:
         """Who is on the floor, with their paths of the last half minute, oldest point first; metres."""
         with self._changing:
+            present = _PRESENT + 3.0 * max(self._intervals.values(), default=0.0)
             return [
                 {
                     "identity": identity,
                     "camera": path.camera,
-                    "here": path.seen > self._newest - _PRESENT,
+                    "here": path.seen > self._newest - present,
                     "path": [[x, y] for _, x, y in path.points],
                 }
                 for identity, path in sorted(self._paths.items())

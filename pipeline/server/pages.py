@@ -20,7 +20,7 @@ from relaytrack.pipeline.server.api.doubts import doubts_about, threshold_of
 from relaytrack.pipeline.server.api.people import list_people, one_person
 from relaytrack.pipeline.server.api.status import describe_site
 from relaytrack.pipeline.server.count_history import count_history
-from relaytrack.pipeline.server.descriptions import color_of
+from relaytrack.pipeline.server.descriptions import color_of, ink_of
 from relaytrack.pipeline.server.event_log import StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.settings import settings_of
@@ -67,9 +67,7 @@ class Pages:
 
     def _ink(self, identity: int) -> str:
         """Dark or light letters, whichever can be read on a person's colour."""
-        text = self._color(identity)
-        red, green, blue = (int(text[at : at + 2], 16) for at in (1, 3, 5))
-        return "dark" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "light"
+        return ink_of(self._color(identity))
 
     def show(self, template: str, caller: Caller | None, *, code: int = 200, **values: Any) -> HTMLResponse:
         """A page."""

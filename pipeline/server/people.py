@@ -62,7 +62,7 @@ class People(PeopleQuestions):
         super().__init__(store)
         self._run = int(time.time() * 1000) if run is None else run
         self._runs: dict[str, int] = {}  # of cameras that left and came again
-        self._retain = retain
+        self.retain = retain
         self._on_return = on_return
         self._tracks: dict[tuple[str, int], _Sighting] = {}
         self._judges: dict[str, CropJudge] = {}
@@ -161,10 +161,10 @@ class People(PeopleQuestions):
             for key in [key for key, seen in self._tracks.items() if seen.last < newest - _IDLE]:
                 del self._tracks[key]
                 self._own.pop(key, None)
-            if self._retain is not None and time.monotonic() > self._swept + 600.0:
+            if self.retain is not None and time.monotonic() > self._swept + 600.0:
                 self._swept = time.monotonic()
                 with self._store.writing() as database:
-                    people_rows.expire(database, time.time() - self._retain)
+                    people_rows.expire(database, time.time() - self.retain)
 
     def _values(self, key: tuple[str, int], seen: _Sighting) -> tuple[Any, ...]:
         vector = None

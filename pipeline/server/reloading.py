@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.server.settings import settings_of, take_up, value_of
 from relaytrack.pipeline.server.site import Site
+from relaytrack.trackers import TrackerError
 
 LOG = logging.getLogger("relaytrack.server")
 
@@ -50,6 +52,14 @@ def reload_file(site: Site, read: Callable[[], Config]) -> None:
         LOG.error("the site's file was not followed: %s", one_line(error))
         return
     LOG.info("cameras reloaded: %s", done)
+    changed = [one.key for one in settings_of(site) if one.at_once and value_of(wanted, one.key) != one.running]
+    try:
+        take_up(site, wanted, changed)
+    except (RelayTrackError, TrackerError) as error:
+        LOG.error("%s", one_line(error))
+    else:
+        if changed:
+            LOG.info("these hold from now on: %s", ", ".join(changed))
     sections = [name for name in Config.model_fields if name != "cameras"]
     later = [name for name in sections if getattr(site.config, name) != getattr(wanted, name)]
     if later:

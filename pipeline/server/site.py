@@ -39,7 +39,7 @@ from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import IdentityStore
 
 LOG = logging.getLogger("relaytrack.server")
-_DAY = 86_400.0
+DAY = 86_400.0
 _RETURN_RATIO = 0.3
 """At a site people come back; see `IdentityParams.return_ratio`."""
 
@@ -178,7 +178,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
     if not lock.acquire():
         store.close()
         raise ConfigError(f"{folder}: another server is running there; choose another --dir, or end it")
-    retain = None if settings.retain_days is None else settings.retain_days * _DAY
+    retain = None if settings.retain_days is None else settings.retain_days * DAY
     events = EventLog(store, retain=retain)
 
     def returned(identity: int, camera: str, track: int) -> None:

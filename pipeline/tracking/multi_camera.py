@@ -6,13 +6,14 @@ import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.identity.service import AwaitedAnswer, IdentityService, RemoteIdentityService
 from relaytrack.pipeline.records import NO_IMAGES, FrameTracks, Images, Ints, Observation, Step
 from relaytrack.pipeline.tracking.session import CameraSession
+from relaytrack.trackers import DeepSort
 
 _GONE = 10_000  # names of cameras that left, whose highest track id is remembered
 
@@ -158,6 +159,23 @@ class MultiCameraTracker:
         """Per camera the counts of its zones and lines; see `EventWatch.counts`."""
         with self._busy:
             return {} if self.events is None else self.events.counts()
+
+    def set_events(self, settings: EventsConfig) -> None:
+        """Tell events by other times from now on."""
+        with self._busy:
+            if self.events is not None:
+                self.events.set_times(settings)
+
+    def tune_trackers(self, values: Mapping[str, float]) -> None:
+        """Give our own trackers other thresholds.
+
+        Raises:
+            TrackerInputError: they make no sense together.
+        """
+        with self._busy:
+            for session in self._sessions.values():
+                if isinstance(session.tracker, DeepSort):
+                    session.tracker.tune(**values)
 
     def forget(self, identity: int, tracks: Collection[tuple[str, int]]) -> None:
         """Events compare nobody with a person any more who is to be forgotten; `tracks` are theirs."""

@@ -23,11 +23,11 @@ class CascadeAssociation:
     """
 
     def __init__(self, params: DeepSortParams) -> None:
-        self._params = params
+        self.params = params
 
     def match(self, tracks: Tracks, found: CheckedDetections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
-        p = self._params
+        p = self.params
         clear = found.scores >= p.track_high_thresh
         confirmed = tracks.ids > 0
         matches = Matches(len(tracks), len(found))
@@ -49,7 +49,7 @@ class CascadeAssociation:
         self, tracks: Tracks, found: CheckedDetections, free: NDArray[np.bool_]
     ) -> tuple[Rows, NDArray[np.float64], NDArray[np.bool_]]:
         """Every free detection above the threshold starts a track; each has to be confirmed by all its hits."""
-        picks = where(free & (found.scores >= self._params.new_track_thresh))
+        picks = where(free & (found.scores >= self.params.new_track_thresh))
         return picks, np.ones(len(picks)), np.ones(len(picks), bool)
 
     def learn(self, tracks: Tracks, rows: Rows, found: CheckedDetections, picks: Rows) -> None:

@@ -25,7 +25,13 @@ SPARSE = 0.25
 
 
 class Association(Protocol):
-    """Matches the detections of a frame with the predicted tracks."""
+    """Matches the detections of a frame with the predicted tracks.
+
+    Attributes:
+        params: the settings; others may take their place between two frames.
+    """
+
+    params: DeepSortParams
 
     def match(self, tracks: Tracks, found: CheckedDetections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
@@ -49,7 +55,7 @@ class JointAssociation:
     """
 
     def __init__(self, params: DeepSortParams) -> None:
-        self._params = params
+        self.params = params
         self._scores = ScoreCalibration()
         self._looks = AppearanceScale()
         self._likely: NDArray[np.float64] = np.zeros(0)
@@ -58,7 +64,7 @@ class JointAssociation:
 
     def match(self, tracks: Tracks, found: CheckedDetections, clock: float) -> tuple[Rows, Rows]:
         """Rows of tracks and, at the same place, the detections they are."""
-        p = self._params
+        p = self.params
         self._likely = self._likelihood(found.scores)
         clear = self._likely >= p.track_high_thresh
         overlap = boxes.iou(tracks.xyxy, found.xyxy)
@@ -124,7 +130,7 @@ class JointAssociation:
 
         One beside a lost track may be that person, so that all of `n_init` hits are waited for.
         """
-        p = self._params
+        p = self.params
         least = p.new_track_thresh if p.moving_track_thresh is None else min(p.new_track_thresh, p.moving_track_thresh)
         picks = where(free & (self._likely >= least))
         if len(picks) == 0:
@@ -134,9 +140,9 @@ class JointAssociation:
         repeats = (
             overlap
             if self._appearance is None
-            else overlap + self._params.new_track_appearance * self._appearance[:, picks]
+            else overlap + self.params.new_track_appearance * self._appearance[:, picks]
         )
-        new = repeats[live].max(axis=0, initial=0.0) <= self._params.new_track_iou
+        new = repeats[live].max(axis=0, initial=0.0) <= self.params.new_track_iou
         picks = picks[new]
         doubt = self._doubt(found.scores[picks])
         lost = (tracks.ids > 0) & ~live
@@ -145,24 +151,24 @@ class JointAssociation:
 
     def _doubt(self, scores: Floats) -> Floats:
         """(M,) likelihoods that detections are noise, as far as is known."""
-        return 1.0 - self._scores.proven(scores) if self._params.adapt_scores else np.ones(len(scores))
+        return 1.0 - self._scores.proven(scores) if self.params.adapt_scores else np.ones(len(scores))
 
     def learn(self, tracks: Tracks, rows: Rows, found: CheckedDetections, picks: Rows) -> None:
         """Blend in embeddings of clear detections that no other track covers much; note a second hit."""
         tentative = where(tracks.ids[rows] == 0)
         if len(tentative):
             tracks.doubt[rows[tentative]] *= self._doubt(found.scores[picks[tentative]])
-            tracks.note_clear(rows[self._likely[picks] >= self._params.new_track_thresh])
+            tracks.note_clear(rows[self._likely[picks] >= self.params.new_track_thresh])
         if tracks.memory is None or not some(found.embedded):
             return
-        good = found.embedded[picks] & (self._crowding[picks] <= self._params.occlusion_iou)
-        good &= self._likely[picks] >= self._params.track_high_thresh
+        good = found.embedded[picks] & (self._crowding[picks] <= self.params.occlusion_iou)
+        good &= self._likely[picks] >= self.params.track_high_thresh
         rows, picks = rows[good], picks[good]
         tracks.memory.learn(rows, found.embeddings[picks])
 
     def _likelihood(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(M,) how likely detections are people."""
-        if not self._params.adapt_scores:
+        if not self.params.adapt_scores:
             return scores
         self._scores.expect(scores)
         return self._scores.probability(scores)
@@ -190,7 +196,7 @@ class JointAssociation:
         self, tracks: Tracks, rows: Rows, found: CheckedDetections, columns: Rows, clock: float
     ) -> NDArray[np.float64]:
         """(n, m) squared distance of detections from predictions, in radii; infinite outside of the radius."""
-        p = self._params
+        p = self.params
         ahead, there = tracks.motion.position[rows][:, None], found.xyah[columns]
         gone = clock - tracks.seen[rows][:, None]
         height = np.maximum(ahead[..., 3], 1e-3)  # a box that shrank may be predicted to have none left
@@ -213,7 +219,7 @@ class JointAssociation:
         confirmed = tracks.ids[rows] > 0
         continued = np.zeros(len(found), bool)
         continued[picks[confirmed]] = True
-        standing = tracks.still(clock, self._params.still_time)
+        standing = tracks.still(clock, self.params.still_time)
         still = None
         if standing is not None:
             still = np.zeros(len(found), bool)

@@ -47,7 +47,7 @@ class AffinityModel:
     """Keeps the cameras' means and turns similarities into scores above those of strangers."""
 
     def __init__(self, params: IdentityParams) -> None:
-        self._params = params
+        self.params = params
         self.tracks = 0
         self._sum: dict[int, Doubles] = {}
         self._count: dict[int, float] = {}
@@ -72,8 +72,8 @@ class AffinityModel:
     @property
     def margin(self) -> float:
         """The score that a pair must reach: higher among many, since the best of many strangers is more alike."""
-        grown = self._params.crowd_margin * np.log(max(self.tracks, FEW) / FEW)
-        return float(self._params.margin + grown)
+        grown = self.params.crowd_margin * np.log(max(self.tracks, FEW) / FEW)
+        return float(self.params.margin + grown)
 
     def recall(self, camera: int, count: float, total: Doubles) -> None:
         """Take up what an earlier run remembered of a camera."""
@@ -104,7 +104,7 @@ class AffinityModel:
         for camera, value in self._sum.items():
             total[camera] += value
             number[camera] += self._count[camera]
-        kept = self._params.centre_weight
+        kept = self.params.centre_weight
         common = total.sum(axis=0) / (number.sum() + kept)
         self._means = ((total + kept * common) / (number + kept)[:, None]).astype(np.float32)
         if len(features) >= 2:
@@ -125,7 +125,7 @@ class AffinityModel:
 
     def centre(self, features: Floats, cameras: Ints) -> Floats:
         """(N, D) features without their cameras' means, L2-normalised again; a zero row stays zero."""
-        if self._params.normalise == "none" or len(self._means) == 0:
+        if self.params.normalise == "none" or len(self._means) == 0:
             return features
         known = np.linalg.norm(features, axis=1, keepdims=True) > 0.5
         safe = np.minimum(cameras, len(self._means) - 1)
@@ -136,7 +136,7 @@ class AffinityModel:
     def prior(self) -> tuple[float, float]:
         """Mean and deviation of the most alike strangers' similarity that are assumed beforehand."""
         spread = SPREAD
-        threshold = self._params.threshold
+        threshold = self.params.threshold
         if threshold is not None and self._base < threshold / 2:
             # x = sqrt(b) common + sqrt(1 - b) own: taking the common part off maps s to (s - b) / (1 - b).
             # Where strangers are that much alike anyway, the threshold was calibrated on other pictures.
@@ -158,7 +158,7 @@ class AffinityModel:
             itself: (N,) column of the row's own track, -1 where it is none.
         """
         mean0, deviation0 = self.prior()
-        kept = self._params.prior_weight
+        kept = self.params.prior_weight
         rows = len(similarity)
         mean = np.full((rows, count), mean0, np.float32)
         deviation = np.full((rows, count), deviation0, np.float32)
@@ -193,10 +193,10 @@ class AffinityModel:
         self, similarity: Floats, row: Cohort, row_cameras: Ints, column: Cohort, column_cameras: Ints
     ) -> Floats:
         """(N, M) normalised similarity less the margin: above 0 speaks for one person."""
-        if self._params.normalise == "none":
-            threshold = 0.5 if self._params.threshold is None else self._params.threshold
+        if self.params.normalise == "none":
+            threshold = 0.5 if self.params.threshold is None else self.params.threshold
             return np.asarray((similarity - threshold) / 0.05, np.float32)
-        if self._params.normalise == "centre":
+        if self.params.normalise == "centre":
             mean, deviation = self.prior()
             return np.asarray((similarity - mean) / deviation - self.margin, np.float32)
         forward = (similarity - row.mean[:, column_cameras]) / row.deviation[:, column_cameras]

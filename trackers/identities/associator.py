@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from relaytrack.trackers.errors import TimeError
+from relaytrack.trackers.errors import TimeError, TrackerInputError
 from relaytrack.trackers.identities.baseline import GreedyAppearance
 from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.joint import JointAssociator
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.store import IdentityStore
 from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, TrackKey
+
+TUNABLE = frozenset({"margin", "crowd_margin", "stability", "time_weight", "motion_weight", "ground_weight"})
+"""Settings that can change while tracks are followed."""
 
 
 class IdentityAssociator:
@@ -79,6 +82,23 @@ class IdentityAssociator:
             self.calibrations[camera] = plane
         if isinstance(self._backend, JointAssociator):
             self._backend.calibrate(camera, plane)
+
+    def tune(self, **weights: Any) -> None:
+        """Go on with other weights; identities stay, and may be corrected by the new ones.
+
+        Args:
+            weights: `margin`, `crowd_margin`, `stability`, `time_weight`, `motion_weight` and `ground_weight` of the
+                settings. The method "appearance" uses none of them.
+
+        Raises:
+            TrackerInputError: another setting, or a value that makes no sense.
+        """
+        unknown = set(weights) - TUNABLE
+        if unknown:
+            raise TrackerInputError(f"identities.{sorted(unknown)[0]} cannot change while tracks are followed")
+        self.params = replace(self.params, **weights)
+        if isinstance(self._backend, JointAssociator):
+            self._backend.tune(self.params)
 
     def forget(self, identities: Iterable[int], tracks: Mapping[TrackKey, tuple[float, float]] | None = None) -> None:
         """Erase people: from memory, and from the store.

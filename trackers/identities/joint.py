@@ -119,6 +119,11 @@ class JointAssociator:
             window.gallery.add(identity, feature[None], time)
         window.following = max(window.following, int(identities.max(initial=0)) + 1)
 
+    def tune(self, params: IdentityParams) -> None:
+        """Go on with other weights; see `IdentityAssociator.tune`."""
+        self._params = self._window.params = params
+        self._pairs.tune(params)
+
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """Set a camera's ground plane; see `IdentityAssociator.calibrate`."""
         self._pairs.floor.calibrate(camera, plane)

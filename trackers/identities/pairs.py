@@ -47,6 +47,10 @@ class PairEvidence:
         self._mean: Floats = np.zeros((0, 0), np.float32)
         self._deviation: Floats = np.zeros((0, 0), np.float32)
 
+    def tune(self, params: IdentityParams) -> None:
+        """Weigh the evidence otherwise."""
+        self._params = self.appearance.params = params
+
     def observe(self, views: Sequence[CameraTracks]) -> tuple[list[Ints], list[Ints]]:
         """Take the views of one step; for each the slots of its tracks and of those that are new."""
         slots, new = self.table.observe(views)

@@ -78,7 +78,7 @@ class Accounts:
 
     def __init__(self, path: Path, *, session_seconds: float = 43_200.0) -> None:
         self._path = path
-        self._seconds = session_seconds
+        self.session_seconds = session_seconds
         self._hasher = PasswordHasher()
         self._changing = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -173,7 +173,7 @@ class Accounts:
     def open_session(self, name: str) -> tuple[str, Session]:
         """A session and the secret that its cookie holds."""
         secret = secrets.token_urlsafe(32)
-        session = Session(name, secrets.token_urlsafe(24), time.time() + self._seconds)
+        session = Session(name, secrets.token_urlsafe(24), time.time() + self.session_seconds)
         with self._changing:
             now = time.time()
             self._sessions = {key: kept for key, kept in self._sessions.items() if kept.expires > now}

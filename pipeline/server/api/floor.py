@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from relaytrack.pipeline.server.api.context import TheSite, Viewer
-from relaytrack.pipeline.server.descriptions import color_of
+from relaytrack.pipeline.server.descriptions import color_of, ink_of
 from relaytrack.pipeline.server.floor import CELL
 
 router = APIRouter(prefix="/floor", tags=["floor"])
@@ -16,9 +16,10 @@ router = APIRouter(prefix="/floor", tags=["floor"])
 @router.get("")
 def floor(site: TheSite, _: Viewer) -> dict[str, Any]:
     """Who is on the floor, in metres, with the paths of the last half minute; what each camera sees of it."""
-    people = [
-        {**one, "color": color_of(int(str(one["identity"])), site.pipeline.colors)} for one in site.floor.people()
-    ]
+    people = []
+    for one in site.floor.people():
+        color = color_of(int(one["identity"]), site.pipeline.colors)
+        people.append({**one, "color": color, "ink": ink_of(color)})
     return {"calibrated": site.floor.calibrated, "people": people, "views": site.floor.views()}
 
 

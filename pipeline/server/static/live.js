@@ -18,6 +18,7 @@ class Tile {
     this.usual = 0.14; // seconds between two pictures
     this.drawing = false;
     element.querySelector(".picture").addEventListener("click", () => this.enlarge());
+    this.shape(this.canvas.width, this.canvas.height);
     this.connect();
   }
 
@@ -55,6 +56,7 @@ class Tile {
     this.address = URL.createObjectURL(source);
     this.video.src = this.address;
     this.video.onerror = () => this.fallBack();
+    this.video.onloadeddata = () => { this.wait.hidden = true; this.shape(this.video.videoWidth, this.video.videoHeight); };
     source.addEventListener("sourceopen", () => {
       try { this.buffer = source.addSourceBuffer(type); } catch { this.fallBack(); return; }
       this.buffer.addEventListener("updateend", () => this.feed());
@@ -99,7 +101,6 @@ class Tile {
         if (end - video.currentTime > BEHIND || video.currentTime < buffered.start(buffered.length - 1)) video.currentTime = Math.max(end - 0.3, 0);
         video.playbackRate = this.pace(end - video.currentTime);
         if (video.paused) video.play().catch(() => {});
-        if (video.currentTime > 0 && !video.seeking) this.wait.hidden = true;
         if (buffered.start(0) < end - 30) { buffer.remove(0, end - 10); return; }
       }
       const next = this.pieces.shift();
@@ -125,6 +126,11 @@ class Tile {
     if (!running) this.say(words[message.state]);
   }
 
+  // The tile takes the picture's shape.
+  shape(width, height) {
+    if (width && height) this.element.querySelector(".picture").style.aspectRatio = `${width} / ${height}`;
+  }
+
   say(text) { this.wait.textContent = text; this.wait.hidden = false; }
 
   async picture(data) {
@@ -133,7 +139,7 @@ class Tile {
     try {
       const image = await createImageBitmap(new Blob([new Uint8Array(data, 8)], { type: "image/jpeg" }));
       const { canvas } = this;
-      if (canvas.width !== image.width || canvas.height !== image.height) { canvas.width = image.width; canvas.height = image.height; }
+      if (canvas.width !== image.width || canvas.height !== image.height) { canvas.width = image.width; canvas.height = image.height; this.shape(image.width, image.height); }
       canvas.getContext("2d").drawImage(image, 0, 0);
       image.close();
       canvas.dataset.epoch = new DataView(data).getFloat64(0);

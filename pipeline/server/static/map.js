@@ -6,7 +6,8 @@ const context = canvas.getContext("2d");
 const list = document.getElementById("on-floor");
 const wanted = document.getElementById("show-heat");
 const STEPS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200];
-let box = null; // [x0, y0, x1, y1] of the floor that is shown, metres; it only grows
+const NEAR = 9; // corners of a view that are the lower edge of its picture
+let box = null; // [x0, y0, x1, y1] of the floor on which people were, and where the views begin, metres; it only grows
 let people = [];
 let views = {};
 let heat = { cell: 1, cells: [] };
@@ -28,29 +29,35 @@ function paint() {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   if (!box) return;
-  const scale = Math.min(width / (box[2] - box[0]), height / (box[3] - box[1]));
-  const left = (width - scale * (box[2] - box[0])) / 2;
-  const top = (height - scale * (box[3] - box[1])) / 2;
-  const at = ([x, y]) => [left + (x - box[0]) * scale, top + (box[3] - y) * scale];
-  drawGrid(at, scale);
+  const { scale, at, shown } = place(width, height);
+  drawGrid(at, scale, shown);
   if (wanted.checked) drawHeat(at, scale);
   for (const [name, corners] of Object.entries(views)) drawView(at, name, corners);
   for (const person of people) drawPerson(at, person);
 }
 
-function drawGrid(at, scale) {
+// How the box lies in the canvas: pixels per metre, where a point is, and the floor that the whole canvas shows.
+function place(width, height) {
+  const scale = Math.min(width / (box[2] - box[0]), height / (box[3] - box[1]));
+  const left = (width - scale * (box[2] - box[0])) / 2;
+  const top = (height - scale * (box[3] - box[1])) / 2;
+  const at = ([x, y]) => [left + (x - box[0]) * scale, top + (box[3] - y) * scale];
+  return { scale, at, shown: [box[0] - left / scale, box[1] - top / scale, box[2] + left / scale, box[3] + top / scale] };
+}
+
+function drawGrid(at, scale, shown) {
   const step = STEPS.find((metres) => metres * scale >= 40) ?? STEPS[STEPS.length - 1];
   context.strokeStyle = style("--edge");
   context.fillStyle = style("--quiet");
   context.lineWidth = 1;
   context.font = "11px system-ui, sans-serif";
-  for (let x = Math.ceil(box[0] / step) * step; x <= box[2]; x += step) {
-    line(at([x, box[1]]), at([x, box[3]]));
-    context.fillText(`${+x.toFixed(1)} m`, at([x, 0])[0] + 3, at([x, box[1]])[1] - 4);
+  for (let x = Math.ceil(shown[0] / step) * step; x <= shown[2]; x += step) {
+    line(at([x, shown[1]]), at([x, shown[3]]));
+    context.fillText(`${+x.toFixed(1)} m`, at([x, 0])[0] + 3, at([x, shown[1]])[1] - 4);
   }
-  for (let y = Math.ceil(box[1] / step) * step; y <= box[3]; y += step) {
-    line(at([box[0], y]), at([box[2], y]));
-    context.fillText(`${+y.toFixed(1)} m`, at([box[0], y])[0] + 3, at([0, y])[1] - 3);
+  for (let y = Math.ceil(shown[1] / step) * step; y <= shown[3]; y += step) {
+    line(at([shown[0], y]), at([shown[2], y]));
+    if (at([0, y])[1] < canvas.clientHeight - 24) context.fillText(`${+y.toFixed(1)} m`, at([shown[0], y])[0] + 3, at([0, y])[1] - 3);
   }
 }
 
@@ -120,12 +127,12 @@ function drawPerson(at, { identity, color, path, here }) {
 
 function tell() {
   const here = people.filter((person) => person.here);
-  list.replaceChildren(...here.map(({ identity, color, path }) => {
+  list.replaceChildren(...here.map(({ identity, color, ink, path }) => {
     const item = document.createElement("li");
     const link = document.createElement("a");
     link.href = `/people/${identity}`;
     const chip = document.createElement("span");
-    chip.className = "chip";
+    chip.className = `chip ${ink}`;
     chip.style.setProperty("--own", color);
     chip.textContent = identity;
     link.append(chip);
@@ -143,7 +150,7 @@ async function look() {
       const found = await ask("GET", "/api/v1/floor");
       ({ people, views } = found);
       for (const person of people) grow(person.path);
-      for (const corners of Object.values(views)) grow(corners.filter(([x, y]) => Math.hypot(x, y) < 60));
+      for (const corners of Object.values(views)) grow(corners.slice(0, NEAR));
       paint();
       tell();
     } catch { /* the server is away; the next try comes */ }
@@ -163,12 +170,11 @@ async function warm() {
 wanted.addEventListener("change", async () => { heat = await ask("GET", "/api/v1/floor/heat"); paint(); });
 canvas.addEventListener("click", (event) => {
   const bounds = canvas.getBoundingClientRect();
-  const scale = Math.min(bounds.width / (box[2] - box[0]), bounds.height / (box[3] - box[1]));
-  const x = box[0] + (event.clientX - bounds.left - (bounds.width - scale * (box[2] - box[0])) / 2) / scale;
-  const y = box[3] - (event.clientY - bounds.top - (bounds.height - scale * (box[3] - box[1])) / 2) / scale;
+  if (!box) return;
+  const { at } = place(bounds.width, bounds.height);
   const near = people.filter((person) => person.path.length).map((person) => {
-    const [px, py] = person.path[person.path.length - 1];
-    return [Math.hypot(px - x, py - y) * scale, person.identity];
+    const [px, py] = at(person.path[person.path.length - 1]);
+    return [Math.hypot(px - event.clientX + bounds.left, py - event.clientY + bounds.top), person.identity];
   }).sort((one, other) => one[0] - other[0])[0];
   if (near && near[0] < 16) location.href = `/people/${near[1]}`;
 });

@@ -100,3 +100,20 @@ def test_the_floor_over_the_api(tmp_path: Path) -> None:
         assert abs(person["path"][-1][1] - 9.0) < 0.4, "feet at 90 of 120 pixels"
         assert person["color"].startswith("#")
         assert wait_for(lambda: site.get("/api/v1/floor/heat").json()["cells"])
+
+
+def test_a_leap_that_nobody_walks_begins_the_path_anew() -> None:
+    floor = floor_of("east")
+    for moment, x in ((0.0, 20), (0.5, 25), (1.0, 140), (1.5, 145)):
+        floor.write(seen("east", moment, {5: (x, 40)}))
+    assert floor.people()[0]["path"] == [[14.0, 4.0], [14.5, 4.0]], "as where a recording begins anew"
+
+
+def test_who_is_seen_rarely_because_frames_are_rare_stays_on_the_floor() -> None:
+    floor = floor_of("slow", "fast")
+    for moment in range(0, 40, 2):
+        floor.write(seen("slow", float(moment), {5: (20, 40)}))
+    floor.write(seen("fast", 42.0, {}))
+    assert floor.people()[0]["here"] is True
+    floor.write(seen("fast", 50.0, {}))
+    assert floor.people()[0]["here"] is False

@@ -101,7 +101,7 @@ def test_a_wrong_camera_leaves_the_others(tmp_path: Path, caplog: pytest.LogCapt
 def test_other_settings_wait_for_the_next_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "relaytrack.server")
     with served(tmp_path) as site:
-        site.file.write_text(site.file.read_text() + "events: {dwell: 3.0}\n")
+        site.file.write_text(site.file.read_text() + "tracker: {max_age: 3.0}\n")
         follow(site)
         assert "nothing has changed" in caplog.text
-        assert "events" in caplog.text.split("hold after the next start")[0].rsplit("changes of", 1)[1]
+        assert "tracker" in caplog.text.split("hold after the next start")[0].rsplit("changes of", 1)[1]
