@@ -315,7 +315,12 @@ def test_settings_are_changed_in_a_form(tmp_path: Path, page: sync_api.Page) -> 
         page.goto(f"{site.url}/system")
         page.locator("[name='server.name']").fill("Harbour")
         page.locator("[name='events.dwell']").fill("4.5")
+        enabled = page.locator("#settings label", has_text="events.enabled")
+        assert enabled.locator(".tag").inner_text() == "needs a restart"
+        page.locator("[name='events.enabled']").select_option("false")
         page.locator("#settings button").click()
         page.locator(".brand", has_text="Harbour").wait_for()
-        page.locator("#settings label", has_text="events.dwell").locator(".tag").wait_for()
+        enabled.locator(".tag", has_text="waits for the next start").wait_for()
+        assert page.locator("#settings label", has_text="events.dwell").locator(".tag").count() == 0
+        assert site.site.config.events.dwell == 4.5
         assert "dwell: 4.5" in site.file.read_text()
