@@ -226,23 +226,9 @@ class Recordings:
         """
         old: list[DatedFile] = []
         for folder in self.runs():
-<<<<<<< HEAD
             complete, newest = segments(folder)
             old += complete if folder == self._current else [*complete, *newest]
-        remove_oldest(old, self._limit, before=None if self._retain is None else time.time() - self._retain)
-=======
-            for camera in (child for kind in KINDS for child in folder.glob(f"{kind}/*") if child.is_dir()):
-                files = by_start(camera.iterdir())
-                old += files[:-1] if folder == self._current else files
-        sizes = {path: path.stat().st_size for _, path in old if path.exists()}
-        total, before = sum(sizes.values()), None if self.retain is None else time.time() - self.retain
-        for _, path in sorted(old):
-            aged = before is not None and path.exists() and path.stat().st_mtime < before
-            if not aged and total <= self._limit:
-                continue
-            path.unlink(missing_ok=True)
-            total -= sizes.get(path, 0)
->>>>>>> 2787b56 (Settings of the page hold at once where the engine can; the map shows where people are; long names fit the pages)
+        remove_oldest(old, self._limit, before=None if self.retain is None else time.time() - self.retain)
         for folder in self.runs():
             left = any(path.is_file() for kind in KINDS for path in folder.glob(f"{kind}/*/*"))
             if folder != self._current and not left:
