@@ -67,7 +67,8 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
         raise OutputError(f"{folder} holds no live run that can be resumed (run.json has no clock_zero)")
     if config.output.store is None or not Path(config.output.store).exists():
         raise OutputError(
-            f"{folder}: cannot be resumed: its identities were not kept ({config.output.store} is missing)"
+            f"{folder}: cannot be resumed: its identities were not kept ({config.output.store} is missing), as it was "
+            "started without --resume; choose another folder"
         )
     known = _known(folder)
     highest: dict[str, int] = {}

@@ -32,6 +32,9 @@ INDEX = "index.jsonl"  # of the videos of a live run
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 
 
+_WAYS_OUT = "choose another one or add --overwrite (a live run that was started with --resume goes on with it)"
+
+
 def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, resume: bool = False) -> None:
     """Refuse a folder that a run must not write to, without touching anything.
 
@@ -48,7 +51,7 @@ def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, res
     if filled and resume and _marked_cameras(path) is not None:
         return
     if filled and not overwrite:
-        raise OutputError(f"output folder {path} is not empty: choose another one or add --overwrite")
+        raise OutputError(f"output folder {path} is not empty: {_WAYS_OUT}")
 
 
 def prepare_output(config: Config) -> Path:
@@ -81,7 +84,7 @@ def prepare_output(config: Config) -> Path:
         mark_cameras(path, cameras)
         return path
     if filled and not overwrite:
-        raise OutputError(f"output folder {path} is not empty: choose another one or add --overwrite")
+        raise OutputError(f"output folder {path} is not empty: {_WAYS_OUT}")
     if filled:
         with writing(path, "clear the output folder"):
             _remove_results(path, config.output.store)

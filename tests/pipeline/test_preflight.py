@@ -35,7 +35,7 @@ from relaytrack.pipeline.preflight import preflight
             {"cameras": ["CLIP"], "identities": {"travel_times": [["west", "nowhere", 1, 2]]}},
             "there is no camera 'nowhere'",
         ),
-        ({"cameras": ["CLIP"], "output": {"dir": "FULL"}}, "is not empty"),
+        ({"cameras": ["CLIP"], "output": {"dir": "FULL"}}, "is not empty: .*--resume"),
     ],
 )
 def test_each_kind_of_mistake(settings: dict[str, object], says: str, samples: Path, tmp_path: Path) -> None:
