@@ -52,6 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch", type=int, default=384, metavar="N", help="pictures per step (default: 384)")
     add("--people", type=int, default=48, metavar="N", help="people per step with four pictures each (default: 48)")
     add("--lr", type=float, default=6e-4, metavar="RATE", help="learning rate (default: 6e-4)")
+    add("--warmup", type=int, default=100, metavar="N", help="steps until that rate is reached (default: 100)")
+    add(
+        "--average",
+        type=float,
+        default=0.998,
+        metavar="D",
+        help="share of the averaged weights that each step keeps; less for few steps (default: 0.998)",
+    )
     add("--loss", action="append", default=[], metavar="TERM=W", help="weight of a term of the loss; 0 leaves it out")
     add("--known", type=float, default=0.0, metavar="SHARE", help="part of each batch with kept teachers' answers (0)")
     add("--answers", type=Path, metavar="DIR", help="where these answers are kept (default: the folder of --out)")
@@ -88,6 +96,10 @@ def run(args: argparse.Namespace) -> int:
     height, width = _size(args.size)
     if not 0 <= args.known <= 1:
         raise ReidConfigError(f"--known {args.known:g}: a share between 0 and 1")
+    if not 0 <= args.average < 1:
+        raise ReidConfigError(f"--average {args.average:g}: a share from 0 on and below 1")
+    if args.warmup < 1:
+        raise ReidConfigError(f"--warmup {args.warmup}: at least 1 step")
     device = resolve_device(args.device)
     teachers = [load_teacher(path, device) for path in args.teacher]
     draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
@@ -134,6 +146,8 @@ def run(args: argparse.Namespace) -> int:
         steps=args.steps,
         minutes=args.minutes,
         lr=args.lr,
+        warmup=args.warmup,
+        average=args.average,
         known=args.known,
         precision=args.precision,
         every=args.every,

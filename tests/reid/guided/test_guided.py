@@ -168,6 +168,11 @@ def test_parts_are_left_out(people: int, regression: float, tmp_path: Path) -> N
         (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "colour=1"], "colour: no such term"),
         (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "triplet=-1"], "not a positive number or 0"),
         (["--teacher", "TEACHER", "--crops", "CROPS", "--known", "2"], "--known 2: a share between 0 and 1"),
+        (
+            ["--teacher", "TEACHER", "--crops", "CROPS", "--average", "1"],
+            "--average 1: a share from 0 on and below 1",
+        ),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--warmup", "0"], "--warmup 0: at least 1 step"),
     ],
 )
 @pytest.mark.needs("shared")
