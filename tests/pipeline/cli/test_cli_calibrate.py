@@ -43,7 +43,7 @@ def test_points_become_a_homography_and_a_picture(picture, tmp_path, capsys):
         (["--point", POINTS[0]], "four pairs"),
         (["--points", "nowhere.csv"], "nowhere.csv"),
         (["--point", "nan,1,2,3", *(f"--point={point}" for point in POINTS)], "not a number"),
-        (["--point", "1e400,1,2,3", *(f"--point={point}" for point in POINTS)], "farther away"),
+        (["--point", "1e400,1,2,3", *(f"--point={point}" for point in POINTS)], "too far away"),
     ],
 )
 def test_bad_points_end_with_one_line(picture, words, message, capsys):
