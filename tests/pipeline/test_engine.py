@@ -354,7 +354,7 @@ def test_a_camera_that_cannot_open_ends_the_start() -> None:
 
 
 def test_sources_of_ones_own_need_their_own_names() -> None:
-    with pytest.raises(ConfigError, match="one name"):
+    with pytest.raises(ConfigError, match="same name"):
         pipeline(Walk("a"), Walk("a"))
     with pytest.raises(ConfigError, match="no cameras"):
         pipeline()

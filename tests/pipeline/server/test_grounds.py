@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import Revision
 from tests.pipeline.server.test_corrections import other_person
 from tests.support.sites import served, settled
+from tests.support.world import wait_for
 
 
 def seen(camera: str, track: int, identity: int, *look: float) -> FrameTracks:
@@ -83,8 +85,13 @@ def test_somebody_known_is_nobody_new_after_a_restart(tmp_path: Path) -> None:
         newest = site.site.events.newest()
     with served(tmp_path) as site:
         assert settled(site)["identity"] == person
-        found = site.site.events.find(after=newest)
-        entered = [event for event in site.get("/api/v1/events?kind=enter").json()["events"] if event["id"] > newest]
+
+        def entries() -> list[dict[str, Any]]:
+            events = site.get("/api/v1/events?kind=enter").json()["events"]
+            return [event for event in events if event["id"] > newest]
+
+        assert wait_for(entries)
+        found, entered = site.site.events.find(after=newest), entries()
         assert entered[-1]["identity"] == person
         assert entered[-1]["grounds"]["state"] == "matched"
         assert entered[-1]["grounds"]["similarity"] == 1.0

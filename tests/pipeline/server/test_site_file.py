@@ -92,7 +92,7 @@ def test_edits_by_hand_in_between_stay(file: SiteFile) -> None:
 def test_settings_are_changed_over_the_api(tmp_path: Path) -> None:
     with served(tmp_path) as site:
         answer = site.http.put("/api/v1/config/events.dwell", json={"value": 4.5})
-        assert answer.json() == {"key": "events.dwell", "value": 4.5, "holds": "after the next start"}
+        assert answer.json() == {"key": "events.dwell", "value": 4.5, "holds": "at once"}
         assert load_config(site.file).events.dwell == 4.5
         _refused(site, "events.dwell", -1)
         for key in ("server.host", "server.dir", "detector.backend", "output.dir", "cameras", "events.dwell.x"):

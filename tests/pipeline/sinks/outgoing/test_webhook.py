@@ -99,7 +99,7 @@ def test_wrong_options_are_one_line_without_secrets(tmp_path: Path, options: dic
 
 
 def test_a_run_without_a_folder_needs_a_file_for_the_spool(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="spool: name a file"):
+    with pytest.raises(ConfigError, match=r"name a file for unsent events \(spool\)"):
         plugins.create_sink("webhook", {"url": "http://h/"}, folder=None)
     sink = plugins.create_sink("webhook", {"url": "http://h/", "spool": str(tmp_path / "x.db")}, folder=None)
     sink.close()
