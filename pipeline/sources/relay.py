@@ -7,6 +7,7 @@ checked, and connected to by the address that was checked; an answer that names 
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import ssl
 import threading
@@ -23,6 +24,7 @@ _OPTIONS = {"tcp", "udp", "multicast", "http", "https", "filter_src", "listen"}
 _PIECE = 65_536
 _END = b"\r\n\r\n"
 _HOST = "127.0.0.1"
+_LOOK = 0.5  # seconds between two looks at whether the relay is closed
 
 
 class Relay:
@@ -92,43 +94,48 @@ class Relay:
             threading.Thread(target=self._serve, args=(near,), name="relay", daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
-        """One connection: the reader's requests on this thread, the camera's answers on another."""
+        """One connection, on one thread: a TLS connection may not be read and written at the same time."""
         far: socket.socket | None = None
         try:
             self._keep(near)
             far = self._keep(self._connect())
-            guard = RtspGuard() if self._scheme.startswith("rtsp") else HttpGuard()
-            answers = threading.Thread(target=self._answer, args=(far, near, guard), name="relay", daemon=True)
-            answers.start()
-            self._ask(near, far)
-        except OSError:
-            pass
-        finally:
-            self._drop(near, far)
-
-    def _ask(self, near: socket.socket, far: socket.socket) -> None:
-        """Pass on what FFmpeg says until it hangs up; of HTTP one request, since one answer is read along."""
-        if self._scheme.startswith("http"):
-            asked = b""
-            while _END not in asked and (piece := near.recv(_PIECE)):
-                asked += piece
-            far.sendall(asked.partition(_END)[0] + _END)
-            while near.recv(_PIECE):
-                pass
-            return
-        while piece := near.recv(_PIECE):
-            far.sendall(piece)
-
-    def _answer(self, far: socket.socket, near: socket.socket, guard: ReplyGuard) -> None:
-        try:
-            while piece := far.recv(_PIECE):
-                near.sendall(guard.feed(piece))
+            if self._scheme.startswith("http"):
+                self._ask_once(near, far)
+            self._pass_on(near, far, RtspGuard() if self._scheme.startswith("rtsp") else HttpGuard())
         except RedirectError as error:
             self.refused = str(error)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: closed while it was waited for
             pass
         finally:
             self._drop(near, far)
+
+    def _ask_once(self, near: socket.socket, far: socket.socket) -> None:
+        """Pass on one request by HTTP, since one answer is read along."""
+        asked = b""
+        while _END not in asked and (piece := near.recv(_PIECE)):
+            asked += piece
+        _send(far, asked.partition(_END)[0] + _END)
+
+    def _pass_on(self, near: socket.socket, far: socket.socket, guard: ReplyGuard) -> None:
+        """Pass on what FFmpeg says (by HTTP nothing more) and what the camera answers, until one hangs up."""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(near, selectors.EVENT_READ)
+            waiting.register(far, selectors.EVENT_READ)
+            while not self._closed.is_set():
+                held = isinstance(far, ssl.SSLSocket) and far.pending() > 0
+                ready = [key.fileobj for key, _ in waiting.select(0 if held else _LOOK)]
+                if held or far in ready:
+                    with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+                        answer = far.recv(_PIECE)
+                        if not answer:
+                            return
+                        near.sendall(guard.feed(answer))
+                if near in ready:
+                    piece = near.recv(_PIECE)
+                    if not piece:
+                        return
+                    if self._scheme.startswith("rtsp"):
+                        _send(far, piece)
 
     def _connect(self) -> socket.socket:
         """A connection to the first of the checked addresses that answers."""
@@ -141,7 +148,7 @@ class Relay:
                 continue
             if self._scheme.endswith("s"):
                 far = _unchecked_tls().wrap_socket(far, server_hostname=self._name)
-            far.settimeout(None)
+            far.setblocking(False)
             return far
         self.refused = "connection refused" if isinstance(failure, ConnectionRefusedError) else None
         raise failure
@@ -161,6 +168,24 @@ class Relay:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
                 one.close()
+
+
+def _send(far: socket.socket, data: bytes) -> None:
+    """Send everything over a socket that does not block."""
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[far.send(left) :]
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            _await(far, selectors.EVENT_WRITE)
+        except ssl.SSLWantReadError:
+            _await(far, selectors.EVENT_READ)
+
+
+def _await(one: socket.socket, event: int) -> None:
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(one, event)
+        waiting.select(_LOOK)
 
 
 def _unchecked_tls() -> ssl.SSLContext:

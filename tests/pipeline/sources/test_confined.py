@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import select
 import shutil
 import socket
 import ssl
@@ -288,10 +289,19 @@ def test_a_camera_behind_tls_is_read(rtsp_server: Any, make_source: Any, tmp_pat
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     plain_port = int(rtsp_server.url("red").split(":")[2].split("/")[0])
 
-    def pump(one: socket.socket, other: socket.socket) -> None:
+    def pump(near: ssl.SSLSocket, far: socket.socket) -> None:
+        """On one thread: a TLS connection may not be read and written at the same time."""
         with suppress(OSError):
-            while piece := one.recv(65536):
-                other.sendall(piece)
+            while True:
+                near.settimeout(0.02)
+                with suppress(TimeoutError):
+                    asked = near.recv(65536)
+                    if not asked:
+                        return
+                    far.sendall(asked)
+                near.settimeout(5)
+                while select.select([far], [], [], 0)[0] and (piece := far.recv(65536)):
+                    near.sendall(piece)
 
     def listen() -> None:
         with suppress(OSError):
@@ -299,7 +309,6 @@ def test_a_camera_behind_tls_is_read(rtsp_server: Any, make_source: Any, tmp_pat
                 near = context.wrap_socket(listening.accept()[0], server_side=True)
                 far = socket.create_connection(("127.0.0.1", plain_port))
                 threading.Thread(target=pump, args=(near, far), daemon=True).start()
-                threading.Thread(target=pump, args=(far, near), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=listen, daemon=True).start()

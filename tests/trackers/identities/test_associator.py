@@ -227,7 +227,7 @@ def test_bad_input_is_named():
     with pytest.raises(TrackerInputError, match=r"door.*xyxy"):
         run.update([CameraTracks("door", 1.0, good.ids, good.xyxy[:1], good.scores, good.embeddings)])
     run.update([view("door", 1.5, [3], people(1))])
-    with pytest.raises(TrackerInputError, match=r"door.*size"):
+    with pytest.raises(TrackerInputError, match=r"door.*numbers"):
         run.update([view("door", 2.0, [4], np.ones((1, 7), np.float32))])
 
 
