@@ -82,7 +82,7 @@ class Floor:
 
     def observe(self, view: CameraTracks, slots: Ints, new: Ints, table: TrackletTable) -> None:
         """Take one camera's tracks and compare them with the other cameras' of this moment."""
-        self._fit(table.size)
+        self.fit(table.size)
         for values in (self.first, self.last):
             values[new] = np.nan
         self.velocity[new] = 0
@@ -194,7 +194,8 @@ class Floor:
             self._good_sum[grid] = np.where(good, self._sum[grid], self._good_sum[grid])
             self._good_count[grid] = np.where(good, self._count[grid], self._good_count[grid])
 
-    def _fit(self, size: int) -> None:
+    def fit(self, size: int) -> None:
+        """Make room for so many slots; a camera that is calibrated later has none yet."""
         old = len(self._sum)
         if size <= old:
             return

@@ -171,6 +171,7 @@ class PairEvidence:
         if params.motion_weight > 0:
             extra += params.motion_weight * continuation(table, slots, others, params.motion_horizon)
         if self.floor and params.ground_weight > 0:
+            self.floor.fit(table.size)
             walk = self.floor.continuation(table, slots, others, params.motion_horizon)
             extra += params.ground_weight * (self.floor.together(slots, others) + walk)
         cannot_link, twins = table.conflicts(slots, others, duplicates=params.duplicates)

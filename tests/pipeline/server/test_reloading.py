@@ -60,7 +60,7 @@ def test_zones_of_a_camera_change_without_a_new_connection(tmp_path: Path) -> No
             lambda: site.get("/api/v1/counts").json()["cameras"].get("door", {}).get("mat", {}).get("inside")
         )
         numbers = seen.frames("door")
-        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert numbers == sorted(set(numbers))  # a new connection would count from 1; a busy machine drops some
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relaytrack.trackers import CameraTracks, IdentityAssociator, IdentityParams
+from relaytrack.trackers import CameraTracks, GroundPlane, IdentityAssociator, IdentityParams
 from relaytrack.trackers.errors import TimeError, TrackerInputError
 
 D = 32
@@ -350,3 +350,12 @@ def test_tracks_that_overlap_by_as_long_as_the_spread_divide_by_nothing():
         ids = [track for track, (start, end) in lives.items() if start <= tenth / 10 <= end]
         run.update([view("a", tenth / 10, ids, looks[ids])])
     assert len(set(run.finalize().values())) == 4
+
+
+def test_a_camera_that_is_calibrated_after_its_people_came_is_corrected():
+    associator = IdentityAssociator()
+    looks = people(2)
+    for step in range(8):
+        associator.update([view("door", step / 4, [1], looks[:1]), view("gate", step / 4, [2], looks[1:])])
+    associator.calibrate("door", GroundPlane(np.diag([0.01, 0.01, 1.0])))
+    assert len(associator.finalize()) == 2
