@@ -14,7 +14,7 @@ from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.engine.own_parts import OwnParts
-from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.errors import ConfigError, OutputError
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.far_corrections import wrapped
 from relaytrack.pipeline.identity.service import IdentityService, RemoteIdentityService
@@ -108,6 +108,8 @@ def make_parts(
     preflight(config, output=config.output.dir is not None, cameras=checked)
     config = with_store(config)
     earlier = find_earlier_start(config, live=live)
+    if config.output.on_error == "resume" and config.output.dir is not None and not live:
+        raise ConfigError("output.on_error: resume works in live runs only; this one reads files")
     planes = ground_planes(config)
     perception = _perception(config, own, live=live)
     lock = None

@@ -134,9 +134,11 @@ class Encoder:
                 self._file.truncate(whole_boxes(self._file))
                 self._file.seek(0)
                 pictures = b"moof" in self._file.read(_HEAD)
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         if not pictures:
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Complete the file; an encoder that got no picture leaves none behind.
@@ -148,7 +150,6 @@ class Encoder:
             return
         if self._stream is None:
             self._abandon()
-            self.path.unlink(missing_ok=True)
             return
         self._mux(None)
         self.closed = True

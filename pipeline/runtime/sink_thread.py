@@ -185,7 +185,10 @@ class SinkThread:
             if self._on_error not in ("retry", "resume"):
                 return
             if self._on_error == "resume" and isinstance(self.sink, ResumedSink):
-                self.sink.resume()
+                try:
+                    self.sink.resume()
+                except Exception as error:
+                    self._failed(error)
             if self._ending or self._hurry.wait(self._pause):
                 self._disable()  # the run is over: there is no time for further tries
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -83,9 +84,11 @@ class MotSink:
     def resume(self) -> None:
         """After a failure: every camera goes on in new files; the single files of a run that is not cut stay open."""
         if self._segment is not None:
-            self.close()
-            self._files.clear()
+            files, self._files = self._files, {}
             self._segments.clear()
+            for file in files.values():
+                with suppress(OSError):
+                    file.close()
 
     def camera_added(self, camera: CameraConfig) -> None:
         """Its files begin with its first frame."""

@@ -15,6 +15,7 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.results.correction import Correction
+from relaytrack.pipeline.results.folder import writing
 from relaytrack.pipeline.results.recordings import RecordingIndex
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.segments import Segments
@@ -100,13 +101,17 @@ class VideoSink:
         self._waiting = True
 
     def _wait_for_room(self) -> None:
-        """After a failure: begin no file while there is hardly room for one.
+        """After a failure: begin no file while there is hardly room for one; the folder may be gone by now.
 
         Raises:
-            OutputError: there is not.
+            OutputError: there is not, or the disk cannot be asked.
         """
-        if self._waiting and shutil.disk_usage(self._folder).free < ROOM:
-            raise OutputError(f"{self._folder}: the disk is full")
+        if self._waiting:
+            there = next(path for path in (self._folder, *self._folder.absolute().parents) if path.exists())
+            with writing(self._folder):
+                free = shutil.disk_usage(there).free
+            if free < ROOM:
+                raise OutputError(f"{self._folder}: the disk is full")
         self._waiting = False
 
     def camera_added(self, camera: CameraConfig) -> None:

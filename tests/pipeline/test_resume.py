@@ -88,6 +88,17 @@ def test_what_cannot_go_on_is_refused_in_one_line(tmp_path: Path) -> None:
         Config.model_validate({"output": {"resume": True, "overwrite": True}})
 
 
+def test_only_a_live_run_begins_its_files_anew(tmp_path: Path) -> None:
+    """Fault: after a failed write a run over files began the same video again, and lost what it held."""
+    output = {"dir": str(tmp_path / "o"), "on_error": "resume"}
+    run = Pipeline(Config.model_validate({"output": output}), sources=[Walk("a")], detector=Eyes(), embedder=Looks())
+    with pytest.raises(ConfigError, match="resume works in live runs only; this one reads files"):
+        run.run()
+    assert not (tmp_path / "o").exists()
+    start(tmp_path / "o", on_error="resume")
+    assert list((tmp_path / "o" / "video" / "a").iterdir())
+
+
 @pytest.mark.parametrize(
     ("there", "kept"),
     [(b"", b""), (b"a\nb\n", b"a\nb\n"), (b"a\nhalf", b"a\n"), (b"half", b""), (b"a\n" + b"x" * 200_000, b"a\n")],

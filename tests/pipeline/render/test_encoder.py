@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import signal
@@ -137,6 +138,23 @@ def test_every_error_of_ffmpeg_is_one_line(tmp_path: Path) -> None:
 def test_no_picture_leaves_no_file(tmp_path: Path) -> None:
     Encoder(tmp_path / "a.mp4").close()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_turned_read_only_does_not_stop_the_giving_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: a file that could not be removed hid the error of the write, as an OSError that nobody expects."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    (tmp_path / "a.mp4").symlink_to("/dev/full")
+    encoder = Encoder(tmp_path / "a.mp4")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(OutputError, match=r"^cannot write .*a\.mp4: No space left on device$"):
+            _fill(encoder)
+    assert encoder.closed
 
 
 def test_another_size_is_an_error(tmp_path: Path) -> None:

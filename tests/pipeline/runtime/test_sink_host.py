@@ -296,3 +296,27 @@ def test_a_sink_that_resumes_loses_steps_and_begins_anew(caplog: pytest.LogCaptu
     assert status.written + status.dropped == len(given)
     assert status.error is None
     assert "sink video works again" in caplog.text
+
+
+def test_a_sink_that_cannot_even_begin_anew_is_tried_again() -> None:
+    """Fault: an error out of `resume` ended the sink's thread; its status said nothing, and it took no more steps."""
+
+    class Files(Failing):
+        resumed = 0
+
+        def resume(self) -> None:
+            self.resumed += 1
+            if self.resumed == 1:
+                raise RuntimeError("cannot close the old file")
+
+    host, files = SinkHost(when_full="drop_oldest"), Files(OutputError("the disk is full"), 1)
+    host.add(files, name="video", on_error="resume")
+    first, second = steps(2)
+    host.put(first)
+    assert wait_for(lambda: files.resumed == 1)
+    assert wait_for(lambda: "cannot close the old file" in (host.status()["video"].error or ""), 5)
+    host.put(second)
+    assert wait_for(lambda: host.status()["video"].state == "running", 5)
+    host.close()
+    assert [step.time for step in files.steps] == [second.time]
+    assert files.closed == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from support.steps import Feed, Shot, step_of, steps_of
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Frame, FrameTracks, Image
+from relaytrack.pipeline.results.text_file import TextFile
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sinks.base import Step
 from relaytrack.pipeline.sinks.mosaic import MosaicSink
@@ -124,6 +127,44 @@ def test_videos_have_every_frame_and_start_at_the_cameras_own(tmp_path: Path) ->
     assert len(_decode(tmp_path / "yard.mp4")) == 4
     with av.open(str(tmp_path / "yard.mp4")) as container:
         assert next(container.decode(video=0)).time == 0
+
+
+def test_recordings_come_back_when_the_folder_was_deleted_to_make_room(tmp_path: Path) -> None:
+    """Fault: after a failure the room was sought on a folder that is gone, for ever."""
+    sink = VideoSink(tmp_path / "run" / "video", segment=60.0)
+    first, second = _steps(2, "gate")
+    sink.write(first)
+    sink.resume()
+    shutil.rmtree(tmp_path / "run")
+    sink.write(second)
+    sink.close()
+    [path] = (tmp_path / "run" / "video" / "gate").iterdir()
+    assert len(_decode(path)) == 1
+    assert len((tmp_path / "run" / "video" / "index.jsonl").read_text().splitlines()) == 2
+
+
+def test_text_goes_on_in_new_files_when_the_old_ones_cannot_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: the error of closing a file came out of `resume`, and the old files were kept."""
+    sink = MotSink(tmp_path, ["gate"], segment=60.0)
+    first, second = _steps(2, "gate")
+    sink.write(first)
+    closed: list[Path] = []
+
+    def broken(file: TextFile) -> None:
+        closed.append(file.path)
+        file._file.close()
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TextFile, "close", broken)
+        sink.resume()
+    assert {path.parent.parent.name for path in closed} == {"tracks", "global"}, "each was given back"
+    sink.write(second)
+    sink.close()
+    for kind in ("tracks", "global"):
+        assert [len(path.read_text().splitlines()) for path in (tmp_path / kind / "gate").iterdir()] == [1, 1]
 
 
 def test_a_new_resolution_goes_on_in_the_same_file(tmp_path: Path) -> None:
