@@ -17,12 +17,17 @@ _MOST_TOLD = 50_000  # identities of a node; then it is told all colours anew
 
 @dataclass(slots=True, eq=False)
 class WaitingCall:
-    """One call: its batches, the answers so far, and the future that brings them."""
+    """One call: its batches, the answers so far, and the future that brings them.
+
+    Attributes:
+        again: the node asks for a batch a second time, so that it may not have got the first answer and its colours.
+    """
 
     node: str
     batches: list[TrackletBatch]
     answers: dict[tuple[str, int], BatchAnswer] = field(default_factory=dict)
     future: Future[bytes] = field(default_factory=Future)
+    again: bool = False
 
 
 class WaitingCalls:
@@ -39,7 +44,9 @@ class WaitingCalls:
 
     def wait(self, call: WaitingCall, batch: TrackletBatch) -> None:
         """The call waits for this batch's answer."""
-        self._awaited[batch.camera, batch.sequence].append(call)
+        waiting = self._awaited[batch.camera, batch.sequence]
+        call.again |= bool(waiting)
+        waiting.append(call)
 
     def correct(self, node: str, change: Revision) -> None:
         """Tell a node of a correction with its next answer."""
@@ -58,7 +65,8 @@ class WaitingCalls:
             return
         batches = tuple(call.answers[batch.camera, batch.sequence] for batch in call.batches)
         told = self._told[call.node]
-        new = {identity for one in batches for identity in one.global_ids.tolist()} - told - {0}
+        shown = {identity for one in batches for identity in one.global_ids.tolist()} - {0}
+        new = shown if call.again else shown - told
         painted = {identity: colors.of(identity) for identity in sorted(new)}
         told |= new
         if len(told) > _MOST_TOLD:

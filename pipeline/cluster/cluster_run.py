@@ -28,7 +28,7 @@ from relaytrack.pipeline.results.identities import read_identities
 from relaytrack.pipeline.runtime.summary import Summary
 
 LOG = logging.getLogger("relaytrack.cluster")
-_ALONE = 5.0  # seconds that they get when the head is gone
+_ALONE = 5.0  # seconds that the nodes get to end when the head is gone
 _STOPPING = 30.0  # seconds that the nodes get to end when the run is stopped
 
 

@@ -232,6 +232,7 @@ class IdentityDesk:
         """Queue a batch, or answer one that was decided before."""
         if batch.sequence <= self._memory.seen.get(batch.camera, 0):
             self._repeated += 1
+            call.again = True
             call.answers[batch.camera, batch.sequence] = self._memory.again(batch)
             return
         self._calls.wait(call, batch)

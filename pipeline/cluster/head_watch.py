@@ -44,8 +44,8 @@ class HeadWatch:
 
     Args:
         address: HOST:PORT of the head.
-        patience: seconds for which it may be away; None: half the time after which Ray ends the program, so that a
-            head which is started again with its memory elsewhere is waited for.
+        patience: seconds for which it may be away; None: half the time after which Ray ends the program. A head that
+            keeps its state in an external store can be started again in that time.
     """
 
     def __init__(self, address: str, patience: float | None = None) -> None:

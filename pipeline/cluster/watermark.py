@@ -60,9 +60,12 @@ class WatermarkMerge:
 
     def drop(self, camera: str) -> None:
         """Throw away what waits of a camera: its sender begins anew."""
-        if camera in self._cameras:
-            self._cameras[camera].waiting.clear()
-            self._cameras[camera].bound = -math.inf
+        queue = self._cameras.get(camera)
+        if queue is None:
+            return
+        queue.bound = -math.inf
+        if queue.waiting:
+            queue.waiting.clear()
             self._look_again()
 
     def put(self, batch: TrackletBatch, now: float) -> None:

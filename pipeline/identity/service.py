@@ -154,20 +154,23 @@ class LocalIdentityService:
     def _update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
         in_order = sorted(range(len(messages)), key=lambda place: self._place(messages[place]))
         used: list[int] = []
+        late: list[int] = []
         for place in in_order:
             frame = messages[place].frame
             if self._in_time(frame.camera, frame.time):
                 used.append(place)
             else:
+                late.append(place)
                 self._leave_out(frame.camera, frame.time)
         step = self._associator.update([messages[place].view() for place in used])
         self._messages += len(used)
         self._revisions += len(step.revisions)
-        ids, tracks = [message.ids for message in messages], [message.ids for message in messages]
+        ids = [np.zeros(0, np.int64)] * len(messages)
+        tracks = [message.ids for message in messages]
         for place, global_ids, track_ids in zip(used, step.global_ids, step.track_ids, strict=True):
             ids[place], tracks[place] = global_ids, track_ids
             self._note(messages[place], global_ids)
-        for place in set(in_order) - set(used):
+        for place in late:
             ids[place] = self.known(messages[place])
         for change in step.revisions:
             if change.track in (last := self._last.get(change.camera, {})):

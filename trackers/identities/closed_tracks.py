@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from relaytrack.trackers.identities.growing import enlarged
+from relaytrack.trackers.identities.growing import enlarge
 from relaytrack.trackers.identities.types import TrackKey
 
 
@@ -34,8 +34,7 @@ class ClosedTracks:
             self._keep(slice(max(self._most // 16, 1), self._count))
         if self._count == len(self._track):
             size = min(self._count + max(256, self._count // 4), self._most)
-            for name in ("_camera", "_track", "_identity"):
-                setattr(self, name, enlarged(getattr(self, name), size))
+            enlarge(self, ("_camera", "_track", "_identity"), size)
         place = self._count
         self._camera[place] = self._names.setdefault(key[0], len(self._names))
         self._track[place], self._identity[place] = key[1], identity

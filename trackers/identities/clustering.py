@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,25 +49,6 @@ class Evidence:
             self.limits,
         )
 
-    def grouped(self, labels: Ints, count: int) -> Evidence:
-        """The same between groups of nodes: labels (N,) in 0..count-1."""
-        order = np.argsort(labels, kind="stable")
-        begins = np.searchsorted(labels[order], np.arange(count))
-
-        def fold(join: np.ufunc, matrix: NDArray[Any]) -> NDArray[Any]:
-            rows = join.reduceat(matrix.take(order, axis=0), begins, axis=0)
-            columns = np.ascontiguousarray(rows.T).take(order, axis=0)
-            return np.ascontiguousarray(join.reduceat(columns, begins, axis=0).T)
-
-        return Evidence(
-            fold(np.add, self.mean),
-            fold(np.add, self.weight),
-            fold(np.add, self.extra),
-            fold(np.maximum, self.link),
-            fold(np.logical_or, self.cannot_link),
-            self.limits,
-        )
-
     def score(self, part: slice = slice(None)) -> Matrix:
         """(N, N) scores of each pair, or some rows of them; -inf where it must not be joined."""
         low, high = self.limits
@@ -80,36 +60,29 @@ class Evidence:
         return np.asarray(scores, np.float32)
 
 
-def agglomerate(evidence: Evidence, start: Ints | None = None) -> Ints:
+def agglomerate(evidence: Evidence) -> Ints:
     """As `agglomerating`, at once."""
-    return finish(agglomerating(evidence, start))
+    return finish(agglomerating(evidence))
 
 
-def agglomerating(evidence: Evidence, start: Ints | None = None) -> Slices[Ints]:
+def agglomerating(evidence: Evidence) -> Slices[Ints]:
     """Join the most alike two groups again and again while their score is above 0.
 
     The score of two groups is the average linkage (UPGMA) over `Evidence.mean`, plus the bounded sum of
     `Evidence.extra`, plus the greatest `Evidence.link` (whether their nearest sightings follow each other). A group
-    inherits `cannot_link` from its members: it never holds two nodes that cannot be linked, unless `start` puts them
-    together. Ties go to the lower indices, so that the result depends on the input alone.
+    inherits `cannot_link` from its members: it never holds two nodes that cannot be linked. Ties go to the lower
+    indices, so that the result depends on the input alone.
 
     Args:
         evidence: between N nodes.
-        start: (N,) labels of groups that are given; None: each node on its own.
 
     Returns:
         (N,) int64 labels 0, 1, ... in order of each group's first node.
     """
-    count = len(evidence.cannot_link)
-    if count == 0:
+    if len(evidence.cannot_link) == 0:
         return np.zeros(0, np.int64)
-    labels = np.arange(count) if start is None else np.unique(start, return_inverse=True)[1].reshape(-1)
-    groups = int(labels.max()) + 1
-    if groups == count:  # each node on its own, whatever its label
-        labels = np.arange(count)
-    work = evidence.grouped(labels, groups) if groups < count else evidence
-    parent = yield from _join(work)
-    return _in_order(parent[labels])
+    parent = yield from _join(evidence)
+    return _in_order(parent)
 
 
 def _join(evidence: Evidence) -> Slices[Ints]:

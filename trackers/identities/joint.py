@@ -127,6 +127,7 @@ class JointAssociator:
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """Set a camera's ground plane; see `IdentityAssociator.calibrate`."""
         self._pairs.floor.calibrate(camera, plane)
+        self._pairs.floor.fit(self._table.size)
 
     def forget(self, identities: set[int], tracks: Mapping[TrackKey, tuple[float, float]]) -> None:
         """Erase people; see `IdentityAssociator.forget`."""
@@ -153,8 +154,8 @@ class JointAssociator:
     def finalize(self) -> dict[TrackKey, int]:
         """Correct once more, then the identity of every track."""
         self._window.budget = len(self._table)
-        self._begin_correction()
-        self._correct(at_once=True)
+        self._nodes = finish(self._begin_correction())[1] or self._nodes
+        self._correction = None
         if self._keeper is not None:
             self._keeper.save(self._table.slots(), last=True)
         out = dict(self._closed.items())
@@ -198,27 +199,24 @@ class JointAssociator:
         idle = IDLE * max(1.0, (nodes / LARGE) ** 2)
         return waited >= 1 and (self._fresh > nodes // GROWTH or waited >= idle)
 
-    def _begin_correction(self) -> None:
+    def _begin_correction(self) -> Slices[tuple[list[Revision], int]]:
         self._revised, self._fresh = self._window.now, 0
         self._correction = revise(self._window)
+        return self._correction
 
-    def _correct(self, *, at_once: bool = False) -> list[Revision]:
-        """The next slice of the correction that goes on, or the rest of it."""
-        work = self._correction
-        if work is None:
+    def _correct(self) -> list[Revision]:
+        """Do the next slice of the correction that goes on; what it changed, after its last slice."""
+        if self._correction is None:
             return []
         try:
-            if not at_once:
-                next(work)
-                return []
-            revisions, nodes = finish(work)
+            next(self._correction)
+            return []
         except StopIteration as done:
             revisions, nodes = done.value
         self._correction = None
         self._nodes = nodes or self._nodes
-        if not at_once:
-            self._seal()
-        return revisions
+        self._seal()
+        return list(revisions)
 
     def _seal(self) -> None:
         """Close tracks beyond the horizon or the window and forget identities by policy."""

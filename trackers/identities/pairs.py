@@ -69,13 +69,18 @@ class PairEvidence:
                 self.travel.given[index[first], index[second]] = (least, most)
 
     def learn(self, slots: Ints) -> Slices[Floats]:
-        """Learn means and cohorts anew from these tracks; their (N, N) scores of appearance."""
+        """Learn means and cohorts anew from these tracks (N,).
+
+        Returns:
+            (N, N) scores of appearance; NaN for pairs with a track that had no embedding when this began. A track may
+            get its first one between two slices; until the next correction it counts as unknown.
+        """
         self._fit()
         table = self.table
         cameras = table.camera[slots]
         known = table.weight[slots] > 0
         count = len(table.cameras)
-        scores = np.zeros((len(slots), len(slots)), np.float32)
+        scores = np.full((len(slots), len(slots)), np.nan, np.float32)
         some, where = slots[known], cameras[known]
         if len(some) == 0:
             return scores
@@ -84,6 +89,7 @@ class PairEvidence:
         similarity = np.empty((len(some), len(some)), np.float32)
         parts = blocks(len(some), len(some), 2)
         for part in parts:
+            # a copy: NumPy multiplies a matrix by its own transpose with another routine, and other last digits
             similarity[part] = centred[part].copy() @ centred.T
             yield from pause(parts)
         self.appearance.calibrate(similarity, table.conflicts(some, some, duplicates=False)[0])
@@ -104,24 +110,23 @@ class PairEvidence:
         return scores
 
     def learn_times(self, slots: Ints, scores: Floats) -> Slices[None]:
-        """Learn the travel times from pairs that are certain by appearance alone."""
+        """Learn the travel times from pairs that are certain by appearance alone; `scores` as of `learn`."""
         table = self.table
         counts = self.travel.counts(len(table.cameras))
-        known = table.weight[slots] > 0
         start, last, camera = table.start[slots], table.last[slots], table.camera[slots]
         parts = blocks(len(slots), len(slots))
         for part in parts:
             own = slots[part]
             gap = gaps(start[part], last[part], start, last)
             later = _later(start[part], start, own, slots)
-            usable = ~table.conflicts(own, slots, duplicates=False)[0] & known[part, None] & known[None, :]
+            usable = ~table.conflicts(own, slots, duplicates=False)[0] & ~np.isnan(scores[part])
             sure = usable & (scores[part] > CONFIDENT)
             counts.add(gap, later, camera[part], camera, self._kinds(later, own, slots), sure, usable)
             yield from pause(parts)
         yield from self.travel.learn(counts)
 
     def among(self, slots: Ints, scores: Floats) -> Slices[Evidence]:
-        """Evidence between all pairs of tracks (N,), from their scores of appearance (N, N)."""
+        """Evidence between all pairs of tracks (N,), from their scores (N, N) as of `learn`."""
         parts = blocks(len(slots), len(slots))
         if len(parts) == 1:
             return self.between(slots, slots, scores)
@@ -146,13 +151,15 @@ class PairEvidence:
         Args:
             slots: rows.
             others: columns.
-            scores: of appearance; None to compute them for rows that are new.
+            scores: as of `learn`; None to compute them for rows that are new.
             similarity: (N, M) similarities as of `prepare`, where there are no scores.
         """
         table, params = self.table, self._params
         if scores is None:
+            known = (table.weight[slots] > 0)[:, None] & (table.weight[others] > 0)[None, :]
             scores = self._scores(slots, others, similarity)
-        known = (table.weight[slots] > 0)[:, None] & (table.weight[others] > 0)[None, :]
+        else:
+            known = ~np.isnan(scores)
         weight = np.where(known, np.float32(1), np.float32(UNKNOWN_WEIGHT))
         mean = np.where(known, scores, np.float32(UNKNOWN))
         mean *= weight
@@ -171,7 +178,6 @@ class PairEvidence:
         if params.motion_weight > 0:
             extra += params.motion_weight * continuation(table, slots, others, params.motion_horizon)
         if self.floor and params.ground_weight > 0:
-            self.floor.fit(table.size)
             walk = self.floor.continuation(table, slots, others, params.motion_horizon)
             extra += params.ground_weight * (self.floor.together(slots, others) + walk)
         cannot_link, twins = table.conflicts(slots, others, duplicates=params.duplicates)

@@ -37,7 +37,7 @@ def revise(window: Window) -> Slices[tuple[list[Revision], int]]:
     evidence = yield from pairs.among(slots, scores)
     same = table.identity[slots][:, None] == table.identity[slots][None, :]
     evidence.mean[same] += params.stability * evidence.weight[same]
-    known = _known_people(window, slots)
+    known = _known_people(window, slots, ~np.isnan(scores.diagonal()))
     if len(known.identity):
         evidence = yield from _with_known(evidence, known)
     labels = yield from agglomerating(evidence)
@@ -66,7 +66,8 @@ class _Known:
     barred: Bools
 
 
-def _known_people(window: Window, slots: Ints) -> _Known:
+def _known_people(window: Window, slots: Ints, known: Bools) -> _Known:
+    """The known people, for tracks (N,) of which those of `known` (N,) have an embedding."""
     gallery, table, pairs = window.gallery, window.table, window.pairs
     names = window.resembled(slots) if len(gallery) else set()
     names |= {name for name in table.identity[slots].tolist() if name in gallery}
@@ -78,7 +79,6 @@ def _known_people(window: Window, slots: Ints) -> _Known:
     number = np.array([len(part) for part in kept])
     fixed, begins = np.repeat(identity, number), np.cumsum(number) - number
     similarity = pairs.centred[slots] @ np.concatenate(kept).T
-    known = table.weight[slots] > 0
     cross = np.where(known[:, None], pairs.to_known(slots, similarity), -1.0)
     weight = np.repeat(np.where(known, 1.0, 0.1)[:, None], len(fixed), axis=1)
     own = table.identity[slots][:, None] == fixed[None]

@@ -68,7 +68,7 @@ class TimeCounts:
         return np.sort(np.concatenate(self._every))
 
     def at_once(self) -> tuple[Doubles, Ints]:
-        """(C, C) pairs that overlap in time as chance would have them of one person, and those that are."""
+        """(C, C) how many of one person's pairs would overlap in time by chance, and how many do."""
         rate = float(self._usable[1]) / max(int(self._usable[0]), 1)
         size = (self.cameras, self.cameras)
         return (self._overlapping[0] * rate).reshape(size), self._overlapping[1].reshape(size)

@@ -128,9 +128,9 @@ class TravelTimes:
     def learn(self, counts: TimeCounts) -> Slices[None]:
         """Estimate anew from what was counted over the tracks in the window.
 
-        Ratios over all pairs of cameras are the prior of each pair, what is assumed is theirs. They are taken against
-        all gaps of the kind's frequencies; they are not made to average to one: how long a run lasts says nothing
-        about how people walk.
+        The ratios over all pairs of cameras are the prior of each single pair; the assumed ratios are the prior of
+        those. They are taken against all gaps of the kind's frequencies; they are not made to average to one: how long
+        a run lasts says nothing about how people walk.
         """
         same, everything = counts.following(), counts.everything()
         if large(len(everything)):

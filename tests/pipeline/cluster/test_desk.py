@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -277,6 +277,27 @@ def test_a_node_is_told_each_colour_once_and_all_of_them_after_it_came_back(mess
     assert not told(2) & first
     node(InProcessBus(there), "one", CAMERAS, live=True)
     assert told(3) >= first
+    there.close()
+
+
+def test_a_batch_that_is_asked_for_again_is_answered_with_its_colours(messages: Messages) -> None:
+    """The node may not have got the first answer, before it was decided or after."""
+    there = desk()
+    bus = InProcessBus(there)
+    for name in CAMERAS:
+        node(bus, name, [name])
+    batches = {name: TrackletBatch(1, messages[name][0]) for name in ("east", "west")}
+
+    def ask(name: str) -> Future[bytes]:
+        since = batches[name].time
+        return there.submit(name, 1, there.token, since, encode(batches[name], "exact"))
+
+    first, second = ask("east"), ask("east")
+    ask("west")
+    there.end("north", ["north"])
+    told = [set(Answers.from_bytes(future.result(5)).colors) for future in (first, second, ask("east"))]
+    assert len(told[0]) == 4
+    assert told[1:] == told[:1] * 2
     there.close()
 
 

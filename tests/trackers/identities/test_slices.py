@@ -5,8 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
-from relaytrack.trackers import CameraTracks, IdentityAssociator
+from relaytrack.trackers import CameraTracks, IdentityAssociator, IdentityParams
 from relaytrack.trackers.identities import joint, slices
+from relaytrack.trackers.identities.pairs import UNKNOWN, UNKNOWN_WEIGHT, PairEvidence
 
 D = 32
 
@@ -70,6 +71,20 @@ def test_a_pickle_leaves_a_correction_out_and_goes_on(small_slices):
     assert run.correcting
     assert not again.correcting
     assert again.finalize() == run.finalize()
+
+
+def test_a_track_first_seen_clearly_between_two_slices_counts_as_unknown_until_the_next_correction():
+    pairs = PairEvidence(IdentityParams(), {})
+    vectors = looks(3)
+    unclear = vectors.copy()
+    unclear[2] = np.nan
+    ((slots,), _) = pairs.observe(step(0.0, 1, 3, embeddings=unclear))
+    scores = slices.finish(pairs.learn(slots))
+    pairs.observe(step(0.25, 1, 3, embeddings=vectors))
+    evidence = slices.finish(pairs.among(slots, scores))
+    assert evidence.weight[2] == pytest.approx(UNKNOWN_WEIGHT)
+    assert evidence.mean[2] == pytest.approx(UNKNOWN * UNKNOWN_WEIGHT)
+    assert evidence.weight[0, 1] == 1
 
 
 def test_people_can_be_forgotten_while_a_correction_goes_on(small_slices):
