@@ -7,6 +7,7 @@ checked, and connected to by the address that was checked; an answer that names 
 from __future__ import annotations
 
 import contextlib
+import re
 import selectors
 import socket
 import ssl
@@ -46,7 +47,7 @@ class Relay:
 
     def __init__(self, url: str, networks: Sequence[str] | None, *, timeout: float) -> None:
         self._scheme, self._name, self._port = parts_of(url)
-        if _OPTIONS & set(urlsplit(url).query.split("&")):
+        if _OPTIONS & set(re.split("[?&]", urlsplit(url).query)):  # FFmpeg's begin after the last question mark
             raise ReadError("the end of the address is an option of FFmpeg")
         self._addresses = checked_addresses(self._name, networks)
         if not self._addresses:
@@ -76,14 +77,15 @@ class Relay:
         return urlunsplit((plain, here, parts.path, parts.query, "")), options
 
     def close(self) -> None:
-        """End every connection; nothing more can be read."""
+        """End every connection; nothing more can be read. Each is closed by the thread that serves it."""
         self._closed.set()
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
         with self._changing:
-            open_now = [self._listening, *self._open]
-        for one in open_now:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(one, socket.SHUT_RDWR)  # an SSLSocket's own would end TLS under its reader
 
     def _listen(self) -> None:
         while not self._closed.is_set():
@@ -143,12 +145,13 @@ class Relay:
         for address in self._addresses:
             try:
                 far = socket.create_connection((address, self._port), timeout=self._timeout)
+                if self._scheme.endswith("s"):
+                    far = _unchecked_tls().wrap_socket(far, server_hostname=self._name)
             except OSError as error:
                 failure = error
                 continue
-            if self._scheme.endswith("s"):
-                far = _unchecked_tls().wrap_socket(far, server_hostname=self._name)
             far.setblocking(False)
+            self.refused = None
             return far
         self.refused = "connection refused" if isinstance(failure, ConnectionRefusedError) else None
         raise failure

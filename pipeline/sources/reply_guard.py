@@ -1,6 +1,7 @@
 """Reads along what a camera's server answers, so that FFmpeg is never sent to another host.
 
 Heads are taken apart as FFmpeg does it (`http.c`, `rtsp.c`): what it would read as a redirect ends the connection.
+What is passed on of a head is what was judged: each line without the returns in it, and with one clean end.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-_MOST_LINE = 8192
+_MOST_LINE = 4000  # bytes; FFmpeg cuts lines off at 4095
 _MOST_BODY = 1_000_000
-_STATUS = re.compile(rb"\S*\s+[+-]?(\d{1,15})")
+_HTTP = re.compile(rb"(?:HTTP/\d\.\d|ICY) +(\d{3})(?: .*)?")
+_RTSP = re.compile(rb"RTSP/\d\.\d +(\d{3})(?: .*)?|[A-Z_]+ .*")  # an answer, or a request of the server
 _PLACE = re.compile(rb"(\s*)location(?=\s*:)", re.IGNORECASE)
 _SOURCE = re.compile(rb"source(?==)", re.IGNORECASE)
 _LENGTH = re.compile(rb"content-length:\s*(\d{1,15})\s*")
@@ -34,41 +36,58 @@ class ReplyGuard(Protocol):
 class _Head:
     """The head of an answer, line by line.
 
+    Args:
+        first: what its first line may be; group 1 is the status, of answers only.
+
     Attributes:
         length: bytes of the body, as far as the head has said.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: re.Pattern[bytes]) -> None:
         self.length = 0
-        self._first = True
+        self._first: re.Pattern[bytes] | None = first
 
-    def take(self, line: bytes) -> bytes | None:
-        """What is passed on of a line (without its end); None where the head ends with it.
+    def take(self, line: bytes) -> tuple[bytes, bool]:
+        """What is passed on of a line, and whether the head ends with it.
+
+        Args:
+            line: without the line feed at its end.
 
         Raises:
             RedirectError: it leads elsewhere, or FFmpeg might read it otherwise.
         """
+        if len(line) > _MOST_LINE:
+            raise RedirectError("the server's answer has an endless line")
         text = line.replace(b"\r", b"")
-        if not text:
-            return None
+        end = b"\r\n" if line.endswith(b"\r") else b"\n"
         if b"\0" in text:
             raise RedirectError("the server's answer is damaged")
-        if self._first:
-            self._first = False
-            code = _STATUS.match(text)
-            if code and 300 <= int(code[1]) < 400:
-                raise RedirectError(f"the server redirects to another address ({int(code[1])})")
-            if code and int(code[1]) < 200:  # another head would follow
-                raise RedirectError("the server's answer is damaged")
-            return line
-        if text.lower().startswith(b"content-length:"):
+        if not text:
+            return end, True
+        if self._first is not None:
+            self._begin(self._first, text)
+            self._first = None
+        elif text.lower().startswith(b"content-length:"):
             found = _LENGTH.fullmatch(text.lower())
             if found is None:
                 raise RedirectError("the server's answer is damaged")
             self.length = int(found[1])
-        if text.lower().startswith(b"transport:"):
-            return _SOURCE.sub(b"origin", line)  # FFmpeg would send packets there
-        return _PLACE.sub(rb"\1x-place ", line)
+        elif text.lower().startswith(b"transport:"):
+            text = _SOURCE.sub(b"origin", text)  # FFmpeg would send packets there
+        else:
+            text = _PLACE.sub(rb"\1x-place ", text)
+        return text + end, False
+
+    @staticmethod
+    def _begin(first: re.Pattern[bytes], text: bytes) -> None:
+        found = first.fullmatch(text)
+        if found is None:
+            raise RedirectError("the server's answer is damaged")
+        code = None if found[1] is None else int(found[1])
+        if code is not None and 300 <= code < 400:
+            raise RedirectError(f"the server redirects to another address ({code})")
+        if code is not None and code < 200:  # another head would follow
+            raise RedirectError("the server's answer is damaged")
 
 
 class HttpGuard:
@@ -76,7 +95,7 @@ class HttpGuard:
 
     def __init__(self) -> None:
         self._waiting = b""
-        self._head: _Head | None = _Head()
+        self._head: _Head | None = _Head(_HTTP)
 
     def feed(self, data: bytes) -> bytes:
         """See `ReplyGuard.feed`."""
@@ -84,10 +103,10 @@ class HttpGuard:
         data, self._waiting = self._waiting + data, b""
         while self._head is not None and b"\n" in data:
             line, data = data.split(b"\n", 1)
-            passed = self._head.take(line)
-            if passed is None:
+            passed, ended = self._head.take(line)
+            if ended:
                 self._head = None
-            out.append((line if passed is None else passed) + b"\n")
+            out.append(passed)
         if self._head is None:
             out.append(data)
         else:
@@ -101,7 +120,7 @@ class RtspGuard:
     def __init__(self) -> None:
         self._waiting = b""
         self._left = 0  # bytes of a packet or body that are still to come
-        self._head = _Head()
+        self._head = _Head(_RTSP)
 
     def feed(self, data: bytes) -> bytes:
         """See `ReplyGuard.feed`."""
@@ -119,12 +138,12 @@ class RtspGuard:
                 self._left = at + 4 + int.from_bytes(data[at + 2 : at + 4], "big")
             elif b"\n" in data:
                 line, data = data.split(b"\n", 1)
-                passed = self._head.take(line)
+                passed, ended = self._head.take(line)
                 if self._head.length > _MOST_BODY:
                     raise RedirectError("the server's answer is endless")
-                if passed is None:
-                    self._left, self._head = self._head.length, _Head()
-                out.append((line if passed is None else passed) + b"\n")
+                if ended:
+                    self._left, self._head = self._head.length, _Head(_RTSP)
+                out.append(passed)
             else:
                 break
         self._waiting = _unfinished(data)

@@ -44,8 +44,8 @@ ANYWHERE = InputConfig(open_timeout=8, read_timeout=8)
 class Server:
     """A TCP server that answers every request with the same bytes, and counts who came."""
 
-    def __init__(self, host: str, answer: Callable[[bytes], bytes]) -> None:
-        self.listening = socket.create_server((host, 0))
+    def __init__(self, host: str, answer: Callable[[bytes], bytes], port: int = 0) -> None:
+        self.listening = socket.create_server((host, port))
         self.host, self.port = host, self.listening.getsockname()[1]
         self.requests: list[bytes] = []
         self._answer = answer
@@ -73,12 +73,27 @@ class Server:
 
 
 @contextmanager
-def server(host: str, answer: Callable[[bytes], bytes]) -> Iterator[Server]:
-    running = Server(host, answer)
+def server(host: str, answer: Callable[[bytes], bytes], port: int = 0) -> Iterator[Server]:
+    running = Server(host, answer, port)
     try:
         yield running
     finally:
         running.listening.close()
+
+
+def own_certificate(folder: Path) -> ssl.SSLContext:
+    """TLS of a camera, with a certificate of its own making."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not there")
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera", *files],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
 
 
 def number(request: bytes) -> bytes:
@@ -183,6 +198,72 @@ def test_a_name_is_looked_up_once_and_connected_to_as_it_was_checked(monkeypatch
             inside.accept()
 
 
+def connect(relay: Relay) -> socket.socket:
+    """A connection to a relay, as FFmpeg makes it."""
+    return socket.create_connection(("127.0.0.1", int(relay.url.split(":")[2].split("/")[0])))
+
+
+def test_a_failed_handshake_tries_the_next_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server((OUTSIDE, 0)) as first,
+        socket.create_server(("127.0.0.3", first.getsockname()[1])) as next_,
+    ):
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 0)) for one in (OUTSIDE, "127.0.0.3")]
+        with monkeypatch.context() as patch:
+            patch.setattr(hosts.socket, "getaddrinfo", lambda *_, **__: addresses)
+            relay = Relay(f"rtsps://camera.example:{first.getsockname()[1]}/x", None, timeout=4)
+        for one in (first, next_):
+            one.settimeout(4)
+        try:
+            with connect(relay):
+                first.accept()[0].close()  # it hangs up instead of speaking TLS
+                next_.accept()[0].close()
+        finally:
+            relay.close()
+
+
+def test_what_refused_a_connection_is_over_when_one_works() -> None:
+    with socket.create_server((OUTSIDE, 0)) as listening:
+        port = listening.getsockname()[1]
+    relay = Relay(f"rtsp://{OUTSIDE}:{port}/x", NETWORKS, timeout=4)
+    try:
+        with connect(relay) as near:
+            assert near.recv(1) == b""
+        assert relay.refused == "connection refused"
+        with server(OUTSIDE, lambda _: b"RTSP/1.0 200 OK\r\n\r\n", port) as camera, connect(relay) as near:
+            near.sendall(b"OPTIONS * RTSP/1.0\r\n\r\n")
+            assert near.recv(9) == b"RTSP/1.0 "
+            assert camera.requests
+            assert relay.refused is None
+    finally:
+        relay.close()
+
+
+def test_tls_is_ended_by_the_thread_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = own_certificate(tmp_path)
+    ended = []
+    shut = ssl.SSLSocket.shutdown
+
+    def shutdown(one: ssl.SSLSocket, how: int) -> None:
+        ended.append(threading.current_thread().name)
+        shut(one, how)
+
+    monkeypatch.setattr(ssl.SSLSocket, "shutdown", shutdown)
+    with socket.create_server((OUTSIDE, 0)) as listening:
+        listening.settimeout(4)
+        relay = Relay(f"rtsps://{OUTSIDE}:{listening.getsockname()[1]}/x", NETWORKS, timeout=4)
+        with connect(relay) as near, closing(context.wrap_socket(listening.accept()[0], server_side=True)) as far:
+            far.sendall(b"RTSP/1.0 200 OK\r\n")
+            assert near.recv(100) == b"RTSP/1.0 200 OK\r\n"
+            kept = list(relay._open)
+            relay.close()
+            until = time.monotonic() + 5
+            while any(one.fileno() >= 0 for one in kept) and time.monotonic() < until:
+                time.sleep(0.01)
+            assert [one.fileno() for one in kept] == [-1, -1]
+    assert ended == ["relay"]
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -191,6 +272,7 @@ def test_a_name_is_looked_up_once_and_connected_to_as_it_was_checked(monkeypatch
         ("udp://127.0.0.2:9", "only stand in the site's file"),
         ("rtsp://127.0.0.2/x?multicast", "option of FFmpeg"),
         ("rtsp://127.0.0.2/x?a=b&udp", "option of FFmpeg"),
+        ("rtsp://127.0.0.2/x?a?multicast", "option of FFmpeg"),
         ("rtsp://no-such-host.invalid/x", "unknown host"),
     ],
 )
@@ -227,6 +309,11 @@ REFUSED = {
     "no number for the length": PLAY + b"Content-Length: -5\r\n\r\n",
     "an endless body": PLAY + b"Content-Length: 99999999\r\n\r\n",
     "an endless line": b"x" * 20_000,
+    "a blank before it, and a return within a name": b" RTSP/1.0 302 x\r\nLoc\ration: rtsp://b/\r\n\r\n",
+    "a length behind the end of FFmpeg's line": (
+        PLAY + b"Content-Length:" + b" " * 5000 + b"60\r\n\r\nRTSP/1.0 302 x\r\nLocation: rtsp://b/\r\n\r\n" + b"x" * 60
+    ),
+    "no first line at all": b"302 x\r\n\r\n",
 }
 
 
@@ -236,6 +323,31 @@ def test_no_head_slips_through(name: str, piece: int) -> None:
     data = REFUSED[name]
     with pytest.raises(RedirectError):
         fed(RtspGuard(), data, piece)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+@pytest.mark.parametrize(
+    "first", [b"HTTP 404/ 302", b" HTTP/1.1 302 x", b"HTTP/1.1\t200 302", b"HTTP/1.1 200" + b" " * 5000]
+)
+def test_no_head_slips_through_by_http(first: bytes, piece: int) -> None:
+    with pytest.raises(RedirectError):
+        fed(HttpGuard(), first + b"\r\n\r\r\nLocation: http://b/\r\n\r\n", piece)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+def test_what_passes_is_what_was_judged(piece: int) -> None:
+    head = PLAY + b"Loc\ration: rtsp://b/\r\nTransport: RTP/AVP;sou\rrce=10.0.0.1\r\n\r\r\n"
+    passed = fed(RtspGuard(), head, piece)
+    assert passed == PLAY + b"x-place : rtsp://b/\r\nTransport: RTP/AVP;origin=10.0.0.1\r\n\r\n"
+    passed = fed(HttpGuard(), b"HTTP/1.1 200 OK\r\nLoc\ration: b\n\r\r\nbo\rdy", piece)
+    assert passed == b"HTTP/1.1 200 OK\r\nx-place : b\n\r\nbo\rdy", "the head has one clean end; a body stays as it is"
+
+
+def test_first_lines_of_real_servers_pass() -> None:
+    for line in (b"RTSP/1.0 200 OK\r\n", b"RTSP/1.0 401\n", b"SET_PARAMETER rtsp://b/ RTSP/1.0\r\n"):
+        assert RtspGuard().feed(line) == line
+    for line in (b"HTTP/1.0 404 Not Found\r\n", b"HTTP/1.1  200 \r\n", b"ICY 200 OK\r\n"):
+        assert HttpGuard().feed(line) == line
 
 
 @pytest.mark.parametrize("piece", [1, 5, 10_000])
@@ -277,16 +389,7 @@ def test_a_camera_with_a_password_is_read(rtsp_server_with_password: Any, make_s
 
 @pytest.mark.needs("rtsp")
 def test_a_camera_behind_tls_is_read(rtsp_server: Any, make_source: Any, tmp_path: Path) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not there")
-    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera", *files],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    context = own_certificate(tmp_path)
     plain_port = int(rtsp_server.url("red").split(":")[2].split("/")[0])
 
     def pump(near: ssl.SSLSocket, far: socket.socket) -> None:
