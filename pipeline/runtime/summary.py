@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,6 @@ class Summary:
         self.total_seconds = 0.0
         self.stages: dict[str, dict[str, float]] = {}
         self.identities: dict[int, frozenset[str]] = {}
-        self._groups: dict[frozenset[str], frozenset[str]] = {}  # each group of cameras once
         self._keep = keep
         self._left = self._left_shared = 0
         self._started = time.monotonic()
@@ -104,8 +104,7 @@ class Summary:
         """A camera saw somebody: the last one now among those remembered."""
         cameras = self.identities.pop(identity, frozenset())
         if camera not in cameras:
-            cameras = cameras | {camera}
-            cameras = self._groups.setdefault(cameras, cameras)
+            cameras = _once(cameras | {camera})
         self.identities[identity] = cameras
 
     def _leave(self, cameras: frozenset[str]) -> None:
@@ -188,6 +187,12 @@ class Summary:
             return None
         p50, p95 = np.percentile(np.asarray(self._ages), [50, 95])
         return {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}
+
+
+@lru_cache(maxsize=4096)
+def _once(cameras: frozenset[str]) -> frozenset[str]:
+    """The same group of cameras, one object for all who were seen by it."""
+    return cameras
 
 
 def stage_times(perception: Perception, workers: Sequence[Worker[Any, Any]]) -> dict[str, dict[str, float]]:

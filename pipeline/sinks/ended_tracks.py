@@ -10,9 +10,9 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -33,6 +33,7 @@ CREATE TABLE tracks(
     place INTEGER PRIMARY KEY, camera TEXT, track INTEGER, identity INTEGER, last REAL, shown INTEGER, record TEXT,
     UNIQUE(camera, track));
 CREATE INDEX tracks_identity ON tracks(identity, place);
+CREATE INDEX tracks_shown ON tracks(last, place) WHERE shown;
 CREATE TABLE embeddings(place INTEGER PRIMARY KEY, sum BLOB);
 """
 
@@ -110,14 +111,13 @@ class EndedTracks:
         if not self._count:
             return
         with self._writing() as file:
-            query = "UPDATE tracks SET identity = ? WHERE camera = ? AND track = ? RETURNING place, record"
-            rows = file.execute(query, (identity, *key)).fetchall()
-            for place, text in rows:
-                if former is None:
-                    break
+            query = "SELECT place, record FROM tracks WHERE camera = ? AND track = ?"
+            for place, text in file.execute(query, key).fetchall():  # one at the most
                 record = _record(text)
-                record.was(former)
-                file.execute("UPDATE tracks SET record = ? WHERE place = ?", (_text(record), place))
+                if former is not None:
+                    record.was(former)
+                values = (identity, _text(record), place)
+                file.execute("UPDATE tracks SET identity = ?, record = ? WHERE place = ?", values)
 
     def take_first(self) -> TrackRecord:
         """Take out the track that ended first.
@@ -140,12 +140,12 @@ class EndedTracks:
             return []
         out = []
         with self._writing() as file:
-            query = "SELECT place, identity, record FROM tracks WHERE shown AND last < ? ORDER BY place"
+            query = "SELECT place, identity, record FROM tracks WHERE shown AND last < ? ORDER BY last, place"
             for place, identity, text in file.execute(query, (limit,)).fetchall():
-                out.append((_record(text), int(identity)))
-                bare = _record(text)
-                bare.crops.clear()
-                file.execute("UPDATE tracks SET shown = 0, record = ? WHERE place = ?", (_text(bare), place))
+                record = _record(text)
+                out.append((record, int(identity)))
+                bare = _text(replace(record, crops=[]))
+                file.execute("UPDATE tracks SET shown = 0, record = ? WHERE place = ?", (bare, place))
                 file.execute("DELETE FROM embeddings WHERE place = ?", (place,))
         return out
 
@@ -208,40 +208,33 @@ class EndedTracks:
         file.execute("DELETE FROM tracks WHERE place = ?", (place,))
         self._count -= 1
 
-    def _writing(self) -> _Open:
-        if self._file is None:
-            open_private(self._path).close()
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Gives the open file; turns its errors into `OutputError` and takes back what was half done."""
+        try:
+            if self._file is None:
+                self._file = self._opened()
+            yield self._file
+        except BaseException as error:
+            if self._file is not None and self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise OutputError(f"cannot write {self._path}: {error}") from error
+            raise
+
+    def _opened(self) -> sqlite3.Connection:
+        open_private(self._path).close()
+        try:
             file = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             try:
                 file.executescript(_SCHEMA)
-            except sqlite3.Error as error:
+            except sqlite3.Error:
                 file.close()
-                raise OutputError(f"cannot write {self._path}: {error}") from error
-            finally:
-                with writing(self._path, "remove the name of"):
-                    os.unlink(self._path)
-            self._file = file
-        return _Open(self._file, self._path)
-
-
-class _Open:
-    """Gives the open file; turns its errors into `OutputError` and takes back what was half done."""
-
-    def __init__(self, file: sqlite3.Connection, path: Path) -> None:
-        self._file, self._path = file, path
-
-    def __enter__(self) -> sqlite3.Connection:
-        """The file."""
-        return self._file
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take back what was half done."""
-        if error is not None and self._file.in_transaction:
-            self._file.execute("ROLLBACK")
-        if isinstance(error, sqlite3.Error):
-            raise OutputError(f"cannot write {self._path}: {error}") from error
+                raise
+            return file
+        finally:
+            with writing(self._path, "remove the name of"):
+                os.unlink(self._path)
 
 
 def _text(record: TrackRecord) -> str:

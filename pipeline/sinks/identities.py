@@ -25,7 +25,7 @@ from relaytrack.pipeline.results.grounds import MOST_TRACKS, Former
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_people
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
-from relaytrack.pipeline.sinks.crops import CropStrip
+from relaytrack.pipeline.sinks.crops import CropStrip, remove_pictures
 from relaytrack.pipeline.sinks.ended_tracks import EndedTracks
 
 _UNKNOWN = 0.7  # `_Live.similarity` where there is nothing to compare
@@ -181,8 +181,7 @@ class IdentitiesSink:
             self._expire(now - self._retain)
 
     def _delete_pictures(self, record: TrackRecord) -> None:
-        for crop in record.crops:
-            (self._folder / crop["file"]).unlink(missing_ok=True)
+        remove_pictures(self._folder, [crop["file"] for crop in record.crops])
 
     def _expire(self, limit: float) -> None:
         """Delete what shows people who were last seen before `limit`."""
@@ -190,7 +189,7 @@ class IdentitiesSink:
         for record, identity in self._ended.hide(limit):
             self._delete_pictures(record)
             if identity not in present and not self._ended.seen_since(identity, limit):
-                (self._folder / f"crops/{identity}.jpg").unlink(missing_ok=True)
+                remove_pictures(self._folder, [f"crops/{identity}.jpg"])
 
     def _store(self, live: _Live) -> None:
         """Write a track's pictures and free their memory."""

@@ -386,6 +386,19 @@ def test_a_summary_does_not_grow_with_the_run() -> None:
     assert len({id(cameras) for cameras in summary.identities.values()}) <= 2, "each group of cameras is there once"
 
 
+def test_a_summary_forgets_which_cameras_have_seen_somebody_together() -> None:
+    """Fault: every group of cameras that ever saw a person was kept for ever."""
+    names = "abcdefghij"
+    summary = Summary(names, keep=100)
+    box, score = np.zeros((1, 4), np.float32), np.ones(1, np.float32)
+    for number in range(1, 2 ** len(names)):
+        seen = [name for place, name in enumerate(names) if number >> place & 1]
+        one = np.array([number])
+        summary.add(FrameTracks(FrameInfo(name, number, number / 10, SIZE), one, one, box, score) for name in seen)
+    assert summary.identity_count == 2 ** len(names) - 1
+    assert all(len(value) <= 100 for value in vars(summary).values() if isinstance(value, dict | set | list))
+
+
 def vars_of(record: object) -> list[object]:
     return [getattr(record, name) for name in record.__slots__]  # type: ignore[attr-defined]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,44 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         fill()
     kept = [record.track for _, records in ended.people() for record in records]
     assert kept == list(range(len(ended))), "what was half done was taken back"
+    ended.close()
+
+
+def test_a_file_that_cannot_be_opened_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: the error of opening came out as SQLite's own, and the file kept its name."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    ended = EndedTracks(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", refuse)
+        with pytest.raises(OutputError, match=r"^cannot write .*tracks\.db: unable to open database file$"):
+            ended.put(TrackRecord("a", 1, 0.0, 1.0, 1, [[0.0, 1.0]]), 1, None)
+    assert not list(tmp_path.iterdir())
+    ended.put(TrackRecord("a", 1, 0.0, 1.0, 1, [[0.0, 1.0]]), 1, None)
+    assert _tracks(ended) == [(1, [1])], "it is tried again"
+    ended.close()
+
+
+def test_a_sweep_reads_only_the_tracks_that_are_hidden(tmp_path: Path) -> None:
+    """Fault: every sweep read the whole table, 20,000 records, to find the few that are due."""
+    ended = EndedTracks(tmp_path)
+    for track in range(1, 5):
+        crops = [{"time": 0.0, "quality": 1.0, "file": f"crops/a/{track}-1.jpg"}]
+        ended.put(TrackRecord("a", track, 0.0, float(track), 1, [[0.0, 1.0]], crops), track, None)
+    asked: list[str] = []
+    with ended._writing() as file:
+        file.set_trace_callback(asked.append)
+        assert [(record.track, len(record.crops)) for record, _ in ended.hide(3.0)] == [(1, 1), (2, 1)]
+        file.set_trace_callback(None)
+        plan = [row[3] for query in asked for row in file.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert len(plan) >= 5
+    assert not [line for line in plan if line.startswith("SCAN")]
+    assert ended.hide(3.0) == [], "once"
+    assert [len(record.crops) for _, [record] in ended.people()] == [0, 0, 1, 1]
     ended.close()
 
 
