@@ -57,12 +57,6 @@ class RecentMap(Generic[K, V]):
         self._before.pop(key, None)
         self._now[key] = value
 
-    def __delitem__(self, key: K) -> None:
-        if key not in self:
-            raise KeyError(key)
-        self._before.pop(key, None)
-        self._now.pop(key, None)
-
     def __contains__(self, key: object) -> bool:
         return key in self._now or key in self._before
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from relaytrack.pipeline.benchmarks.painted_clock import BITS, CELL, ROUND, check_of, since
+from relaytrack.pipeline.benchmarks.painted_clock import BITS, CELL, ROUND, since, time_of
 from relaytrack.pipeline.errors import RelayTrackError
 
 _LOOK = """
@@ -92,6 +92,5 @@ def measure_glass(url: str, *, seconds: float = 30.0, warm: float = 8.0) -> dict
 
 def _age(at: float, text: str) -> int | None:
     """Milliseconds from a painted clock to a moment (since 1970); None where it was not read right."""
-    word = int(text, 2)
-    value = word >> 8
-    return since(value, round(at) % ROUND) if check_of(value) == word & 0xFF else None
+    painted = time_of(int(text, 2))
+    return None if painted is None else since(painted, round(at) % ROUND)

@@ -30,15 +30,16 @@ _BOUNDARY = "picture"
 def paint(image: Image, milliseconds: int) -> None:
     """Paint a time into the lower left corner of (H, W, 3) uint8 RGB, in place; at least 288 pixels wide."""
     value = milliseconds % ROUND
-    word = value << 8 | check_of(value)
+    word = value << 8 | _check_of(value)
     bits = np.array([word >> place & 1 for place in reversed(range(BITS))], np.uint8)
     row = np.repeat(np.where(bits, 235, 20).astype(np.uint8), CELL)
     image[-CELL:, : len(row)] = row[None, :, None]
 
 
-def check_of(value: int) -> int:
-    """The check bits of a time."""
-    return (value & 0xFF) + 7 * (value >> 8) + 0x5A & 0xFF
+def time_of(word: int) -> int | None:
+    """The time that the `BITS` bits of a clock tell, milliseconds modulo `ROUND`; None where the check fails."""
+    value = word >> 8
+    return value if _check_of(value) == word & 0xFF else None
 
 
 def read(image: Image) -> int | None:
@@ -47,8 +48,12 @@ def read(image: Image) -> int | None:
     word = 0
     for bright in image[-CELL // 2, places].astype(int).mean(axis=1) > 127:
         word = word << 1 | int(bright)
-    value = word >> 8
-    return value if check_of(value) == word & 0xFF else None
+    return time_of(word)
+
+
+def _check_of(value: int) -> int:
+    """The check bits of a time."""
+    return (value & 0xFF) + 7 * (value >> 8) + 0x5A & 0xFF
 
 
 def since(painted: int, now: int) -> int:

@@ -6,7 +6,6 @@ limit, events, the list of identities, the store.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import time
@@ -19,7 +18,7 @@ import numpy as np
 from relaytrack.pipeline import build
 from relaytrack.pipeline.benchmarks.growth import joint_verdict
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
-from relaytrack.pipeline.benchmarks.samples_log import SamplesLog
+from relaytrack.pipeline.benchmarks.samples_log import SamplesLog, quarters
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.records import Detections, Floats, FrameInfo, Observation
@@ -168,14 +167,12 @@ def _settled(log: SamplesLog, hours: float) -> float:
 def _cost(log: SamplesLog, first: float) -> list[float]:
     """Processor time of a frame in milliseconds in the four quarters of what is judged: it must not rise either."""
     rows = [row for row in log.rows if (row["frames"] or 0) >= first]
-    cuts = sorted({round(part * (len(rows) - 1) / 4) for part in range(5)})
-    pairs = ((rows[before], rows[after]) for before, after in itertools.pairwise(cuts))
     return [
         round(
             1000 * float((b["cpu_seconds"] or 0) - (a["cpu_seconds"] or 0)) / ((b["frames"] or 0) - (a["frames"] or 0)),
             3,
         )
-        for a, b in pairs
+        for a, b in quarters(rows)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,12 @@ from relaytrack.pipeline.benchmarks.growth import Growth, growth
 from relaytrack.pipeline.results.folder import writing
 
 Row = dict[str, float | int | None]
+
+
+def quarters(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """The first and the last sample of each quarter of some samples; fewer quarters where there are hardly any."""
+    cuts = sorted({round(part * (len(rows) - 1) / 4) for part in range(5)}) if rows else []
+    return [(rows[first], rows[last]) for first, last in itertools.pairwise(cuts)]
 
 
 class SamplesLog:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import statistics
 import threading
@@ -16,7 +15,7 @@ from typing import Any, Literal
 from relaytrack.pipeline.benchmarks.growth import Growth, joint_verdict
 from relaytrack.pipeline.benchmarks.looped_cameras import LoopServer, write_clip
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
-from relaytrack.pipeline.benchmarks.samples_log import Row, SamplesLog
+from relaytrack.pipeline.benchmarks.samples_log import Row, SamplesLog, quarters
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.results.folder import make_folder, write_atomically, writing
@@ -31,7 +30,7 @@ JUDGED = ("rss_mib", "threads", "files")
 _CALIBRATION = 20.0  # seconds of the run that finds out what the machine holds
 _HELD = 0.8  # share of that which is asked for
 _STARVED = 0.5  # steadiness below which a run says nothing about memory
-_PARTS = 4
+_FEWEST = 8  # samples from which steadiness is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +201,12 @@ def steadiness(rows: Sequence[Row]) -> float:
     The samples are cut into four parts. Of each counts the share of its frames that was looked at and not dropped, and
     how its frames per second compare with those of the best part; the least of all these is the answer.
     """
-    if len(rows) < 2 * _PARTS:
+    if len(rows) < _FEWEST:
         return 1.0
-    cuts = [round(part * (len(rows) - 1) / _PARTS) for part in range(_PARTS + 1)]
     shares, rates = [], []
-    for first, last in itertools.pairwise(cuts):
+    for first, last in quarters(rows):
         done, lost, passed = (
-            float(rows[last][column] or 0) - float(rows[first][column] or 0)
-            for column in ("frames", "dropped", "seconds")
+            float(last[column] or 0) - float(first[column] or 0) for column in ("frames", "dropped", "seconds")
         )
         shares.append(done / max(done + lost, 1.0))
         rates.append(done / max(passed, 1e-9))

@@ -28,7 +28,6 @@ def write_identities(
     pictures: bool = True,
     clock_zero: float | None = None,
     colors: IdentityColors | None = None,
-    embeddings: Mapping[TrackKey, Floats] | None = None,
 ) -> None:
     """Group tracks to identities; write identities.json and each identity's picture, `crops/<id>.jpg`.
 
@@ -39,7 +38,6 @@ def write_identities(
         pictures: write the identities' pictures too, and remove those of ids that are no more.
         clock_zero: seconds since the epoch at the run's time 0, for live runs.
         colors: the identities' colours; None keeps those of the file that is there.
-        embeddings: mean embeddings of tracks, unit vectors (D,); None takes those of the folder.
 
     Raises:
         OutputError: a file cannot be written.
@@ -47,13 +45,13 @@ def write_identities(
     groups: dict[int, list[TrackRecord]] = {}
     for record, identity in tracks:
         groups.setdefault(identity, []).append(record)
-
-    def people() -> Iterator[tuple[int, list[TrackRecord]]]:
-        for identity in sorted(groups):
-            yield identity, groups[identity]
-
     write_people(
-        folder, cameras, people, pictures=pictures, clock_zero=clock_zero, colors=colors, embeddings=embeddings
+        folder,
+        cameras,
+        lambda: sorted(groups.items()),  # by identity: no two are alike
+        pictures=pictures,
+        clock_zero=clock_zero,
+        colors=colors,
     )
 
 
@@ -70,13 +68,13 @@ def write_people(
     """`write_identities` for tracks that need not be in memory all at once.
 
     Args:
-        folder: the output folder.
-        cameras: what came of each camera.
+        folder: as of `write_identities`, like the rest.
+        cameras: as there.
         people: gives every identity with its tracks, in ascending order; called twice where there are embeddings.
-        pictures: write the identities' pictures too.
-        clock_zero: as of `write_identities`.
-        colors: as of `write_identities`.
-        embeddings: as of `write_identities`.
+        pictures: as there.
+        clock_zero: as there.
+        colors: as there.
+        embeddings: mean embeddings of tracks, unit vectors (D,); None takes those of the folder.
 
     Raises:
         OutputError: a file cannot be written.

@@ -33,7 +33,7 @@ def crop_quality(tracks: FrameTracks, unseen: Floats | None = None) -> Floats:
     if not len(boxes):
         return np.zeros(0, np.float32)
     width, height = tracks.frame.size
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
+    tall = np.maximum(boxes[:, 3] - boxes[:, 1], 1e-3)
     untracked = _untracked(boxes, tracks.detections.xyxy.reshape(-1, 4))
     others = np.concatenate((boxes, untracked, np.zeros((0, 4), np.float32) if unseen is None else unseen))
     shared = intersections(boxes, others)
@@ -41,10 +41,10 @@ def crop_quality(tracks: FrameTracks, unseen: Floats | None = None) -> Floats:
     nearer = others[None, :, 3] > boxes[:, None, 3]
     # a person lost from sight within a box may be the one whom the box shows
     nearer[:, len(boxes) + len(untracked) :] = True
-    hidden = (np.where(nearer, 1.0, 0.25) * shared).sum(axis=1) / (sides[:, 0] * sides[:, 1])
+    hidden = (np.where(nearer, 1.0, 0.25) * shared).sum(axis=1) / _area(boxes)
     seen = 1.0 - np.clip(hidden, 0.0, 0.95)
     edge = (boxes[:, 0] < 1) | (boxes[:, 1] < 1) | (boxes[:, 2] > width - 1) | (boxes[:, 3] > height - 1)
-    quality: Floats = tracks.scores * np.minimum(sides[:, 1], HEIGHT) * seen * np.where(edge, 0.4, 1.0)
+    quality: Floats = tracks.scores * np.minimum(tall, HEIGHT) * seen * np.where(edge, 0.4, 1.0)
     return np.asarray(quality, np.float32)
 
 
