@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,10 +14,23 @@ from relaytrack.pipeline.cli.main import main
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
 
 
+def measured(
+    capsys: pytest.CaptureFixture[str], part: str, name: str, seconds: int, enough: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """Figures of one part, measured longer and longer until there are enough: a busy machine takes its time."""
+    while True:
+        code = main(["bench", "serve", "--only", part, "--seconds", str(seconds)])
+        said = capsys.readouterr()
+        figures = json.loads(said.out)[name] if code == 0 else None
+        if figures is not None and enough(figures):
+            return dict(figures)
+        assert seconds < 50, said.err or figures
+        seconds *= 3
+
+
 @pytest.mark.needs("mosquitto")
 def test_an_event_reaches_a_subscriber(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "serve", "--only", "mqtt", "--seconds", "12"]) == 0
-    figures = json.loads(capsys.readouterr().out)["mqtt_milliseconds"]
+    figures = measured(capsys, "mqtt", "mqtt_milliseconds", 12, lambda found: found["count"] > 0)
     assert figures["count"] > 0
     assert 0 <= figures["p50"] <= figures["p95"] < 5000
     assert figures["from_decoding_p50"] > figures["p50"], "the networks' time is in it"
@@ -25,8 +40,7 @@ def test_an_event_reaches_a_subscriber(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.needs("chromium")
 def test_the_page_shows_what_has_just_been_seen(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("playwright.sync_api")
-    assert main(["bench", "serve", "--only", "glass", "--seconds", "6"]) == 0
-    figures = json.loads(capsys.readouterr().out)["glass_to_glass_seconds"]
+    figures = measured(capsys, "glass", "glass_to_glass_seconds", 6, lambda found: found["pictures"] > 3)
     assert figures["pictures"] > 3
     assert figures["unreadable"] < 0.9
     assert 0.02 < figures["p50"] < 5.0, "0.2 on a machine with time"

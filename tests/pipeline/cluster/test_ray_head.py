@@ -16,18 +16,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.outgoing import free_port, until
 
 from relaytrack.pipeline.cluster import ray_start
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
 
 pytestmark = [pytest.mark.needs("ray"), pytest.mark.timeout(600)]
 TOKEN = "t" * 64
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def processes_of(folder: str) -> list[tuple[int, str]]:
@@ -130,11 +125,15 @@ def test_a_head_that_goes_is_missed_after_a_while_and_one_that_comes_back_is_not
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(100)
+        listening.settimeout(20)
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         watch = HeadWatch(address, 2.5)
-        time.sleep(3.5)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 3.5:
+            listening.accept()[0].close()  # it looks again and again
+        until(lambda: not watch.gone)
         watch.check()
-    time.sleep(5.0)
+    until(lambda: watch.gone)
     with pytest.raises(ClusterError, match=r"the head of the cluster, .* is gone"):
         watch.check()
     watch.close()
