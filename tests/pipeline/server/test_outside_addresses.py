@@ -14,7 +14,7 @@ from relaytrack.pipeline.config.server import ServerConfig
 from relaytrack.pipeline.server.access import addresses
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.sources import hosts
-from tests.pipeline.sources.test_confined import rtsp_redirect, server
+from tests.support.fake_cameras import rtsp_redirect, server
 from tests.support.sites import Served, served
 from tests.support.world import wait_for
 

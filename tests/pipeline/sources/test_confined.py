@@ -10,8 +10,8 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from relaytrack.pipeline.sources import create_source, hosts
 from relaytrack.pipeline.sources.base import ReadError, Source
 from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.pipeline.sources.reply_guard import HttpGuard, RedirectError, ReplyGuard, RtspGuard
+from tests.support.fake_cameras import rtsp_redirect, server
 
 OUTSIDE, INSIDE = "127.0.0.2", "127.0.0.1"
 NETWORKS = (f"{OUTSIDE}/32",)
@@ -39,46 +40,6 @@ def take(source: Source, count: int) -> list[Frame]:
 
 QUICK = InputConfig(open_timeout=4, read_timeout=4, networks=NETWORKS)
 ANYWHERE = InputConfig(open_timeout=8, read_timeout=8)
-
-
-class Server:
-    """A TCP server that answers every request with the same bytes, and counts who came."""
-
-    def __init__(self, host: str, answer: Callable[[bytes], bytes], port: int = 0) -> None:
-        self.listening = socket.create_server((host, port))
-        self.host, self.port = host, self.listening.getsockname()[1]
-        self.requests: list[bytes] = []
-        self._answer = answer
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                one, _ = self.listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(one,), daemon=True).start()
-
-    def _serve(self, one: socket.socket) -> None:
-        with one, suppress(OSError):
-            said = b""
-            while piece := one.recv(4096):
-                said += piece
-                while b"\r\n\r\n" in said:
-                    request, said = said.split(b"\r\n\r\n", 1)
-                    self.requests.append(request)
-                    one.sendall(self._answer(request))
-                    if b"HTTP/" in request:
-                        return
-
-
-@contextmanager
-def server(host: str, answer: Callable[[bytes], bytes], port: int = 0) -> Iterator[Server]:
-    running = Server(host, answer, port)
-    try:
-        yield running
-    finally:
-        running.listening.close()
 
 
 def own_certificate(folder: Path) -> ssl.SSLContext:
@@ -96,10 +57,6 @@ def own_certificate(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def number(request: bytes) -> bytes:
-    return next((line for line in request.split(b"\r\n") if line.lower().startswith(b"cseq")), b"CSeq: 1")
-
-
 def picture_of(url: str, *, confined: bool, options: InputConfig = QUICK) -> None:
     """Try to read one picture.
 
@@ -114,10 +71,6 @@ def picture_of(url: str, *, confined: bool, options: InputConfig = QUICK) -> Non
     finally:
         stop.set()
         source.close()
-
-
-def rtsp_redirect(place: str) -> Callable[[bytes], bytes]:
-    return lambda request: b"RTSP/1.0 302 Moved\r\n" + number(request) + f"\r\nLocation: {place}\r\n\r\n".encode()
 
 
 def http_redirect(place: str) -> Callable[[bytes], bytes]:
