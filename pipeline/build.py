@@ -100,15 +100,12 @@ def create_perception(
     live = [camera for camera in config.cameras if is_live(camera, config.run)]
     if live and isinstance(detector, NanoDet):
         detector.keep_up(len(live), max(camera.max_fps or config.run.fps or LIVE_RATE for camera in live))
-    min_score = config.embedder.min_score
-    if min_score is None:
-        min_score = (score_scale(config, detector) or 0.0) * config.tracker.track_high_thresh
     return Perception(
         detector,
         embedder,
         None if embedder is None else Cropper(embedder.input_size, device),
         min_height=config.embedder.min_height,
-        min_score=min_score,
+        min_score=least_score(config, detector),
         streams=streams,
         schedule=EmbeddingSchedule(config.embedder.interval),
     )
@@ -222,6 +219,13 @@ def _threads(config: Config) -> int:
     if config.run.threads is not None:
         return config.run.threads
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def least_score(config: Config, detector: Detector | None) -> float:
+    """The detector's score from which a person gets an embedding, in the detector's own scores."""
+    if config.embedder.min_score is not None:
+        return config.embedder.min_score
+    return (score_scale(config, detector) or 0.0) * config.tracker.track_high_thresh
 
 
 def score_scale(config: Config, detector: Detector | None) -> float | None:

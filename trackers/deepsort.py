@@ -19,6 +19,8 @@ from relaytrack.trackers.results import Backfill, TrackResult
 from relaytrack.trackers.rows import where
 from relaytrack.trackers.state import Tracks
 
+TUNABLE = ("track_high_thresh", "track_low_thresh", "new_track_thresh")
+"""Settings that can change while tracks are followed."""
 TICK = 1e-3
 """Seconds of tolerance where an age is compared with its limit."""
 
@@ -111,12 +113,12 @@ class DeepSort:
         """Go on with other thresholds; what is followed stays.
 
         Args:
-            thresholds: `track_high_thresh`, `track_low_thresh` and `new_track_thresh` of the settings.
+            thresholds: those of the settings that are named in `TUNABLE`.
 
         Raises:
             TrackerInputError: another setting, or values that make no sense together.
         """
-        unknown = set(thresholds) - {"track_high_thresh", "track_low_thresh", "new_track_thresh"}
+        unknown = set(thresholds) - set(TUNABLE)
         if unknown:
             raise TrackerInputError(f"{sorted(unknown)[0]} cannot change while tracks are followed")
         self.params = replace(self.params, **thresholds)

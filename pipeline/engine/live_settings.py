@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Collection
 from typing import Any
 
+from relaytrack.pipeline import build
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine.parts import RunParts
 from relaytrack.pipeline.errors import ConfigError
-from relaytrack.pipeline.render.places import places_of
+from relaytrack.pipeline.render.places import Places, places_of
+from relaytrack.trackers.deepsort import TUNABLE as TRACKER
+from relaytrack.trackers.identities.associator import TUNABLE as IDENTITIES
 
-TRACKER = ("track_high_thresh", "track_low_thresh", "new_track_thresh")
-IDENTITIES = ("margin", "crowd_margin", "stability", "time_weight", "motion_weight", "ground_weight")
 AT_ONCE = frozenset(
     {
         *("output.trail", "output.zones", "output.anonymise"),
@@ -43,26 +44,43 @@ def take_up(parts: RunParts, wanted: Config, keys: Collection[str]) -> None:
     identities = {name: getattr(wanted.identities, name) for name in IDENTITIES if f"identities.{name}" in keys}
     if tracker and not wanted.tracker.is_ours:
         raise ConfigError("tracker: another package's tracker takes its settings at its start")
+    # both checked before anything follows; the desk has an end of the run of its own
+    config, of_desk = with_keys(parts.config, wanted, keys), with_keys(parts.desk.config, wanted, keys)
     if identities and not parts.own.corrections.tune(identities):
         raise ConfigError("identities: this service takes its settings at its start")
     if any(key.startswith("events.") for key in keys):
-        parts.multi.set_events(wanted.events)
+        parts.multi.set_events(config.events)
     if tracker:
         parts.multi.tune_trackers(tracker)
-    parts.config = with_keys(parts.config, wanted, keys)
-    parts.desk.config = parts.config
-    parts.pictures.change(parts.config.output.anonymise, parts.config.output.trail)
-    parts.places.clear()
-    parts.places.update(places_of(parts.config, parts.desk.settings()))
+        parts.perception.set_min_score(build.least_score(config, parts.perception.detector))
+    parts.config, parts.desk.config = config, of_desk
+    parts.pictures.change(config.output.anonymise, config.output.trail)
+    if "output.trail" in keys:
+        parts.host.ask("set_trail", config.output.trail)
+    if "output.zones" in keys:
+        _show(parts.places, places_of(config, parts.desk.settings()))
+
+
+def _show(places: dict[str, Places], wanted: dict[str, Places]) -> None:
+    """Draw these places; others may be drawing meanwhile, so that none is missing in between."""
+    places.update(wanted)
+    for name in set(places) - set(wanted):
+        places.pop(name, None)
 
 
 def with_keys(config: Config, wanted: Config, keys: Collection[str]) -> Config:
-    """A configuration with some values of another one."""
+    """A configuration with some values of another one.
+
+    Raises:
+        TrackerError: the values of a section make no sense together.
+    """
+    values: dict[str, dict[str, Any]] = {}
     for key in keys:
         section, name = key.split(".")
+        values.setdefault(section, {})[name] = getattr(getattr(wanted, section), name)
+    changed: dict[str, Any] = {}
+    for section, new in values.items():
         before: Any = getattr(config, section)
-        value = {name: getattr(getattr(wanted, section), name)}
         plain = dataclasses.is_dataclass(before)
-        changed = dataclasses.replace(before, **value) if plain else before.model_copy(update=value)
-        config = config.model_copy(update={section: changed})
-    return config
+        changed[section] = dataclasses.replace(before, **new) if plain else before.model_copy(update=new)
+    return config.model_copy(update=changed)

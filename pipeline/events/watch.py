@@ -192,19 +192,21 @@ class EventWatch:
             before = self._ids.get(key)
             self._ids[key] = identity
             common = self._common(camera, track, time)
-            kind: Literal["merge", "split"] = "merge" if before is not None and identity < before else "split"
-            changed = before is not None and before != identity
-            if before is not None and changed:
-                self._seen.revise(key, FormerIdentity(id=before, time=round(time, 3), kind=kind), identity)
-            if identity not in self._known:
+            old = None if before == identity else before
+            kind: Literal["merge", "split"] = "merge" if old is not None and identity < old else "split"
+            if old is not None:
+                self._seen.revise(key, FormerIdentity(id=old, time=round(time, 3), kind=kind), identity)
+            new = identity not in self._known
+            why = self._why(key) if new or presence is None else {}
+            if new:
                 self._known.add(identity)
-                found.append(IdentityEvent(**common, **self._why(key)))
-            if before is not None and changed:
-                found.append(RevisedEvent(**common, old=before, kind=kind))
-                self._rename(camera, before, identity)
+                found.append(IdentityEvent(**common, **why))
+            if old is not None:
+                found.append(RevisedEvent(**common, old=old, kind=kind))
+                self._rename(camera, old, identity)
             if presence is None:
                 self._present[key] = _Presence(identity, time, time)
-                found.append(EnterEvent(**common, **self._why(key)))
+                found.append(EnterEvent(**common, **why))
             else:
                 presence.identity, presence.last, presence.frames = identity, time, presence.frames + 1
         return found

@@ -96,6 +96,10 @@ class Perception:
         self._min_height = min_height
         self._min_score = min_score
 
+    def set_min_score(self, score: float) -> None:
+        """Detections below this score get no embedding from now on."""
+        self._min_score = score
+
     def perceive_in_turn(self, moment: tuple[int, Sequence[Frame]]) -> tuple[Observation, ...]:
         """Like `perceive`, for several threads: moments are numbered 0, 1, ... and begun in this order.
 

@@ -49,6 +49,7 @@ class Annotator:
 
     def _painter(self, tracks: FrameTracks) -> Painter:
         camera = tracks.frame.camera
-        if camera not in self._painters:
-            self._painters[camera] = Painter(camera, trail=self._trail, colors=self._colors, places=self._places)
-        return self._painters[camera]
+        painters = self._painters  # another thread may begin others
+        if camera not in painters:
+            painters[camera] = Painter(camera, trail=self._trail, colors=self._colors, places=self._places)
+        return painters[camera]

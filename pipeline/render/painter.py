@@ -77,8 +77,9 @@ class Painter:
         boxes = self.follow(tracks, scale, shift)
         time = tracks.frame.time
         thickness = max(_THINNEST, round(size / 8))
-        if self.name in self._places:
-            self._places[self.name].draw(image, tracks.frame.roi_origin, scale, shift, size)
+        places = self._places.get(self.name)  # another thread may take it out
+        if places is not None:
+            places.draw(image, tracks.frame.roi_origin, scale, shift, size)
         colors = [self._colors.of(int(identity)) for identity in tracks.global_ids]
         for track, color in zip(tracks.ids, colors, strict=True):
             self._draw_trail(image, self._trails[int(track)], color, thickness)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -84,8 +85,10 @@ class People(PeopleQuestions):
         with self._changing:
             if step.revisions:
                 self.flush()
-                for change in step.revisions:
-                    self._revise((change.camera, change.track), change.new, change.old, change.kind, change.score)
+                with self._store.writing() as database:
+                    for change in step.revisions:
+                        key = (change.camera, change.track)
+                        self._revise(database, key, change.new, change.old, change.kind, change.score)
                 for old, new in {(change.old, change.new) for change in step.revisions}:
                     self._move_name(old, new)
             for tracks in step:
@@ -95,14 +98,21 @@ class People(PeopleQuestions):
                 self.flush()
                 self._due = now + _FLUSH
 
-    def _revise(self, key: tuple[str, int], identity: int, old: int, kind: str, score: float | None = None) -> None:
+    def _revise(
+        self,
+        database: sqlite3.Connection,
+        key: tuple[str, int],
+        identity: int,
+        old: int,
+        kind: str,
+        score: float | None = None,
+    ) -> None:
         if key in self._forgotten:
             return
         known = self._tracks.get(key)
         if known is not None:
             known.identity = identity
-        with self._store.writing() as database:
-            people_rows.revise(database, (self._runs.get(key[0], self._run), *key), identity, old, kind, score)
+        people_rows.revise(database, (self._runs.get(key[0], self._run), *key), identity, old, kind, score)
 
     def _move_name(self, old: int, new: int) -> None:
         """Give the name of a number that nobody has any more to the person's new number."""
@@ -263,5 +273,8 @@ class People(PeopleQuestions):
         elif correction.kind == "merge":
             self.merge(correction.new, correction.person)
         else:
-            for camera, track in correction.tracks:
-                self._revise((camera, track), correction.new, correction.person, "manual")
+            with self._changing:
+                self.flush()
+                with self._store.writing() as database:
+                    for camera, track in correction.tracks:
+                        self._revise(database, (camera, track), correction.new, correction.person, "manual")

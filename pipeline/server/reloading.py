@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
-from relaytrack.pipeline.server.settings import settings_of, take_up, value_of
+from relaytrack.pipeline.server.settings import SETTABLE, at_once, take_up, value_of
 from relaytrack.pipeline.server.site import Site
 from relaytrack.trackers import TrackerError
 
@@ -48,22 +48,28 @@ def reload_file(site: Site, read: Callable[[], Config]) -> None:
             wanted = read()
             done = reload_cameras(site, wanted.cameras)
             site.audit.note("signal", "cameras reloaded", **done.named())
+            LOG.info("cameras reloaded: %s", done)
+            _follow(site, wanted)
     except RelayTrackError as error:
         LOG.error("the site's file was not followed: %s", one_line(error))
         return
-    LOG.info("cameras reloaded: %s", done)
-    changed = [one.key for one in settings_of(site) if one.at_once and value_of(wanted, one.key) != one.running]
+    sections = [name for name in Config.model_fields if name != "cameras"]
+    later = [name for name in sections if getattr(site.config, name) != getattr(wanted, name)]
+    if later:
+        LOG.warning("changes of %s hold after the next start", ", ".join(later))
+
+
+def _follow(site: Site, wanted: Config) -> None:
+    """Take up the settings that need no new start."""
+    changed = [key for key in SETTABLE if at_once(key) and value_of(wanted, key) != value_of(site.config, key)]
+    if not changed:
+        return
     try:
         take_up(site, wanted, changed)
     except (RelayTrackError, TrackerError) as error:
         LOG.error("%s", one_line(error))
     else:
-        if changed:
-            LOG.info("these hold from now on: %s", ", ".join(changed))
-    sections = [name for name in Config.model_fields if name != "cameras"]
-    later = [name for name in sections if getattr(site.config, name) != getattr(wanted, name)]
-    if later:
-        LOG.warning("changes of %s hold after the next start", ", ".join(later))
+        LOG.info("these hold from now on: %s", ", ".join(changed))
 
 
 def reload_cameras(site: Site, wanted: Sequence[CameraConfig]) -> Reloaded:

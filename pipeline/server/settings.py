@@ -10,10 +10,12 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from relaytrack.pipeline.config.schema import Config, EventsConfig
-from relaytrack.pipeline.engine.live_settings import AT_ONCE, IDENTITIES, TRACKER, with_keys
+from relaytrack.pipeline.engine.live_settings import AT_ONCE, with_keys
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.server.site import DAY, Site
 from relaytrack.trackers import TrackerError
+from relaytrack.trackers.deepsort import TUNABLE as TRACKER
+from relaytrack.trackers.identities.associator import TUNABLE as IDENTITIES
 
 SETTABLE = (
     *("server.name", "server.retain_days", "server.session_hours"),
@@ -121,10 +123,11 @@ def take_up(site: Site, wanted: Config, keys: Collection[str]) -> None:
         ConfigError: the engine does not take one of them now.
         TrackerError: they make no sense with the others.
     """
+    config = with_keys(site.config, wanted, keys)
     engine = [key for key in keys if key in AT_ONCE]
     if engine:
         site.pipeline.change_settings(wanted, engine)
-    site.config = with_keys(site.config, wanted, keys)
+    site.config = config
     if "server.retain_days" in keys:
         days = site.config.server.retain_days
         seconds = None if days is None else days * DAY

@@ -190,6 +190,13 @@ class MosaicSink:
         self._segments = Segments(path if self._files > 1 else self._path, self._segment)
         self._cells = {}
 
+    def set_trail(self, seconds: float) -> None:
+        """Draw another length of path behind a person; paths begin anew where it differs."""
+        if seconds != self._trail:
+            self._trail = seconds
+            for cell in self._cells.values():
+                cell.painter = None
+
     def resume(self) -> None:
         """After a failure: go on in a new file."""
         encoder, self._encoder = self._encoder, None

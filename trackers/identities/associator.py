@@ -16,7 +16,7 @@ from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.store import IdentityStore
 from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, TrackKey
 
-TUNABLE = frozenset({"margin", "crowd_margin", "stability", "time_weight", "motion_weight", "ground_weight"})
+TUNABLE = ("margin", "crowd_margin", "stability", "time_weight", "motion_weight", "ground_weight")
 """Settings that can change while tracks are followed."""
 
 
@@ -87,13 +87,12 @@ class IdentityAssociator:
         """Go on with other weights; identities stay, and may be corrected by the new ones.
 
         Args:
-            weights: `margin`, `crowd_margin`, `stability`, `time_weight`, `motion_weight` and `ground_weight` of the
-                settings. The method "appearance" uses none of them.
+            weights: those of the settings that are named in `TUNABLE`. The method "appearance" uses none of them.
 
         Raises:
             TrackerInputError: another setting, or a value that makes no sense.
         """
-        unknown = set(weights) - TUNABLE
+        unknown = set(weights) - set(TUNABLE)
         if unknown:
             raise TrackerInputError(f"identities.{sorted(unknown)[0]} cannot change while tracks are followed")
         self.params = replace(self.params, **weights)

@@ -41,6 +41,19 @@ def watch() -> EventWatch:
     return EventWatch([CameraConfig(url=f"{name}.mp4", name=name) for name in ("west", "east")], EventsConfig())
 
 
+def test_somebody_new_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    grounds = KnownTracks.grounds
+    monkeypatch.setattr(KnownTracks, "grounds", lambda *given: asked.append(given[1]) or grounds(*given))
+    found = watch().update(0.0, [frame("west", 0.0, (1, 6, RED))])
+    assert [event.event for event in found] == ["identity", "enter"]
+    assert asked == [("west", 1)]
+    identity, enter = found
+    assert isinstance(identity, IdentityEvent)
+    assert isinstance(enter, EnterEvent)
+    assert identity.grounds == enter.grounds is not None
+
+
 def test_an_event_says_what_its_identity_rests_on() -> None:
     events = watch()
     events.update(0.0, [frame("west", 0.0, (1, 6, RED), (2, 4, BLUE))])

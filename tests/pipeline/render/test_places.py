@@ -9,7 +9,7 @@ from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.events.zones import LineWatch
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Image
 from relaytrack.pipeline.render.annotator import Annotator
-from relaytrack.pipeline.render.places import places_of
+from relaytrack.pipeline.render.places import Places, places_of
 
 CAMERA = {
     "url": "gate.mp4",
@@ -53,3 +53,20 @@ def test_the_option_leaves_them_out() -> None:
 def test_corners_far_away_do_no_harm(corner: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CAMERA, "zones", {"z": [[10, 250], [corner, 250], [10, corner]]})
     assert painted().shape == (300, 400, 3)
+
+
+class Vanishing(dict[str, Places]):
+    """Places that another thread takes out between two looks."""
+
+    def __contains__(self, name: object) -> bool:
+        there = super().__contains__(name)
+        self.clear()
+        return there
+
+
+def test_zones_that_are_switched_off_while_a_frame_is_drawn_do_no_harm() -> None:
+    config = load_config(data={"cameras": [CAMERA]})
+    ids, boxes, scores = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+    tracks = FrameTracks(FrameInfo("gate", 1, 0.0, (400, 300)), ids, ids, boxes, scores)
+    image = np.full((300, 400, 3), 90, np.uint8)
+    assert Annotator(0.0, places=Vanishing(places_of(config))).draw(tracks, image).shape == image.shape

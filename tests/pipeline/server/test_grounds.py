@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
+from relaytrack.pipeline.results.correction import Correction
+from relaytrack.pipeline.server import people_rows
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import Revision
@@ -48,6 +51,34 @@ def test_grounds_and_earlier_numbers_outlive_a_restart(tmp_path: Path) -> None:
     people.forget(6)
     assert people.former(6) == []
     assert not people.earlier()[1:]
+
+
+def test_a_correction_from_elsewhere_counts_for_who_is_in_view(tmp_path: Path) -> None:
+    people = People(SiteStore(tmp_path / "site.sqlite"), run=1)
+    people.write(Step(1.0, tracks=(seen("west", 1, 6, 1, 0),)))
+    people.write(Step(1.1, tracks=(seen("east", 1, 6, 1, 0),)))  # not in the file yet
+    people.corrected(Correction("split", 6, 100_001, {("east", 1): (1.0, 2.0)}))
+    [former] = people.former(100_001)
+    assert (former.id, former.kind, former.camera) == (6, "manual", "east")
+
+
+def test_the_corrections_of_a_step_are_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = People(SiteStore(tmp_path / "site.sqlite"), run=1)
+    tracks = [seen("west", track, 9, 1, 0) for track in range(1, 9)]
+    for one in tracks:
+        people.write(Step(1.0, tracks=(one,)))
+    people.flush()
+    writes = []
+    revise = people_rows.revise
+    monkeypatch.setattr(people_rows, "revise", lambda *given: (writes.append(given[0].total_changes), revise(*given)))
+    begun = []
+    writing = people._store.writing
+    monkeypatch.setattr(people._store, "writing", lambda: (begun.append(len(writes)), writing())[1])
+    people.write(Step(2.0, revisions=tuple(Revision("merge", 9, 6, "west", track, 1.0) for track in range(1, 9))))
+    assert len(writes) == 8
+    assert begun.count(0) == 1
+    assert not set(begun) & set(range(1, 8)), "no other one is begun between them"
+    assert len(people.former(6)) == 8
 
 
 def test_a_person_and_their_events_say_why(tmp_path: Path) -> None:

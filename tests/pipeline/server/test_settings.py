@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +14,15 @@ from PIL import Image
 
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.identity.service import LocalIdentityService
+from relaytrack.pipeline.records import Step
+from relaytrack.pipeline.render.places import Places
+from relaytrack.pipeline.server import reloading
 from relaytrack.pipeline.server.reloading import reload_file
+from relaytrack.pipeline.server.settings import take_up
 from relaytrack.trackers import DeepSort, IdentityAssociator, TrackerInputError
 from relaytrack.trackers.identities.joint import JointAssociator
 from tests.support.sites import served, settled
+from tests.support.world import wait_for
 
 
 def test_settings_are_written_and_the_name_holds_at_once(tmp_path: Path) -> None:
@@ -88,6 +95,80 @@ def test_a_signal_takes_up_changes_of_the_file(tmp_path: Path) -> None:
         reload_file(site.site, lambda: load_config(site.file, overrides={"server.dir": str(tmp_path / "site")}))
         known = {one["key"]: one for one in site.get("/api/v1/settings").json()["settings"]}
         assert known["events.dwell"]["running"] == 3.0
+
+
+def test_what_follows_does_so_as_a_whole(tmp_path: Path) -> None:
+    with served(tmp_path) as site:
+        settled(site)
+        run = site.site.pipeline._run
+        assert run is not None
+        parts, told = run.parts, Trails()
+        site.site.pipeline.add_sink(told)
+        tracker = parts.multi.sessions["door"].tracker
+        assert isinstance(tracker, DeepSort)
+        parts.desk.config = parts.desk.config.model_copy(
+            update={"run": parts.desk.config.run.model_copy(update={"max_seconds": 1e9})}
+        )
+        parts.places["door"] = drawn = Places({}, {})
+        parts.perception.detector.score_scale = 0.5  # type: ignore[attr-defined]
+
+        pair = {"track_high_thresh": 0.05, "track_low_thresh": 0.02}
+        lower = load_config(data={"tracker": pair})
+        site.site.pipeline.change_settings(lower, ["tracker.track_high_thresh", "tracker.track_low_thresh"])
+        assert (tracker.params.track_high_thresh, tracker.params.track_low_thresh) == (0.05, 0.02)
+        assert parts.perception._min_score == pytest.approx(0.025)
+        assert parts.desk.config.tracker.track_high_thresh == 0.05
+        assert parts.desk.config.run.max_seconds == 1e9, "the desk's own end of the run stays"
+        assert parts.places["door"] is drawn, "nothing else has changed"
+
+        others = {"tracker": {"track_low_thresh": 0.3}, "identities": {"margin": 9.0}, "events": {"dwell": 99.0}}
+        keys = ["identities.margin", "events.dwell", "tracker.track_low_thresh"]
+        with pytest.raises(TrackerInputError, match="above track_high_thresh"):
+            site.site.pipeline.change_settings(load_config(data=others), keys)
+        service = parts.own.corrections._service
+        assert isinstance(service, LocalIdentityService)
+        assert service._associator.params.margin != 9.0, "nothing of it was taken up"
+        assert parts.multi.events is not None
+        assert parts.multi.events._settings.dwell != 99.0
+
+        site.site.pipeline.change_settings(
+            load_config(data={"output": {"trail": 0.5, "zones": False}}), ["output.trail", "output.zones"]
+        )
+        assert parts.places == {}
+        assert wait_for(lambda: told.seconds == [0.5])
+
+
+class Trails:
+    """A sink that is told how long trails are."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def write(self, step: Step) -> None: ...
+
+    def close(self) -> None: ...
+
+    def set_trail(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def test_a_reload_holds_the_file_until_all_of_it_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(tmp_path) as site:
+        free = []
+
+        def look(*given: Any) -> None:
+            other = threading.Thread(target=lambda: free.append(site.site.changing.acquire(blocking=False)))
+            other.start()
+            other.join()
+            take_up(*given)
+
+        monkeypatch.setattr(reloading, "take_up", look)
+        site.file.write_text(site.file.read_text() + "events:\n  dwell: 3.0\n")
+        wanted = load_config(site.file)
+        site.file.write_text("cameras: [")  # somebody writes meanwhile: what was read is what is followed
+        reload_file(site.site, lambda: wanted)
+        assert free == [False]
+        assert site.site.config.events.dwell == 3.0
 
 
 def pixels(data: bytes) -> np.ndarray:

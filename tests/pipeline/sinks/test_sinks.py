@@ -204,6 +204,27 @@ def test_mosaic_shows_the_latest_picture_of_each_camera(tmp_path: Path) -> None:
     np.testing.assert_allclose(shades, [(40, 200), (120, 200), (120, 80)], atol=6)
 
 
+def test_mosaic_follows_another_length_of_trail(tmp_path: Path) -> None:
+    """Scaled pictures are drawn in the mosaic itself; the trail is the only thing there that the past changes."""
+    shots = [_tracks("a", number, number * 0.1, size=(640, 480)) for number in range(1, 9)]
+    for number, shot in enumerate(shots):
+        shot.tracks.xyxy[:] = np.array([40 + 50 * number, 100, 90 + 50 * number, 300], np.float32)
+    steps = list(steps_of([(shot,) for shot in shots]))
+
+    def last(trail: float, then: float, *, given: list[Step]) -> Image:
+        sink = MosaicSink(tmp_path / "mosaic.mp4", ["a"], width=320, trail=trail)
+        for step in given[:-1]:
+            sink.write(step)
+        sink.set_trail(then)
+        sink.write(given[-1])
+        sink.close()
+        return sink._canvas.copy()
+
+    without = last(0.0, 0.0, given=steps)
+    assert (last(2.0, 2.0, given=steps) != without).any(), "a trail can be seen"
+    np.testing.assert_array_equal(last(2.0, 0.0, given=steps), without)
+
+
 def test_mosaic_greys_a_camera_that_went_silent_and_brings_it_back(tmp_path: Path) -> None:
     color = _tracks("b", 1, 0.0)
     color.image[:] = (200, 60, 60)
