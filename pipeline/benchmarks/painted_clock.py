@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 
+from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.records import Image
 
 CELL = 12
@@ -64,7 +65,7 @@ def since(painted: int, now: int) -> int:
 @contextmanager
 def clock_camera(clip: Path, fps: float) -> Iterator[str]:
     """Play a clip at a rate; gives the address. Every reader gets its own pictures, painted as they are sent."""
-    with av.open(str(clip)) as container:
+    with av.open(file_address(clip)) as container:
         frames = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
     ending = threading.Event()
 

@@ -108,6 +108,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: it is neither of them.
     """
+    from relaytrack.pipeline.media import file_address
     from relaytrack.pipeline.sources.base import ReadError
     from relaytrack.pipeline.sources.video import VideoReader
     from relaytrack.reid.pictures import PictureError, read_picture
@@ -118,7 +119,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
         return read_picture(path)[..., ::-1].copy()
     except PictureError:
         pass
-    reader = VideoReader(f"file:{path}")
+    reader = VideoReader(file_address(path))
     try:
         reader.open()
         return reader.convert(next(reader.pictures()).raw)[..., ::-1].copy()

@@ -54,8 +54,8 @@ class CameraConfig(Section):
     title: str = Field(default="", max_length=60, description="what the page calls it; files and addresses keep `name`")
     confined: bool = Field(
         default=False,
-        description="never connect to another host than the address names, whatever it answers; input.networks holds; "
-        "`serve` sets it for cameras that are added in the page",
+        description="never connect to another host than the address names, whatever it answers, and connect only "
+        "within input.networks; `serve` sets it for cameras that are added in the page",
     )
     paused: bool = Field(default=False, description="a service takes no frames of it until it is resumed")
 

@@ -46,8 +46,8 @@ def plain_words(problem: Mapping[str, Any]) -> str:
     Returns:
         The end of a sentence that begins with the key; pydantic's own message for a kind that has no words here.
     """
-    kind, words = str(problem["type"]), _WORDS.get(str(problem["type"]))
-    if words is None or kind == "value_error":
+    words = _WORDS.get(str(problem["type"]))
+    if words is None:
         return str(problem["msg"]).removeprefix("Value error, ")
     try:
         return words.format_map(problem.get("ctx") or {})

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.events.schema import FormerIdentity, IdentityGrounds, State
 from relaytrack.pipeline.records import Floats, FrameTracks, Ints
+from relaytrack.pipeline.results.grounds import MOST_FORMER
 from relaytrack.trackers.identities.types import TrackKey
 
 MOST = 2_000
 """Tracks that are remembered; the ones seen longest ago go first."""
-MOST_FORMER = 20
-"""Earlier identities that are kept of a track, the last ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

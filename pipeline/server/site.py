@@ -49,7 +49,7 @@ class Site:
     """What the routes work with.
 
     Attributes:
-        config: the site's settings as they were at the start.
+        config: the site's settings as they hold now.
         file: the YAML file that changes are written to.
         pipeline: the engine.
         store, events, people, live: the site's memory and the receivers of the engine's steps.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +13,10 @@ import av.logging
 from av.container import InputContainer
 
 from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.hosts import resolve
 
 # A title in another encoding is no reason to refuse a video; from version 19 on PyAV thinks so too.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _TRIES = 4
 _RETRY_PAUSE = 0.5  # seconds
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
@@ -119,12 +118,10 @@ def resolve_host(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+        host, _ = parts.hostname, parts.port  # a wrong port raises
     except ValueError:
         raise ReadError("not a valid address") from None
     if not host:
         raise ReadError("the address has no host")
-    try:
-        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise ReadError("unknown host") from None
+    if not resolve(host):
+        raise ReadError("unknown host")

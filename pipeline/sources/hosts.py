@@ -34,6 +34,8 @@ def parts_of(url: str) -> tuple[str, str, int]:
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError:
         raise ReadError("not an address") from None
+    if not scheme:
+        raise ReadError("it is no network address")
     if scheme not in PORTS:
         raise ReadError(f"{scheme}: addresses can only stand in the site's file")
     if not host:

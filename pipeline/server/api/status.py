@@ -134,7 +134,7 @@ def settings(site: TheSite, _: Admin) -> dict[str, Any]:
 
 @router.put("/config/{key}")
 def set_config(site: TheSite, caller: Admin, key: str, setting: Setting) -> dict[str, Any]:
-    """Write a setting to the site's file, whose comments stay; most hold after the next start.
+    """Write a setting to the site's file, whose comments stay; the answer says whether it holds at once.
 
     Only settings that cannot reach files, networks or programs; `/api/v1/settings` lists them.
     """

@@ -56,25 +56,34 @@ function reach(root = document) {
 }
 addEventListener("resize", () => reach());
 
-export async function refresh(element) {
+export async function refresh(...elements) {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (answer.redirected && new URL(answer.url).pathname === "/login") { location.href = "/login"; return; }
   if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(element.id);
-  if (!fresh || fresh.innerHTML === element.dataset.shown) return;
-  element.dataset.shown = fresh.innerHTML;
-  const focused = element.contains(document.activeElement) && document.activeElement.matches("a, button");
-  if (focused) return; // nobody loses the button that they are about to press
-  element.replaceChildren(...fresh.childNodes);
-  dress(element);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const element of elements) {
+    const fresh = page.getElementById(element.id);
+    if (!fresh || fresh.innerHTML === element.dataset.shown) continue;
+    element.dataset.shown = fresh.innerHTML;
+    const focused = element.contains(document.activeElement) && document.activeElement.matches("a, button");
+    if (focused) continue; // nobody loses the button that they are about to press
+    element.replaceChildren(...fresh.childNodes);
+    dress(element);
+  }
 }
 
+// One request for all parts that refresh themselves at the same interval.
+const parts = new Map();
 for (const element of document.querySelectorAll("[data-refresh]")) {
+  const seconds = Number(element.dataset.refresh);
+  parts.set(seconds, [...(parts.get(seconds) ?? []), element]);
+}
+for (const [seconds, elements] of parts) {
   const again = async () => {
-    if (!document.hidden) { try { await refresh(element); } catch { /* the server is away; the next try comes */ } }
-    setTimeout(again, 1000 * Number(element.dataset.refresh));
+    if (!document.hidden) { try { await refresh(...elements); } catch { /* the server is away; the next try comes */ } }
+    setTimeout(again, 1000 * seconds);
   };
-  setTimeout(again, 1000 * Number(element.dataset.refresh));
+  setTimeout(again, 1000 * seconds);
 }
 for (const element of document.querySelectorAll("[data-submit]")) element.addEventListener("change", () => element.form.submit());
 document.querySelector("[data-theme-toggle]")?.addEventListener("click", () => {

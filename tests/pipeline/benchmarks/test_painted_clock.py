@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relaytrack.pipeline.benchmarks.painted_clock import BITS, CELL, ROUND, paint, read, since
+from relaytrack.pipeline.benchmarks.painted_clock import BITS, CELL, ROUND, clock_camera, paint, read, since
 from relaytrack.pipeline.render.h264 import frame_of
 
 
@@ -44,3 +46,16 @@ def test_it_outlives_the_video_of_the_page() -> None:
     with av.open(file) as container:
         found = [read(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)) for frame in container.decode(video=0)]
     assert found == [143 * number for number in range(10)]
+
+
+def test_a_clip_may_be_called_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    clip = Path("10:30.mp4")
+    with av.open(f"file:{clip}", "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=7)
+        stream.width, stream.height, stream.pix_fmt = 352, 288, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.full((288, 352, 3), 90, np.uint8), format="rgb24")
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    with clock_camera(clip, 7.0) as url:
+        assert url.startswith("http://127.0.0.1:")

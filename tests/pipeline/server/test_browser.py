@@ -62,6 +62,23 @@ def test_the_page_shows_moving_video_with_boxes(shown: Served, page: sync_api.Pa
     assert page.locator(".tile .state").inner_text() == "live"
 
 
+def test_the_live_page_asks_once_for_all_that_refreshes(shown: Served, page: sync_api.Page) -> None:
+    settled(shown)
+    page.goto(shown.url)
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if one.resource_type == "fetch" else None)
+    page.evaluate(
+        """document.querySelectorAll('[data-refresh]').forEach((one) => {
+          one.dataset.shown = '';
+          one.replaceChildren();
+        })"""
+    )
+    for part in ("#figures b", "#latest li"):
+        page.locator(part).first.wait_for()
+    page.wait_for_timeout(500)
+    assert [url for url in asked if url.rstrip("/") == shown.url] == [shown.url + "/"]
+
+
 def test_a_camera_is_added_paused_and_removed(tmp_path: Path, page: sync_api.Page) -> None:
     with served(tmp_path) as site:
         page.goto(f"{site.url}/cameras")

@@ -222,6 +222,7 @@ def test_tls_is_ended_by_the_thread_that_reads_it(tmp_path: Path, monkeypatch: p
     [
         (f"rtsp://{INSIDE}/x", "not in a network"),
         ("rtsp://169.254.169.254/x", "no camera stands"),
+        ("camera.example/x", "^it is no network address"),
         ("udp://127.0.0.2:9", "only stand in the site's file"),
         ("rtsp://127.0.0.2/x?multicast", "option of FFmpeg"),
         ("rtsp://127.0.0.2/x?a=b&udp", "option of FFmpeg"),
