@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-STAMP = re.compile(r"([0-9]{8}T[0-9]{6})([+-][0-9]{4})?(?:-[0-9]{1,3})?")
-"""The stem of a live run's files: `stamp`, and a number where several began in one second."""
+STAMP = re.compile(r"([0-9]{8}T[0-9]{6})([+-][0-9]{4})?(?:[_-][0-9]{1,3})?")
+"""The stem of a live run's files: `stamp`, and `_2` and so on where several began in one second (`-2` in old runs)."""
 
 
 def shown(epoch: float) -> str:

@@ -55,7 +55,7 @@ class Segments:
         path, again = folder / f"{name}{suffix}", 1
         while path.exists():
             again += 1
-            path = folder / f"{name}-{again}{suffix}"
+            path = folder / f"{name}_{again}{suffix}"
         return path
 
 

@@ -54,7 +54,7 @@ def test_names_and_pictures_tell_one_time(
         frame.image, FrameTracks(frame.info, none, none, np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
     )
     assert painter.clock(50.0) == shown(NOON) == text
-    assert stamped(name) == stamped(f"{name}-2") == NOON
+    assert stamped(name) == stamped(f"{name}_2") == stamped(f"{name}-2") == NOON
     assert zone(NOON) == f"UTC{text[20:]}"
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from relaytrack.pipeline.clock import RunClock
+from relaytrack.pipeline.dates import by_start
 from tests.support.world import wait_for
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -131,8 +132,9 @@ def test_a_clock_that_is_set_while_the_run_goes_on_changes_nothing(
     run.join(60)
     times = [json.loads(line)["time"] for line in (tmp_path / "o/events.jsonl").read_text().splitlines()]
     assert times
-    names = sorted(path.stem for path in (tmp_path / "o/tracks/a").iterdir())
-    assert len(names) >= 2
-    lines = [path.read_bytes() for path in sorted((tmp_path / "o/tracks/a").iterdir())]
+    paths = sorted((tmp_path / "o/tracks/a").iterdir())
+    assert len(paths) >= 2
+    assert paths == [path for _, path in by_start(paths)], "a listing shows them in their order"
+    lines = [path.read_bytes() for path in paths]
     first = [int(text.split(b",", 1)[0]) for text in lines if text]
     assert first == sorted(first), "segments follow each other"

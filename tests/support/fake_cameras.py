@@ -49,11 +49,11 @@ def server(host: str, answer: Callable[[bytes], bytes], port: int = 0) -> Iterat
         running.listening.close()
 
 
-def _number(request: bytes) -> bytes:
+def number(request: bytes) -> bytes:
     """The line of an RTSP request that its answer repeats."""
     return next((line for line in request.split(b"\r\n") if line.lower().startswith(b"cseq")), b"CSeq: 1")
 
 
 def rtsp_redirect(place: str) -> Callable[[bytes], bytes]:
     """Answers that send an RTSP client elsewhere."""
-    return lambda request: b"RTSP/1.0 302 Moved\r\n" + _number(request) + f"\r\nLocation: {place}\r\n\r\n".encode()
+    return lambda request: b"RTSP/1.0 302 Moved\r\n" + number(request) + f"\r\nLocation: {place}\r\n\r\n".encode()

@@ -25,7 +25,7 @@ from relaytrack.pipeline.sources import create_source, hosts
 from relaytrack.pipeline.sources.base import ReadError, Source
 from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.pipeline.sources.reply_guard import HttpGuard, RedirectError, ReplyGuard, RtspGuard
-from tests.support.fake_cameras import rtsp_redirect, server
+from tests.support.fake_cameras import number, rtsp_redirect, server
 
 OUTSIDE, INSIDE = "127.0.0.2", "127.0.0.1"
 NETWORKS = (f"{OUTSIDE}/32",)
@@ -87,7 +87,34 @@ def playlist(place: str) -> str:
     return f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{place}\n#EXTINF:2,\n{place}\n"
 
 
+def hidden_rtsp_redirect(place: str) -> Callable[[bytes], bytes]:
+    """With a blank before it and a return within a name: FFmpeg minds neither."""
+    return lambda request: b" RTSP/1.0 302 x\r\n" + number(request) + f"\r\nLoc\ration: {place}\r\n\r\n".encode()
+
+
+def rtsp_redirect_in_a_body(place: str) -> Callable[[bytes], bytes]:
+    """FFmpeg cuts the line with the length off before the number, and takes the body for the next answer."""
+
+    def answer(request: bytes) -> bytes:
+        seen = number(request)
+        following = b"CSeq: %d" % (int(seen.split(b":")[1]) + 1)
+        head = f"\r\nLocation: {place}\r\n\r\n".encode()
+        body = b"RTSP/1.0 302 x\r\n" + following + head
+        length = b"\r\nContent-Length:" + b" " * 5000 + str(len(body)).encode()
+        return b"RTSP/1.0 200 OK\r\n" + seen + length + b"\r\n\r\n" + body
+
+    return answer
+
+
+def http_redirect_after_an_end(place: str) -> Callable[[bytes], bytes]:
+    """FFmpeg takes two returns for a line of the head."""
+    return lambda _: f"HTTP 404/ 302\r\n\r\r\nLocation: {place}\r\n\r\n".encode()
+
+
 WAYS = {
+    "rtsp with a blank and a return": ("rtsp", "/x", hidden_rtsp_redirect, "rtsp"),
+    "rtsp in a body": ("rtsp", "/x", rtsp_redirect_in_a_body, "rtsp"),
+    "http after an end": ("http", "/x", http_redirect_after_an_end, "http"),
     "rtsp": ("rtsp", "/x", rtsp_redirect, "rtsp"),
     "http": ("http", "/x", http_redirect, "http"),
     "hls": ("http", "/x.m3u8", lambda place: http_file("application/vnd.apple.mpegurl", playlist(place)), "http"),
