@@ -46,7 +46,7 @@ def level_outputs(model: OnnxModel) -> list[str]:
             cells.setdefault(sizes[1], {})[kind] = port.name
     pairs = [cells[count] for count in sorted(cells, reverse=True)]
     complete = all(set(pair) == {"scores", "sides"} for pair in pairs)
-    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+    if len(model.inputs) != 1 or len(model.inputs[0].sizes) != 4:
         complete = False
     if not complete or len(pairs) != len(STRIDES) or len(model.outputs) != 2 * len(STRIDES):
         raise OnnxFileError("not a NanoDet (one picture in; scores and side distributions of three grids out)")
