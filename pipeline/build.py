@@ -174,10 +174,12 @@ def create_identity_service(
     planes: Mapping[str, GroundPlane] | None = None,
     *,
     origin: float | None = None,
+    live: bool = False,
 ) -> LocalIdentityService:
     """The association in this process; `planes` as of `ground_planes`, read here where they are not given.
 
-    `origin` is the time since 1970 at the run's time 0, for the store; None takes now.
+    `origin` is the time since 1970 at the run's time 0, for the store; None takes now. The store of a live run lets go
+    of people who were not seen for `output.retain_hours`, or `identities.max_age` where that is longer.
 
     Where the configuration leaves it open, the same-person threshold is the calibrated one of the embedder's weights.
 
@@ -194,9 +196,17 @@ def create_identity_service(
         for name in {first, second} - set(names):
             raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
     planes = ground_planes(config) if planes is None else planes
-    store = None if config.output.store is None else IdentityStore(config.output.store, origin=origin)
+    store = None
+    if config.output.store is not None:
+        store = IdentityStore(config.output.store, origin=origin, retain=_retain(config) if live else None)
     associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=MAX_LATE)
     return LocalIdentityService(associator, store=store, cameras=names)
+
+
+def _retain(config: Config) -> float | None:
+    """Seconds for which the store of a live run keeps people who are not seen again."""
+    hours, needed = config.output.retain_hours, config.identities.max_age
+    return None if hours is None or needed == 0 else max(hours * 3600.0, needed)
 
 
 def create_pictures(

@@ -106,17 +106,20 @@ def make_parts(
     """
     checked = [] if until_stopped else [one.name for one in config.cameras if one.name not in own.sources]
     preflight(config, output=config.output.dir is not None, cameras=checked)
-    config = with_store(config)
+    given, ours = config, live and own.identities is None
+    if ours or config.output.resume:
+        config = with_store(config)
     earlier = find_earlier_start(config, live=live)
     if config.output.on_error == "resume" and config.output.dir is not None and not live:
         raise ConfigError("output.on_error: resume works in live runs only; this one reads files")
     planes = ground_planes(config)
     perception = _perception(config, own, live=live)
     lock = None
-    if config.output.resume and config.output.dir is not None:
-        lock = _locked(prepare_output(config), closing)  # the store of identities lies in it
+    if (ours or config.output.resume) and config.output.dir is not None:
+        lock = _locked(prepare_output(given), closing)  # the store of identities lies in it
+    if earlier is not None:
         own.corrections.recall(Requests(config.output.folder).merged())
-    service = _identities(config, own, perception, planes, earlier)
+    service = _identities(config, own, perception, planes, earlier, live=live)
     closing.callback(service.close)
     clock = own.clock or _clock(earlier)
     running = _with_end(config, clock, earlier)
@@ -140,7 +143,7 @@ def make_parts(
             _locked(folder, closing)
     info = None
     if folder is not None:
-        info = RunInfo(config, folder, perception, desk.sources(), clock.zero if live else None)
+        info = RunInfo(given, folder, perception, desk.sources(), clock.zero if live else None)
     if earlier is not None:
         colors = stored_colors(config.output.folder)
     places = places_of(config)
@@ -184,9 +187,12 @@ def _identities(
     perception: Perception,
     planes: Mapping[str, GroundPlane],
     earlier: EarlierStart | None,
+    *,
+    live: bool,
 ) -> IdentityService:
+    origin = None if earlier is None else earlier.zero
     service = own.identities or build.create_identity_service(
-        config, perception.embedder, planes, origin=None if earlier is None else earlier.zero
+        config, perception.embedder, planes, origin=origin, live=live
     )
     return wrapped(own.corrections, service)
 

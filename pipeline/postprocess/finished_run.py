@@ -11,9 +11,10 @@ from typing import Literal
 from pydantic import ValidationError
 
 from relaytrack.pipeline.config.ground import ground_planes
-from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.schema import Config, OutputConfig
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.earlier_starts import STORE
 from relaytrack.pipeline.results.folder import write_atomically, writing
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.results.visits import people_in_several
@@ -55,6 +56,8 @@ def open_run(folder: Path) -> FinishedRun:
 def config_of(folder: Path, data: RunData) -> Config:
     """The configuration of a run, whose output folder is where it lies now.
 
+    Relative paths are those of the working folder in which the run was started, where the file is there.
+
     Raises:
         InputError: run.json holds none that can be read.
     """
@@ -62,8 +65,41 @@ def config_of(folder: Path, data: RunData) -> Config:
         config = Config.model_validate(data.run["config"])
     except (KeyError, ValidationError) as error:
         raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
-    output = config.output.model_copy(update={"dir": str(folder)})
-    return config.model_copy(update={"output": output})
+    started_in = data.run.get("working_folder")
+    base = Path(started_in if isinstance(started_in, str) else "")
+    output = config.output
+    store = None if _is_own_store(output) else _from(base, output.store)
+    return config.model_copy(
+        update={
+            "output": output.model_copy(update={"dir": str(folder), "store": store}),
+            "cameras": tuple(
+                camera.model_copy(
+                    update={
+                        "url": _from(base, camera.url),
+                        "detections": _from(base, camera.detections),
+                        "ground": _from(base, camera.ground) if isinstance(camera.ground, str) else camera.ground,
+                    }
+                )
+                for camera in config.cameras
+            ),
+            "sinks": tuple(
+                sink.model_copy(update={"options": {**sink.options, "spool": _from(base, str(sink.options["spool"]))}})
+                if sink.options.get("spool")
+                else sink
+                for sink in config.sinks
+            ),
+        }
+    )
+
+
+def _is_own_store(output: OutputConfig) -> bool:
+    """Whether a run's identities lie in its own folder, which may have been moved since."""
+    return output.store is None or (output.dir is not None and Path(output.store) == output.folder / STORE)
+
+
+def _from(base: Path, path: str | None) -> str | None:
+    """A path as seen from a folder, if there is something; else unchanged."""
+    return str(base / path) if path is not None and "://" not in path and (base / path).exists() else path
 
 
 def delete_videos(run: FinishedRun, names: Sequence[str]) -> None:

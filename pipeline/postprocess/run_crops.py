@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
-from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.errors import InputError, RelayTrackError
+from relaytrack.pipeline.postprocess.finished_run import config_of
 from relaytrack.pipeline.results.folder import make_folder, write_bytes
 from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.pipeline.results.track_rows import TrackRows
@@ -47,8 +48,8 @@ def cut_crops(run: Path, target: Path, *, per_track: int = PER_TRACK) -> int:
     """
     data = load_run(run)
     try:
-        config = Config.model_validate(data.run["config"])
-    except (KeyError, ValueError):
+        config = config_of(run, data)
+    except InputError:
         log.warning("%s: its settings are of another version; only its crops are taken", run)
         return 0
     if config.output.anonymise is not None:

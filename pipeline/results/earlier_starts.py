@@ -36,8 +36,8 @@ class EarlierStart:
 
 
 def with_store(config: Config) -> Config:
-    """The configuration of a run that can go on later: identities are kept in its folder, or where it says."""
-    if not config.output.resume or config.output.dir is None or config.output.store is not None:
+    """The configuration of a live run, which can go on later: identities are kept in its folder, or where it says."""
+    if config.output.dir is None or config.output.store is not None:
         return config
     store = str(config.output.folder / STORE)
     return config.model_copy(update={"output": config.output.model_copy(update={"store": store})})
@@ -67,8 +67,8 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
         raise OutputError(f"{folder} holds no live run that can be resumed (run.json has no clock_zero)")
     if config.output.store is None or not Path(config.output.store).exists():
         raise OutputError(
-            f"{folder}: cannot be resumed: its identities were not kept ({config.output.store} is missing), as it was "
-            "started without --resume; choose another folder"
+            f"{folder}: cannot be resumed: its identities were not kept ({config.output.store} is missing); choose "
+            "another folder"
         )
     known = _known(folder)
     highest: dict[str, int] = {}

@@ -32,7 +32,7 @@ INDEX = "index.jsonl"  # of the videos of a live run
 _SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 
 
-_WAYS_OUT = "choose another one or add --overwrite (a live run that was started with --resume goes on with it)"
+_WAYS_OUT = "choose another one or add --overwrite (a live run goes on in its folder with --resume)"
 
 
 def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, resume: bool = False) -> None:

@@ -25,7 +25,7 @@ class RunInfo:
     """Writes run.json at the start of a run (`final: false`) and again at its end.
 
     Args:
-        config: the resolved configuration; passwords are left out.
+        config: the resolved configuration as it was given; passwords are left out.
         out: the run's folder.
         perception: the networks; device and provider of each are noted, and the licence of the weights.
         sources: the opened cameras.
@@ -69,6 +69,7 @@ class RunInfo:
             },
             "cameras": {s.name: {"live": s.live, "size": s.size, "fps": s.fps} for s in sources},
             "config": config.public(),
+            "working_folder": os.getcwd(),  # relative paths in `config` begin there
         }
         self._write()
 

@@ -96,9 +96,9 @@ def people(out: Path) -> dict[int, list[str]]:
     return {entry["id"]: [f"{t['camera']}:{t['track']}" for t in entry["tracks"]] for entry in content["identities"]}
 
 
-def numbers(out: Path) -> dict[int, int]:
+def numbers(out: Path, name: str = "identities.db") -> dict[int, int]:
     """Which number the person in red (1) and the one in purple (2) have, by the store."""
-    with sqlite3.connect(out / "identities.db") as store:
+    with sqlite3.connect(out / name) as store:
         rows = store.execute("SELECT identity, feature FROM tracks").fetchall()
     vectors = {row[0]: np.frombuffer(row[1], np.float16).astype(np.float32) for row in rows}
     return {person: max(vectors, key=lambda one: float(vectors[one] @ looks_of(person))) for person in LOOKS}
@@ -222,6 +222,24 @@ def test_a_person_is_forgotten_after_the_end(tmp_path: Path, capsys: pytest.Capt
     again.join(30)
     assert len(people(out)[3 - identity]) == 2, "who was not forgotten is known again"
     assert identity not in people(out), "who was forgotten is somebody new"
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_person_is_forgotten_from_anywhere(tmp_path: Path, named: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: the store was looked for from the working folder of `forget`, and left out where it was not found."""
+    monkeypatch.chdir(tmp_path)
+    settings: dict[str, Any] = {"dir": "o", "trail": 0, **({"store": "people.db"} if named else {})}
+    config = Config.model_validate({"output": settings})
+    run = Pipeline(config, sources=[Hall("a", 40, live=True, fps=20)], detector=TwoEyes(), embedder=TwoLooks()).start()
+    run.join(30)
+    kept = tmp_path / "people.db" if named else tmp_path / "moved" / "identities.db"
+    (tmp_path / "o").rename(tmp_path / "moved")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    identity = numbers(kept.parent, kept.name)[2]
+    assert main(["forget", "--run", "../moved", str(identity)]) == 0
+    with sqlite3.connect(kept) as store:
+        assert store.execute("SELECT DISTINCT identity FROM tracks").fetchall() == [(3 - identity,)]
 
 
 def test_after_a_kill_what_the_list_does_not_tell_of_goes_too(tmp_path: Path) -> None:

@@ -69,6 +69,29 @@ def test_after_a_kill_only_what_was_written_is_needed(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in (out / "events.jsonl").read_text().splitlines())
 
 
+def test_a_run_that_was_started_without_resume_can_go_on(tmp_path: Path) -> None:
+    """Fault: identities were kept only where the first start had --resume, too."""
+    out = tmp_path / "o"
+    start(out, resume=False)
+    (out / "identities.json").unlink()  # as after a kill in its first seconds
+    start(out)
+    assert people(out) == {1: [1001]}, "the same person"
+    start(out, resume=False, overwrite=True)
+    assert people(out) == {1: [1]}, "a run that replaces another knows nobody"
+    start(out)
+    assert people(out) == {1: [1, 1001]}
+
+
+def test_only_a_live_run_keeps_identities(tmp_path: Path) -> None:
+    config = Config.model_validate({"output": {"dir": str(tmp_path / "f"), "video": False}})
+    Pipeline(config, sources=[Walk("a", 12)], detector=Eyes(), embedder=Looks()).run()
+    assert not (tmp_path / "f" / "identities.db").exists()
+    start(tmp_path / "named", resume=False, store=str(tmp_path / "people.db"))
+    assert not (tmp_path / "named" / "identities.db").exists()
+    start(tmp_path / "named", store=str(tmp_path / "people.db"))
+    assert people(tmp_path / "named") == {1: [1, 1001]}
+
+
 def test_what_cannot_go_on_is_refused_in_one_line(tmp_path: Path) -> None:
     out = tmp_path / "o"
     start(out)

@@ -28,6 +28,8 @@ VERSION = 1
 FEW = 20.0
 """Tracks of which a camera's sum tells too much of each one to be kept when one of them is forgotten."""
 _SLACK = 2.0  # seconds between two clocks' times of one track
+_SWEEP = 600.0  # seconds of the tracks' time between two removals of what is older than `retain`
+_MOST = 100  # tracks of one identity that a store with `retain` keeps
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY, origin REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS cameras(name TEXT PRIMARY KEY, count REAL NOT NULL, sum BLOB NOT NULL);
@@ -76,13 +78,19 @@ class IdentityStore:
         path: the file; it is made, readable by its owner only, where it is missing.
         every: least seconds between two writes.
         origin: seconds since 1970 at second 0 of the run's clock; None takes the moment at which the run begins.
+        retain: seconds; identities that were not seen for so long are erased as time goes on, and of the others all
+            but the last 100 tracks. None keeps everything.
 
     Raises:
         StoreError: not a store of this version, or not writable.
     """
 
-    def __init__(self, path: Path | str, every: float = 0.5, origin: float | None = None) -> None:
+    def __init__(
+        self, path: Path | str, every: float = 0.5, origin: float | None = None, retain: float | None = None
+    ) -> None:
         self._given_origin = origin
+        self._retain = retain
+        self._newest = self._swept = -np.inf  # seconds since 1970
         self.path = Path(path)
         self._every = every
         self._written = -np.inf
@@ -161,6 +169,14 @@ class IdentityStore:
                     self._db.execute("ROLLBACK")
                 raise
         self._written = time.monotonic()
+        self._sweep(max((row[5] for row in rows), default=-np.inf))
+
+    def _sweep(self, last: float) -> None:
+        """Erase what is older than `retain`, every now and then; `last` is the time of the newest track written."""
+        self._newest = max(self._newest, last)
+        if self._retain is not None and self._newest >= self._swept + _SWEEP:
+            self._swept = self._newest
+            self.thin(_MOST, self._newest - self._retain)
 
     def following(self) -> int:
         """The identity to be given next."""

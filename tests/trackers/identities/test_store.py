@@ -74,6 +74,26 @@ def test_thin_keeps_the_latest_tracks(tmp_path):
         assert sorted(item.track for item in store.tracks()) == [7, 9]
 
 
+def test_a_store_lets_go_of_people_of_long_ago(tmp_path):
+    """Fault: embeddings of a live run stayed in its store for good."""
+    feature = np.ones(4, np.float32)
+    path = tmp_path / "people.db"
+    with IdentityStore(path, retain=3600.0) as store:
+        store.begin(origin=1e9)
+        many = [StoredTrack("a", 100 + n, 3, n, n + 1.0, 3, feature) for n in range(300)]
+        store.write([StoredTrack("a", 1, 1, 0.0, 1.0, 3, feature), *many], 4)
+        assert {item.identity: item.tracks for item in store.identities()} == {1: 1, 3: 100}
+        store.write([StoredTrack("a", 2, 2, 3700.0, 3702.0, 3, feature)], 4)
+        assert {item.identity for item in store.identities()} == {2, 3}
+        store.write([StoredTrack("a", 3, 2, 4200.0, 4800.0, 3, feature)], 4)
+        assert {item.identity for item in store.identities()} == {2}
+        assert store.following() == 4, "no number is given twice"
+    with IdentityStore(path) as store:
+        store.begin(origin=2e9)
+        store.write([StoredTrack("a", 4, 4, 0.0, 1.0, 3, feature)], 5)
+        assert {item.identity for item in store.identities()} == {2, 4}, "without `retain` everything is kept"
+
+
 def test_what_is_no_store_is_refused(tmp_path):
     bad = tmp_path / "notes.txt"
     bad.write_text("not a database, " * 100)
