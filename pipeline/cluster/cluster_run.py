@@ -69,31 +69,11 @@ class ClusterRun:
         ray = join_cluster(self._address)
         zero, started = time.time(), time.monotonic()
         head = HeadWatch(ray.get_runtime_context().gcs_address)
-        crew = self.crew = Crew(ray, config, zero, head)
-        bus = RayBus()
+        crew = self.crew = Crew(ray, config, zero)
         try:
-            programs = config.cluster.nodes or len(machines(ray))
-            groups = groups_of(config.cameras, programs, config.cluster.bind)
-            thresholds = {one.threshold for one in crew.hire(groups)}
-            if len(thresholds) > 1:
-                raise ClusterError("the machines have different weights of the embedder")
-            self._begin_identities(ray, thresholds.pop(), zero)
-            for camera, plane in ground_planes(config).items():
-                bus.ask("calibrate", camera, plane, timeout=10.0)
-            crew.begin(groups)
-            LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
-            self._follow(crew, bus, head)
-            summary = self._summary(time.monotonic() - started)
-            if config.output.dir is not None:
-                out = gather(config, crew.results(), bus.ask("colors", timeout=10.0))
-                if config.output.report:
-                    write_report(out, ground_planes(config))
-                final = {(one.camera, one.track): identity for one, identity in read_identities(out).tracks}
-                summary.identify(final)
-            self._end_identities(ray)
-            summary.total_seconds = time.monotonic() - started
-            return summary
+            return head.during(lambda: self._whole(ray, crew, zero, started))
         except (ray.exceptions.RayError, ConnectionError) as error:
+            head.check_now()
             raise ClusterError(
                 f"the cluster was lost ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
             ) from None
@@ -105,6 +85,31 @@ class ClusterRun:
                 with contextlib.suppress(Exception):
                     ray.kill(ray.get_actor(IDENTITIES, namespace=NAMESPACE))
             head.close()
+
+    def _whole(self, ray: Any, crew: Crew, zero: float, started: float) -> Summary:
+        """The run from its first program to its last file."""
+        config, bus = self._config, RayBus()
+        programs = config.cluster.nodes or len(machines(ray))
+        groups = groups_of(config.cameras, programs, config.cluster.bind)
+        thresholds = {one.threshold for one in crew.hire(groups)}
+        if len(thresholds) > 1:
+            raise ClusterError("the machines have different weights of the embedder")
+        self._begin_identities(ray, thresholds.pop(), zero)
+        for camera, plane in ground_planes(config).items():
+            bus.ask("calibrate", camera, plane, timeout=10.0)
+        crew.begin(groups)
+        LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
+        self._follow(crew, bus)
+        summary = self._summary(time.monotonic() - started)
+        if config.output.dir is not None:
+            out = gather(config, crew.results(), bus.ask("colors", timeout=10.0))
+            if config.output.report:
+                write_report(out, ground_planes(config))
+            final = {(one.camera, one.track): identity for one, identity in read_identities(out).tracks}
+            summary.identify(final)
+        self._end_identities(ray)
+        summary.total_seconds = time.monotonic() - started
+        return summary
 
     def _begin_identities(self, ray: Any, threshold: float | None, zero: float) -> None:
         """Start the identity service on this machine."""
@@ -134,11 +139,10 @@ class ClusterRun:
             cause = getattr(error, "cause", error)
             raise ClusterError(f"the identity service cannot start: {' '.join(str(cause).split())[-300:]}") from None
 
-    def _follow(self, crew: Crew, bus: RayBus, head: HeadWatch) -> None:
+    def _follow(self, crew: Crew, bus: RayBus) -> None:
         """Watch until all nodes have ended."""
         told: float | None = None
         while True:
-            head.check()
             if self._stop.is_set() and told is None:
                 told = time.monotonic()
                 crew.stop()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.cluster.gather import NodeResults
-from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
+from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.placing import Group
 from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
@@ -49,18 +49,16 @@ class Crew:
         ray: the module, connected.
         config: the whole site's.
         zero: seconds since 1970 at the run's time 0.
-        head: watches the cluster's head.
 
     Attributes:
         members: the programs.
         moves: what was lost, and who took over; seconds: from the question that had no answer to the new order.
     """
 
-    def __init__(self, ray: Any, config: Config, zero: float, head: HeadWatch) -> None:
+    def __init__(self, ray: Any, config: Config, zero: float) -> None:
         self._ray = ray
         self._config = config
         self._zero = zero
-        self._head = head
         self._number = 0
         self._order = int(time.time() * 1000)
         self.members: list[Member] = []
@@ -204,7 +202,6 @@ class Crew:
         until = time.monotonic() + timeout
         try:
             while not self._ray.wait([reference], timeout=1.0)[0]:
-                self._head.check()
                 if time.monotonic() > until:
                     raise ClusterError(
                         f"{where}: no room for a program of {self._config.cluster.num_cpus:g} CPUs, "

@@ -6,6 +6,9 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import TypeVar
 
 from relaytrack.pipeline.errors import RelayTrackError
 
@@ -13,6 +16,9 @@ _EVERY = 1.0  # seconds between two looks
 _ANSWER = 2.0  # seconds that a look may take
 _SETTING = "RAY_gcs_rpc_server_reconnect_timeout_s"
 _RAY_WAITS = 60.0  # seconds after which Ray ends the program, unless it was told otherwise
+_CHECK = 0.5  # seconds between two checks while an action goes on
+
+T = TypeVar("T")
 
 
 class ClusterError(RelayTrackError):
@@ -53,13 +59,45 @@ class HeadWatch:
             patience = 0.5 * float(os.environ.get(_SETTING, _RAY_WAITS))
         self._address, self._patience = address, patience
         self._seen = time.monotonic()
+        self._lost = False
         self._closed = threading.Event()
         threading.Thread(target=self._look, name="head", daemon=True).start()
 
     @property
     def gone(self) -> bool:
         """Whether the head has been away for too long."""
-        return time.monotonic() - self._seen > self._patience
+        return self._lost or time.monotonic() - self._seen > self._patience
+
+    def during(self, action: Callable[[], T]) -> T:
+        """Carry out an action on a thread of its own for as long as the head is there.
+
+        Many calls of Ray wait for a lost head until Ray ends the program without a word; the caller does not.
+
+        Raises:
+            HeadLostError: the head is gone; the action is left where it is.
+            BaseException: what the action raised.
+        """
+        answer: Future[T] = Future()
+
+        def act() -> None:
+            try:
+                answer.set_result(action())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=act, name="cluster", daemon=True).start()
+        while not wait([answer], _CHECK).done:
+            self.check()
+        return answer.result()
+
+    def check_now(self) -> None:
+        """Refuse to go on if the head does not answer at this moment.
+
+        Raises:
+            HeadLostError: it does not.
+        """
+        self._lost = self._lost or not listens(self._address, _ANSWER)
+        self.check()
 
     def check(self) -> None:
         """Refuse to go on without the head.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from relaytrack.pipeline.cluster.head_watch import ClusterError, listens
+from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch, listens
 from relaytrack.pipeline.errors import ConfigError
 
+LOG = logging.getLogger("relaytrack.cluster")
 _STORE = 100_000_000  # bytes of Ray's object store that a Ray of our own gets: nothing large goes through it
 _NOTE = "/tmp/ray/ray_current_cluster"  # where `ray start` notes the address
 _ANSWER = 5.0  # seconds
@@ -66,14 +69,16 @@ def join_cluster(address: str) -> Any:
         known = None
     if known is not None:
         _greet(ray, known)
-    handler = signal.getsignal(signal.SIGTERM)
+    _hush_ray_threads()
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    if known is None:
+        os.environ.setdefault("RAY_worker_niceness", "0")  # its workers are nice 15 otherwise
+        begin = partial(ray.init, address="local", include_dashboard=False, object_store_memory=_STORE, **quiet)
+    else:
+        begin = partial(_join, ray, known, quiet)
+    handler = signal.getsignal(signal.SIGTERM)
     try:
-        if known is None:
-            os.environ.setdefault("RAY_worker_niceness", "0")  # its workers are nice 15 otherwise
-            ray.init(address="local", include_dashboard=False, object_store_memory=_STORE, **quiet)
-        else:
-            ray.init(address=known, **quiet)
+        begin()
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
         why = " ".join(str(error).split())
         raise ClusterError(f"--cluster {address}: Ray cannot be joined ({why[:300]})") from None
@@ -81,6 +86,28 @@ def join_cluster(address: str) -> Any:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
     return ray
+
+
+def _hush_ray_threads() -> None:
+    """Keep the tracebacks of Ray's own threads, as when they lose the head, out of the terminal."""
+    usual = threading.excepthook
+
+    def hook(about: threading.ExceptHookArgs) -> None:
+        if about.thread is not None and about.thread.name.startswith("ray_"):
+            LOG.debug("thread %s of Ray ended: %s", about.thread.name, about.exc_value)
+        else:
+            usual(about)
+
+    threading.excepthook = hook
+
+
+def _join(ray: Any, address: str, settings: dict[str, Any]) -> None:
+    """Join a Ray that is there; `ray.init` waits for a head that goes meanwhile until Ray ends the program."""
+    head = HeadWatch(address)
+    try:
+        head.during(partial(ray.init, address=address, **settings))
+    finally:
+        head.close()
 
 
 def _known_address() -> str | None:

@@ -36,8 +36,7 @@ def crew_whose_machine_says(answer: Any) -> tuple[Crew, Member]:
     errors = SimpleNamespace(RayTaskError=RayTaskError, RayError=OSError)
     ray = SimpleNamespace(get=get, wait=wait, exceptions=errors)
     actor = SimpleNamespace(fitness=SimpleNamespace(remote=lambda config: answer))
-    head: Any = SimpleNamespace(check=lambda: None)
-    return Crew(ray, CONFIG, 0.0, head), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
+    return Crew(ray, CONFIG, 0.0), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ def processes_of(folder: str) -> list[tuple[int, str]]:
     return found
 
 
+def server_of(folder: str) -> int:
+    """The process of the head that all others need."""
+    (server,) = [number for number, line in processes_of(folder) if "gcs_server" in line.split(" ")[0]]
+    return server
+
+
 def environment(token: str) -> dict[str, str]:
     waits = {"RAY_gcs_rpc_server_reconnect_timeout_s": "16", "RAY_worker_niceness": "0"}
     return os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} | waits
@@ -72,8 +78,24 @@ def site(samples: Path, folder: Path) -> Path:
     return path
 
 
-def start(path: Path, address: str, token: str) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "run", str(path), "--cluster", address]
+OTHER_RAY = "import ray; ray.__version__ = '2.9.3'"
+"""Makes the program one with another Ray than the cluster's."""
+HEAD_GOES = """
+import os
+from relaytrack.pipeline.cluster import cluster_run
+join = cluster_run.join_cluster
+def join_and_kill(address):
+    ray = join(address)
+    os.kill({server}, 9)
+    return ray
+cluster_run.join_cluster = join_and_kill
+"""
+
+
+def start(path: Path, address: str, token: str, *, before: str = "") -> subprocess.Popen[str]:
+    """Start a run; the Python code `before` is carried out first."""
+    code = f"{before}\nimport sys\nfrom relaytrack.pipeline.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "run", str(path), "--cluster", address]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(token))
 
 
@@ -86,13 +108,16 @@ def refusal(program: subprocess.Popen[str], seconds: float) -> str:
     return line
 
 
-def test_a_wrong_token_and_a_killed_head_end_a_run_with_one_line(
+def test_a_wrong_token_another_ray_and_a_killed_head_end_a_run_with_one_line(
     head: tuple[str, str], samples: Path, tmp_path: Path
 ) -> None:
     address, folder = head
     port = address.rpartition(":")[2]
     path = site(samples, tmp_path)
     assert f"--cluster {address}: the token was refused" in refusal(start(path, address, "x" * 64), 90)
+    told = refusal(start(path, address, TOKEN, before=OTHER_RAY), 90)
+    assert f"--cluster {address}: Ray cannot be joined (Version mismatch" in told
+    assert "2.9.3" in told
 
     program = start(path, address, TOKEN)
     until = time.monotonic() + 300
@@ -100,13 +125,21 @@ def test_a_wrong_token_and_a_killed_head_end_a_run_with_one_line(
         assert program.poll() is None, program.communicate()[1]
         assert time.monotonic() < until
         time.sleep(0.2)
-    (server,) = [number for number, line in processes_of(folder) if "gcs_server" in line.split(" ")[0]]
-    os.kill(server, signal.SIGKILL)
+    os.kill(server_of(folder), signal.SIGKILL)
     told = refusal(program, 60)
     assert f":{port}, is gone" in told
     kept = [line for one in tmp_path.glob("nodes/*/tracks/east/*.txt") for line in one.read_text().splitlines()]
     assert len(kept) >= 5
     assert all(line.count(",") >= 6 for line in kept)
+
+
+def test_a_head_that_is_killed_at_the_start_ends_a_run_with_one_line(
+    head: tuple[str, str], samples: Path, tmp_path: Path
+) -> None:
+    address, folder = head
+    dying = HEAD_GOES.format(server=server_of(folder))
+    told = refusal(start(site(samples, tmp_path), address, TOKEN, before=dying), 90)
+    assert f":{address.rpartition(':')[2]}, is gone" in told
 
 
 def test_somebody_else_at_the_address_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
