@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, unknown_name
-from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.reid.wording import plain_words
 
 if TYPE_CHECKING:  # they bring the networks' libraries
     from relaytrack.pipeline.perception.detectors.base import Detector

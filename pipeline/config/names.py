@@ -6,17 +6,9 @@ import difflib
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
-from relaytrack.pipeline.config.urls import shown_key
-
 DETECTORS = ("nanodet", "onnx", "torchvision", "ultralytics", "file")
 TRACKERS = ("deepsort", "classic")
 SINKS = ("kafka", "mqtt", "redis", "webhook")
-
-
-def unknown_key(shown: str, key: str, known: Sequence[str]) -> str:
-    """Say that a key is unknown, with the nearest valid one if there is one."""
-    near = difflib.get_close_matches(key, known, 1, 0.5)
-    return f"unknown key {shown_key(shown)!r}" + (f", did you mean {near[0]!r}?" if near else "")
 
 
 def unknown_name(what: str, name: str, known: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from relaytrack.pipeline.config.camera import CAMERA_NAME, CameraConfig, as_camera, default_name, file_stem
 from relaytrack.pipeline.config.cluster import ClusterConfig
-from relaytrack.pipeline.config.names import DETECTORS, SINKS, TRACKERS, unknown_key, unknown_name
+from relaytrack.pipeline.config.names import DETECTORS, SINKS, TRACKERS, unknown_name
 from relaytrack.pipeline.config.networks import BatchConfig, DetectorConfig, EmbedderConfig
 from relaytrack.pipeline.config.output import EventsConfig, OutputConfig, SinkConfig
 from relaytrack.pipeline.config.renamed import with_new_names
@@ -46,7 +46,6 @@ __all__ = [
     "TrackerSettings",
     "as_camera",
     "default_name",
-    "unknown_key",
     "unknown_name",
 ]
 

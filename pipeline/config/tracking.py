@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from relaytrack.pipeline.config.names import TRACKERS, known_name, unknown_key
+from relaytrack.pipeline.config.names import TRACKERS, known_name
+from relaytrack.pipeline.config.urls import shown_key
+from relaytrack.reid.settings import unknown_key
 from relaytrack.trackers import DeepSortParams, IdentityParams
 
 
@@ -50,7 +52,7 @@ def _known_keys_only(record: type[Any]) -> BeforeValidator:
     def check(value: object) -> object:
         for key in value if isinstance(value, dict) else ():
             if key not in known:
-                raise ValueError(unknown_key(str(key), str(key), known))
+                raise ValueError(unknown_key(shown_key(str(key)), str(key), known))
         return value
 
     return BeforeValidator(check)

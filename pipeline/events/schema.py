@@ -42,8 +42,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import InputError
+from relaytrack.reid.wording import plain_words
 
 State = Literal["new", "matched", "revised"]
 

@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from relaytrack.pipeline.config.urls import redact_url
-from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.reid.wording import plain_words
 
 LOG = logging.getLogger("relaytrack.server")
 _TITLES = {

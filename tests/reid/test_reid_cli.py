@@ -187,7 +187,7 @@ def test_bad_input_is_answered_in_one_line(
         "--set",
         f"run.out={tmp_path / 'out'}",
     )
-    assert "unknown key model.atention, did you mean model.attention?" in fails(
+    assert "unknown key 'model.atention', did you mean 'attention'?" in fails(
         capsys, "train", "debug", "--set", "model.atention=rga_s"
     )
     assert "no configuration lihgt" in fails(capsys, "train", "lihgt")

@@ -58,13 +58,15 @@ def test_overrides_reach_values_lists_and_new_keys() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("run.iteration=7", r"unknown key run\.iteration, did you mean run\.iterations\?"),
-        ("modle.height=64", r"unknown key modle, did you mean model\?"),
-        ("data.sources.0.rot=/x", r"unknown key data\.sources\.0\.rot, did you mean data\.sources\.0\.root\?"),
-        ("run.iterations=none", r"run\.iterations: .* not 'none'"),
-        ("data.sources.4.root=/x", "no item 4"),
-        ("run.iterations", "KEY=VALUE is needed"),
-        ("run.iterations.x=1", "is a value, not a section"),
+        ("run.iteration=7", r"debug\.yaml: unknown key 'run\.iteration', did you mean 'iterations'\?"),
+        ("modle.height=64", r"unknown key 'modle', did you mean 'model'\?"),
+        ("data.sources.0.rot=/x", r"unknown key 'data\.sources\.0\.rot', did you mean 'root'\?"),
+        ("run.low_resolution.0.untl=0.5", r"unknown key 'run\.low_resolution\.0\.untl', did you mean 'until'\?"),
+        ("run.iterations=none", r"run\.iterations: must be a whole number \(got 'none'\)"),
+        ("data.sources.4.root=/x", r"--set data\.sources\.4\.root: no entry '4' there"),
+        ("run.iterations", r"--set 'run\.iterations': write key\.path=value"),
+        ("run.iterations.x=1", r"--set run\.iterations\.x: there is nothing below 'run\.iterations'"),
+        ("run.seed=[1", r"--set run\.seed: the value is no YAML"),
     ],
 )
 def test_mistakes_are_named(override: str, message: str) -> None:
@@ -73,14 +75,17 @@ def test_mistakes_are_named(override: str, message: str) -> None:
 
 
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(ReidConfigError, match=r"picture: not a configuration \(UTF-8 text\)"):
+        load_config(tmp_path / "picture")
     with pytest.raises(ReidConfigError, match="no configuration nothing"):
         load_config("nothing")
     broken = tmp_path / "broken.yaml"
     broken.write_text("a: [1")
-    with pytest.raises(ReidConfigError, match="is not YAML"):
+    with pytest.raises(ReidConfigError, match=r"broken\.yaml: not valid YAML in line"):
         load_config(broken)
     broken.write_text("- 1")
-    with pytest.raises(ReidConfigError, match="a mapping of sections"):
+    with pytest.raises(ReidConfigError, match="a configuration is a mapping of sections, this is a list"):
         load_config(broken)
 
 

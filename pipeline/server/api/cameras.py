@@ -8,7 +8,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, Point
-from relaytrack.pipeline.config.wording import plain_words
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.server.access.addresses import check_address
 from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera
@@ -16,6 +15,7 @@ from relaytrack.pipeline.server.descriptions import describe_camera, describe_tr
 from relaytrack.pipeline.server.first_picture import take_picture
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
+from relaytrack.reid.wording import plain_words
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])
 _MOST_CORNERS = 64
