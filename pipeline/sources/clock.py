@@ -3,18 +3,22 @@
 A wrong stamp is one that its neighbours contradict. When a stamp jumps back or far ahead, the pictures that follow
 decide. If most of them go on from the pictures before it, that stamp alone is wrong and is moved; if most go on from
 the new stamp, the clock itself jumped. A jump back, or one further ahead than `longest_gap`
-(recordings that were joined, a clock that ran over), is closed; a shorter one is a pause and stays. The first picture
-has only those after it as witnesses, the last one only those before it.
+(recordings that were joined, a clock that ran over), is closed; a shorter one is a pause and stays, unless the
+recording comes back from it later. A clock that comes back to where it was before a jump goes on as before it: only the
+pictures between had wrong stamps. The first picture has only those after it as witnesses, the last one only those
+before it.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
+
+from relaytrack.pipeline.sources.stretches import StampStretch, comes_back, read_stretches
 
 T = TypeVar("T")
 
@@ -45,6 +49,15 @@ class Picture(Generic[T]):
     raw: T
 
 
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    """A jump that was closed: at which picture, by how many seconds, and the origin before."""
+
+    index: int
+    seconds: float
+    origin: float
+
+
 class RecordedClock:
     """Gives the pictures of one recording their times, strictly ascending from 0.
 
@@ -54,12 +67,16 @@ class RecordedClock:
         first_stamp: the first stamp of all, seconds on the source's own clock; None before it.
     """
 
-    def __init__(self, fps: float | None, longest_gap: float) -> None:
+    def __init__(
+        self, fps: float | None, longest_gap: float, all_stamps: Callable[[], Iterable[float]] | None = None
+    ) -> None:
         """Derive missing times from `fps` (frames per second, 25 where it is unknown).
 
         Args:
             fps: nominal rate.
             longest_gap: seconds; a longer jump ahead is no pause but a broken clock.
+            all_stamps: reads the stamps of the whole recording without its pictures; called once, at the first jump
+                that looks like a pause. None where that cannot be done: every such jump is a pause then.
         """
         self.first_stamp: float | None = None
         self._nominal = 1.0 / (fps or 25.0)
@@ -69,23 +86,29 @@ class RecordedClock:
         self._last: float | None = None
         self._wrong, self._first_wrong = 0, 0  # how many frames, and the first one
         self._jumps = 0
-        self._first_jump = (0, 0.0)  # frame and seconds
+        self._first_jump: _Jump | None = None
+        self._last_jumps: deque[_Jump] = deque(maxlen=2)
+        self._all_stamps = all_stamps
+        self._stretches: list[StampStretch] | None = None
 
     @property
     def note(self) -> str | None:
         """What was mended, for a warning; None if nothing was."""
         said = []
         if self._wrong:
-            count, first = self._wrong, self._first_wrong
+            count, wrong = self._wrong, self._first_wrong
             said.append(
-                f"frame {first} has a wrong time stamp, it alone was moved to where it belongs"
+                f"frame {wrong} has a wrong time stamp, it alone was moved to where it belongs"
                 if count == 1
-                else f"{count} frames have wrong time stamps (first frame {first}), they alone were moved"
+                else f"{count} frames have wrong time stamps (first frame {wrong}), they alone were moved"
             )
-        if self._jumps:
-            index, seconds = self._first_jump
+        if self._jumps and self._first_jump is not None:
+            first = self._first_jump
             more = f" (the first of {self._jumps} jumps)" if self._jumps > 1 else ""
-            said.append(f"its clock jumps by {seconds:,.1f} s at frame {index}{more}: closed, as if no time had passed")
+            said.append(
+                f"its clock jumps by {first.seconds:,.1f} s at frame {first.index}{more}: closed, as if no time had "
+                "passed"
+            )
         return "; ".join(said) or None
 
     def pictures(self, source: Iterable[Stamped[T]]) -> Iterator[Picture[T]]:
@@ -126,6 +149,11 @@ class RecordedClock:
     def _usual(self) -> float:
         return statistics.median(self._steps) if self._steps else self._nominal
 
+    @property
+    def _limit(self) -> float:
+        """Seconds to the next picture up to which a stamp is in no way strange."""
+        return max(_STRANGE, _STRANGE_STEPS * self._usual)
+
     def _plain(self, stamp: float | None) -> float | None:
         """The time of a stamp that is in no way strange, else None."""
         if self.first_stamp is None:
@@ -139,8 +167,7 @@ class RecordedClock:
             self._origin = stamp - (self._last + self._nominal)
             return self._last + self._nominal
         time = stamp - self._origin
-        ahead = time - self._last
-        return time if 0 < ahead <= max(_STRANGE, _STRANGE_STEPS * self._usual) else None
+        return time if 0 < time - self._last <= self._limit else None
 
     def _judge(self, index: int, stamp: float, following: Sequence[float]) -> float:
         """The time of a picture with a strange stamp, by the stamps that follow it."""
@@ -162,12 +189,43 @@ class RecordedClock:
             self._note_wrong(index - 1)
             self._origin = stamp - expected
             return expected
-        if 0 < time - self._last <= self._longest_gap:
+        returned = self._returned(index, stamp)
+        if returned is not None:
+            return returned
+        if 0 < time - self._last <= self._longest_gap and not self._comes_back(index, expected):
             return time
-        self._first_jump = self._first_jump if self._jumps else (index, time - self._last)
+        jump = _Jump(index, time - self._last, self._origin)
+        self._first_jump = self._first_jump if self._jumps else jump
+        self._last_jumps.append(jump)
         self._jumps += 1
         self._origin = stamp - expected
         return expected
+
+    def _returned(self, index: int, stamp: float) -> float | None:
+        """The time of a picture whose stamp goes on as before the last jump: those between had wrong stamps."""
+        assert self._last is not None
+        if not self._last_jumps:
+            return None
+        jump = self._last_jumps[-1]
+        before = jump.index - (self._last_jumps[0].index if len(self._last_jumps) > 1 else 1)
+        time = stamp - jump.origin
+        if index - jump.index >= before or not 0 < time - self._last <= self._limit:
+            return None
+        self._last_jumps.pop()
+        self._jumps -= 1
+        self._first_wrong = self._first_wrong if self._wrong else jump.index
+        self._wrong += index - jump.index
+        self._origin = jump.origin
+        return time
+
+    def _comes_back(self, index: int, expected: float) -> bool:
+        """Whether the recording will come back from a jump ahead at a picture that is expected at a time."""
+        assert self._origin is not None
+        if self._all_stamps is None:
+            return False
+        if self._stretches is None:
+            self._stretches = read_stretches(self._all_stamps(), self._limit)
+        return comes_back(self._stretches, index - 1, expected + self._origin, self._usual, self._limit)
 
     def _first_is_wrong(self, jump: float, stamps: Sequence[float]) -> bool:
         """Whether the only picture so far has a stamp that the ones after it, which agree, contradict."""

@@ -20,13 +20,12 @@ from relaytrack.pipeline.sources.clock import Picture, RecordedClock, Stamped
 from relaytrack.pipeline.sources.ffmpeg import explain, open_container
 from relaytrack.pipeline.sources.image_converter import ImageConverter, true_size
 from relaytrack.pipeline.sources.relay import Relay
+from relaytrack.pipeline.sources.stream_facts import nominal_rate, stored_aspect, told_duration
 from relaytrack.reid.pictures import MOST_PIXELS
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
 _MOST_DEMUX_ERRORS = 100  # one after the other
-_PLAUSIBLE_RATES = (0.05, 480.0)
-_PLAUSIBLE_ASPECTS = (0.2, 5.0)
 _COUNTED_FROM_ZERO = ("matroska", "avi")  # formats whose length is the last time, whatever the first one is
 
 
@@ -111,15 +110,16 @@ class VideoReader:
         stream.thread_type = "SLICE" if self._low_delay or self._threads == 1 else "AUTO"
         stream.codec_context.thread_count = self._threads
         stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # whatever a damaged header says
-        self.fps = _nominal_rate(stream)
-        self.aspect = self._pixel_aspect or _stored_aspect(stream)
-        self.duration = self._duration(self._container, stream)
+        self.fps = nominal_rate(stream)
+        self.aspect = self._pixel_aspect or stored_aspect(stream)
+        self.duration = told_duration(self._container, stream)
         deadline = None if self._open_timeout is None else started + self._open_timeout
         decoded = self._decode(self._container, stream, deadline)
         if self._longest_gap is None:
             self._pictures = (Picture(seen.index, seen.stamp or 0.0, seen.raw) for seen in decoded)
         else:
-            self._clock = RecordedClock(self.fps, self._longest_gap)
+            local = self._open_timeout is None
+            self._clock = RecordedClock(self.fps, self._longest_gap, self._all_stamps if local else None)
             self._pictures = self._clock.pictures(decoded)
         self._first = next(self._pictures, None)
         if self._first is None:
@@ -176,14 +176,6 @@ class VideoReader:
                 return stream
         raise ReadError("no video in it")
 
-    @staticmethod
-    def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-        if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
-        if container.duration and not container.streams.audio:
-            return container.duration / av.time_base
-        return None
-
     def _decode(
         self, container: InputContainer, stream: VideoStream, deadline: float | None
     ) -> Iterator[Stamped[VideoFrame]]:
@@ -206,8 +198,22 @@ class VideoReader:
                 stamp = frame.pts if stamped else frame.dts
                 yield Stamped(index, _in_seconds(stamp, frame.time_base), frame)
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-        """The stream's packets; a damaged place in the file is skipped, and counted."""
+    def _all_stamps(self) -> Iterator[float]:
+        """The stamps of the whole file in the order of its packets, read beside what goes on; nothing is decoded."""
+        try:
+            with open_container(self._address, format=self._format, options=self._options) as container:
+                container.flags &= ~_GENERATE_TIMES
+                for packet in self._packets(container, self._choose_stream(container), count=False):
+                    stamp = _in_seconds(packet.pts, packet.time_base)
+                    if stamp is not None:
+                        yield stamp
+        except ReadError:  # the pictures up to here are told by those who read them
+            return
+
+    def _packets(
+        self, container: InputContainer, stream: VideoStream, *, count: bool = True
+    ) -> Iterator[Packet[VideoStream]]:
+        """The stream's packets; a damaged place in the file is skipped, and counted if `count` says so."""
         errors = 0
         while True:
             try:
@@ -217,7 +223,7 @@ class VideoReader:
                 return
             except av.error.InvalidDataError:
                 errors += 1
-                self.broken += errors == 1
+                self.broken += count and errors == 1
                 if errors > _MOST_DEMUX_ERRORS:
                     raise ReadError("too many damaged places in a row") from None
             except av.error.FFmpegError as error:
@@ -227,16 +233,3 @@ class VideoReader:
 def _in_seconds(stamp: int | None, unit: Fraction | None) -> float | None:
     """Seconds on the stream's clock; one division of whole numbers, hence the same on every machine."""
     return None if stamp is None or unit is None else stamp * unit.numerator / unit.denominator
-
-
-def _stored_aspect(stream: VideoStream) -> float:
-    """The pixels' aspect that a video tells; 1 where it tells none, or one that no camera has."""
-    told = float(stream.sample_aspect_ratio or 1)
-    return told if _PLAUSIBLE_ASPECTS[0] <= told <= _PLAUSIBLE_ASPECTS[1] else 1.0
-
-
-def _nominal_rate(stream: VideoStream) -> float | None:
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and _PLAUSIBLE_RATES[0] <= float(rate) <= _PLAUSIBLE_RATES[1]:
-            return float(rate)
-    return None

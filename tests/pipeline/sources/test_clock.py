@@ -27,6 +27,13 @@ def _times(stamps: Sequence[float | None], fps: float = 10) -> tuple[list[float]
     return [picture.time for picture in clock.pictures(given)], clock.note
 
 
+def _surveyed(stamps: Sequence[float], fps: float = 10) -> tuple[list[float], str | None]:
+    """As `_times` for a file, whose stamps can be read beforehand."""
+    clock = RecordedClock(fps, 3600, lambda: stamps)
+    given = (Stamped(index, stamp, None) for index, stamp in enumerate(stamps, 1))
+    return [picture.time for picture in clock.pictures(given)], clock.note
+
+
 def _regular(count: int, start: float = 0.0, step: float = 0.1) -> list[float]:
     return [start + step * number for number in range(count)]
 
@@ -73,11 +80,55 @@ def test_joined_parts_follow_each_other(start: float, first: int, second: int) -
 
 
 @pytest.mark.parametrize("pause", [1.2, 63.0, 3599.0])
-def test_a_pause_stays_a_pause(pause: float) -> None:
+@pytest.mark.parametrize("read", [_times, _surveyed])
+def test_a_pause_stays_a_pause(pause: float, read: Callable[..., tuple[list[float], str | None]]) -> None:
     stamps = _regular(30) + _regular(30, 2.9 + pause)
-    times, note = _times(stamps)
+    times, note = read(stamps)
     np.testing.assert_allclose(times, stamps)
     assert note is None
+
+
+@given(st.integers(5, 150), st.integers(1, 100), st.one_of(st.floats(5, 1e5), st.floats(-1e5, -5)))
+def test_a_burst_of_wrong_stamps_touches_itself_only(begin: int, count: int, by: float) -> None:
+    """Fault: more wrong stamps in a row than are read ahead moved all later pictures for good."""
+    right = _regular(300)
+    stamps = [stamp + by if begin <= number < begin + count else stamp for number, stamp in enumerate(right)]
+    if count >= begin:  # more pictures stand for the other time than came before
+        return
+    times, note = _surveyed(stamps)
+    np.testing.assert_allclose(times, right, atol=1e-4)
+    assert note is not None
+    assert "jumps" not in note
+
+
+@pytest.mark.parametrize("by", [-3000.0, 9800.0])
+def test_what_comes_back_needs_no_look_at_the_whole_file(by: float) -> None:
+    right = _regular(300)
+    times, note = _times([stamp + by if 100 <= number < 180 else stamp for number, stamp in enumerate(right)])
+    np.testing.assert_allclose(times, right, atol=1e-6)
+    assert note == "80 frames have wrong time stamps (first frame 101), they alone were moved"
+
+
+def test_several_bursts_and_a_true_pause() -> None:
+    right = _regular(100) + _regular(200, 500.0)
+    wrong = {*range(40, 70), *range(130, 150), *range(210, 260)}
+    stamps = [stamp + 3000.0 if number in wrong else stamp for number, stamp in enumerate(right)]
+    times, note = _surveyed(stamps)
+    np.testing.assert_allclose(times, right, atol=1e-6)
+    assert note == "100 frames have wrong time stamps (first frame 41), they alone were moved"
+
+
+def test_a_recorder_that_goes_back_only_at_its_end_did_pause() -> None:
+    stamps = _regular(20) + _regular(200, 3000.0) + _regular(15, 22.0)
+    times, _ = _surveyed(stamps)
+    np.testing.assert_allclose(times[:220], stamps[:220])
+    np.testing.assert_allclose(np.diff(times[220:]), 0.1, atol=1e-6)
+
+
+def test_very_many_jumps_are_no_burden() -> None:
+    stamps = [float(number * 1_000_003 % 7919) for number in range(6000)]
+    times, _ = _surveyed(stamps)
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
 
 
 def test_pauses_before_every_picture_are_a_slow_recording() -> None:
@@ -119,6 +170,31 @@ def test_a_failure_while_reading_ahead_costs_no_picture() -> None:
 def _frames(source: Source) -> list[Any]:
     source.open()
     return list(source.frames())
+
+
+@pytest.mark.parametrize("name", ["burst.mkv", "burst.mp4", "burst.ts"])
+@pytest.mark.parametrize("frames", ["0", "2"])
+def test_a_file_with_a_burst_of_wrong_stamps(
+    make_video: MakeVideo, make_source: MakeSource, name: str, frames: str
+) -> None:
+    path = make_video("right.mp4", 120, options={"bf": frames})
+    wrong = path.with_name(name)
+    with av.open(str(path)) as given, av.open(str(wrong), "w") as changed:
+        stream = changed.add_stream_from_template(given.streams.video[0])
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.dts is None or packet.pts is None or packet.time_base is None:
+                continue
+            if 50 <= number < 70:
+                packet.pts += round(3000 / packet.time_base)
+            packet.stream = stream
+            changed.mux(packet)
+    source = make_source(wrong)
+    times = [frame.time for frame in _frames(source)]
+    assert len(times) == 120
+    np.testing.assert_allclose(times[:45], np.arange(45) / 10, atol=2e-3)
+    np.testing.assert_allclose(times[75:], np.arange(75, 120) / 10, atol=2e-3)
+    np.testing.assert_allclose(times[45:75], np.arange(45, 75) / 10, atol=0.35)
+    assert "wrong time stamps" in (source.stats.warning or "")
 
 
 @pytest.mark.parametrize("name", ["wrong.mkv", "wrong.mp4"])
