@@ -14,6 +14,8 @@ Mask = NDArray[np.bool_]
 Overlaps = NDArray[np.float32]
 Real = TypeVar("Real", np.float32, np.float64)
 
+TINY = np.finfo(np.float32).tiny
+"""The least area that anything is divided by."""
 LARGEST_COORDINATE = 1e6
 """Pixels; a box that reaches further is taken for a detector's fault."""
 
@@ -69,16 +71,25 @@ def to_xyxy(xyah: Floats) -> Floats:
 
 
 def areas(xyxy: NDArray[Real]) -> NDArray[Real]:
-    """(N,) areas of (N, 4) boxes."""
-    size = xyxy[:, 2:] - xyxy[:, :2]
-    area: NDArray[Real] = size[:, 0] * size[:, 1]
+    """(..., N) areas of (..., N, 4) boxes."""
+    size = xyxy[..., 2:] - xyxy[..., :2]
+    area: NDArray[Real] = size[..., 0] * size[..., 1]
     return area
 
 
 def intersections(a: NDArray[Real], b: NDArray[Real]) -> Overlaps:
-    """(N, M) areas that the boxes a (N, 4) and b (M, 4) share, in single precision; 0 for a box without area."""
-    left, top, right, bottom = b.T.astype(np.float32)
-    a_left, a_top, a_right, a_bottom = a.T.astype(np.float32)[:, :, None]
+    """Areas that boxes share, in single precision; 0 for a box without area.
+
+    Args:
+        a: (..., N, 4) boxes.
+        b: (..., M, 4) boxes; what stands before the last two axes, such as one frame each, is that of `a`.
+
+    Returns:
+        (..., N, M).
+    """
+    sides = (-1, *range(a.ndim - 1))
+    left, top, right, bottom = b.transpose(sides).astype(np.float32)[..., None, :]
+    a_left, a_top, a_right, a_bottom = a.transpose(sides).astype(np.float32)[..., None]
     width: Overlaps = np.minimum(a_right, right)
     width -= np.maximum(a_left, left)
     height = np.minimum(a_bottom, bottom)
@@ -89,10 +100,20 @@ def intersections(a: NDArray[Real], b: NDArray[Real]) -> Overlaps:
     return width
 
 
-def iou(a: NDArray[Real], b: NDArray[Real]) -> Overlaps:
-    """(N, M) intersection over union of the boxes a (N, 4) and b (M, 4), all of positive area."""
-    shared = intersections(a, b)
-    union = areas(a).astype(np.float32)[:, None] + areas(b).astype(np.float32)
-    union -= shared
-    shared /= union
-    return shared
+def iou(a: NDArray[Real], b: NDArray[Real], shared: Overlaps | None = None) -> Overlaps:
+    """Intersection over union of boxes, 0..1 in single precision; 0 for a box without area.
+
+    Args:
+        a: (..., N, 4) boxes.
+        b: (..., M, 4) boxes, with the same axes before the last two.
+        shared: their `intersections` where they are known; None to compute them.
+
+    Returns:
+        (..., N, M).
+    """
+    common = intersections(a, b) if shared is None else shared
+    union = areas(a).astype(np.float32)[..., None] + areas(b).astype(np.float32)[..., None, :]
+    union -= common
+    np.maximum(union, TINY, out=union)
+    np.divide(common, union, out=union)
+    return union

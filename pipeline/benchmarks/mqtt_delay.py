@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from relaytrack.pipeline.benchmarks.serving import Server
+from relaytrack.pipeline.benchmarks.served_site import Server
 from relaytrack.pipeline.errors import RelayTrackError
 
 

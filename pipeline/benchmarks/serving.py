@@ -1,140 +1,20 @@
-"""Measures `relaytrack serve` from outside: a server of its own process on the two sample clips, and clients here."""
+"""Measures `relaytrack serve` from outside: the API, viewers and cameras that come and go; the clients run here."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
-import os
 import re
-import signal
 import statistics
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from relaytrack.pipeline.benchmarks.resources import Resources
+from relaytrack.pipeline.benchmarks.served_site import CAMERAS, Server
 from relaytrack.pipeline.errors import RelayTrackError
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-CAMERAS = ("west", "east")
 PATHS = ("/api/v1/cameras", "/api/v1/people", "/api/v1/tracks", "/api/v1/status", "/api/v1/events?limit=50")
 """What is asked for in turn."""
-_OPEN = re.compile(r"open http://([0-9.]+):(\d+)/")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that runs.
-
-    Attributes:
-        host, port: where it listens; pid: its process.
-    """
-
-    host: str
-    port: int
-    pid: int
-
-    @property
-    def url(self) -> str:
-        """The page."""
-        return f"http://{self.host}:{self.port}/"
-
-    def ask(self, method: str, path: str, content: Any = None) -> Any:
-        """One request; the JSON of its answer.
-
-        Raises:
-            RelayTrackError: it is refused.
-        """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
-        try:
-            body = None if content is None else json.dumps(content)
-            connection.request(method, path, body, {"content-type": "application/json"})
-            answer = connection.getresponse()
-            data = answer.read()
-        finally:
-            connection.close()
-        if answer.status >= 400:
-            raise RelayTrackError(f"{method} {path}: {answer.status} {data[:200]!r}")
-        return json.loads(data) if data else None
-
-    def cpu(self) -> float:
-        """Seconds of processor time so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def resources(self) -> dict[str, float]:
-        """Resident MiB, threads and open files."""
-        return asdict(Resources.now(self.pid))
-
-
-@contextmanager
-def server(
-    *, fps: float = 7.0, cameras: Mapping[str, str] | None = None, mqtt_port: int | None = None
-) -> Iterator[Server]:
-    """`relaytrack serve` with live cameras, in a folder that goes at the end.
-
-    Args:
-        fps: pictures per second.
-        cameras: address of each; None: the sample clips, looped.
-        mqtt_port: of a broker here that gets the events; None sends none.
-
-    Raises:
-        RelayTrackError: it does not start.
-    """
-    addresses = {name: str(SAMPLES / f"{name}.mp4") for name in CAMERAS} if cameras is None else cameras
-    loop = ", loop: true" if cameras is None else ""
-    given = [f"{{name: {name}, url: '{url}', live: true{loop}, max_fps: {fps}}}" for name, url in addresses.items()]
-    sinks = [] if mqtt_port is None else [f"{{name: mqtt, options: {{host: 127.0.0.1, port: {mqtt_port}}}}}"]
-    with TemporaryDirectory() as folder:
-        site = Path(folder) / "site.yaml"
-        site.write_text(f"cameras: [{', '.join(given)}]\nsinks: [{', '.join(sinks)}]\n")
-        command = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "serve", str(site)]
-        command += ["--port", "0", "--dir", f"{folder}/site"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        said = process.stderr
-        assert said is not None
-        reading = threading.Thread(target=said.read, daemon=True)
-        try:
-            lines: list[str] = []
-            while not (found := _OPEN.search(lines[-1] if lines else "")):
-                line = said.readline()
-                if not line:
-                    raise RelayTrackError(f"the server ended: {' '.join(lines[-3:])}")
-                lines.append(line)
-            reading.start()
-            running = Server(found[1], int(found[2]), process.pid)
-            _wait_for_pictures(running)
-            yield running
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if reading.is_alive():
-                reading.join(5)
-            said.close()
-
-
-def _wait_for_pictures(running: Server, limit: float = 60.0) -> None:
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        cameras = running.ask("GET", "/api/v1/cameras")["cameras"]
-        if all(camera.get("frames", 0) > 10 for camera in cameras):
-            return
-        time.sleep(0.2)
-    raise RelayTrackError("the cameras give no pictures")
 
 
 # API
@@ -146,11 +26,11 @@ async def measure_api(running: Server, *, rate: float = 50.0, seconds: float = 2
     Returns:
         `p50`, `p95`, `p99` and `most` in milliseconds, and the `count`.
     """
-    lanes = 16
+    connections = 16
     waiting: asyncio.Queue[tuple[float, str] | None] = asyncio.Queue()
     taken: list[float] = []
 
-    async def lane() -> None:
+    async def ask() -> None:
         reader, writer = await asyncio.open_connection(running.host, running.port)
         while (job := await waiting.get()) is not None:
             due, path = job
@@ -163,7 +43,7 @@ async def measure_api(running: Server, *, rate: float = 50.0, seconds: float = 2
             taken.append(time.monotonic() - due)
         writer.close()
 
-    tasks = [asyncio.create_task(lane()) for _ in range(lanes)]
+    tasks = [asyncio.create_task(ask()) for _ in range(connections)]
     begin = time.monotonic()
     for number in range(round(rate * seconds)):
         due = begin + number / rate
@@ -179,11 +59,11 @@ async def measure_api(running: Server, *, rate: float = 50.0, seconds: float = 2
 # viewers
 
 
-async def _look(running: Server, camera: str, ending: asyncio.Event, first: list[float] | None = None) -> int:
-    """Look at a camera until the end; the number of pictures."""
+async def _look(running: Server, camera: str, ending: asyncio.Event, pictures: list[float]) -> None:
+    """Look at a camera until the end, and note when each picture comes, in seconds from the beginning of the look."""
     from websockets.asyncio.client import connect
 
-    begin, pictures = time.monotonic(), 0
+    begin, head = time.monotonic(), True
     address = f"ws://{running.host}:{running.port}/api/v1/cameras/{camera}/live?codec=h264"
     async with connect(address, max_size=None) as socket:
         while not ending.is_set():
@@ -191,24 +71,42 @@ async def _look(running: Server, camera: str, ending: asyncio.Event, first: list
                 message = await asyncio.wait_for(socket.recv(), 0.5)
             except TimeoutError:
                 continue
-            if isinstance(message, bytes):
-                pictures += 1
-                if first is not None and pictures == 2:  # the first message is the video's head
-                    first.append(time.monotonic() - begin)
-    return pictures
+            if isinstance(message, bytes) and not head:
+                pictures.append(time.monotonic() - begin)
+            head = head and not isinstance(message, bytes)  # the first message is the video's head
 
 
 async def _watched(running: Server, viewers: int, seconds: float) -> tuple[float, float]:
     """Seconds of processor time per second with so many viewers of both cameras, and pictures per viewer a second."""
     ending = asyncio.Event()
-    tasks = [asyncio.create_task(_look(running, camera, ending)) for camera in CAMERAS for _ in range(viewers)]
-    await asyncio.sleep(2.0)  # until all have begun
-    cpu, begin = running.cpu(), time.monotonic()
+    seen: list[list[float]] = [[] for _ in range(viewers * len(CAMERAS))]
+    tasks = [
+        asyncio.create_task(_look(running, CAMERAS[number % len(CAMERAS)], ending, pictures))
+        for number, pictures in enumerate(seen)
+    ]
+    await _until(lambda: all(seen), tasks)
+    before, cpu, begin = sum(map(len, seen)), running.cpu(), time.monotonic()
     await asyncio.sleep(seconds)
-    used = (running.cpu() - cpu) / (time.monotonic() - begin)
+    passed = time.monotonic() - begin
+    used, came = (running.cpu() - cpu) / passed, sum(map(len, seen)) - before
     ending.set()
-    pictures = await asyncio.gather(*tasks)
-    return used, sum(pictures) / len(tasks) / (seconds + 2.0)
+    await asyncio.gather(*tasks)
+    return used, came / len(tasks) / passed
+
+
+async def _until(there: Callable[[], bool], tasks: Sequence[asyncio.Task[None]], limit: float = 30.0) -> None:
+    """Wait until something is there, at the most until a task fails.
+
+    Raises:
+        RelayTrackError: it is not there after `limit` seconds.
+    """
+    end = time.monotonic() + limit
+    while not there():
+        if any(task.done() for task in tasks):
+            await asyncio.gather(*tasks)
+        if time.monotonic() > end:
+            raise RelayTrackError(f"not every viewer got a picture within {limit:g} s")
+        await asyncio.sleep(0.02)
 
 
 async def measure_viewers(
@@ -239,12 +137,12 @@ async def measure_first_picture(running: Server, *, repeats: int = 7) -> dict[st
     first: list[float] = []
     for number in range(repeats):
         ending = asyncio.Event()
-        task = asyncio.create_task(_look(running, CAMERAS[number % 2], ending, first))
-        end = time.monotonic() + 10.0
-        while len(first) <= number and time.monotonic() < end:
-            await asyncio.sleep(0.05)
+        pictures: list[float] = []
+        task = asyncio.create_task(_look(running, CAMERAS[number % len(CAMERAS)], ending, pictures))
+        await _until(lambda pictures=pictures: bool(pictures), [task])  # type: ignore[misc]
         ending.set()
         await task
+        first.append(pictures[0])
     return {"p50": round(statistics.median(first), 3), "most": round(max(first), 3)}
 
 
@@ -263,6 +161,5 @@ def measure_churn(running: Server, *, count: int = 1000, every: int = 100) -> li
         running.ask("POST", "/api/v1/cameras", {"url": "rtsp://127.0.0.1:9/x", "name": f"guest{number % 7}"})
         running.ask("DELETE", f"/api/v1/cameras/guest{number % 7}")
         if number == warm or (number > warm and (number - warm) % every == 0):
-            time.sleep(1.0)
-            found.append({"rounds": float(number - warm), **running.resources()})
+            found.append({"rounds": float(number - warm), **running.settled()})
     return found

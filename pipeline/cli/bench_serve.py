@@ -55,35 +55,35 @@ def run(args: argparse.Namespace) -> int:
 
 def _glass(seconds: float) -> dict[str, Any]:
     """From the painted clock to Chromium."""
-    from relaytrack.pipeline.benchmarks import glass_to_glass, painted_clock, serving
+    from relaytrack.pipeline.benchmarks import glass_to_glass, painted_clock, served_site
 
     with ExitStack() as open_now:
         cameras = {
-            name: open_now.enter_context(painted_clock.clock_camera(serving.SAMPLES / f"{name}.mp4", 7.0))
-            for name in serving.CAMERAS
+            name: open_now.enter_context(painted_clock.clock_camera(served_site.SAMPLES / f"{name}.mp4", 7.0))
+            for name in served_site.CAMERAS
         }
-        running = open_now.enter_context(serving.server(cameras=cameras))
+        running = open_now.enter_context(served_site.server(cameras=cameras))
         return glass_to_glass.measure_glass(running.url, seconds=seconds)
 
 
 def _mqtt(seconds: float) -> dict[str, float]:
     """From the site to a subscriber."""
-    from relaytrack.pipeline.benchmarks import mqtt_delay, serving
+    from relaytrack.pipeline.benchmarks import mqtt_delay, served_site
 
     with (
         TemporaryDirectory() as folder,
         mqtt_delay.broker(Path(folder)) as port,
-        serving.server(mqtt_port=port) as running,
+        served_site.server(mqtt_port=port) as running,
     ):
         return mqtt_delay.measure_mqtt(running, port, seconds=seconds)
 
 
 def _on_clips(args: argparse.Namespace, wanted: Collection[str]) -> dict[str, Any]:
     """What is measured on one server with the looped clips."""
-    from relaytrack.pipeline.benchmarks import serving
+    from relaytrack.pipeline.benchmarks import served_site, serving
 
     figures: dict[str, Any] = {}
-    with serving.server() as running:
+    with served_site.server() as running:
         if "picture" in wanted:
             figures["first_picture_seconds"] = asyncio.run(serving.measure_first_picture(running, repeats=args.repeats))
         if "api" in wanted:

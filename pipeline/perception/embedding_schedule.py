@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.pipeline.perception.detectors.base import iou_matrix
 from relaytrack.pipeline.records import Floats, Ints
+from relaytrack.trackers.boxes import iou
 
 SETTLED, FOLLOWED = 1.0, 5
 """Seconds and frames for which a box is followed before embeddings are left out."""
@@ -120,7 +120,7 @@ class EmbeddingSchedule:
 
 def _continued(before: Floats, boxes: Floats) -> tuple[Ints, Ints]:
     """Rows of `boxes` (N, 4) that continue one of `before` (M, 4) beyond doubt, and the rows of those."""
-    same = iou_matrix(boxes, before) >= SAME
+    same = iou(boxes, before) >= SAME
     alone = (same.sum(axis=1) == 1)[:, None] & (same.sum(axis=0) == 1)[None]
     rows, old = np.nonzero(same & alone)
     return rows, old
@@ -128,6 +128,6 @@ def _continued(before: Floats, boxes: Floats) -> tuple[Ints, Ints]:
 
 def _in_the_open(boxes: Floats) -> Bools:
     """(N,) boxes that no other one touches."""
-    touching = iou_matrix(boxes, boxes) > 0
+    touching = iou(boxes, boxes) > 0
     np.fill_diagonal(touching, val=False)
     return np.asarray(~touching.any(axis=1), bool)

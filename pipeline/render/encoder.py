@@ -126,17 +126,20 @@ class Encoder:
             raise
 
     def _abandon(self) -> None:
-        """After a failed write: what reached the disk stays, up to the last whole fragment."""
+        """After a failed write: what reached the disk stays, up to the last whole fragment.
+
+        A file that holds no picture goes; one that cannot be looked at now may hold some, and stays.
+        """
         self.closed = True
-        pictures = False
+        empty = not self._fragmented
         if self._fragmented:
             with suppress(OSError):
                 self._file.truncate(whole_boxes(self._file))
                 self._file.seek(0)
-                pictures = b"moof" in self._file.read(_HEAD)
+                empty = b"moof" not in self._file.read(_HEAD)
         with suppress(OSError):
             self._file.close()
-        if not pictures:
+        if empty:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from relaytrack.pipeline.records import Floats, FrameTracks
-from relaytrack.trackers.boxes import intersections
+from relaytrack.trackers.boxes import intersections, iou
 
 HEIGHT = 256
 _SAME = 0.6  # IoU from which a detection may be the one that a track came from
@@ -59,9 +59,7 @@ def _untracked(boxes: Floats, detections: Floats) -> Floats:
     """The detections that no track came from; each track takes the one that fits it best."""
     if not len(detections):
         return detections
-    shared = intersections(boxes, detections)
-    area, other = (_area(some) for some in (boxes, detections))
-    overlap = shared / np.maximum(area[:, None] + other - shared, 1e-3)
+    overlap = iou(boxes, detections)
     best = overlap.argmax(axis=1)
     taken = np.zeros(len(detections), bool)
     taken[best[overlap.max(axis=1) > _SAME]] = True

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats, Ints
 from relaytrack.trackers import Backfill, DeepSort
-from relaytrack.trackers.boxes import areas, intersections
+from relaytrack.trackers.boxes import iou
 
 _SAME = 0.3  # intersection over union from which a track's box and a detection are one person's
 
@@ -108,7 +108,6 @@ def _nearest(boxes: Floats, detections: Floats) -> Ints:
     """The detection that each box (M, 4) overlaps most, -1 where none overlaps enough."""
     if not len(boxes) or not len(detections):
         return np.full(len(boxes), -1, np.int64)
-    shared = intersections(boxes, detections)
-    overlap = shared / np.maximum(areas(boxes)[:, None] + areas(detections) - shared, 1e-9)
+    overlap = iou(boxes, detections)
     best = overlap.argmax(axis=1)
     return np.where(overlap.max(axis=1) >= _SAME, best, -1).astype(np.int64)

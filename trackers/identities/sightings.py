@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.boxes import intersections, iou
 from relaytrack.trackers.identities.quality import crop_quality
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
 
@@ -54,28 +55,22 @@ class Sightings:
         for count in np.unique(self.counts[self.counts > 0]).tolist():
             rows = self.begins[self.counts == count][:, None] + np.arange(count)
             boxes = self.boxes[rows]
-            width, height = (np.clip(boxes[..., at + 2] - boxes[..., at], 0, None) for at in (0, 1))
-            shared = [
-                np.clip(
-                    np.minimum(boxes[:, :, None, at + 2], boxes[:, None, :, at + 2])
-                    - np.maximum(boxes[:, :, None, at], boxes[:, None, :, at]),
-                    0,
-                    None,
-                )
-                for at in (0, 1)
-            ]
-            size, common = width * height, shared[0] * shared[1]
-            overlap = common / np.maximum(size[:, :, None] + size[:, None, :] - common, 1e-6)
-            yield EqualFrames(rows, common, overlap)
+            common = intersections(boxes, boxes)
+            yield EqualFrames(rows, common, iou(boxes, boxes, common))
 
     def quality(self) -> Floats:
         """(R,) how good each crop is: what the views say, or judged by size, score and what hides it."""
         out = np.zeros(len(self.boxes), np.float32)
         edges = np.array([_edges(view) for view in self.views])
         view = np.repeat(np.arange(len(self.views)), self.counts)
+        judged = np.array([one.quality is None for one in self.views])
         for frame in self.frames:
-            limits = edges[view[frame.rows[:, 0]]]
-            out[frame.rows] = crop_quality(self.boxes[frame.rows], self.scores[frame.rows], frame.common, limits)
+            views = view[frame.rows[:, 0]]
+            if not judged[views].any():
+                continue
+            some = slice(None) if judged[views].all() else judged[views]
+            rows = frame.rows[some]
+            out[rows] = crop_quality(self.boxes[rows], self.scores[rows], frame.common[some], edges[views[some]])
         for one, begin in zip(self.views, self.begins.tolist(), strict=True):
             if one.quality is not None:
                 out[begin : begin + len(one)] = one.quality

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.records import Detections, Floats, Frame
-from relaytrack.trackers.boxes import areas, intersections
-
-TINY = np.finfo(np.float32).tiny
-"""The least area that anything is divided by."""
+from relaytrack.trackers.boxes import iou
 
 
 class Detector(Protocol):
@@ -40,13 +37,6 @@ class Detector(Protocol):
             DetectorError: the detector cannot serve this frame.
         """
         ...
-
-
-def iou_matrix(boxes: Floats, others: Floats) -> Floats:
-    """Intersection over union of every box (N, 4) with every other (M, 4), xyxy: (N, M) in 0..1."""
-    common = intersections(boxes, others)
-    union = areas(boxes)[:, None] + areas(others) - common
-    return np.asarray(common / np.maximum(union, TINY), np.float32)
 
 
 def greedy_keep(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -85,7 +75,7 @@ def suppress(found: Detections, iou_threshold: float, max_people: int, candidate
     """
     order = np.argsort(-found.scores, kind="stable")[:candidates]
     boxes, scores = found.xyxy[order], found.scores[order]
-    keep = np.flatnonzero(greedy_keep(iou_matrix(boxes, boxes) > iou_threshold))[:max_people]
+    keep = np.flatnonzero(greedy_keep(iou(boxes, boxes) > iou_threshold))[:max_people]
     return Detections(boxes[keep], scores[keep])
 
 

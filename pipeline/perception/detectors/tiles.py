@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from relaytrack.pipeline.perception.detectors.base import TINY, greedy_keep, iou_matrix
+from relaytrack.pipeline.perception.detectors.base import greedy_keep
 from relaytrack.pipeline.records import Detections, Floats, Image
-from relaytrack.trackers.boxes import areas, intersections
+from relaytrack.trackers.boxes import TINY, areas, intersections, iou
 
 OVERLAP = 0.25
 """Share of a tile's side that it has in common with its neighbour."""
@@ -101,6 +101,6 @@ def merge_views(parts: list[tuple[View, Detections]], iou_threshold: float, max_
     order = np.argsort(-scores, kind="stable")
     boxes, scores, source = boxes[order], scores[order], source[order]
     other_view = source[:, None] != source[None, :]
-    suppresses = (iou_matrix(boxes, boxes) > iou_threshold) | (other_view & (share_inside(boxes, boxes) > _INSIDE))
+    suppresses = (iou(boxes, boxes) > iou_threshold) | (other_view & (share_inside(boxes, boxes) > _INSIDE))
     keep = np.flatnonzero(greedy_keep(suppresses))[:max_people]
     return Detections(boxes[keep], scores[keep])

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import nms
 
-from relaytrack.pipeline.perception.detectors.base import greedy_keep, inside_picture, iou_matrix, suppress
+from relaytrack.pipeline.perception.detectors.base import greedy_keep, inside_picture, suppress
 from relaytrack.pipeline.perception.detectors.letterbox import Letterbox, Normaliser
 from relaytrack.pipeline.perception.detectors.tiles import View, merge_views, share_inside, views_of
 from relaytrack.pipeline.records import Detections, Floats
+from relaytrack.trackers.boxes import iou
 
 
 def random_boxes(seed: int, count: int) -> Detections:
@@ -27,7 +28,7 @@ def random_boxes(seed: int, count: int) -> Detections:
 
 def test_overlap_of_known_boxes() -> None:
     boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30], [3, 3, 3, 3]], np.float32)
-    overlap = iou_matrix(boxes, boxes)
+    overlap = iou(boxes, boxes)
     assert overlap[0, 0] == 1
     assert overlap[0, 1] == pytest.approx(1 / 3)
     assert overlap[0, 2] == overlap[3, 3] == 0
@@ -127,7 +128,7 @@ def test_people_cut_by_a_tile_are_found_once_and_whole() -> None:
         parts.append((view, Detections(boxes, rng.uniform(0.3, 0.9, len(boxes)).astype(np.float32))))
     merged = merge_views(parts, 0.6, 300)
     assert len(merged) == len(people)
-    assert (iou_matrix(people, merged.xyxy).max(axis=1) > 0.99).all()
+    assert (iou(people, merged.xyxy).max(axis=1) > 0.99).all()
     assert (np.diff(merged.scores) <= 0).all()
 
 

@@ -17,7 +17,6 @@ import relaytrack.pipeline.perception.detectors.nanodet_onnx as nanodet_onnx
 from relaytrack.pipeline.config.schema import Config, DetectorConfig
 from relaytrack.pipeline.errors import DetectorError, DeviceError
 from relaytrack.pipeline.perception.detectors import create_detector
-from relaytrack.pipeline.perception.detectors.base import iou_matrix
 from relaytrack.pipeline.perception.detectors.nanodet import (
     NanoDet,
     bundled_weights,
@@ -29,6 +28,7 @@ from relaytrack.pipeline.perception.detectors.nanodet_onnx import OnnxNetwork
 from relaytrack.pipeline.perception.detectors.nanodet_torch import TorchNetwork
 from relaytrack.pipeline.perception.detectors.sizes import OWN, pixels, scales
 from relaytrack.pipeline.records import Detections, Floats, Frame, Image
+from relaytrack.trackers.boxes import iou
 
 
 def frame(image: Image, camera: str = "a", index: int = 1) -> Frame:
@@ -283,7 +283,7 @@ def average_precision(found: list[Detections], truth: list[Floats], overlap: flo
     scores, hits = [], []
     for detections, people in zip(found, truth, strict=True):
         free = np.ones(len(people), bool)
-        for score, row in zip(detections.scores, iou_matrix(detections.xyxy, people), strict=True):
+        for score, row in zip(detections.scores, iou(detections.xyxy, people), strict=True):
             best = int(np.where(free, row, -1).argmax())
             hit = bool(free[best] and row[best] >= overlap)
             free[best] &= not hit

@@ -13,10 +13,10 @@ from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import DetectorConfig
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors import nanodet
-from relaytrack.pipeline.perception.detectors.base import iou_matrix
 from relaytrack.pipeline.perception.detectors.nanodet import bundled_weights, create_nanodet, weights_of
 from relaytrack.pipeline.perception.detectors.nanodet_int8 import make_int8
 from relaytrack.pipeline.records import Frame, Image
+from relaytrack.trackers.boxes import iou
 
 
 def settings(**values: object) -> DetectorConfig:
@@ -44,7 +44,7 @@ def test_it_finds_the_same_people(pictures: list[Image]) -> None:
     for ours, theirs in zip(small.detect(frames), exact.detect(frames), strict=True):
         clear = theirs.scores >= 0.5
         sure += int(clear.sum())
-        near = iou_matrix(theirs.xyxy[clear], ours.xyxy)
+        near = iou(theirs.xyxy[clear], ours.xyxy)
         best = near.argmax(axis=1)
         matched += int(((near.max(axis=1) > 0.8) & (np.abs(ours.scores[best] - theirs.scores[clear]) < 0.12)).sum())
     assert sure >= 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import itertools
 import os
 import signal
@@ -21,6 +22,7 @@ import pytest
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.render import encoder as encoder_module
 from relaytrack.pipeline.render.encoder import Encoder, remux
 from relaytrack.pipeline.report.still import frame_at
 
@@ -149,12 +151,39 @@ def test_a_disk_that_turned_read_only_does_not_stop_the_giving_up(
         raise OSError(errno.EROFS, "Read-only file system")
 
     (tmp_path / "a.mp4").symlink_to("/dev/full")
-    encoder = Encoder(tmp_path / "a.mp4")
+    encoder = Encoder(tmp_path / "a.mp4", fragmented=False)
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", refuse)
         with pytest.raises(OutputError, match=r"^cannot write .*a\.mp4: No space left on device$"):
             _fill(encoder)
     assert encoder.closed
+
+
+def test_a_file_that_cannot_be_looked_at_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: where a failed disk let nobody read the file back either, the whole recording was deleted."""
+    failed = []
+
+    class Shaky(io.FileIO):
+        def write(self, data: Any) -> int:
+            if failed:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().write(data)
+
+        def truncate(self, size: int | None = None) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(encoder_module, "open_private", lambda path, *_, **__: Shaky(path, "w+"))
+    encoder = Encoder(tmp_path / "a.mp4")
+
+    def record(first: int, last: int) -> None:
+        for step in range(first, last):
+            encoder.write(_picture(step), step / 10)
+
+    record(0, 30)
+    failed.append(True)
+    with pytest.raises(OutputError, match=r"^cannot write .*a\.mp4: "):
+        record(30, 90)
+    assert len(_decode(tmp_path / "a.mp4")) > 20
 
 
 def test_another_size_is_an_error(tmp_path: Path) -> None:
