@@ -24,7 +24,11 @@ def speaking(action: Callable[[], int]) -> int:
     """
     steady_streams()
     try:
-        code = action()
+        try:
+            code = action()
+        except SystemExit:  # of --help and --version
+            sys.stdout.flush()
+            raise
         sys.stdout.flush()
     except StdoutError as error:
         print(f"relaytrack: error: the output cannot be written ({error.strerror})", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pictures import Pictures
 from relaytrack.pipeline.render.places import Places, places_of
 from relaytrack.pipeline.results.earlier_starts import EarlierStart, find_earlier_start, with_store
-from relaytrack.pipeline.results.folder import prepare_output
+from relaytrack.pipeline.results.folder import MARKER, prepare_output, remove_run
 from relaytrack.pipeline.results.identities import stored_colors
 from relaytrack.pipeline.results.requests import Requests
+from relaytrack.pipeline.results.run_info import NAME as RUN_INFO
 from relaytrack.pipeline.results.run_info import RunInfo
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.runtime.cameras import CameraDesk
@@ -116,7 +117,10 @@ def make_parts(
     perception = _perception(config, own, live=live)
     lock = None
     if (ours or config.output.resume) and config.output.dir is not None:
+        there = config.output.folder.exists()
         lock = _locked(prepare_output(given), closing)  # the store of identities lies in it
+        if not config.output.resume:
+            closing.callback(_remove_unused, config.output.folder, whole=not there)
     if earlier is not None:
         own.corrections.recall(Requests(config.output.folder).merged())
     service = _identities(config, own, perception, planes, earlier, live=live)
@@ -152,6 +156,13 @@ def make_parts(
     parts = RunParts(config, live, own, perception, clock, multi, desk, host, pictures, places, colors, folder, info)
     _add_sinks(parts)
     return parts
+
+
+def _remove_unused(folder: Path, *, whole: bool) -> None:
+    """Remove what lies in the folder of a run that did not begin, as no camera could be opened; it is free again."""
+    if (folder / MARKER).exists() and not (folder / RUN_INFO).exists():
+        with suppress(OutputError):
+            remove_run(folder, whole=whole)
 
 
 def _locked(folder: Path, closing: ExitStack) -> RunLock:

@@ -134,16 +134,17 @@ def _remove_results(folder: Path, store: str | None) -> None:
     (folder / MARKER).unlink()
 
 
-def remove_run(folder: Path) -> None:
-    """Remove what a run wrote, and its folder if nothing else is in it.
+def remove_run(folder: Path, *, whole: bool = True) -> None:
+    """Remove what a run wrote, and its folder if nothing else is in it (`whole`).
 
     Raises:
         OutputError: a file cannot be removed.
     """
     with writing(folder, "remove"):
         _remove_results(folder, None)
-    with suppress(OSError):
-        folder.rmdir()
+    if whole:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _marked_cameras(folder: Path) -> list[str] | None:

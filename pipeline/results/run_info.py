@@ -18,6 +18,7 @@ from relaytrack.pipeline.runtime.summary import Summary
 from relaytrack.pipeline.sources import Source
 from relaytrack.trackers.textfile import read_text
 
+NAME = "run.json"
 _PACKAGES = ("relaytrack", "torch", "torchvision", "onnxruntime", "numpy", "opencv-python", "av", "lap")
 
 
@@ -42,7 +43,7 @@ class RunInfo:
         sources: Sequence[Source],
         clock_zero: float | None = None,
     ) -> None:
-        self._path = out / "run.json"
+        self._path = out / NAME
         embedder = perception.embedder
         about = getattr(embedder, "info", None)  # an embedder of somebody else's need not have it
         started = datetime.now(UTC).isoformat(timespec="seconds")

@@ -11,7 +11,7 @@ from support.world import Eyes, Looks, Walk
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
-from relaytrack.pipeline.errors import ConfigError, OutputError
+from relaytrack.pipeline.errors import ConfigError, OutputError, SourceError
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.results.text_file import TextFile
 
@@ -80,6 +80,19 @@ def test_a_run_that_was_started_without_resume_can_go_on(tmp_path: Path) -> None
     assert people(out) == {1: [1]}, "a run that replaces another knows nobody"
     start(out)
     assert people(out) == {1: [1, 1001]}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_run_that_does_not_begin_leaves_its_folder_free(tmp_path: Path, there: bool) -> None:
+    out = tmp_path / "o"
+    if there:
+        out.mkdir()
+    camera = {"name": "a", "url": "webcam:none"}
+    config = Config.model_validate({"output": {"dir": str(out)}, "cameras": [camera]})
+    with pytest.raises(SourceError, match="not found"):
+        Pipeline(config, detector=Eyes(), embedder=Looks()).run()
+    assert out.exists() == there
+    assert not there or not list(out.iterdir())
 
 
 def test_only_a_live_run_keeps_identities(tmp_path: Path) -> None:

@@ -63,9 +63,11 @@ def test_closed_pipes_do_not_end_a_recording(tmp_path: Path, samples: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_behind_stdout_is_said(result: list[str]) -> None:
+@pytest.mark.parametrize("asked", ["eval", "--help", "--version"])
+def test_a_full_disk_behind_stdout_is_said(result: list[str], asked: str) -> None:
+    words = result if asked == "eval" else [asked]
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*RELAYTRACK, *result], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run([*RELAYTRACK, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("relaytrack: error: the output cannot be written")
     assert len(done.stderr.splitlines()) == 1
