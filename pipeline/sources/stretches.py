@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 _MOST_STRETCHES = 1000
 _MOST_STAMPS = 5_000_000  # 46 hours at 30 frames per second
+_REORDERED = 16  # pictures that may be decoded before their turn: around a jump both times are mixed
 _PLACE = 64  # pictures by which the places of packets and of pictures may differ (order of decoding, damaged ones)
 
 
@@ -32,7 +33,7 @@ def read_stretches(stamps: Iterable[float], limit: float) -> list[StampStretch]:
     """Cut a recording's stamps where they jump by more than `limit` seconds.
 
     Args:
-        stamps: of all pictures, seconds, nearly in order.
+        stamps: of all pictures, seconds, in the order of decoding.
         limit: seconds from one picture to the next that are no jump.
 
     Returns:
@@ -70,8 +71,10 @@ def comes_back(stretches: list[StampStretch], place: int, expected: float, step:
     near = min(range(len(stretches)), key=lambda number: abs(stretches[number].start - place), default=0)
     if near == 0 or abs(stretches[near].start - place) > _PLACE:
         return False
+    before = max(stretch.count for stretch in stretches[max(0, near - 3) : near])
     for later in stretches[near + 1 :]:
         away = later.start - stretches[near].start
-        if abs(later.first - (expected + away * step)) <= limit + 0.1 * away * step:
-            return stretches[near - 1].count + later.count > away
+        fits = abs(later.first - (expected + away * step)) <= limit + 0.1 * away * step
+        if fits and later.count > _REORDERED:
+            return before + later.count > away
     return False

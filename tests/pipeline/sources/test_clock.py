@@ -88,6 +88,18 @@ def test_a_pause_stays_a_pause(pause: float, read: Callable[..., tuple[list[floa
     assert note is None
 
 
+@pytest.mark.parametrize("frames", ["0", "2", "8"])
+@pytest.mark.parametrize("place", [2, 12, 40, 57, 58])
+def test_a_pause_in_a_file_stays_a_pause(
+    make_video: MakeVideo, make_source: MakeSource, frames: str, place: int
+) -> None:
+    """Pictures that are decoded before their turn mix both times around a pause."""
+    stamps = [100 * number + (63_000 if number >= place else 0) for number in range(60)]
+    source = make_source(make_video("pause.mp4", 60, stamps=stamps, options={"bf": frames, "preset": "medium"}))
+    np.testing.assert_allclose([frame.time for frame in _frames(source)], np.array(stamps) / 1000, atol=2e-3)
+    assert source.stats.warning is None
+
+
 @given(st.integers(5, 150), st.integers(1, 100), st.one_of(st.floats(5, 1e5), st.floats(-1e5, -5)))
 def test_a_burst_of_wrong_stamps_touches_itself_only(begin: int, count: int, by: float) -> None:
     """Fault: more wrong stamps in a row than are read ahead moved all later pictures for good."""
