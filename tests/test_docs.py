@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import importlib
 import re
 import subprocess
@@ -11,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_SPAN = re.compile(r"`([^`\n]+)`")
+_WORD = re.compile(r"(?<![\w$%@\\.])[A-Za-z_]\w*")
 _NAME = re.compile(r"`(relaytrack\.(?:pipeline|reid|trackers)(?:\.\w+)*)`")
 
 
@@ -61,4 +65,61 @@ def test_names_in_pages_and_docstrings_exist() -> None:
     }
     assert len(named) > 40
     missing = {(name, str(path)) for name, path in named if not exists(name)}
+    assert sorted(missing) == []
+
+
+FOREIGN = {
+    "MALLOC_ARENA_MAX", "RAY_USE_TLS", "chrt", "nice", "nohup", "taskset", "smaps", "tracemalloc", "nnodes", "moof",
+    "Range", "rga_att1", "yield", "human", "vtest", "images_detected", "images_labeled",
+    "a_camera", "gt_cam1", "gt_cam2", "id_camera_anything", "x_int8", "mm", "ss", "sp", "ace", "_2",
+}  # fmt: skip
+"""Words of other programs, of Python and of other people's files, and of examples."""
+
+
+def docstrings(tree: ast.Module) -> list[ast.Constant]:
+    """The docstrings of a module, of its classes and functions, and those of its values."""
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    alone = [line.value for body in bodies for line in body if isinstance(line, ast.Expr)]
+    return [value for value in alone if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+
+
+def words_of(tree: ast.Module) -> set[str]:
+    """Every name and every word of a text that a module uses; what its docstrings say does not count."""
+    told = {id(value) for value in docstrings(tree)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        for part in ("id", "attr", "arg", "name", "asname"):
+            if isinstance(text := getattr(node, part, None), str):
+                found |= set(text.split("."))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            found |= set(re.findall(r"[A-Za-z_]\w*", node.value))
+    return found
+
+
+def missing_words(text: str, known: set[str]) -> set[str]:
+    """The words between marks of code that nothing is called; NAME and other capitals stand for something."""
+    words = {word for span in _SPAN.findall(text) for word in _WORD.findall(span)}
+    return {word for word in words - known if not re.search(r"^[A-Z][A-Z0-9]*$|NAME|[0-9a-f]{40}", word)}
+
+
+def test_words_between_marks_of_code_are_used_somewhere() -> None:
+    """A class, an option, a setting or a file that a sentence names, and that is gone, is in no code any more."""
+    code = tracked(
+        "pipeline/*.py", "pipeline/**/*.py", "reid/*.py", "reid/**/*.py", "trackers/*.py", "trackers/**/*.py"
+    )
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in code}
+    known = FOREIGN | set(dir(builtins))
+    for path, tree in trees.items():
+        if path.name != "renamed.py":  # the old names
+            known |= words_of(tree)
+    for path in tracked("*"):
+        known |= {path.stem, path.name, path.parent.name}
+        if path.suffix in (".yaml", ".toml", ".html", ".js", ".css") or path.name in ("Makefile", "conftest.py"):
+            known |= set(re.findall(r"[A-Za-z_]\w*", path.read_text(encoding="utf-8")))
+    pages = {path: path.read_text(encoding="utf-8") for path in tracked("*.md") if path.name != "CHANGELOG.md"}
+    told = pages | {path: "\n".join(value.value for value in docstrings(tree)) for path, tree in trees.items()}
+    assert missing_words("`Mailbox.put` and `track_high_thresh`, `FILE`", known) == {"Mailbox"}
+    missing = {
+        (str(path.relative_to(ROOT)), word) for path, text in told.items() for word in missing_words(text, known)
+    }
     assert sorted(missing) == []

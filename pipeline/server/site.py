@@ -121,7 +121,7 @@ class Site:
         self.lock.release()
 
     def forget(self, person: int, *, delete_videos: bool = False) -> None:
-        """Forget a person everywhere; see `server.forgetting`.
+        """Forget a person everywhere; see `relaytrack.pipeline.server.forgetting`.
 
         Raises:
             OutputError, SinkError, TrackerError: something cannot be written; a second call goes on with the rest.
