@@ -213,7 +213,7 @@ def _moments(caches: Sequence[DetectionCache]) -> list[tuple[float, list[tuple[i
 
 
 def _strangers(plain: Sequence[Floats], chance: np.random.Generator) -> list[Floats]:
-    """The same embeddings in another corner of the space, the same one for all cameras."""
+    """The same embeddings in another corner of the space, the same one for all cameras: their numbers change places."""
     size = max(vectors.shape[1] for vectors in plain)
-    turned, _ = np.linalg.qr(chance.normal(size=(size, size)))
-    return [vectors @ turned.astype(np.float32) if vectors.shape[1] == size else vectors for vectors in plain]
+    order, sign = chance.permutation(size), chance.choice(np.array([-1, 1], np.float32), size)
+    return [vectors[:, order] * sign if vectors.shape[1] == size else vectors for vectors in plain]
