@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from relaytrack.pipeline import plugins
-from relaytrack.pipeline.config.device import resolve_device
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, CameraConfig, Config
-from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.errors import ConfigError, DeviceError
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
 from relaytrack.pipeline.perception.detectors import create_detector
 from relaytrack.pipeline.perception.detectors.base import Detector
@@ -31,6 +30,7 @@ from relaytrack.pipeline.tracking.camera_motion import CameraMotion
 from relaytrack.pipeline.tracking.session import CameraSession
 from relaytrack.pipeline.tracking.tracker import Tracker
 from relaytrack.reid import Embedder
+from relaytrack.reid.device import resolve_device
 from relaytrack.trackers import DeepSort, GroundPlane, IdentityAssociator, IdentityStore
 
 _MOST_STREAMS = 8
@@ -50,7 +50,7 @@ def inference_streams(config: Config, *, live: bool) -> int:
     """
     if config.run.inference_streams is not None:
         return config.run.inference_streams
-    if live or resolve_device(config.run.device) != "cpu":
+    if live or _device(config) != "cpu":
         return 1
     return min(_threads(config), _MOST_STREAMS)
 
@@ -77,7 +77,7 @@ def create_perception(
         DetectorError: the detector's weights are missing or of another network.
         ReidError: the same of the embedder's.
     """
-    device = resolve_device(config.run.device)
+    device = _device(config)
     if streams > 1:  # each stream is a thread itself
         run = config.run.model_copy(update={"threads": max(1, _threads(config) - streams + 1)})
         config = config.model_copy(update={"run": run})
@@ -222,6 +222,15 @@ def create_pictures(
     if output.anonymise is not None and output.dir is not None and not live:
         record = HiddenRecord(output.folder)
     return Pictures(output.anonymise, record, trail=output.trail, colors=colors, places=places)
+
+
+def _device(config: Config) -> str:
+    """The device of the networks.
+
+    Raises:
+        DeviceError: it is not there.
+    """
+    return resolve_device(config.run.device, key="run.device", error=DeviceError)
 
 
 def _threads(config: Config) -> int:

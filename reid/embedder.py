@@ -15,6 +15,7 @@ from torch import Tensor
 
 from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend, onnx_on_cuda
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
+from relaytrack.reid.device import torch_device
 from relaytrack.reid.errors import ReidError, WeightsError
 from relaytrack.reid.installed import INT8, WEIGHTS_FOLDER, Precision, computes_in_int8, find_weights, int8_form
 from relaytrack.reid.network_cache import cached_network
@@ -71,7 +72,7 @@ class Embedder:
         self.weights = find_weights(weights)
         self.batch_size = batch_size
         self.flip = flip
-        where = resolve_device(device)
+        where = torch_device(device)
         if device == "auto" and self.weights.suffix == ".onnx" and where.type == "cuda" and not onnx_on_cuda():
             where = torch.device("cpu")
         self.weights = _in_precision(self.weights, precision, where)
@@ -142,26 +143,6 @@ class Embedder:
         values = np.multiply(images.numpy(), scale.numpy(), dtype=np.float32)
         values += self._shift.numpy()
         return torch.from_numpy(values)
-
-
-def resolve_device(device: str) -> torch.device:
-    """The torch device of "auto", "cpu", "cuda" or "cuda:N".
-
-    Raises:
-        ReidError: unknown, or not there (never a silent fall-back).
-    """
-    if device == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
-        raise ReidError(f"unknown device {device!r}: choose auto, cpu, cuda or cuda:N")
-    if kind == "cpu":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ReidError(f"device {device} asked for, but torch finds no CUDA here")
-    if number and int(number) >= torch.cuda.device_count():
-        raise ReidError(f"device {device} asked for, but there are {torch.cuda.device_count()} CUDA devices")
-    return torch.device("cuda", int(number or 0))
 
 
 def _in_precision(path: Path, precision: Precision, device: torch.device) -> Path:

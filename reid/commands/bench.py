@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from relaytrack.reid.bench import bench
-    from relaytrack.reid.embedder import resolve_device
+    from relaytrack.reid.device import torch_device
     from relaytrack.reid.errors import ReidError
     from relaytrack.reid.model import ModelSpec
     from relaytrack.reid.outputs import check_target
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         precisions=args.precisions.split(","),
         batches=batches,
         rounds=args.rounds,
-        device=str(resolve_device(args.device)),
+        device=str(torch_device(args.device)),
         memory=args.memory,
     )
     print(json.dumps([dataclasses.asdict(row) for row in rows]) if args.json else table(rows))

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from relaytrack.reid.datasets.factory import hold_out, load_dataset
-    from relaytrack.reid.embedder import resolve_device
+    from relaytrack.reid.device import torch_device
     from relaytrack.reid.errors import ReidConfigError
     from relaytrack.reid.guided.learner import Guided
     from relaytrack.reid.guided.memory import picture_key
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         raise ReidConfigError(f"--average {args.average:g}: a share from 0 on and below 1")
     if args.warmup < 1:
         raise ReidConfigError(f"--warmup {args.warmup}: at least 1 step")
-    device = resolve_device(args.device)
+    device = torch_device(args.device)
     teachers = [load_teacher(path, device) for path in args.teacher]
     draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
     sources: list[PictureSource] = []

@@ -13,13 +13,14 @@ import torch
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
 from relaytrack.reid.datasets.base import Split, images_below, need_folder
 from relaytrack.reid.datasets.images import ImageCache, read_resized
+from relaytrack.reid.device import resolve_device
 from relaytrack.reid.errors import DatasetError, WeightsError
 from relaytrack.reid.installed import find_weights
 from relaytrack.reid.model import ReidModel, build_model
 from relaytrack.reid.training.batches import to_network
 from relaytrack.reid.training.config import ModelConfig, TrainConfig
 from relaytrack.reid.training.config_file import parse_config
-from relaytrack.reid.training.start import choose_device, decoded, initialise
+from relaytrack.reid.training.start import decoded, initialise
 from relaytrack.reid.training.teaching import Distillation, Teacher, begin
 from relaytrack.reid.training.trainer import Trainer
 
@@ -133,7 +134,7 @@ def adapt(
     held = _readable(held)
     if len(split) < LEAST_CROPS // 2 or len(held) < 2:
         raise DatasetError(f"adapt: only {len(split) + len(held)} crops can be decoded")
-    where = torch.device(choose_device(device))
+    where = torch.device(resolve_device(device))
     torch.manual_seed(config.run.seed)
     model = build_model(spec, len(split))
     initialise(model, str(first))

@@ -16,6 +16,7 @@ from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.factory import hold_out, join, load_dataset
 from relaytrack.reid.datasets.images import ImageCache
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead, resized_pool
+from relaytrack.reid.device import resolve_device
 from relaytrack.reid.errors import DatasetError, ReidConfigError, WeightsError
 from relaytrack.reid.inherit import inherit
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
@@ -58,7 +59,7 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     Raises:
         ReidError: the data, the initial weights or the checkpoint cannot be used.
     """
-    device = torch.device(choose_device(config.run.device))
+    device = torch.device(resolve_device(config.run.device, key="run.device", error=ReidConfigError))
     precision = usable_precision(config.run.precision, device)
     if precision != config.run.precision:
         log.warning("this CPU has no bfloat16 arithmetic: training in fp32 (run.precision), many times faster here")
@@ -159,10 +160,3 @@ def _fetch(backbone: str) -> Path:
                 f"model.init: cannot fetch {url} ({error}): name a file with model.init=FILE, or say scratch"
             ) from error
     return path
-
-
-def choose_device(name: str) -> str:
-    """Resolve "auto" to the first GPU where there is one, else to the CPU."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from relaytrack.reid.backends import TorchBackend
 from relaytrack.reid.checkpoint import load_model
-from relaytrack.reid.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder, resolve_device
+from relaytrack.reid.device import torch_device
+from relaytrack.reid.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder
 from relaytrack.reid.errors import ReidError, WeightsError
 from relaytrack.reid.model import ReidModel
 
@@ -107,16 +108,14 @@ def test_wrong_batch(small_weights: Path) -> None:
 
 def test_no_silent_fall_back(small_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ReidError, match="device cuda asked for, but torch finds no CUDA here"):
+    with pytest.raises(ReidError, match="device: 'cuda' asked for, but PyTorch finds no CUDA device here"):
         Embedder(small_weights, device="cuda")
-    with pytest.raises(ReidError, match="unknown device 'tpu'"):
-        resolve_device("tpu")
-    assert resolve_device("auto") == torch.device("cpu")
+    with pytest.raises(ReidError, match="device: 'tpu' is none of auto, cpu, cuda"):
+        Embedder(small_weights, device="tpu")
+    assert torch_device("auto") == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ReidError, match="cuda:1 asked for, but there are 1 CUDA devices"):
-        resolve_device("cuda:1")
-    assert resolve_device("auto") == torch.device("cuda:0")
+    assert torch_device("auto") == torch_device("cuda") == torch.device("cuda:0")
 
 
 @pytest.mark.parametrize("name", ["none.safetensors", "none.onnx"])

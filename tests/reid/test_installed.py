@@ -154,7 +154,7 @@ def test_an_onnx_file_without_cuda_runs_on_the_cpu(tmp_path: Path, monkeypatch: 
 
     from relaytrack.reid import embedder
 
-    monkeypatch.setattr(embedder, "resolve_device", lambda _: torch.device("cuda", 0))
+    monkeypatch.setattr(embedder, "torch_device", lambda _: torch.device("cuda", 0))
     monkeypatch.setattr(embedder, "onnx_on_cuda", lambda: False)
     assert Embedder(small(tmp_path)).provider == "onnxruntime-cpu"
 

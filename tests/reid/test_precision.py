@@ -55,7 +55,7 @@ def test_own_weights_are_never_exchanged_unasked(small_weights: Path, tmp_path: 
 
 
 def test_integers_are_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "resolve_device", lambda _: torch.device("cuda", 0))
+    monkeypatch.setattr(module, "torch_device", lambda _: torch.device("cuda", 0))
     with pytest.raises(ReidError, match="precision int8 is for the CPU, and the network runs on cuda:0"):
         Embedder(None, "cuda", precision="int8")
 

@@ -15,7 +15,7 @@ def create_detector(config: Config, device: str) -> Detector:
 
     Args:
         config: the whole configuration; `detector`, `cameras` and `run.threads` are read.
-        device: "cpu", "cuda" or "cuda:i", already resolved by `relaytrack.pipeline.config.device.resolve_device`.
+        device: "cpu", "cuda" or "cuda:i", already resolved by `relaytrack.reid.device.resolve_device`.
 
     Raises:
         DetectorError: weights or detection files are missing or wrong.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.config.device import device_index
 from relaytrack.pipeline.errors import DetectorError, DeviceError
+from relaytrack.reid.device import device_index
 
 
 def open_session(

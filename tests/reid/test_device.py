@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from relaytrack.pipeline.config.device import device_index, resolve_device
-from relaytrack.pipeline.errors import DeviceError
+from relaytrack.reid.device import device_index, resolve_device
+from relaytrack.reid.errors import ReidError
 
 
 @pytest.fixture
@@ -31,16 +31,17 @@ def test_resolves(gpus: int, requested: str, resolved: str) -> None:
     [
         (0, "cuda", "finds no CUDA device"),
         (0, "cuda:0", "finds no CUDA device"),
-        (2, "cuda:2", "only 2 CUDA devices"),
+        (2, "cuda:2", "number of CUDA devices here is 2"),
         (1, "gpu", "none of auto, cpu, cuda"),
         (1, "cuda:x", "none of auto, cpu, cuda"),
     ],
     indirect=["gpus"],
 )
 def test_refuses_and_never_falls_back(gpus: int, requested: str, message: str) -> None:
-    with pytest.raises(DeviceError, match=message) as error:
-        resolve_device(requested)
-    assert "\n" not in str(error.value)
+    for key, kind in (("device", ReidError), ("run.device", KeyError)):
+        with pytest.raises(kind, match=rf"{key}: .*{message}") as error:
+            resolve_device(requested, key=key, error=kind)
+        assert "\n" not in str(error.value)
 
 
 def test_number_of_a_device() -> None:
