@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         accounts.remove_user(args.name)
         return 0
     accounts.set_user(args.name, _password(), args.role)
-    print(f"user {args.name} ({args.role}) is in {config.server.dir}; a running server sees them after a restart")
+    print(f"user {args.name} ({args.role}) is in {config.server.dir}; a running server knows it at once")
     return 0
 
 

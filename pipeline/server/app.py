@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
@@ -11,6 +12,7 @@ from relaytrack.pipeline.server import metrics, probes, problems
 from relaytrack.pipeline.server.access import login
 from relaytrack.pipeline.server.access.bounds import Bounds
 from relaytrack.pipeline.server.access.guard import Guard
+from relaytrack.pipeline.server.access.uploads import SearchQueue
 from relaytrack.pipeline.server.api import (
     cameras,
     doubts,
@@ -27,6 +29,8 @@ from relaytrack.pipeline.server.api import (
 from relaytrack.pipeline.server.pages import STATIC, Pages
 from relaytrack.pipeline.server.site import Site
 
+_WAITING = 20  # threads that wait for cameras at the most
+
 
 def create_app(site: Site) -> FastAPI:
     """The application of a site; whoever serves it starts and ends the engine."""
@@ -39,6 +43,8 @@ def create_app(site: Site) -> FastAPI:
         redoc_url=None,
     )
     app.state.site = site
+    app.state.waiting = CapacityLimiter(_WAITING)
+    app.state.searches = SearchQueue()
     app.state.pages = pages = Pages(site)
     problems.install(app)
     api = APIRouter(prefix="/api/v1")

@@ -37,6 +37,11 @@ def public_address(url: str) -> str:
     return shown if remote or shown.startswith(("webcam:", "own:")) else PurePath(shown).name
 
 
+def failure_of(camera: str, error: str | None) -> str | None:
+    """A camera's failure as it is told beside the camera's name: without it, and without passwords."""
+    return None if error is None else redact_url(error).removeprefix(f"camera {camera!r}: ")
+
+
 def describe_camera(
     camera: CameraConfig, status: CameraStatus | None, snapshot: Snapshot, viewers: int
 ) -> dict[str, Any]:
@@ -59,10 +64,11 @@ def describe_camera(
         "age_ms": _ms(status.age),
         "age_p50_ms": _ms(status.age_p50),
         "age_p95_ms": _ms(status.age_p95),
+        "waiting": status.waiting,
         "dropped": status.dropped,
         "broken": status.broken,
         "reconnects": status.reconnects,
-        "error": None if status.error is None else redact_url(status.error),
+        "error": failure_of(camera.name, status.error),
         "warning": None if status.warning is None else redact_url(status.warning),
         "people": 0 if tracks is None or status.state != "running" else len(tracks),
         "last": None if tracks is None else tracks.frame.epoch,

@@ -49,6 +49,7 @@ class Pages:
         )
         self._templates.filters |= {
             "moment": _moment,
+            "epoch": lambda date: datetime.fromisoformat(date).timestamp(),
             "iso": _iso,
             "bytes": _bytes,
             "duration": _duration,
@@ -170,7 +171,7 @@ class Pages:
 
         @router.get("/cameras/{name}")
         def camera(site: TheSite, caller: Viewer, name: str) -> Response:
-            return show("camera", caller, camera=one_camera(site, name))
+            return show("camera", caller, camera=one_camera(site, name), schemes=site.config.server.schemes)
 
         @router.get("/system")
         def system(site: TheSite, caller: Viewer) -> Response:
@@ -184,6 +185,7 @@ class Pages:
                 tokens=site.accounts.tokens() if admin else [],
                 audit=site.audit.recent(30) if admin else [],
                 settings=settings_of(site) if admin else [],
+                log=site.log.recent(100) if admin else [],
             )
 
         @router.get("/docs")

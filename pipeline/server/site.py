@@ -33,6 +33,7 @@ from relaytrack.pipeline.server.live.hls import HlsStreams
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
+from relaytrack.pipeline.server.recent_log import RecentLog
 from relaytrack.pipeline.server.recordings import Recordings
 from relaytrack.pipeline.server.site_file import SiteFile
 from relaytrack.pipeline.server.store import SiteStore
@@ -59,6 +60,7 @@ class Site:
         corrections, looks: what operators say of identities; the networks for searching.
         doubts: decisions about people that somebody should look at.
         accounts, logins, audit: who may do what.
+        log: the last lines of the log.
         started: `time.monotonic()` of the start.
         changing: held while a camera or the file is changed.
         lock: held while this site runs in its folder.
@@ -81,6 +83,7 @@ class Site:
     accounts: Accounts
     logins: Limiter
     audit: AuditLog
+    log: RecentLog
     started: float
     changing: threading.RLock
     lock: RunLock
@@ -89,6 +92,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.watch = RequestWatch(Requests(self.folder), self.answer)
+        self.log.attach()
 
     def snapshot(self, age: float = 0.5) -> Snapshot:
         """The run at most `age` seconds ago: many viewers ask for the same."""
@@ -119,6 +123,7 @@ class Site:
         erase_forgotten(self.store, self.pipeline.config.output.store)
         self.store.close()
         self.lock.release()
+        self.log.detach()
 
     def forget(self, person: int, *, delete_videos: bool = False) -> None:
         """Forget a person everywhere; see `relaytrack.pipeline.server.forgetting`.
@@ -227,6 +232,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         accounts=Accounts(folder / "accounts.json", session_seconds=settings.session_hours * 3600),
         logins=Limiter(most=5, window=60.0),
         audit=AuditLog(folder / "audit.jsonl"),
+        log=RecentLog(),
         started=time.monotonic(),
         changing=threading.RLock(),
         lock=lock,

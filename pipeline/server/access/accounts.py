@@ -3,57 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import re
 import secrets
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from relaytrack.pipeline.errors import ConfigError
-from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.server.access.account_file import (
+    ROLES,
+    Account,
+    Role,
+    Token,
+    mark_of,
+    read_accounts,
+    write_accounts,
+)
 
-Role = Literal["viewer", "operator", "admin"]
-"""What somebody may do: look; change cameras and people; accounts, settings and forgetting, too."""
-ROLES: tuple[Role, ...] = get_args(Role)
+LOG = logging.getLogger("relaytrack.server")
 LOCAL = "local"
 """Who asks while there is no user yet; no user is called so."""
 SHORTEST = 10
 """Characters of a password at the least."""
 _LONGEST = 1000
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An API token as it is kept: its hash, never itself.
-
-    Attributes:
-        id: names it; hash: SHA-256, hexadecimal; role: what it may do; note: what it is for.
-        owner: whose it is; created, expires: seconds since 1970 (None: never).
-    """
-
-    id: str
-    hash: str
-    role: Role
-    note: str
-    owner: str
-    created: float
-    expires: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user: name, argon2 hash of the password, role."""
-
-    name: str
-    hash: str
-    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +63,38 @@ class Accounts:
         self._users: dict[str, Account] = {}
         self._tokens: dict[str, Token] = {}
         self._nobody = self._hasher.hash(secrets.token_hex(16))  # an unknown name takes as long as a known one
-        if path.exists():
-            try:
-                content = json.loads(path.read_text(encoding="utf-8"))
-                self._users = {entry["name"]: Account(**entry) for entry in content["users"]}
-                self._tokens = {entry["id"]: Token(**entry) for entry in content["tokens"]}
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise ConfigError(f"{path}: not a file of accounts ({type(error).__name__})") from None
+        self._seen = mark_of(path)
+        if self._seen is not None:
+            self._users, self._tokens = read_accounts(path)
 
     def __bool__(self) -> bool:
         """Whether there is any user."""
         return bool(self._users)
+
+    def refresh(self) -> None:
+        """Take up what another program has written, such as `relaytrack user`; who is gone or changed is logged out.
+
+        A file that is gone or damaged opens no door: who was known stays so, and the log says it.
+        """
+        if mark_of(self._path) == self._seen:
+            return
+        with self._changing:
+            self._take_up()
+
+    def _take_up(self) -> None:
+        seen = mark_of(self._path)
+        if seen in (self._seen, None):
+            return
+        self._seen = seen
+        try:
+            users, tokens = read_accounts(self._path)
+        except ConfigError as error:
+            LOG.error("%s; the accounts stay as they were", error)
+            return
+        for name, account in self._users.items():
+            if name not in users or users[name].hash != account.hash:
+                self._end_sessions(name)
+        self._users, self._tokens = users, tokens
 
     # users
 
@@ -121,6 +120,7 @@ class Accounts:
         if role not in ROLES:
             raise ConfigError(f"user {name!r}: a role is one of {', '.join(ROLES)}")
         with self._changing:
+            self._take_up()
             before = self._users.get(name)
             if password is None and before is None:
                 raise ConfigError(f"user {name!r}: a new user needs a password")
@@ -138,6 +138,7 @@ class Accounts:
             ConfigError: there is no such user, or no admin would be left.
         """
         with self._changing:
+            self._take_up()
             if name not in self._users:
                 raise ConfigError(f"there is no user {name!r}")
             users = {key: account for key, account in self._users.items() if key != name}
@@ -149,11 +150,8 @@ class Accounts:
             raise ConfigError("at least one user must be an admin")
         if not users and self._users:
             raise ConfigError("the last user cannot be removed")
-        content = {
-            "users": [asdict(account) for account in users.values()],
-            "tokens": [asdict(token) for token in tokens.values()],
-        }
-        write_atomically(self._path, json.dumps(content, indent=1) + "\n")
+        write_accounts(self._path, users, tokens)
+        self._seen = mark_of(self._path)
         self._users, self._tokens = users, tokens
 
     def _end_sessions(self, name: str) -> None:
@@ -210,12 +208,14 @@ class Accounts:
         expires = None if days is None else now + days * 86_400
         token = Token(secrets.token_hex(4), _digest(text), role, note[:200], owner, now, expires)
         with self._changing:
+            self._take_up()
             self._keep(self._users, {**self._tokens, token.id: token})
         return text, token
 
     def revoke(self, number: str) -> bool:
         """Make a token worthless; False where there is no such token."""
         with self._changing:
+            self._take_up()
             if number not in self._tokens:
                 return False
             self._keep(self._users, {key: token for key, token in self._tokens.items() if key != number})
@@ -239,10 +239,3 @@ class Accounts:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def public(token: Token) -> dict[str, Any]:
-    """A token without its hash."""
-    content = asdict(token)
-    del content["hash"]
-    return content

@@ -5,6 +5,8 @@ Whatever is not named in `PUBLIC` needs somebody who is known; a route asks for 
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +18,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from relaytrack.pipeline.server.access.accounts import LOCAL, ROLES, Accounts, Role
+from relaytrack.pipeline.server.access.account_file import ROLES, Role
+from relaytrack.pipeline.server.access.accounts import LOCAL, Accounts
 from relaytrack.pipeline.server.problems import ProblemError, problem_response
 
 COOKIE = "relaytrack_session"
@@ -75,6 +78,11 @@ def caller_of(connection: HTTPConnection) -> Caller:
     return caller
 
 
+def is_admitted(connection: HTTPConnection) -> bool:
+    """Whether who asks would still be let in; a stream asks from time to time."""
+    return bool(connection.scope["is_admitted"]())
+
+
 def needs(role: Role) -> Callable[..., Caller]:
     """A dependency: the caller, who must have a role."""
 
@@ -125,6 +133,7 @@ class Guard:
 
         try:
             scope["caller"] = self._admit(scope)
+            scope["is_admitted"] = lambda: self._is_admitted(scope)
         except ProblemError as problem:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 4401 if problem.status == 401 else 4403})
@@ -142,6 +151,7 @@ class Guard:
         Raises:
             ProblemError: the request is not let through.
         """
+        self._accounts.refresh()
         headers = Headers(scope=scope)
         host = _host(headers.get("host", ""))
         if not (host in self._hosts or host in _LOCAL or (self._accounts and not self._hosts)):
@@ -155,8 +165,17 @@ class Guard:
             if given != caller.csrf and scope["path"] != "/login":
                 raise ProblemError(403, f"the header {CSRF_HEADER} is missing or wrong")
         if caller is None and scope["path"] not in PUBLIC and not scope["path"].startswith("/static/"):
-            raise ProblemError(401, "log in first", headers={"www-authenticate": 'Bearer realm="relaytrack"'})
+            kind = "Basic" if _is_player(scope) else "Bearer"
+            raise ProblemError(401, "log in first", headers={"www-authenticate": f'{kind} realm="relaytrack"'})
         return caller
+
+    def _is_admitted(self, scope: Scope) -> bool:
+        """Whether who asked would still be let in: sessions and tokens end while a stream goes on."""
+        try:
+            self._accounts.refresh()
+            return self._identify(scope, Headers(scope=scope)) is not None
+        except ProblemError:
+            return False
 
     def _check_origin(self, headers: Headers) -> None:
         """Refuse what another site's page asks for.
@@ -176,6 +195,8 @@ class Guard:
 
     def _identify(self, scope: Scope, headers: Headers) -> Caller | None:
         kind, _, text = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic" and _is_player(scope):
+            kind, text = "bearer", _basic_password(text)
         if kind.lower() == "bearer":
             token = self._accounts.token(text.strip())
             if token is None:
@@ -196,6 +217,19 @@ def _host(value: str) -> str:
     try:
         return (urlsplit(f"//{value}").hostname or "").lower()
     except ValueError:
+        return ""
+
+
+def _is_player(scope: Scope) -> bool:
+    """Whether video for players is asked for; they can bring along a name and a password, and nothing else."""
+    return scope["type"] == "http" and scope["method"] in _SAFE and bool(scope["path"].startswith("/live/"))
+
+
+def _basic_password(text: str) -> str:
+    """The password of HTTP's Basic scheme (RFC 7617); "" where there is none."""
+    try:
+        return base64.b64decode(text.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
         return ""
 
 

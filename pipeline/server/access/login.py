@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from relaytrack.pipeline.errors import ConfigError
-from relaytrack.pipeline.server.access.accounts import Role, public
+from relaytrack.pipeline.server.access.account_file import Role, public
 from relaytrack.pipeline.server.access.guard import COOKIE
 from relaytrack.pipeline.server.access.uploads import read_body
 from relaytrack.pipeline.server.api.context import Admin, TheSite

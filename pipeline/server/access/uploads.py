@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import numpy as np
+from anyio import CapacityLimiter
 from fastapi import Request
 from PIL import Image as Pillow
 from PIL import ImageOps
@@ -15,7 +18,37 @@ from relaytrack.pipeline.server.problems import ProblemError
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_PIXELS = 40_000_000
+MOST_UPLOADS = 8
+"""Pictures that are uploaded, wait or are searched for at the same time."""
 _LONGEST_SIDE = 1920  # larger pictures are shrunk
+
+
+class SearchQueue:
+    """Pictures that are searched for, one after the other: many at once would fill the memory.
+
+    A few more may wait, uploaded or on their way.
+    """
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._one = CapacityLimiter(1)
+
+    @asynccontextmanager
+    async def enter(self) -> AsyncIterator[CapacityLimiter]:
+        """Be one of those few; yields what lets one work at a time.
+
+        Raises:
+            ProblemError: too many wait already.
+        """
+        if self._inside >= MOST_UPLOADS:
+            raise ProblemError(
+                503, "other pictures are being searched for; try again in a moment", headers={"retry-after": "2"}
+            )
+        self._inside += 1
+        try:
+            yield self._one
+        finally:
+            self._inside -= 1
 
 
 async def read_body(request: Request, most: int) -> bytes:

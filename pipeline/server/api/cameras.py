@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, Point
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.server.access.addresses import check_address
-from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera
+from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera, waiting_for_cameras
 from relaytrack.pipeline.server.descriptions import describe_camera, describe_tracks, revision_of
 from relaytrack.pipeline.server.first_picture import take_picture
 from relaytrack.pipeline.server.problems import ProblemError
@@ -99,12 +99,16 @@ def add(site: TheSite, caller: Operator, new: NewCamera) -> dict[str, Any]:
 
 
 @router.post("/test", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-def test(site: TheSite, caller: Operator, address: Address) -> Response:
+async def test(request: Request, site: TheSite, caller: Operator, address: Address) -> Response:
     """One picture of a camera that is not there yet, as JPEG."""
-    check_address(address.url, site.config.server)
-    camera = _checked({"url": address.url, "transport": address.transport, "confined": _is_confined(address.url)})
+
+    def take() -> bytes:
+        check_address(address.url, site.config.server)
+        camera = _checked({"url": address.url, "transport": address.transport, "confined": _is_confined(address.url)})
+        return take_picture(site.pipeline.config, camera)
+
     try:
-        return Response(take_picture(site.pipeline.config, camera), media_type="image/jpeg")
+        return Response(await waiting_for_cameras(request, take), media_type="image/jpeg")
     except SourceError as error:
         raise ProblemError(422, str(error), field="url") from None
 
@@ -173,10 +177,12 @@ def remove(site: TheSite, caller: Operator, name: str) -> None:
 
 
 @router.get("/{name}/snapshot.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-def snapshot(site: TheSite, _: Viewer, name: str, drawn: bool = True) -> Response:
+async def snapshot(request: Request, site: TheSite, _: Viewer, name: str, drawn: bool = True) -> Response:
     """The next picture as JPEG, with boxes, numbers, zones and lines or, `drawn=false`, without."""
     find_camera(site, name)
-    data = site.live.snapshot(name, drawn=drawn)
+    status = site.snapshot().cameras.get(name)
+    comes = status is not None and status.state in ("opening", "running")
+    data = await waiting_for_cameras(request, lambda: site.live.snapshot(name, drawn=drawn)) if comes else None
     if data is None:
         raise ProblemError(409, f"camera {name} gives no pictures now")
     return Response(data, media_type="image/jpeg")

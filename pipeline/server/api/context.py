@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
-from fastapi import Depends
+from anyio import to_thread
+from fastapi import Depends, Request
 from pydantic import Field
 from starlette.requests import HTTPConnection
 
@@ -24,9 +26,15 @@ TheSite = Annotated[Site, Depends(site_of)]
 Viewer = Annotated[Caller, needs("viewer")]
 Operator = Annotated[Caller, needs("operator")]
 Admin = Annotated[Caller, needs("admin")]
+Answer = TypeVar("Answer")
 MOST_NUMBER = 2**62
 """No identity, sighting or event has a larger number; the site's file could not hold it."""
 Number = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
+
+
+async def waiting_for_cameras(request: Request, action: Callable[[], Answer]) -> Answer:
+    """Do what may wait for a camera for seconds, on threads of its own: no other request waits for one of these."""
+    return await to_thread.run_sync(action, limiter=request.app.state.waiting)
 
 
 def find_camera(site: Site, name: str) -> CameraConfig:

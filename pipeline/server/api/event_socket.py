@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
+from relaytrack.pipeline.server.access.guard import is_admitted
 from relaytrack.pipeline.server.api.context import MOST_NUMBER
 from relaytrack.pipeline.server.site import Site
 
@@ -60,6 +61,9 @@ async def _send(socket: WebSocket, site: Site, since: int | None) -> None:
         if since is not None and since + 1 < oldest:
             await _put(socket, {"type": "gap", "after": since, "oldest": oldest})
         async for found in log.follow(start):
+            if not is_admitted(socket):
+                await socket.close(4401)
+                return
             if not found:
                 await _put(socket, {"type": "alive"})
             for event in found:

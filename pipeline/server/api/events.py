@@ -8,9 +8,10 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
+from relaytrack.pipeline.server.access.guard import is_admitted
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
 from relaytrack.pipeline.server.event_log import EventLog, StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
@@ -109,6 +110,7 @@ def _file(lines: Iterator[str], media_type: str, name: str) -> StreamingResponse
 
 @router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
 def stream(
+    request: Request,
     site: TheSite,
     _: Viewer,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
@@ -122,10 +124,12 @@ def stream(
         if not last_event_id.isascii() or not last_event_id.isdecimal() or len(last_event_id) > 18:
             raise ProblemError(422, "Last-Event-ID is the id of an event", field="Last-Event-ID")
         after = int(last_event_id)
-    return StreamingResponse(_stream(site, after), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+    return StreamingResponse(
+        _stream(request, site, after), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+    )
 
 
-async def _stream(site: Site, after: int | None) -> AsyncIterator[str]:
+async def _stream(request: Request, site: Site, after: int | None) -> AsyncIterator[str]:
     log = site.events
     newest = log.newest()
     start = newest if after is None else min(after, newest)
@@ -134,6 +138,8 @@ async def _stream(site: Site, after: int | None) -> AsyncIterator[str]:
     if after is not None and after + 1 < oldest:
         yield f"event: gap\ndata: {json.dumps({'after': after, 'oldest': oldest})}\n\n"
     async for found in log.follow(start):
+        if not is_admitted(request):
+            return
         if not found:
             yield ": all is well\n\n"
         for event in found:

@@ -20,7 +20,14 @@ def floor(site: TheSite, _: Viewer) -> dict[str, Any]:
     for one in site.floor.people():
         color = color_of(int(one["identity"]), site.pipeline.colors)
         people.append({**one, "color": color, "ink": ink_of(color)})
-    return {"calibrated": site.floor.calibrated, "people": people, "views": site.floor.views()}
+    titles = {camera.name: camera.title or camera.name for camera in site.pipeline.cameras}
+    views = site.floor.views()
+    return {
+        "calibrated": site.floor.calibrated,
+        "people": people,
+        "views": views,
+        "titles": {name: titles.get(name, name) for name in views},
+    }
 
 
 @router.get("/heat")

@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
+from relaytrack.pipeline.server.access.guard import is_admitted
+from relaytrack.pipeline.server.descriptions import failure_of
 from relaytrack.pipeline.server.live.hub import Codec, Viewer
 from relaytrack.pipeline.server.site import Site
 
@@ -54,6 +56,9 @@ async def _send(socket: WebSocket, site: Site, name: str, viewer: Viewer, leavin
     while not (viewer.closed or leaving.done() or site.live.closed):
         if time.monotonic() > told + 1.0:
             told = time.monotonic()
+            if not is_admitted(socket):
+                await socket.close(4401)
+                return
             async with asyncio.timeout(_SLOW):
                 await socket.send_text(json.dumps(_state(site, name, viewer)))
         packet = await viewer.next(0.5)
@@ -75,6 +80,6 @@ def _state(site: Site, name: str, viewer: Viewer) -> dict[str, Any]:
         "rate": round(status.rate, 1),
         "age_ms": None if status.age_p50 is None else round(1000 * status.age_p50),
         "people": 0 if status.tracks is None else len(status.tracks),
-        "error": status.error,
+        "error": failure_of(name, status.error),
         "lost": viewer.lost,
     }

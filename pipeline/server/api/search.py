@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
 
 from relaytrack.pipeline.records import Floats
-from relaytrack.pipeline.server.access.uploads import decode_picture, read_body
+from relaytrack.pipeline.server.access.uploads import SearchQueue, decode_picture, read_body
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, find_person
-from relaytrack.pipeline.server.descriptions import color_of
+from relaytrack.pipeline.server.descriptions import color_of, ink_of
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
@@ -22,12 +22,15 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 def find_alike(site: Site, looks: Floats, *, besides: int | None = None, **conditions: Any) -> list[dict[str, Any]]:
-    """Sightings with their similarity (cosine, -1..1), best first."""
-    return [
-        {"color": color_of(sighting.identity, site.pipeline.colors), **asdict(sighting)}
-        for sighting in site.people.search(looks, **conditions)
-        if sighting.identity != besides
-    ]
+    """Sightings with their similarity (cosine, -1..1), the camera's title and the person's colour, best first."""
+    titles = {camera.name: camera.title for camera in site.pipeline.cameras}
+    found = []
+    for sighting in site.people.search(looks, **conditions):
+        if sighting.identity != besides:
+            color = color_of(sighting.identity, site.pipeline.colors)
+            title = titles.get(sighting.camera) or sighting.camera
+            found.append({"color": color, "ink": ink_of(color), "title": title, **asdict(sighting)})
+    return found
 
 
 @router.post("/search")
@@ -41,14 +44,16 @@ async def search(
     limit: Limit = 24,
 ) -> dict[str, Any]:
     """Sightings that look like the person in a picture, which is the request's body (JPEG, PNG or WebP)."""
-    data = await read_body(request, round(site.config.server.upload_mb * 1e6))
 
     def find() -> list[dict[str, Any]]:
         picture = decode_picture(data)
         site.audit.note(caller.name, "searched by picture", bytes=len(data), camera=camera)
         return find_alike(site, site.looks.of(picture), camera=camera, since=since, until=until, limit=limit)
 
-    return {"matches": await run_in_threadpool(find)}
+    turns: SearchQueue = request.app.state.searches
+    async with turns.enter() as one:
+        data = await read_body(request, round(site.config.server.upload_mb * 1e6))
+        return {"matches": await to_thread.run_sync(find, limiter=one)}
 
 
 @router.get("/people/{identity}/alike")

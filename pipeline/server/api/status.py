@@ -53,6 +53,7 @@ def describe_site(site: Site) -> dict[str, Any]:
         "revisions": 0 if snapshot.service is None else snapshot.service.revisions,
         "viewers": sum(site.live.viewers().values()),
         "recording": describe_recording(site, snapshot),
+        "stages": describe_stages(site, snapshot),
         "receivers": {name: asdict(status) for name, status in snapshot.sinks.items()},
         "memory": memory_in_use() or peak,
         "memory_peak": peak,
@@ -71,6 +72,20 @@ def describe_recording(site: Site, snapshot: Snapshot) -> dict[str, str | None]:
         return {"state": "off", "error": None}
     stopped = sink.state in ("retrying", "disabled")
     return {"state": "stopped" if stopped else "on", "error": sink.error if stopped else None}
+
+
+def describe_stages(site: Site, snapshot: Snapshot) -> dict[str, dict[str, float]]:
+    """Per stage how many frames, crops or steps it did, their rate, and what one took; averages since the start."""
+    passed = max(time.monotonic() - site.started, 1e-3)
+    return {
+        stage: {
+            "count": figures["count"],
+            "rate": round(figures["count"] / passed, 2),
+            "ms": round(1000 * figures["seconds"] / max(figures["count"], 1), 2),
+            "busy": round(figures["seconds"] / passed, 3),
+        }
+        for stage, figures in snapshot.stages.items()
+    }
 
 
 def memory_in_use() -> int | None:
@@ -150,6 +165,12 @@ def set_config(site: TheSite, caller: Admin, key: str, setting: Setting) -> dict
             raise ProblemError(422, f"value: {error}", field="value") from None
         site.audit.note(caller.name, "setting changed", key=key)
     return {"key": key, "value": setting.value, "holds": "at once" if at_once else "after the next start"}
+
+
+@router.get("/log")
+def log(site: TheSite, _: Admin, limit: Annotated[int, Query(ge=1, le=300)] = 100) -> dict[str, Any]:
+    """The last lines of the server's log, newest first; since the start."""
+    return {"lines": [asdict(line) for line in site.log.recent(limit)]}
 
 
 @router.get("/audit")

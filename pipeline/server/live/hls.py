@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from relaytrack.pipeline.server.live.fragments import KEY_EVERY
 from relaytrack.pipeline.server.live.hub import LiveHub
 
 SEGMENT = 2.0
@@ -43,11 +44,12 @@ class _Channel:
     """What is collected of one camera."""
 
     asked: float
-    task: asyncio.Task[None] | None = None
+    number: int  # of the next segment
+    head: int  # of the newest header
     heads: dict[int, bytes] = field(default_factory=dict)
     segments: deque[Segment] = field(default_factory=lambda: deque(maxlen=_KEPT))
     there: asyncio.Event = field(default_factory=asyncio.Event)
-    number: int = 0
+    task: asyncio.Task[None] | None = None
     waiting: int = 0  # who waits for the first segment
 
 
@@ -62,6 +64,9 @@ class HlsStreams:
     def __init__(self, hub: LiveHub, clock: Callable[[], float] = time.monotonic) -> None:
         self._hub, self._clock = hub, clock
         self._channels: dict[str, _Channel] = {}
+        # Numbers never come again, also after a restart: players keep pieces by their address.
+        self._first = round(time.time())
+        self._next: dict[str, tuple[int, int]] = {}
 
     async def playlist(self, camera: str, timeout: float = 10.0) -> str | None:
         """The list of the newest segments; None where the camera gives no pictures in time."""
@@ -96,14 +101,15 @@ class HlsStreams:
     def _open(self, camera: str) -> _Channel:
         channel = self._asked(camera)
         if channel is None:
-            channel = self._channels[camera] = _Channel(self._clock())
+            number, head = self._next.get(camera, (self._first, self._first))
+            channel = self._channels[camera] = _Channel(self._clock(), number, head)
             channel.task = asyncio.create_task(self._collect(camera, channel))
         return channel
 
     async def _collect(self, camera: str, channel: _Channel) -> None:
         """Take the camera's pieces until nobody asks any more."""
         pieces: list[bytes] = []
-        begun, head = 0.0, 0
+        begun = 0.0
         try:
             with self._hub.watching(camera, "h264") as viewer:
                 while not viewer.closed and (channel.waiting or self._clock() < channel.asked + _PATIENCE):
@@ -111,13 +117,15 @@ class HlsStreams:
                     if packet is None:
                         continue
                     if packet.kind == "init":  # another size, or begun anew
-                        head += 1
-                        channel.heads = {number: data for number, data in channel.heads.items() if number >= head - 1}
-                        channel.heads[head] = packet.data
+                        channel.heads = {
+                            number: data for number, data in channel.heads.items() if number == channel.head
+                        }
+                        channel.head += 1
+                        channel.heads[channel.head] = packet.data
                         pieces = []
                         continue
                     if packet.key and pieces and packet.epoch - begun >= SEGMENT:
-                        whole = Segment(channel.number, head, packet.epoch - begun, begun, b"".join(pieces))
+                        whole = Segment(channel.number, channel.head, packet.epoch - begun, begun, b"".join(pieces))
                         channel.segments.append(whole)
                         channel.number += 1
                         channel.there.set()
@@ -130,13 +138,15 @@ class HlsStreams:
             channel.there.set()
             if self._channels.get(camera) is channel:
                 del self._channels[camera]
+                self._next[camera] = channel.number, channel.head
 
 
 def playlist_of(segments: list[Segment], camera: str) -> str:
     """The list as text; addresses are relative to `/live/`."""
-    longest = max(one.seconds for one in segments)
+    longest = max(SEGMENT + KEY_EVERY, *(one.seconds for one in segments))  # the same in every list, as players expect
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{math.ceil(longest)}"]
-    lines += [f"#EXT-X-MEDIA-SEQUENCE:{segments[0].number}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines += [f"#EXT-X-MEDIA-SEQUENCE:{segments[0].number}", f"#EXT-X-DISCONTINUITY-SEQUENCE:{segments[0].head}"]
+    lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
     head = None
     for one in segments:
         if one.head != head:

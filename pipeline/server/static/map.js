@@ -10,6 +10,7 @@ const NEAR = 9; // corners of a view that are the lower edge of its picture
 let box = null; // [x0, y0, x1, y1] of the floor on which people were, and where the views begin, metres; it only grows
 let people = [];
 let views = {};
+let titles = {};
 let heat = { cell: 1, cells: [] };
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -94,7 +95,7 @@ function drawView(at, name, corners) {
   context.fillStyle = style("--accent");
   context.font = "600 12px system-ui, sans-serif";
   context.textAlign = "center";
-  context.fillText(canvas.dataset[`camera_${name}`] ?? name, x, y - 6);
+  context.fillText(titles[name] ?? name, x, y - 6);
   context.textAlign = "start";
 }
 
@@ -148,7 +149,7 @@ async function look() {
   if (!document.hidden) {
     try {
       const found = await ask("GET", "/api/v1/floor");
-      ({ people, views } = found);
+      ({ people, views, titles } = found);
       for (const person of people) grow(person.path);
       for (const corners of Object.values(views)) grow(corners.slice(0, NEAR));
       paint();

@@ -13,7 +13,16 @@ document.querySelector("[data-forget]")?.addEventListener("click", () => {
   if (!confirm("Delete this person's pictures, sightings and events? This cannot be undone.")) return;
   attempt(async () => { await ask("DELETE", path); location.href = "/people"; });
 });
-document.querySelector("form[data-merge]")?.addEventListener("submit", (event) => {
+const merging = document.querySelector("form[data-merge]");
+const preview = () => {
+  const image = merging.querySelector("img");
+  const { picture } = merging.elements.other.selectedOptions[0].dataset;
+  image.hidden = !picture;
+  if (picture) image.src = picture;
+};
+merging?.elements.other.addEventListener("change", preview);
+if (merging) preview();
+merging?.addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => { await ask("POST", `${path}/merge`, { other: Number(event.target.other.value) }); location.reload(); });
 });

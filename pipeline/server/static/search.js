@@ -19,7 +19,7 @@ export function card(match) {
   const line = document.createElement("span");
   line.className = "line";
   const chip = document.createElement("span");
-  chip.className = "chip";
+  chip.className = `chip ${match.ink}`;
   chip.dataset.color = match.color;
   chip.textContent = match.identity;
   line.append(chip, ` ${Math.round(100 * match.similarity)} % alike`);
@@ -27,7 +27,7 @@ export function card(match) {
   where.className = "small";
   const time = document.createElement("time");
   time.dataset.epoch = match.last;
-  where.append(`${match.camera} · `, time);
+  where.append(`${match.title} · `, time);
   element.append(image, line, where);
   return element;
 }
@@ -47,6 +47,7 @@ async function search() {
     title.firstChild.textContent = picture ? "Most alike " : `Most like person ${person} `;
     title.hidden = false;
     document.querySelector("#found .count").textContent = found.matches.length;
+    if (!found.matches.length) matches.textContent = "Nobody was seen in that camera and time.";
   } catch (error) { problem.textContent = error.message; problem.hidden = false; } finally { drop.classList.remove("busy"); }
 }
 

@@ -28,6 +28,17 @@ function make(name, attributes, text) {
   return element;
 }
 
+// A name within the picture, whatever its length.
+function label(name, x, y, size, width) {
+  const element = make("text", { x, y, "font-size": 3 * size, "text-anchor": "middle" }, name);
+  drawing.append(element);
+  const long = element.getComputedTextLength();
+  const most = 0.94 * width;
+  if (long > most) element.setAttribute("font-size", (3 * size * most) / long);
+  const half = Math.min(long, most) / 2 + 0.02 * width;
+  element.setAttribute("x", Math.min(Math.max(x, origin[0] + half), origin[0] + width - half));
+}
+
 function paint() {
   const width = image.naturalWidth || 640;
   const height = image.naturalHeight || 360;
@@ -39,7 +50,7 @@ function paint() {
     drawing.append(make("polygon", { points: points(shape), class: "zone" }));
     const x = shape.reduce((sum, point) => sum + point[0], 0) / shape.length;
     const y = shape.reduce((sum, point) => sum + point[1], 0) / shape.length;
-    drawing.append(make("text", { x, y, "font-size": 3 * size, "text-anchor": "middle" }, name));
+    label(name, x, y, size, width);
   }
   for (const [name, [from, to]] of Object.entries(shapes.lines)) {
     drawing.append(make("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: "line" }));
@@ -49,7 +60,7 @@ function paint() {
     // forward is from the left side to the right side, seen along the line in the picture
     const [nx, ny] = [(-dy / length) * 4 * size, (dx / length) * 4 * size];
     drawing.append(make("line", { x1: mx, y1: my, x2: mx + nx, y2: my + ny, class: "forward" }));
-    drawing.append(make("text", { x: mx + 1.3 * nx, y: my + 1.3 * ny, "font-size": 3 * size, "text-anchor": "middle" }, name));
+    label(name, mx + 1.3 * nx, my + 1.3 * ny, size, width);
   }
   for (const [x, y, X, Y] of spots) {
     drawing.append(make("circle", { cx: x, cy: y, r: 0.9 * size, class: "spot" }));
@@ -111,12 +122,21 @@ function keepSpots(kept) {
 }
 
 async function save(change, kept = null) {
-  const changed = await attempt(() => ask("PATCH", `/api/v1/cameras/${camera}`, { ...change, revision: shapes.revision }));
+  let changed;
+  let saved = true;
+  try {
+    changed = await ask("PATCH", `/api/v1/cameras/${camera}`, { ...change, revision: shapes.revision });
+  } catch (error) {
+    note(error.message, true);
+    saved = false;
+    // somebody else was first: from here on, what they have made of it
+    if (error.problem?.field === "revision") changed = await attempt(() => ask("GET", `/api/v1/cameras/${camera}`));
+  }
   if (changed) {
     const { zones, lines, revision, roi, ground, ground_points: floor } = changed;
     Object.assign(shapes, { zones, lines, revision, roi, ground, floor });
-    if ("roi" in change) { origin = roi ?? [0, 0]; refreshPicture(); }
-    note("saved");
+    if (!saved || "roi" in change) { origin = roi ?? [0, 0]; refreshPicture(); }
+    if (saved) note("saved");
   }
   spots = kept ?? shapes.floor ?? (changed ? [] : spots);
   paint();
@@ -179,14 +199,8 @@ document.addEventListener("keydown", (event) => {
 for (const button of editor.querySelectorAll("[data-draw]")) button.addEventListener("click", () => { button.blur(); begin(button.dataset.draw); });
 function refreshPicture() { image.src = `/api/v1/cameras/${camera}/snapshot.jpg?drawn=false&at=${Date.now()}`; }
 editor.querySelector("[data-picture]")?.addEventListener("click", refreshPicture);
-document.querySelector("form[data-title]")?.addEventListener("submit", (event) => {
-  event.preventDefault();
-  attempt(async () => {
-    await ask("PATCH", `/api/v1/cameras/${camera}`, { title: event.target.elements.title.value, revision: shapes.revision });
-    location.reload();
-  });
-});
 image.addEventListener("load", paint);
 image.addEventListener("error", () => { hint.textContent = "This camera gives no picture now."; });
 paint();
 tell();
+export { shapes };

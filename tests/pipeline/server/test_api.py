@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 
@@ -113,7 +114,23 @@ def test_every_page_comes_without_anything_from_elsewhere(site: Served, path: st
     assert " onclick" not in answer.text
     for part in answer.text.split("<script")[1:]:
         assert part.split(">")[0].strip().startswith(('src="/static/', 'type="module" src="/static/'))
-    assert "//" not in answer.text.replace("rtsp://user:password@", "").replace("http://www.w3.org", "")
+    assert "//" not in answer.text.replace("rtsp://", "").replace("http://www.w3.org", "")
+
+
+def test_the_system_page_tells_stages_queues_and_the_log(site: Served) -> None:
+    logging.getLogger("relaytrack.server").warning("odd camera: rtsp://me:secret@10.0.0.5/x")
+    lines = site.get("/api/v1/log").json()["lines"]
+    assert "10.0.0.5" in lines[0]["message"]
+    assert lines[0]["level"] == "WARNING"
+    assert "secret" not in str(lines)
+    assert wait_for(lambda: site.get("/api/v1/status").json()["stages"].get("track", {}).get("count", 0) > 5)
+    stage = site.get("/api/v1/status").json()["stages"]["track"]
+    assert stage["rate"] > 0
+    assert stage["ms"] >= 0
+    assert site.get("/api/v1/cameras/door").json()["waiting"] >= 0
+    page = site.get("/system").text
+    assert "odd camera" in page
+    assert "follow and recognise (steps)" in page
 
 
 def test_cameras_come_change_pause_and_go_and_the_file_follows(tmp_path: Path) -> None:

@@ -92,13 +92,14 @@ def test_cameras_without_a_floor_and_the_forgotten_are_not_there() -> None:
 def test_the_floor_over_the_api(tmp_path: Path) -> None:
     with served(tmp_path) as site:
         assert "No camera is calibrated" in site.get("/map").text
-        assert site.get("/api/v1/floor").json() == {"calibrated": False, "people": [], "views": {}}
+        assert site.get("/api/v1/floor").json() == {"calibrated": False, "people": [], "views": {}, "titles": {}}
         points = [[0, 0, 0, 0], [160, 0, 16, 0], [160, 120, 16, 12], [0, 120, 0, 12]]
         assert site.http.patch("/api/v1/cameras/door", json={"ground": {"points": points}}).status_code == 200
         assert wait_for(lambda: site.get("/api/v1/floor").json()["people"])
         person = site.get("/api/v1/floor").json()["people"][0]
         assert abs(person["path"][-1][1] - 9.0) < 0.4, "feet at 90 of 120 pixels"
         assert person["color"].startswith("#")
+        assert site.get("/api/v1/floor").json()["titles"] == {"door": "door"}
         assert wait_for(lambda: site.get("/api/v1/floor/heat").json()["cells"])
 
 

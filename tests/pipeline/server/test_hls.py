@@ -33,6 +33,52 @@ def test_a_player_reads_the_live_video(site: Served) -> None:
         assert told["streams"][0]["codec_name"] == "h264"
 
 
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_another_player_plays_on(site: Served) -> None:
+    command = ["ffmpeg", "-v", "error", "-rw_timeout", "15000000", "-i", f"{site.url}/live/door.m3u8", "-t", "20"]
+    command += ["-f", "null", "-", "-progress", "pipe:1"]
+    told = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True)
+    frames = [int(line.split("=")[1]) for line in told.stdout.splitlines() if line.startswith("frame=")]
+    assert frames[-1] > 200, "of 20 seconds at 20 frames per second, on a busy machine, too"
+    assert "failed" not in told.stderr.lower()
+
+
+def test_players_log_in_with_a_token(tmp_path: Path) -> None:
+    with served(tmp_path, users={"root": "admin"}) as site:
+        text, token = site.site.accounts.add_token("root", "viewer", "player")
+        address = site.url.replace("http://", f"http://player:{text}@") + "/live/door.m3u8"
+        with av.open(address, options={"live_start_index": "0"}, timeout=20) as container:
+            assert sum(1 for _, _ in zip(range(20), container.decode(video=0), strict=False)) == 20
+        answer = site.get("/live/door.m3u8")
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Basic"), "players ask for a name and a password then"
+        for path in ("/api/v1/cameras", "/", "/metrics"):
+            refused = site.http.get(path, auth=("player", text))
+            assert refused.status_code == 401, "browsers would send it along with forged requests, too"
+            assert not refused.headers["www-authenticate"].startswith("Basic")
+        assert site.http.get("/live/door.m3u8", auth=("root", "root-password")).status_code == 401, "no guessing here"
+        for odd in ("Basic", "Basic !", "Basic eA==", "Basic /w=="):
+            assert site.http.get("/live/door.m3u8", headers={"authorization": odd}).status_code == 401
+        site.site.accounts.revoke(token.id)
+        assert site.http.get("/live/door.m3u8", auth=("player", text)).status_code == 401
+
+
+def numbers(text: str) -> list[int]:
+    return [int(line.split("/")[1].split(".")[0]) for line in text.splitlines() if line.endswith(".m4s")]
+
+
+def test_no_address_of_a_piece_comes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls, "_PATIENCE", 1.0)
+    last = 0
+    for _ in range(2):
+        with served(tmp_path) as site:
+            for _ in range(2):
+                text = site.get("/live/door.m3u8").text
+                assert numbers(text)[0] > last, "a player that was away does not take an old piece for a new one"
+                last = numbers(text)[-1]
+                assert wait_for(lambda: not site.site.live.viewers(), 10)
+
+
 def test_the_list_and_its_pieces(site: Served) -> None:
     answer = site.get("/live/door.m3u8")
     assert answer.headers["content-type"] == "application/vnd.apple.mpegurl"
@@ -65,6 +111,7 @@ def test_a_new_header_is_a_discontinuity() -> None:
     assert text.splitlines()[2:] == [
         "#EXT-X-TARGETDURATION:3",
         "#EXT-X-MEDIA-SEQUENCE:7",
+        "#EXT-X-DISCONTINUITY-SEQUENCE:1",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         '#EXT-X-MAP:URI="door/head-1.mp4"',
         "#EXTINF:2.040,",
@@ -74,3 +121,4 @@ def test_a_new_header_is_a_discontinuity() -> None:
         "#EXTINF:2.900,",
         "door/8.m4s",
     ]
+    assert "#EXT-X-TARGETDURATION:3\n" in playlist_of([Segment(7, 1, 2.0, 0.0, b"")], "door"), "it never changes"
