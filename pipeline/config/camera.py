@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,6 +74,11 @@ class CameraConfig(Section):
         for name, corners in value.items():
             if len(set(corners)) < 3:
                 raise ValueError(f"zone {name!r} needs at least three corners")
+            (x0, y0), *others = corners
+            x1, y1 = max(others, key=lambda corner: math.dist(corner, (x0, y0)))
+            if not any((x1 - x0) * (y - y0) != (y1 - y0) * (x - x0) for x, y in others):
+                raise ValueError(f"zone {name!r} has no area: all its corners lie on one line")
+            _check_pixels(f"zone {name!r}", corners)
         return value
 
     @field_validator("lines")
@@ -81,6 +87,7 @@ class CameraConfig(Section):
         for name, (start, end) in value.items():
             if start == end:
                 raise ValueError(f"line {name!r} needs two different points")
+            _check_pixels(f"line {name!r}", (start, end))
         return value
 
     @field_validator("name")
@@ -116,6 +123,16 @@ class CameraConfig(Section):
     def is_live_url(self) -> bool:
         """Whether the address by itself is a live one (RTSP or a webcam)."""
         return self.url.lower().startswith(_LIVE_SCHEMES)
+
+
+def _check_pixels(name: str, points: Sequence[Point]) -> None:
+    """Refuse places that are given as shares of the picture: nobody could ever be there.
+
+    Raises:
+        ValueError: all numbers are between 0 and 1.
+    """
+    if all(0 <= number <= 1 for point in points for number in point):
+        raise ValueError(f"{name} is smaller than a pixel: give pixels of the full picture, not shares of it")
 
 
 def as_camera(value: object) -> object:

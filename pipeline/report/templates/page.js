@@ -43,8 +43,8 @@
     const look = () => {
       const before = row.scrollLeft > 4;
       const after = row.scrollLeft + row.clientWidth < row.scrollWidth - 4;
-      row.classList.toggle("more-left", before && row.classList.contains("strip"));
-      row.classList.toggle("more-right", after && row.classList.contains("strip"));
+      row.classList.toggle("more-left", before);
+      row.classList.toggle("more-right", after);
       if (buttons.length) [buttons[0].hidden, buttons[1].hidden] = [!before, !after];
     };
     row.addEventListener("scroll", look, { passive: true });

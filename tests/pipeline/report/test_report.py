@@ -316,6 +316,7 @@ def test_a_browser_shows_it_without_complaints(run: Path, tmp_path: Path, width:
 _PROBE = """<script>addEventListener("load", () => {
   const out = { wide: document.documentElement.scrollWidth, images: [...document.images].length };
   out.loaded = [...document.images].filter((image) => { image.loading = "eager"; return true; }).length;
+  out.fading = document.querySelectorAll(".scroll.more-right").length;
   document.querySelector("a[data-at]").click();
   out.open = document.querySelector("dialog").open;
   out.source = document.querySelector("video").getAttribute("src");
@@ -333,6 +334,7 @@ def test_it_fits_a_phone_and_plays_in_the_page(run: Path, tmp_path: Path) -> Non
     assert title is not None
     found = json.loads(title[1].replace("&quot;", '"'))
     assert found["wide"] <= 500
+    assert found["fading"] >= 1, "the time line is wider, and shows it"
     assert found["open"] is True
     assert found["source"].startswith("video/")
 

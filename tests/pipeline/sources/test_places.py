@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from relaytrack.pipeline.config.loading import load_config
-from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.errors import ConfigError, SourceError
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.sources import Source
 
@@ -50,3 +50,23 @@ def test_it_is_found_before_the_networks_load(make_video: Callable[..., Path], t
     camera = {"url": str(make_video()), "zones": {"z": [[900, 0], [990, 0], [990, 50]]}}
     with pytest.raises(SourceError, match="zone 'z' lies outside the picture of 160 x 96 pixels"):
         preflight(load_config(data={"cameras": [camera], "output": {"dir": str(tmp_path / "o")}}))
+
+
+@pytest.mark.parametrize(
+    ("places", "says"),
+    [
+        ({"zones": {"z": [(0.1, 0.1), (0.5, 0.1), (0.5, 0.9)]}}, "zone 'z' is smaller than a pixel: give pixels"),
+        ({"lines": {"l": [(0, 0.5), (1, 0.5)]}}, "line 'l' is smaller than a pixel: give pixels"),
+        ({"zones": {"z": [(10, 10), (200, 10), (100, 10)]}}, "zone 'z' has no area"),
+        ({"zones": {"z": [(1, 1), (3, 3), (9, 9), (2, 2)]}}, "zone 'z' has no area"),
+    ],
+)
+def test_places_where_nobody_can_be_are_refused(places: dict[str, Any], says: str) -> None:
+    """Fault: shares of the picture, and corners on one line, were accepted, and nobody was ever there."""
+    with pytest.raises(ConfigError, match=f"cameras.0.*{says}"):
+        load_config(data={"cameras": [{"url": "a.mp4", **places}]})
+
+
+def test_a_zone_that_crosses_itself_has_an_area() -> None:
+    corners = [(10, 10), (300, 500), (300, 10), (10, 500)]
+    load_config(data={"cameras": [{"url": "a.mp4", "zones": {"z": corners, "triangle": [(0, 0), (1, 0), (0, 2)]}}]})
