@@ -93,6 +93,10 @@ class Frame:
         )
 
 
+FrameSet = tuple[Frame, ...]
+"""One moment of all cameras: at most one frame of each, in the order of the cameras."""
+
+
 @dataclass(frozen=True, slots=True)
 class Detections:
     """The people found in one frame: xyxy (N, 4) float32 pixels of that frame's image; scores (N,) in 0..1."""

@@ -119,6 +119,8 @@ def test_words_between_marks_of_code_are_used_somewhere() -> None:
     pages = {path: path.read_text(encoding="utf-8") for path in tracked("*.md") if path.name != "CHANGELOG.md"}
     told = pages | {path: "\n".join(value.value for value in docstrings(tree)) for path, tree in trees.items()}
     assert missing_words("`Mailbox.put` and `track_high_thresh`, `FILE`", known) == {"Mailbox"}
+    classes = re.findall(r"\b[A-Z][a-z]+[A-Z]\w+", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    assert sorted(set(classes) - known) == [], "in the picture or the text of ARCHITECTURE.md"
     missing = {
         (str(path.relative_to(ROOT)), word) for path, text in told.items() for word in missing_words(text, known)
     }

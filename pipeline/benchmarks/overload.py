@@ -22,7 +22,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.perception.detectors.sizes import pixels
 from relaytrack.pipeline.perception.effort import Effort, SizedDetector
 from relaytrack.pipeline.perception.stage import Perception
-from relaytrack.pipeline.records import Frame, Step
+from relaytrack.pipeline.records import Frame, FrameSet, Step
 from relaytrack.pipeline.runtime.load import LoadControl, Work
 from relaytrack.pipeline.sources import create_source
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
@@ -97,13 +97,13 @@ class Playground:
             perception.effort = Effort(perception.detector, perception.schedule)
         return self._play(perception, self._costs, need)[0]
 
-    def _sets(self) -> Iterator[tuple[Frame, ...]]:
+    def _sets(self) -> Iterator[FrameSet]:
         config, stop = self._config, threading.Event()
         make = partial(create_source, options=config.input, run=config.run, started=time.monotonic(), stop=stop)
         synchronizer = FrameSynchronizer(
             [make(camera) for camera in config.cameras],
-            window=config.batch.window,
-            max_wait=config.batch.max_wait,
+            window=config.sync.window,
+            max_wait=config.sync.max_wait,
             queue=config.input.queue,
             stop=stop,
         )

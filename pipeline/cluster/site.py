@@ -43,7 +43,7 @@ def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityD
     return IdentityDesk(
         memory,
         cameras=[camera.name for camera in config.cameras],
-        window=config.batch.window,
+        window=config.sync.window,
         wait=config.cluster.wait,
         checkpoints=checkpoints,
         every=config.cluster.checkpoint,

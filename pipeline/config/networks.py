@@ -11,15 +11,15 @@ from relaytrack.pipeline.config.section import FileName, Section
 from relaytrack.reid.installed import Precision
 
 
-class BatchConfig(Section):
-    """How the cameras' frames are put together for the networks."""
+class SyncConfig(Section):
+    """How the frames of several cameras are put together by time."""
 
     window: float | None = Field(
         default=None,
         gt=0,
-        description="seconds that frames of one batch may lie apart; default: from the rates",
+        description="seconds that the frames of one set may lie apart; default: from the rates",
     )
-    max_wait: float = Field(default=0.1, ge=0, description="seconds a live batch waits for a late camera")
+    max_wait: float = Field(default=0.1, ge=0, description="seconds that live frames wait for a camera that is late")
 
 
 class DetectorConfig(Section):

@@ -30,6 +30,9 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 }
 """Section -> old key -> new key; `cameras` is a list of sections."""
 
+SECTIONS: Mapping[str, str] = {"batch": "sync"}
+"""Old name of a section -> new name."""
+
 REMOVED: Mapping[str, Mapping[str, str]] = {
     "tracker": {"score_noise": "it made no difference beyond noise"},
 }
@@ -49,26 +52,26 @@ def with_new_names(raw: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: a key is given under both names.
     """
-    renamed = dict(raw)
+    renamed = _renamed("", raw, SECTIONS)
     for section, names in RENAMED.items():
         value = renamed.get(section)
         if isinstance(value, Mapping):
             value = _without_removed(section, value)
         if isinstance(value, Mapping):
-            renamed[section] = _section(section, value, names)
+            renamed[section] = _renamed(f"{section}.", value, names)
         elif isinstance(value, list | tuple):
             renamed[section] = [
-                _section(f"{section}.{place}", entry, names) if isinstance(entry, Mapping) else entry
+                _renamed(f"{section}.{place}.", entry, names) if isinstance(entry, Mapping) else entry
                 for place, entry in enumerate(value)
             ]
     return renamed
 
 
-def _section(where: str, value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _renamed(where: str, value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     for old in names.keys() & value.keys():
         if names[old] in value:
-            raise ValueError(f"{where}.{old} is the old name of {where}.{names[old]}: give only the new one")
-        text = f"{where}.{old} is now called {where}.{names[old]}; the old name ends with the next release"
+            raise ValueError(f"{where}{old} is the old name of {where}{names[old]}: give only the new one")
+        text = f"{where}{old} is now called {where}{names[old]}; the old name ends with the next release"
         warnings.warn(text, RenamedKeyWarning, stacklevel=2)
     return {names.get(key, key): entry for key, entry in value.items()}
 

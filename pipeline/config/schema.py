@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from relaytrack.pipeline.config.camera import CAMERA_NAME, CameraConfig, as_camera, default_name, file_stem
 from relaytrack.pipeline.config.cluster import ClusterConfig
 from relaytrack.pipeline.config.names import DETECTORS, SINKS, TRACKERS, unknown_name
-from relaytrack.pipeline.config.networks import BatchConfig, DetectorConfig, EmbedderConfig
+from relaytrack.pipeline.config.networks import DetectorConfig, EmbedderConfig, SyncConfig
 from relaytrack.pipeline.config.output import EventsConfig, OutputConfig, SinkConfig
 from relaytrack.pipeline.config.renamed import with_new_names
 from relaytrack.pipeline.config.section import Device, FileName, Network, Point, Section
@@ -28,7 +28,6 @@ __all__ = [
     "DETECTORS",
     "SINKS",
     "TRACKERS",
-    "BatchConfig",
     "CameraConfig",
     "ClusterConfig",
     "Config",
@@ -98,7 +97,7 @@ class Config(Section):
 
     cameras: tuple[Annotated[CameraConfig, BeforeValidator(as_camera)], ...] = ()
     input: InputConfig = InputConfig()
-    batch: BatchConfig = BatchConfig()
+    sync: SyncConfig = SyncConfig()
     detector: DetectorConfig = DetectorConfig()
     embedder: EmbedderConfig = EmbedderConfig()
     tracker: TrackerSection = TrackerSettings()

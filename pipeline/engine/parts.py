@@ -267,8 +267,8 @@ def _open_cameras(
         desk.begin(camera)
     desk.synchronizer = FrameSynchronizer(
         desk.sources(),
-        window=config.batch.window,
-        max_wait=config.batch.max_wait,
+        window=config.sync.window,
+        max_wait=config.sync.max_wait,
         queue=config.input.queue,
         stop=stop,
         open_timeout=config.input.open_timeout + 1.0,

@@ -200,8 +200,8 @@ def _open(config: Config, names: Sequence[str], stop: threading.Event) -> FrameS
     open_source = partial(create_source, options=config.input, run=config.run, started=started, stop=stop)
     batcher = FrameSynchronizer(
         [open_source(camera) for camera in config.cameras if camera.name in names],
-        window=config.batch.window,
-        max_wait=config.batch.max_wait,
+        window=config.sync.window,
+        max_wait=config.sync.max_wait,
         queue=config.input.queue,
         stop=stop,
     )

@@ -1,4 +1,4 @@
-"""Puts the frames of all cameras together by time: one set of frames is what the networks see as one batch."""
+"""Puts the frames of all cameras together by time: a `FrameSet` is one moment of all cameras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from relaytrack.pipeline.errors import SourceError
-from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.records import FrameSet
 from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.sources.camera_queue import CameraQueue, CameraState
 from relaytrack.pipeline.sources.frame_grouping import POLL, FrameGrouping
@@ -159,7 +159,7 @@ class FrameSynchronizer:
         old.source.close()
         self._spawn(f"read-{name}", self._reader.open_and_read, camera)
 
-    def __iter__(self) -> Iterator[tuple[Frame, ...]]:
+    def __iter__(self) -> Iterator[FrameSet]:
         """The sets of frames: at most one per camera, in the order of the cameras. Ends with the last source."""
         self._grouping.origin = time.monotonic()
         while (frames := self._next()) is not None:
@@ -212,7 +212,7 @@ class FrameSynchronizer:
     def _over(self) -> bool:
         return self._closed or self._stop.is_set()
 
-    def _next(self) -> tuple[Frame, ...] | None:
+    def _next(self) -> FrameSet | None:
         with self._changed:
             while not self._over:
                 now = time.monotonic()

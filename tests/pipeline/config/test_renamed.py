@@ -36,6 +36,13 @@ def test_the_old_key_works_from_the_command_line_and_in_kept_runs() -> None:
     assert kept.cameras[1].roi == (1, 2, 30, 40)
 
 
+def test_a_section_by_its_old_name() -> None:
+    with pytest.warns(RenamedKeyWarning, match=r"^batch is now called sync;"):
+        assert load_config(overrides={"batch.max_wait": 0.3}).sync.max_wait == 0.3
+    with pytest.raises(ConfigError, match="batch is the old name of sync: give only the new one"):
+        load_config(data={"batch": {}, "sync": {}})
+
+
 def test_a_removed_key_is_ignored_with_a_warning() -> None:
     with pytest.warns(RenamedKeyWarning, match=r"tracker\.score_noise is ignored"):
         config = load_config(data={"tracker": {"score_noise": 0.5, "max_age": 3.0}})

@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_not_written(file: SiteFile) -> None:
 
 def test_edits_by_hand_in_between_stay(file: SiteFile) -> None:
     file.set("events.dwell", 5.0)
-    file.path.write_text(file.path.read_text() + "batch: {max_wait: 0.2}  # mine\n")
+    file.path.write_text(file.path.read_text() + "sync: {max_wait: 0.2}  # mine\n")
     file.set("events.dwell", 6.0)
     assert "# mine" in file.path.read_text()
 
