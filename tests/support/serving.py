@@ -43,14 +43,15 @@ class Process:
 
 
 @contextmanager
-def serving(*arguments: str, folder: Path | None = None) -> Iterator[Process]:
-    """`relaytrack serve` on a free port, from its line with the address to the end of the block.
+def serving(*arguments: str, folder: Path | None = None, port: int = 0) -> Iterator[Process]:
+    """`relaytrack serve` on a port (0: a free one), from its line with the address to the end of the block.
 
     Args:
         arguments: of `serve`, besides the port.
         folder: the working directory.
+        port: to listen on.
     """
-    command = [*RELAYTRACK, "serve", *arguments, "--port", "0"]
+    command = [*RELAYTRACK, "serve", *arguments, "--port", str(port)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder)
     stream = process.stderr

@@ -169,6 +169,101 @@ def test_a_phone_in_the_dark(shown: Served, browser: sync_api.Browser) -> None:
     context.close()
 
 
+def test_no_word_is_broken_by_a_narrow_column(tmp_path: Path, browser: sync_api.Browser) -> None:
+    title = "Main entrance, revolving door and reception desk, left half"
+    zones = {"Waiting area in front of the reception desk": [[10, 10], [150, 10], [150, 110]]}
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        site.http.patch("/api/v1/cameras/door", json={"title": title, "zones": zones})
+        for number in range(4):
+            see(site.site.store, person, "gate" if number % 2 else "door", 300.0 + 10 * number, 0.0)
+        site.site.events.add([{"event": "enter", "time": 1.0, "camera": "door", "track": 1, "identity": 100001}])
+        for width in (390, 1280):
+            context = browser.new_context(viewport={"width": width, "height": 800})
+            page = context.new_page()
+            for path in ("/events", "/cameras", "/cameras/door", f"/people/{person}", "/system", "/docs", "/people"):
+                page.goto(site.url + path)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+                broken = page.evaluate(
+                    """[...document.querySelectorAll('.chip, .tag, .state, td b, td time, .kind')].filter((one) => {
+                      const words = one.textContent.trim().split(/\\s+/);
+                      return one.getClientRects().length > words.length;
+                    }).map((one) => one.textContent)"""
+                )
+                assert not broken, (path, width, broken)
+            page.goto(f"{site.url}/cameras/door")
+            page.locator(".stage text").wait_for()
+            page.wait_for_function(
+                """() => {
+                  const stage = document.querySelector('.stage svg').getBoundingClientRect();
+                  return [...document.querySelectorAll('.stage text')].every((one) => {
+                    const box = one.getBoundingClientRect();
+                    return box.left >= stage.left - 1 && box.right <= stage.right + 1;
+                  });
+                }"""
+            )
+            context.close()
+
+
+def test_the_second_of_two_operators_is_told_and_goes_on(tmp_path: Path, browser: sync_api.Browser) -> None:
+    with served(tmp_path) as site:
+        pages = [browser.new_page() for _ in range(2)]
+        for page in pages:
+            page.goto(f"{site.url}/cameras/door")
+            page.locator("[viewBox='0 0 160 120']").wait_for()
+
+        def draw(page: sync_api.Page, name: str) -> None:
+            page.once("dialog", lambda dialog: dialog.accept(name))
+            page.get_by_role("button", name="Line", exact=True).click()
+            box = page.locator(".stage img").bounding_box()
+            assert box is not None
+            for x in (0.2, 0.8):
+                page.mouse.click(box["x"] + x * box["width"], box["y"] + 0.5 * box["height"])
+
+        first, second = pages
+        draw(first, "north")
+        first.locator("#shapes li", has_text="north").wait_for()
+        draw(second, "south")
+        second.locator("#notes", has_text="somebody else has changed this camera").wait_for()
+        second.locator("#shapes li", has_text="north").wait_for()  # what the other one has made
+        assert list(site.get("/api/v1/cameras/door").json()["lines"]) == ["north"]
+        draw(second, "south")
+        second.locator("#shapes li", has_text="south").wait_for()
+        assert sorted(site.get("/api/v1/cameras/door").json()["lines"]) == ["north", "south"]
+        for page in pages:
+            page.close()
+
+
+def test_a_cameras_address_and_rate_are_changed(tmp_path: Path, page: sync_api.Page) -> None:
+    with served(tmp_path) as site:
+        site.http.post("/api/v1/cameras", json={"url": "rtsp://me:secret@127.0.0.1:9/x", "name": "hall"})
+        page.goto(f"{site.url}/cameras/hall")
+        form = page.locator("form[data-connection]")
+        if not form.is_visible():
+            page.locator("summary").click()
+        form.get_by_role("button", name="Save").click()
+        form.locator(".problem", has_text="nothing is changed").wait_for()
+        form.locator("[name=max_fps]").fill("5")
+        form.locator("[name=transport]").select_option("udp")
+        with page.expect_navigation():
+            form.get_by_role("button", name="Save").click()
+        text = site.file.read_text()
+        assert "rtsp://me:secret@127.0.0.1:9/x" in text, "the address stays with its password"
+        assert "max_fps: 5" in text
+        assert "transport: udp" in text
+        if not form.is_visible():
+            page.locator("summary").click()
+        form.locator("[name=url]").fill("file:///etc/passwd")
+        form.get_by_role("button", name="Save").click()
+        form.locator(".problem", has_text="cannot be added").wait_for()
+        form.locator("[name=url]").fill("rtsp://127.0.0.1:9/other")
+        form.locator("[name=max_fps]").fill("")
+        with page.expect_navigation():
+            form.get_by_role("button", name="Save").click()
+        assert "secret" not in site.file.read_text()
+        assert "max_fps" not in site.file.read_text()
+
+
 def test_the_keyboard_reaches_everything(shown: Served, page: sync_api.Page) -> None:
     page.goto(shown.url)
     page.keyboard.press("Tab")
