@@ -13,6 +13,8 @@ from relaytrack.pipeline.cluster.crew import OVER, Crew, absolute
 from relaytrack.pipeline.cluster.gather import gather
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
+from relaytrack.pipeline.cluster.hiring import Hiring
+from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.node_work import WorkStatus
 from relaytrack.pipeline.cluster.placing import groups_of
 from relaytrack.pipeline.cluster.ray_actors import IdentityActor
@@ -22,10 +24,11 @@ from relaytrack.pipeline.cluster.site import forget_checkpoint
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.results.identities import read_identities
-from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.runtime.summary import Summary, joined
 
 LOG = logging.getLogger("relaytrack.cluster")
 _ALONE = 5.0  # seconds that the nodes get to end when the head is gone
@@ -40,7 +43,7 @@ class ClusterRun:
         address: "auto" or HOST:PORT of Ray.
 
     Attributes:
-        crew: the programs that follow cameras.
+        crew: the programs that follow cameras; mover: what moved between them.
         identities: how the identity service was doing when it was last asked.
     """
 
@@ -49,6 +52,7 @@ class ClusterRun:
         self._address = address
         self._stop = threading.Event()
         self.crew: Crew | None = None
+        self.mover: Mover | None = None
         self.identities: DeskStatus | None = None
         self.nodes: list[WorkStatus] = []
 
@@ -69,9 +73,10 @@ class ClusterRun:
         ray = join_cluster(self._address)
         zero, started = time.time(), time.monotonic()
         head = HeadWatch(ray.get_runtime_context().gcs_address)
-        crew = self.crew = Crew(ray, config, zero)
+        hiring = Hiring(ray, config)
+        crew = self.crew = Crew(ray, config, hiring, zero)
         try:
-            return head.during(lambda: self._whole(ray, crew, zero, started))
+            return head.during(lambda: self._whole(ray, crew, hiring, zero, started))
         except (ray.exceptions.RayError, ConnectionError) as error:
             head.check_now()
             raise ClusterError(
@@ -86,23 +91,23 @@ class ClusterRun:
                     ray.kill(ray.get_actor(IDENTITIES, namespace=NAMESPACE))
             head.close()
 
-    def _whole(self, ray: Any, crew: Crew, zero: float, started: float) -> Summary:
+    def _whole(self, ray: Any, crew: Crew, hiring: Hiring, zero: float, started: float) -> Summary:
         """The run from its first program to its last file."""
         config, bus = self._config, RayBus()
         programs = config.cluster.nodes or len(machines(ray))
         groups = groups_of(config.cameras, programs, config.cluster.bind)
-        thresholds = {one.threshold for one in crew.hire(groups)}
-        if len(thresholds) > 1:
-            raise ClusterError("the machines have different weights of the embedder")
-        self._begin_identities(ray, thresholds.pop(), zero)
+        threshold = crew.hire(groups)
+        self._begin_identities(ray, threshold, zero)
         for camera, plane in ground_planes(config).items():
             bus.ask("calibrate", camera, plane, timeout=10.0)
         crew.begin(groups)
         LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
-        self._follow(crew, bus)
+        mover = self.mover = Mover(ray, config, crew, hiring, threshold)
+        self._follow(crew, mover, bus)
         summary = self._summary(time.monotonic() - started)
         if config.output.dir is not None:
-            out = gather(config, crew.results(), bus.ask("colors", timeout=10.0))
+            colors = bus.ask("colors", timeout=10.0)
+            out = gather(config, crew.results(), colors, self._told(bus) if mover.moved else None)
             if config.output.report:
                 write_report(out, ground_planes(config))
             final = {(one.camera, one.track): identity for one, identity in read_identities(out).tracks}
@@ -139,25 +144,37 @@ class ClusterRun:
             cause = getattr(error, "cause", error)
             raise ClusterError(f"the identity service cannot start: {' '.join(str(cause).split())[-300:]}") from None
 
-    def _follow(self, crew: Crew, bus: RayBus) -> None:
+    def _follow(self, crew: Crew, mover: Mover, bus: RayBus) -> None:
         """Watch until all nodes have ended."""
         told: float | None = None
         while True:
-            if self._stop.is_set() and told is None:
-                told = time.monotonic()
-                crew.stop()
+            if self._stop.is_set():
+                told = time.monotonic() if told is None else told
+                crew.stop()  # again: some work may have begun since
             self.nodes = crew.watch()
             failed = [status for status in self.nodes if status.state == "failed"]
             if failed:
                 raise ClusterError(failed[0].error or f"node {failed[0].node} failed")
+            if told is None:
+                mover.look(time.monotonic())
             orders = sum(len(member.orders) for member in crew.members)
-            if len(self.nodes) == orders and all(status.state in OVER for status in self.nodes):
+            moving = mover.moving and told is None
+            if not moving and len(self.nodes) == orders and all(status.state in OVER for status in self.nodes):
                 break
             if told is not None and time.monotonic() - told > _STOPPING:
                 break
             self._stop.wait(0.2)
         with contextlib.suppress(Exception):
             self.identities = bus.ask("status", timeout=2.0)
+
+    @staticmethod
+    def _told(bus: RayBus) -> dict[tuple[str, int], int] | None:
+        """The last word about all tracks: a program that has let a camera go heard of no later corrections."""
+        try:
+            return dict(bus.ask("final", timeout=10.0))
+        except (TimeoutError, RelayTrackError) as error:
+            LOG.warning("identities of cameras that moved are those of then: %s", error)
+            return None
 
     def _end_identities(self, ray: Any) -> None:
         actor = ray.get_actor(IDENTITIES, namespace=NAMESPACE)
@@ -167,6 +184,8 @@ class ClusterRun:
         """The nodes' figures as of one run."""
         summary = Summary([camera.name for camera in self._config.cameras])
         for status in self.nodes:
-            summary.cameras.update(status.cameras)
+            for name, about in status.cameras.items():
+                before = summary.cameras[name]
+                summary.cameras[name] = about if not before.frames else joined(before, about)
         summary.seconds = max((status.seconds[0] for status in self.nodes), default=seconds)
         return summary

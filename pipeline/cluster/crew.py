@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.cluster.balance import balanced
 from relaytrack.pipeline.cluster.gather import NodeResults
 from relaytrack.pipeline.cluster.head_watch import ClusterError
+from relaytrack.pipeline.cluster.hiring import Hiring
+from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.placing import Group
-from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.config.schema import Config
 
 LOG = logging.getLogger("relaytrack.cluster")
-_START = 300.0  # seconds that a program may take to load its libraries and networks
 OVER = ("ended", "failed")
 """States of work that goes on no more."""
-_PAINT = re.compile("\x1b\\[[0-9;]*m")
-_BOUND = 1e-3  # of a resource: enough to be sent to the machine that has it
-
-
-@dataclass(slots=True, eq=False)
-class Member:
-    """One program: its actor, its machine, the groups of cameras that it follows, and its open status request."""
-
-    actor: Any
-    machine: Machine
-    bound: str
-    orders: dict[str, WorkOrder] = field(default_factory=dict)
-    asked: Any = None
-    since: float = 0.0
-    status: dict[str, WorkStatus] = field(default_factory=dict)
-    starting: list[Any] = field(default_factory=list)
 
 
 class Crew:
@@ -48,6 +30,7 @@ class Crew:
     Args:
         ray: the module, connected.
         config: the whole site's.
+        hiring: starts programs.
         zero: seconds since 1970 at the run's time 0.
 
     Attributes:
@@ -55,9 +38,10 @@ class Crew:
         moves: what was lost, and who took over; seconds: from the question that had no answer to the new order.
     """
 
-    def __init__(self, ray: Any, config: Config, zero: float) -> None:
+    def __init__(self, ray: Any, config: Config, hiring: Hiring, zero: float) -> None:
         self._ray = ray
         self._config = config
+        self._hiring = hiring
         self._zero = zero
         self._number = 0
         self._order = int(time.time() * 1000)
@@ -65,26 +49,31 @@ class Crew:
         self.moves: list[str] = []
         self.seconds: list[float] = []
 
-    def hire(self, groups: Sequence[Group]) -> list[Fitness]:
+    def hire(self, groups: Sequence[Group]) -> float | None:
         """Start a program for every group, on as many machines as there are, and see that each of them fits.
 
+        Returns:
+            The same-person threshold of their embedder.
+
         Raises:
-            ClusterError: no machine has room, or one has another version or lacks the weights.
+            ClusterError: no machine has room, one has another version or lacks the weights, or they differ.
         """
         for number, group in enumerate(groups):
             fitting = self._fitting(group.bound)
             if not fitting:
                 raise ClusterError(f"no machine has the resource {group.bound!r} (ray start --resources)")
-            self.members.append(self._hire(fitting[number % len(fitting)], group.bound))
-        return [self._fitness(member) for member in self.members]
+            self.members.append(self._hiring.start(fitting[number % len(fitting)], group.bound))
+        asked = [self._hiring.ask(member) for member in self.members]
+        found = [self._hiring.fitness(*one) for one in zip(self.members, asked, strict=True)]
+        if len({one.threshold for one in found}) > 1:
+            raise ClusterError("the machines have different weights of the embedder")
+        return found[0].threshold
 
     def begin(self, groups: Sequence[Group]) -> None:
         """Let every program follow its group."""
-        starting = []
-        for member, group in zip(self.members, groups, strict=True):
-            starting.append((member, self._give(member, group.cameras)))
-        for member, reference in starting:
-            self._answer(reference, member, _START)
+        starting = [self.order(member, group.cameras)[1] for member, group in zip(self.members, groups, strict=True)]
+        for member, reference in zip(self.members, starting, strict=True):
+            self._hiring.answer(reference, member)
 
     def watch(self) -> list[WorkStatus]:
         """Ask all programs how they are; the work of one that does not answer in time goes to another."""
@@ -135,12 +124,12 @@ class Crew:
                     time.sleep(0.2)
 
     def results(self) -> list[NodeResults]:
-        """How to get at what every program wrote."""
+        """How to get at what every program wrote, in the order in which they were told to begin."""
+        orders = [(order.order, node, member) for member in self.members for node, order in member.orders.items()]
         found = []
-        for member in self.members:
-            for node in member.orders:
-                files = self._ray.get(member.actor.files.remote(node))
-                found.append(NodeResults(node, files, self._reader(member, node)))
+        for _, node, member in sorted(orders, key=lambda one: one[0]):
+            files = self._ray.get(member.actor.files.remote(node))
+            found.append(NodeResults(node, files, self._reader(member, node)))
         return found
 
     def dismiss(self) -> None:
@@ -148,6 +137,24 @@ class Crew:
         for member in self.members:
             with contextlib.suppress(Exception):
                 self._ray.kill(member.actor)
+
+    def give(self, member: Member, cameras: Sequence[str]) -> None:
+        """Let a program follow cameras from now on, beside those that it has."""
+        member.starting.append(self.order(member, cameras)[1])
+
+    def order(self, member: Member, cameras: Sequence[str]) -> tuple[str, Any]:
+        """Order a program to follow cameras: the order's name, and a reference that tells how its start went."""
+        self._number += 1
+        self._order += 1
+        node = f"node{self._number}"
+        settings = self._config.model_copy(
+            update={"cameras": tuple(one for one in self._config.cameras if one.name in cameras)}
+        )
+        folder = str(Path(self._config.cluster.dir) / node)
+        order = WorkOrder(node, self._order, settings.model_dump_json(), folder, self._zero)
+        member.orders[node] = order
+        member.asked = None
+        return node, member.actor.start.remote(order)
 
     # the inside
 
@@ -170,62 +177,6 @@ class Crew:
 
         return read
 
-    def _hire(self, machine: Machine, bound: str) -> Member:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        settings = self._config.cluster
-        options: dict[str, Any] = {
-            "num_cpus": settings.num_cpus,
-            "num_gpus": settings.num_gpus,
-            "max_concurrency": 8,
-            "max_restarts": 0,
-            "scheduling_strategy": NodeAffinitySchedulingStrategy(machine.node_id, soft=False),
-        }
-        if bound:
-            options["resources"] = {bound: _BOUND}
-        actor = self._ray.remote(PerceptionActor).options(**options).remote()
-        return Member(actor, machine, bound)
-
-    def _fitness(self, member: Member) -> Fitness:
-        ready = member.actor.fitness.remote(self._config.model_copy(update={"cameras": ()}).model_dump_json())
-        found: Fitness = self._answer(ready, member, _START)
-        ours = version("relaytrack")
-        where = f"machine {member.machine.address}"
-        if found.version != ours:
-            raise ClusterError(f"{where} has relaytrack {found.version}, this one {ours}: install the same everywhere")
-        if found.problem is not None:
-            raise ClusterError(f"{where}: {found.problem}")
-        return found
-
-    def _answer(self, reference: Any, member: Member, timeout: float) -> Any:
-        where = f"machine {member.machine.address}"
-        until = time.monotonic() + timeout
-        try:
-            while not self._ray.wait([reference], timeout=1.0)[0]:
-                if time.monotonic() > until:
-                    raise ClusterError(
-                        f"{where}: no room for a program of {self._config.cluster.num_cpus:g} CPUs, "
-                        f"or too busy to start it in {timeout:g} s"
-                    )
-            return self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except self._ray.exceptions.RayError as error:
-            raise ClusterError(f"{where}: {_reason(error)}") from None
-
-    def _give(self, member: Member, cameras: Sequence[str]) -> Any:
-        self._number += 1
-        self._order += 1
-        node = f"node{self._number}"
-        settings = self._config.model_copy(
-            update={"cameras": tuple(one for one in self._config.cameras if one.name in cameras)}
-        )
-        folder = str(Path(self._config.cluster.dir) / node)
-        order = WorkOrder(node, self._order, settings.model_dump_json(), folder, self._zero)
-        member.orders[node] = order
-        member.asked = None
-        return member.actor.start.remote(order)
-
     def _fitting(self, bound: str) -> list[Machine]:
         """The machines that are alive and have a resource."""
         return [one for one in machines(self._ray) if not bound or one.resources.get(bound, 0) > 0]
@@ -235,38 +186,39 @@ class Crew:
         return [one for one in self._fitting(member.bound) if one.node_id != member.machine.node_id]
 
     def _replace(self, lost: Member, why: str) -> None:
-        """Give the work of a lost program to the one with the least, or to a new one on another machine."""
+        """Give the cameras of a lost program to those with the least to do, or to a new one on another machine."""
         self.members.remove(lost)
-        names = [
-            [camera.name for camera in Config.model_validate_json(one.config).cameras] for one in lost.orders.values()
-        ]
-        text = ", ".join(sorted(name for group in names for name in group))
+        cameras = [name for _, group in lost.groups() for name in group]
         with contextlib.suppress(Exception):
             self._ray.kill(lost.actor)
+        told = f"the program on {lost.machine.address} is lost ({why})"
+        if not cameras:
+            LOG.warning("%s", told)
+            return
         able = [one for one in self.members if one.bound == lost.bound]
-        if able:
-            heir = min(able, key=lambda one: len(one.orders))
-        else:
+        if not able:
             fitting = self._others(lost) or self._fitting(lost.bound)
             if not fitting:
-                raise ClusterError(f"no machine is left for the cameras {text}")
-            heir = self._hire(fitting[0], lost.bound)
-            self.members.append(heir)
-        for group in names:
-            heir.starting.append(self._give(heir, group))
+                raise ClusterError(f"no machine is left for the cameras {', '.join(sorted(cameras))}")
+            able = [self._hiring.start(fitting[0], lost.bound)]
+            self.members += able
+        for heir, taken in self._heirs(able, lost, cameras):
+            self.give(heir, taken)
+            told += f"; {heir.machine.address} follows {', '.join(sorted(taken))} now"
         self.seconds.append(time.monotonic() - lost.since)
-        line = f"the program on {lost.machine.address} is lost ({why}); {heir.machine.address} follows {text} now"
-        self.moves.append(line)
-        LOG.warning("%s", line)
+        self.moves.append(told)
+        LOG.warning("%s", told)
 
-
-def _reason(error: Exception) -> str:
-    """Why a program died, in one line: the end of what Ray tells holds the cause."""
-    text = " ".join(_PAINT.sub("", str(error)).split())
-    missing = re.search("No module named '([^']+)'", text)
-    if missing:
-        return f"its Python has no {missing[1]} (pip install 'relaytrack[cluster]' there)"
-    return text[-300:]
+    @staticmethod
+    def _heirs(able: Sequence[Member], lost: Member, cameras: Sequence[str]) -> list[tuple[Member, list[str]]]:
+        """Who takes which cameras of a lost program; all others stay where they are."""
+        theirs = {name: str(number) for number, one in enumerate(able) for _, group in one.groups() for name in group}
+        costs = {name: cost for one in (*able, lost) for name, cost in one.costs().items()}
+        everyone = {**theirs, **dict.fromkeys(cameras, "lost")}
+        places = [one.place(str(number)) for number, one in enumerate(able)]
+        found = balanced(places, everyone, costs, bind=dict.fromkeys(everyone, lost.bound), fixed=everyone)
+        shares = [(one, [name for name in cameras if found[name] == str(number)]) for number, one in enumerate(able)]
+        return [(one, share) for one, share in shares if share]
 
 
 def absolute(config: Config, folder: Path) -> Config:

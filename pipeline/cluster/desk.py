@@ -99,8 +99,10 @@ class IdentityDesk:
             for name, about in cameras.items():
                 key = (name, node, order)
                 self._first_ids.setdefault(key, memory.first_id(name) if about.live and about.first is None else 0)
-                self._rates[name] = about.fps
-                self._merge.drop(name)
+                self._rates[name] = about.fps or self._rates.get(name)
+                dropped = self._merge.drop(name)
+                if about.live:  # whoever had it before waits for the answer, and has other cameras
+                    self._calls.answer([memory.again(one) for one in dropped], self.token, memory.colors)
                 self._merge.open(name, live=about.live)
                 seen = memory.seen.get(name, 0)
                 if about.first is not None and about.first > seen + 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.folder import prepare_output, write_atomically, write_bytes
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
+from relaytrack.pipeline.sources import is_live
 
 TEXT = ("tracks/", "global/")
 _READ_FIRST = (NAME, EMBEDDINGS, EVENTS, "run.json")
@@ -47,18 +48,31 @@ class NodeResults:
             start += len(piece)
         return b"".join(pieces)
 
-    def copy(self, name: str, folder: Path) -> None:
-        """Write a file below `folder`."""
-        write_bytes(folder / name, self.whole(name), durable=False)
+    def copy(self, name: str, folder: Path, *, beside: bool = False) -> None:
+        """Write a file below `folder`; `beside` one that is there of the same name, not over it."""
+        path, number = folder / name, 1
+        while beside and path.exists():
+            number += 1
+            path = (folder / name).with_stem(f"{Path(name).stem}_{number}")
+        write_bytes(path, self.whole(name), durable=False)
 
 
-def gather(config: Config, nodes: Sequence[NodeResults], colors: Mapping[int, Rgb]) -> Path:
+def gather(
+    config: Config,
+    nodes: Sequence[NodeResults],
+    colors: Mapping[int, Rgb],
+    told: Mapping[tuple[str, int], int] | None = None,
+) -> Path:
     """Fetch the nodes' results into the output folder.
+
+    Of a recording that two nodes followed, the later one has all: it began again. Of a live camera that moved, each
+    has its part.
 
     Args:
         config: the whole site's.
-        nodes: who has results; a later one goes before an earlier one that followed the same camera.
+        nodes: who has results, in the order in which they began.
         colors: the colours of the identities that were shown.
+        told: (camera, track) -> identity, where the identity service knows better than the node.
 
     Returns:
         The output folder.
@@ -74,17 +88,20 @@ def gather(config: Config, nodes: Sequence[NodeResults], colors: Mapping[int, Rg
     events: list[dict[str, Any]] = []
     infos: list[dict[str, Any]] = []
     zero = None
+    live = {camera.name for camera in config.cameras if is_live(camera, config.run)}
     for node in nodes:
         for name in node.files:
             if name.startswith(kinds) and not _of_identity(name) and not name.startswith("video/mosaic"):
-                node.copy(name, out)
+                node.copy(name, out, beside=_of_camera(name, live))
         with tempfile.TemporaryDirectory() as folder:
             for name in set(_READ_FIRST) & set(node.files):
                 node.copy(name, Path(folder))
             if NAME in node.files:
                 known = read_identities(Path(folder))
-                cameras |= known.cameras
-                tracks = [row for row in tracks if row[0].camera not in known.cameras] + known.tracks
+                again = known.cameras.keys() - live
+                tracks = [row for row in tracks if row[0].camera not in again] + known.tracks
+                for name, about in known.cameras.items():
+                    cameras[name] = cameras[name].followed_by(about) if name in cameras.keys() & live else about
                 zero = known.clock_zero if zero is None else zero
             if EMBEDDINGS in node.files:
                 keys, rows = read_embeddings(Path(folder) / EMBEDDINGS)
@@ -92,6 +109,8 @@ def gather(config: Config, nodes: Sequence[NodeResults], colors: Mapping[int, Rg
             events += read_events(Path(folder))
             if "run.json" in node.files:
                 infos.append(json.loads((Path(folder) / "run.json").read_text(encoding="utf-8")))
+    if told:
+        tracks = [(record, told.get((record.camera, record.track), identity)) for record, identity in tracks]
     order = {camera.name: CameraRecord() for camera in config.cameras}
     if config.cluster.collect == "text":
         for record, _ in tracks:
@@ -110,6 +129,12 @@ def gather(config: Config, nodes: Sequence[NodeResults], colors: Mapping[int, Rg
         write_atomically(out / EVENTS, "".join(lines))
     _write_info(out, config, infos)
     return out
+
+
+def _of_camera(name: str, cameras: Collection[str]) -> bool:
+    """Whether a file, as tracks/CAMERA/DATE.txt, is one of these cameras'."""
+    parts = Path(name).parts
+    return len(parts) == 3 and parts[1] in cameras
 
 
 def _of_identity(name: str) -> bool:

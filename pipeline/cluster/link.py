@@ -144,6 +144,19 @@ class Link:
             except (BusLostError, TimeoutError):
                 LOG.warning("node %s: the identity service does not answer", self.node)
 
+    def release(self, cameras: Iterable[str]) -> None:
+        """Another node is to follow these cameras: what was sent of them counts, and no more comes from here."""
+        gone = set(cameras)
+        with self._busy:
+            for name in gone:
+                for known in (self.live, self._kept, self._next):
+                    known.pop(name, None)
+            self._ended -= gone
+            try:
+                self.bus.ask("end", self.node, sorted(gone), timeout=_ANSWER)
+            except (BusLostError, TimeoutError):
+                LOG.warning("node %s: the identity service does not answer", self.node)
+
     def _hello(self) -> Welcome:
         hellos = {name: CameraHello(live, self._rates.get(name), self._first(name)) for name, live in self.live.items()}
         welcome: Welcome = self.bus.ask("hello", self.node, self.order, hellos, self.token, timeout=_ANSWER)

@@ -6,20 +6,23 @@ import dataclasses
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.cluster.batches import Form
 from relaytrack.pipeline.cluster.bus import Bus
+from relaytrack.pipeline.cluster.camera_costs import CameraCosts, CostMeter, Worked
 from relaytrack.pipeline.cluster.clock_skew import TELL, clock_skew
 from relaytrack.pipeline.cluster.node_colors import NodeColors
 from relaytrack.pipeline.cluster.proxy import ClusterIdentities
+from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.runtime.snapshot import RunState
+from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import CameraSummary
 from relaytrack.pipeline.sources import is_live
 
@@ -58,6 +61,7 @@ class WorkStatus:
         bytes: sent to the identity service; tracks: persons and frames in them.
         cut: seconds during which the identity service was out of reach.
         skew: seconds by which the machine's clock is ahead.
+        costs: what its present cameras cost.
         notes: warnings since the last time.
     """
 
@@ -70,6 +74,7 @@ class WorkStatus:
     tracks: int
     cut: float
     skew: float
+    costs: CameraCosts = field(default_factory=CameraCosts)
     notes: tuple[str, ...] = field(default=())
 
 
@@ -113,6 +118,9 @@ class NodeWork:
         clock = RunClock(zero=order.zero, skew=self._skew, now=now) if any(live.values()) else None
         self._pipeline = Pipeline(config, identities=self._identities, clock=clock)
         self._pipeline.colors = NodeColors(self._identities.colors)
+        self._pipeline.on_networks = self._know
+        self._perception: Perception | None = None
+        self._meter = CostMeter()
 
     def start(self) -> None:
         """Load the networks, open the cameras, begin; see `Pipeline.start`."""
@@ -121,6 +129,19 @@ class NodeWork:
     def stop(self) -> None:
         """End soon and cleanly."""
         self._pipeline.stop()
+
+    def release(self, cameras: Sequence[str]) -> None:
+        """Let cameras go that another machine is to follow; the others go on. With its last camera the work ends.
+
+        Raises:
+            ConfigError: there is no such camera, or the work is not on its way.
+        """
+        planes = ground_planes(self._config)
+        for name in cameras:
+            self._pipeline.remove_camera(name)
+            if name in planes:  # the engine took a camera that leaves for one that is no more
+                self._identities.calibrate(name, planes[name])
+        self._identities.release(cameras)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end; see `Pipeline.join`."""
@@ -139,8 +160,21 @@ class NodeWork:
             tracks=link.sent_tracks,
             cut=self._identities.cut,
             skew=self._skew,
+            costs=self._costs(snapshot),
             notes=self._notes.take(),
         )
+
+    def _know(self, perception: Perception) -> None:
+        self._perception = perception
+
+    def _costs(self, snapshot: Snapshot) -> CameraCosts:
+        """What the present cameras cost."""
+        if self._perception is None:
+            return CameraCosts()
+        spent, effort = self._perception.times.cameras, self._perception.effort
+        worked = {name: Worked(spent.get(name, 0.0), one.frames, one.dropped) for name, one in snapshot.cameras.items()}
+        saved = 1.0 if effort is None else effort.saved
+        return self._meter.look(time.monotonic(), worked, saved=saved, streams=self._perception.streams)
 
     def files(self) -> list[str]:
         """Every file of the results, relative to their folder."""

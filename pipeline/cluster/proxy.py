@@ -85,6 +85,7 @@ class ClusterIdentities:
         self._bus = bus
         self._live = any(cameras.values())
         self._patience = patience
+        self._cameras = frozenset(cameras)
         self._asked = {name: AskedEmbeddings() for name in cameras} if form == "compact" else {}
         self._known: dict[tuple[str, int], int] = {}
         self._own: dict[tuple[str, int], tuple[int, float]] = {}  # provisional number, since when
@@ -134,6 +135,10 @@ class ClusterIdentities:
         """All cameras of this node have ended."""
         self.link.end(self.link.live)
 
+    def release(self, cameras: Collection[str]) -> None:
+        """Another node is to follow these cameras; the engine has let them go already."""
+        self.link.release(cameras)
+
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """See `IdentityService.calibrate`."""
         self._bus.ask("calibrate", camera, plane, timeout=self._patience)
@@ -149,7 +154,7 @@ class ClusterIdentities:
         while time.monotonic() < limit:
             try:
                 found = self._bus.ask("final", timeout=self._patience)
-                return {key: identity for key, identity in found.items() if key[0] in self.link.live}
+                return {key: identity for key, identity in found.items() if key[0] in self._cameras}
             except TimeoutError:
                 continue
             except BusLostError:

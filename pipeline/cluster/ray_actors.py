@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -92,7 +93,11 @@ class PerceptionActor:
         """
         work = NodeWork(order, RayBus())
         self._work[order.node] = work
-        work.start()
+        try:
+            work.start()
+        except BaseException:
+            del self._work[order.node]
+            raise
 
     def status(self) -> list[WorkStatus]:
         """How the pieces of work are doing."""
@@ -102,6 +107,10 @@ class PerceptionActor:
         """End all work soon and cleanly."""
         for work in list(self._work.values()):
             work.stop()
+
+    def release(self, node: str, cameras: Sequence[str]) -> None:
+        """See `NodeWork.release`."""
+        self._work[node].release(cameras)
 
     def files(self, node: str) -> list[str]:
         """See `NodeWork.files`."""

@@ -58,15 +58,17 @@ class WatermarkMerge:
             if camera in self._cameras:
                 self._cameras[camera].ended = True
 
-    def drop(self, camera: str) -> None:
-        """Throw away what waits of a camera: its sender begins anew."""
+    def drop(self, camera: str) -> list[TrackletBatch]:
+        """Take away what waits of a camera: its sender begins anew."""
         queue = self._cameras.get(camera)
         if queue is None:
-            return
+            return []
         queue.bound = -math.inf
-        if queue.waiting:
+        dropped = [batch for batch, _ in queue.waiting]
+        if dropped:
             queue.waiting.clear()
             self._look_again()
+        return dropped
 
     def put(self, batch: TrackletBatch, now: float) -> None:
         """Take a batch; a camera's come in order."""

@@ -246,6 +246,7 @@ class Run:
             else:
                 self._present.forget(camera.name)
                 parts.pictures.forget(camera.name)
+                parts.perception.forget(camera.name)
                 parts.host.camera_removed(camera.name)
 
     def _advance(self, done: float) -> None:

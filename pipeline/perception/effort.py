@@ -7,6 +7,7 @@ embeddings are made half as often (`EmbeddingSchedule.sparing`).
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,6 +97,11 @@ class Effort:
         sides = [one.name for one in taken if one.side is not None and not one.fewer]
         others = [one.name for one in taken if one.side is None or one.fewer]
         return (*others[:1], *sides[-1:], *others[1:])
+
+    @property
+    def saved(self) -> float:
+        """By what the networks' time is divided at present, at the most."""
+        return math.prod(one.saves for one in self.measures[1 : self.level + 1])
 
     def set(self, level: int) -> None:
         """Take the first `level` measures."""

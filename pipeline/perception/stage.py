@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -38,13 +38,18 @@ class CropEmbedder(Protocol):
 
 @dataclass(slots=True)
 class NetworkTimes:
-    """Seconds spent and things done by each network stage so far, of all threads together."""
+    """Seconds spent and things done by each network stage so far, of all threads together.
+
+    `cameras` holds the seconds of all stages by camera: a step's detection in equal parts, its crops and embeddings by
+    the people that were cut out.
+    """
 
     detect: float = 0.0
     crop: float = 0.0
     embed: float = 0.0
     frames: int = 0
     crops: int = 0
+    cameras: dict[str, float] = field(default_factory=dict)
 
     def add(self, other: NetworkTimes) -> None:
         """Count what another record holds, too."""
@@ -53,6 +58,14 @@ class NetworkTimes:
         self.embed += other.embed
         self.frames += other.frames
         self.crops += other.crops
+        for camera, seconds in other.cameras.items():
+            self.cameras[camera] = self.cameras.get(camera, 0.0) + seconds
+
+    def share(self, cameras: Sequence[str], crops: Sequence[int]) -> None:
+        """Say how much of the seconds each camera took, which had so many crops."""
+        looks = (self.crop + self.embed) / max(sum(crops), 1)
+        for camera, count in zip(cameras, crops, strict=True):
+            self.cameras[camera] = self.detect / len(cameras) + looks * count
 
 
 class Perception:
@@ -100,6 +113,11 @@ class Perception:
         """Detections below this score get no embedding from now on."""
         self._min_score = score
 
+    def forget(self, camera: str) -> None:
+        """A camera has left."""
+        with self._counting:
+            self.times.cameras.pop(camera, None)
+
     def perceive_in_turn(self, moment: tuple[int, Sequence[Frame]]) -> tuple[Observation, ...]:
         """Like `perceive`, for several threads: moments are numbered 0, 1, ... and begun in this order.
 
@@ -130,6 +148,7 @@ class Perception:
             self._observed(frame, *next(seen)) if look else passed_over(frame)
             for frame, look in zip(frames, looked, strict=True)
         ]
+        spent.share([frame.camera for frame in chosen], [len(rows) for rows in wanted])
         with self._counting:
             self.times.add(spent)
         return tuple(results)

@@ -76,6 +76,13 @@ class CameraRecord:
         self.first = time if self.first is None else self.first
         self.last, self.last_index = time, index
 
+    def followed_by(self, then: CameraRecord) -> CameraRecord:
+        """This record and the one of another program that followed the camera later."""
+        times = [one for one in (self.first, then.first) if one is not None]
+        last = then if then.last is not None else self
+        cuts = [*self.cuts, *then.cuts][-_MOST_CUTS:]
+        return CameraRecord(self.frames + then.frames, min(times, default=None), last.last, last.last_index, cuts)
+
 
 @dataclass(frozen=True, slots=True)
 class Identities:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -42,6 +42,20 @@ class CameraSummary:
     left: int = 0  # identities of this camera that are counted only
     sight: Sight | None = None
     age: float | None = None  # seconds from decoding to ids, of the last frame
+
+
+def joined(first: CameraSummary, then: CameraSummary) -> CameraSummary:
+    """The figures of a camera that two programs followed, one after the other."""
+    times = [one.first_time for one in (first, then) if one.first_time is not None]
+    last = [one.last_time for one in (first, then) if one.last_time is not None]
+    return replace(
+        then,
+        **{key: getattr(first, key) + getattr(then, key) for key in ("frames", "dropped", "broken", "reconnects")},
+        tracks=first.tracks + then.tracks,
+        first_time=min(times, default=None),
+        last_time=max(last, default=None),
+        sight=then.sight or first.sight,
+    )
 
 
 class Summary:

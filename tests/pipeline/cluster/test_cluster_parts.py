@@ -15,7 +15,9 @@ from relaytrack.pipeline.cluster.clock_skew import clock_skew
 from relaytrack.pipeline.cluster.gather import NodeResults
 from relaytrack.pipeline.cluster.placing import groups_of
 from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.dates import stamped
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.results.identities import CameraRecord
 
 
 def cameras(*names: str) -> list[CameraConfig]:
@@ -49,6 +51,25 @@ def test_results_come_in_pieces() -> None:
     data = bytes(range(256)) * 3
     node = NodeResults("n", ["a"], lambda name, start: data[start : start + 100])
     assert node.whole("a") == data
+
+
+def test_parts_of_a_camera_that_moved_lie_side_by_side(tmp_path: Path) -> None:
+    for text in (b"first", b"then", b"last"):
+        pieces = {0: text}
+        node = NodeResults(
+            "n", ["tracks/a/20261120T133000.txt"], lambda _, start, pieces=pieces: pieces.get(start, b"")
+        )
+        node.copy(node.files[0], tmp_path, beside=True)
+    found = {path.name: path.read_bytes() for path in (tmp_path / "tracks/a").iterdir()}
+    assert found == {
+        "20261120T133000.txt": b"first",
+        "20261120T133000_2.txt": b"then",
+        "20261120T133000_3.txt": b"last",
+    }
+    assert all(stamped(name.removesuffix(".txt")) is not None for name in found)
+    first, then = CameraRecord(5, 1.0, 2.0, 9, [[1.5, 0.2]]), CameraRecord(3, 6.0, 8.0, 4, [])
+    assert first.followed_by(then) == CameraRecord(8, 1.0, 8.0, 4, [[1.5, 0.2]])
+    assert first.followed_by(CameraRecord()) == first
 
 
 def test_machines_are_counted_by_the_formula() -> None:

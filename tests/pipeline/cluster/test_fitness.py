@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from relaytrack.pipeline.cluster import crew as crew_module
-from relaytrack.pipeline.cluster.crew import Crew, Member
+from relaytrack.pipeline.cluster import hiring as hiring_module
 from relaytrack.pipeline.cluster.head_watch import ClusterError
+from relaytrack.pipeline.cluster.hiring import Hiring
+from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
 from relaytrack.pipeline.cluster.ray_start import Machine
 from relaytrack.pipeline.config.loading import load_config
@@ -22,8 +23,8 @@ class RayTaskError(Exception):
     """Of the Ray below."""
 
 
-def crew_whose_machine_says(answer: Any) -> tuple[Crew, Member]:
-    """A crew of one program that gives this answer; Ray is nothing but its names."""
+def hiring_of_a_machine_that_says(answer: Any) -> tuple[Hiring, Member]:
+    """A program on a machine that gives this answer; Ray is nothing but its names."""
 
     def get(reference: Any) -> Any:
         if isinstance(reference, Exception):
@@ -36,7 +37,7 @@ def crew_whose_machine_says(answer: Any) -> tuple[Crew, Member]:
     errors = SimpleNamespace(RayTaskError=RayTaskError, RayError=OSError)
     ray = SimpleNamespace(get=get, wait=wait, exceptions=errors)
     actor = SimpleNamespace(fitness=SimpleNamespace(remote=lambda config: answer))
-    return Crew(ray, CONFIG, 0.0), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
+    return Hiring(ray, CONFIG), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
 
 
 @pytest.mark.parametrize(
@@ -53,10 +54,10 @@ def crew_whose_machine_says(answer: Any) -> tuple[Crew, Member]:
     ],
 )
 def test_a_machine_that_does_not_fit_is_refused(answer: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_module, "_START", 0.0)
-    crew, member = crew_whose_machine_says(answer)
+    monkeypatch.setattr(hiring_module, "START", 0.0)
+    hiring, member = hiring_of_a_machine_that_says(answer)
     with pytest.raises(ClusterError, match=told) as error:
-        crew._fitness(member)
+        hiring.fitness(member, hiring.ask(member))
     assert "\n" not in str(error.value)
 
 

@@ -91,3 +91,56 @@ def test_what_a_killed_run_left_is_not_taken_for_this_ones(live_site: Config, tm
     fresh = open_desk(live_site, 0.5, time.time())
     assert fresh.token == 1
     fresh.close(forget=True)
+
+
+@pytest.mark.timeout(120)
+def test_a_camera_that_moves_gets_new_tracks_and_the_others_go_on(
+    live_site: Config, bus: InProcessBus, tmp_path: Path
+) -> None:
+    door = live_site.cameras[0]
+    both = live_site.model_copy(update={"cameras": (door, door.model_copy(update={"name": "yard"}))})
+    zero = time.time()
+    first = NodeWork(order(both, tmp_path, 1, zero), bus)
+    first.start()
+
+    def frames(work: NodeWork, camera: str, more: int) -> None:
+        least = work.status().cameras[camera].frames + more
+        until = time.monotonic() + 60
+        while work.status().cameras[camera].frames < least:
+            assert time.monotonic() < until
+            assert work.status().state == "running", work.status().error
+            time.sleep(0.05)
+
+    frames(first, "door", 30)
+    until = time.monotonic() + 30
+    while set(first.status().costs.cameras) != {"door", "yard"}:
+        assert time.monotonic() < until, "costs are measured"
+        time.sleep(0.1)
+    first.release(["door"])
+    assert bus.desk is not None
+    moved = live_site.model_copy(update={"cameras": (door,)})
+    second = NodeWork(order(moved, tmp_path, 2, zero), bus)
+    second.start()
+    frames(second, "door", 10)
+    frames(first, "yard", 10)
+    assert set(first.status().costs.cameras) == {"yard"}
+    assert first.status().cut == 0.0, "it has not lost the identity service for a moment"
+    assert bus.desk.status().nodes == {"door": "node2", "yard": "node1"}
+    first.release(["yard"])
+    first.join(30)
+    assert first.status().state == "ended", "without a camera its work is over"
+    second.stop()
+    second.join(30)
+    rows = [
+        {
+            int(line.split(",")[1])
+            for one in (tmp_path / node / "tracks/door").glob("*.txt")
+            for line in one.read_text().splitlines()
+        }
+        for node in ("node1", "node2")
+    ]
+    assert rows[0]
+    assert rows[1]
+    assert max(rows[0]) < 1000 < min(rows[1])
+    first.close()
+    second.close()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from relaytrack.pipeline.cli.main import main
-from relaytrack.pipeline.cluster import cluster_run, crew, ray_start
+from relaytrack.pipeline.cluster import cluster_run, hiring, ray_start
 from relaytrack.pipeline.cluster.head_watch import HeadLostError, HeadWatch
 from relaytrack.reid.installed import default_weights
 
@@ -31,7 +31,7 @@ def refused(samples: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], ad
 def test_machines_with_another_relaytrack_are_refused(
     samples: Path, tmp_path: Path, ray_cluster: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "version", lambda _: "9.9")
+    monkeypatch.setattr(hiring, "version", lambda _: "9.9")
     line = refused(samples, tmp_path, capfd, ray_cluster.address)
     assert "has relaytrack 0.1.0, this one 9.9: install the same everywhere" in line
 

@@ -56,7 +56,9 @@ def test_measures_come_in_the_order_that_is_told() -> None:
 def test_cameras_take_turns() -> None:
     effort = Effort(object(), EmbeddingSchedule(0.5))
     assert all(effort.looks(name) for name in "abab")
+    assert effort.saved == 1.0
     effort.set(1)
+    assert effort.saved == 2.0
     looks = [(effort.looks("a"), effort.looks("b")) for _ in range(4)]
     assert looks in ([(True, False), (False, True)] * 2, [(False, True), (True, False)] * 2)
 

@@ -1,0 +1,53 @@
+"""One program of a cluster that follows cameras, as the start knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from relaytrack.pipeline.cluster.balance import Place
+from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
+from relaytrack.pipeline.cluster.ray_start import Machine
+from relaytrack.pipeline.config.schema import Config
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One program: its actor, its machine, the groups of cameras that it follows, and its open status request."""
+
+    actor: Any
+    machine: Machine
+    bound: str
+    orders: dict[str, WorkOrder] = field(default_factory=dict)
+    asked: Any = None
+    since: float = 0.0
+    status: dict[str, WorkStatus] = field(default_factory=dict)
+    starting: list[Any] = field(default_factory=list)
+
+    def groups(self) -> Iterator[tuple[str, list[str]]]:
+        """Each order with the cameras that it has at present, orders without any left out."""
+        for node, order in self.orders.items():
+            names = [camera.name for camera in Config.model_validate_json(order.config).cameras]
+            if names:
+                yield node, names
+
+    def leave_out(self, node: str, cameras: Iterable[str]) -> None:
+        """These cameras are no longer part of an order."""
+        config, gone = Config.model_validate_json(self.orders[node].config), set(cameras)
+        kept = tuple(camera for camera in config.cameras if camera.name not in gone)
+        changed = config.model_copy(update={"cameras": kept}).model_dump_json()
+        self.orders[node] = replace(self.orders[node], config=changed)
+
+    def costs(self) -> dict[str, float]:
+        """What its cameras cost, as far as that is known."""
+        return {name: cost for status in self.status.values() for name, cost in status.costs.cameras.items()}
+
+    @property
+    def behind(self) -> bool:
+        """Whether it has too little time for its cameras."""
+        return any(status.costs.behind for status in self.status.values())
+
+    def place(self, name: str) -> Place:
+        """This program as `balance` sees it."""
+        return Place(name, max((status.costs.streams for status in self.status.values()), default=1), self.bound)

@@ -1,0 +1,221 @@
+"""Moves live cameras when a machine joins, or when a program has too little time for its cameras.
+
+A camera that moves is let go first, and then followed by the other program: it gets new track ids and keeps the
+identities of its people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from relaytrack.pipeline.cluster.balance import balanced
+from relaytrack.pipeline.cluster.camera_costs import WINDOW
+from relaytrack.pipeline.cluster.crew import Crew
+from relaytrack.pipeline.cluster.head_watch import ClusterError
+from relaytrack.pipeline.cluster.hiring import START, Hiring
+from relaytrack.pipeline.cluster.member import Member
+from relaytrack.pipeline.cluster.ray_start import Machine, machines
+from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.sources import is_live
+
+LOG = logging.getLogger("relaytrack.cluster")
+SETTLE = 2.0 * WINDOW
+"""Seconds after a move in which nothing moves: what the cameras cost is measured anew."""
+_LOOK = 2.0  # seconds between two looks for new machines
+
+
+@dataclass(frozen=True, slots=True)
+class _Newcomer:
+    member: Member
+    fitness: Any
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    source: Member
+    node: str
+    cameras: list[str]
+    target: Member
+    released: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    source: Member
+    target: Member
+    node: str
+    cameras: list[str]
+    started: Any
+
+
+class Mover:
+    """See the module. `look` is called again and again, and waits for nothing.
+
+    Args:
+        ray: the module, connected.
+        config: the whole site's.
+        crew: the programs.
+        hiring: starts further ones.
+        threshold: the same-person threshold of the programs' embedder.
+
+    Attributes:
+        moved: what moved from where to where, a line each.
+    """
+
+    def __init__(self, ray: Any, config: Config, crew: Crew, hiring: Hiring, threshold: float | None) -> None:
+        self._ray, self._crew, self._hiring, self._threshold = ray, crew, hiring, threshold
+        self._cluster = config.cluster
+        self._live = {camera.name for camera in config.cameras if is_live(camera, config.run)}
+        self._bounds = {config.cluster.bind.get(camera.name, "") for camera in config.cameras}
+        self._known = {machine.node_id for machine in machines(ray)}
+        self._joining: list[_Newcomer] = []
+        self._leaving: list[_Leaving] = []
+        self._arriving: list[_Arriving] = []
+        self._staying: set[str] = set()  # cameras that could not be followed elsewhere
+        self._joined = False  # whether there is a program that has no share yet
+        self._due: float | None = None  # since when cameras are to be spread anew
+        self._looked = self._settled = float("-inf")
+        self.moved: list[str] = []
+
+    @property
+    def moving(self) -> bool:
+        """Whether a camera is on its way: let go, and not followed yet."""
+        return bool(self._leaving or self._arriving)
+
+    def look(self, now: float) -> None:
+        """Take up new machines, move cameras where it is of clear use.
+
+        Args:
+            now: seconds of a steady clock.
+        """
+        if not self._live:  # a recording would begin again
+            return
+        self._hand_over()
+        if now >= self._looked + _LOOK:
+            self._looked = now
+            self._scout(now)
+        self._welcome(now)
+        self._see_arrived()
+        if not self.moving and now >= self._settled:
+            self._spread(now)
+
+    def _scout(self, now: float) -> None:
+        """Start a program on every machine that has joined, unless their number was given."""
+        for machine in machines(self._ray):
+            if machine.node_id in self._known:
+                continue
+            self._known.add(machine.node_id)
+            bound = self._bound(machine)
+            if self._cluster.nodes is None and bound is not None:
+                LOG.info("machine %s has joined", machine.address)
+                member = self._hiring.start(machine, bound)
+                self._joining.append(_Newcomer(member, self._hiring.ask(member), now))
+
+    def _bound(self, machine: Machine) -> str | None:
+        """The resource whose cameras a machine is to follow, "" for those bound to none; None: it is to follow none."""
+        fitting = [bound for bound in sorted(self._bounds - {""}) if machine.resources.get(bound, 0) > 0]
+        return fitting[0] if fitting else ("" if "" in self._bounds else None)
+
+    def _welcome(self, now: float) -> None:
+        """Take programs up that are ready; one that does not fit follows nothing."""
+        for one in list(self._joining):
+            ready, _ = self._ray.wait([one.fitness], timeout=0)
+            if not ready and now < one.since + START:
+                continue
+            self._joining.remove(one)
+            try:
+                if not ready:
+                    raise ClusterError(f"machine {one.member.machine.address}: no room, or too busy to start a program")
+                if self._hiring.fitness(one.member, one.fitness).threshold != self._threshold:
+                    raise ClusterError(f"machine {one.member.machine.address} has other weights of the embedder")
+            except Exception as error:  # whatever is wrong there, the cameras that are followed go on
+                LOG.warning("%s; it follows no camera", " ".join(str(error).split())[-300:])
+                with contextlib.suppress(Exception):
+                    self._ray.kill(one.member.actor)
+                continue
+            self._crew.members.append(one.member)
+            self._joined = True
+
+    def _spread(self, now: float) -> None:
+        """Begin to move cameras if a program has joined, or one has too little time, and the gain is clear."""
+        members = list(self._crew.members)
+        if not self._joined and not any(member.behind for member in members):
+            self._due = None
+            return
+        self._due = now if self._due is None else self._due
+        costs = {name: cost for member in members for name, cost in member.costs().items()}
+        where = {name: (member, node) for member in members for node, group in member.groups() for name in group}
+        known = self._live & set(where)
+        if known - set(costs) and now < self._due + SETTLE:
+            return  # some are being measured; one that has no picture is not waited for without end
+        fixed = {name for name, (member, node) in where.items() if not self._movable(name, member, node)}
+        wanted = self._wanted(members, where, costs, fixed)
+        self._joined, self._due, self._settled = False, None, now + SETTLE
+        groups: dict[tuple[str, Member, Member], list[str]] = {}
+        for name, target in wanted.items():
+            source, node = where[name]
+            if target is not source:
+                groups.setdefault((node, source, target), []).append(name)
+        for (node, source, target), names in groups.items():
+            self._leaving.append(_Leaving(source, node, names, target, source.actor.release.remote(node, names)))
+
+    def _movable(self, name: str, member: Member, node: str) -> bool:
+        status = member.status.get(node)
+        return name in self._live - self._staying and status is not None and status.state == "running"
+
+    @staticmethod
+    def _wanted(
+        members: list[Member], where: dict[str, tuple[Member, str]], costs: dict[str, float], fixed: Collection[str]
+    ) -> dict[str, Member]:
+        now = {name: str(members.index(member)) for name, (member, _) in where.items()}
+        places = [member.place(str(number)) for number, member in enumerate(members)]
+        return {name: members[int(place)] for name, place in balanced(places, now, costs, fixed=fixed).items()}
+
+    def _hand_over(self) -> None:
+        """Give cameras that were let go to their new programs."""
+        for one in list(self._leaving):
+            released, _ = self._ray.wait([one.released], timeout=0)
+            lost = one.source not in self._crew.members  # then its cameras went elsewhere already
+            if not released and not lost:
+                continue
+            self._leaving.remove(one)
+            if lost:
+                continue
+            try:
+                self._ray.get(one.released)
+            except self._ray.exceptions.RayError as error:
+                LOG.warning("cameras %s stay: %s", ", ".join(one.cameras), " ".join(str(error).split())[-200:])
+                continue
+            one.source.leave_out(one.node, one.cameras)
+            target = one.target if one.target in self._crew.members else one.source
+            node, started = self._crew.order(target, one.cameras)
+            self._arriving.append(_Arriving(one.source, target, node, one.cameras, started))
+
+    def _see_arrived(self) -> None:
+        """Note which cameras are followed by their new programs; give back what cannot be followed there."""
+        for one in list(self._arriving):
+            started, _ = self._ray.wait([one.started], timeout=0)
+            lost = one.target not in self._crew.members  # then its cameras went elsewhere already
+            if not started and not lost:
+                continue
+            self._arriving.remove(one)
+            names, source, target = ", ".join(one.cameras), one.source.machine.address, one.target.machine.address
+            if lost:
+                continue
+            try:
+                self._ray.get(one.started)
+            except self._ray.exceptions.RayTaskError as error:
+                LOG.warning("%s cannot be followed on %s: %s", names, target, " ".join(str(error.cause).split())[-200:])
+                del one.target.orders[one.node]
+                self._staying.update(one.cameras)
+                self._crew.give(one.source if one.source in self._crew.members else one.target, one.cameras)
+                continue
+            except self._ray.exceptions.RayError:
+                continue  # the program is lost; the crew gives its cameras to another one
+            self.moved.append(f"{names}: from {source} to {target}")
+            LOG.info("moved %s", self.moved[-1])
