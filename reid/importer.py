@@ -124,9 +124,11 @@ def _check_batches(network: OnnxBackend, source: Path) -> None:
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise WeightsError(f"{source}: the network does not run: {' '.join(str(error).split())}") from error
     if together.shape != alone.shape or not np.isfinite(alone).all():
-        raise WeightsError(f"{source}: three images give {together.shape} numbers, or none that are finite")
+        raise WeightsError(
+            f"{source}: for three images the output has the shape {together.shape}, or values that are not finite"
+        )
     if np.abs(together - alone).max() > 1e-3 * max(np.abs(alone).max(), 1e-12):
-        raise WeightsError(f"{source}: the network mixes the images of a batch")
+        raise WeightsError(f"{source}: the embedding of an image depends on the other images of its batch")
 
 
 def import_checkpoint(
@@ -174,13 +176,17 @@ def _osnet(source: Path | str, tensors: Mapping[str, Tensor]) -> tuple[ModelSpec
     """
     width = len(tensors.get("conv1.conv.weight", ()))
     if width not in _OSNETS:
-        raise WeightsError(f"{source}: an OSNet whose first convolution has {width} channels, not {list(_OSNETS)}")
+        raise WeightsError(
+            f"{source}: the first convolution of this OSNet has {width} channels; known are {list(_OSNETS)}"
+        )
     if "conv1.bn.running_mean" not in tensors or any(".IN." in name for name in tensors):
-        raise WeightsError(f"{source}: an OSNet with instance norm (osnet_ibn, osnet_ain); only plain ones are read")
+        raise WeightsError(
+            f"{source}: an OSNet with instance norm (osnet_ibn, osnet_ain) is not supported, only the plain one"
+        )
     needed = ("fc.0.weight", "fc.0.bias", "fc.1.running_mean")
     missing = next((name for name in needed if name not in tensors), None)
     if missing is not None:
-        raise WeightsError(f"{source}: an OSNet without {missing}, of which its embedding is made")
+        raise WeightsError(f"{source}: this OSNet has no {missing}, and the embedding is computed from it")
     renamed = {}
     for name, tensor in tensors.items():
         if name.startswith("conv"):
@@ -223,7 +229,9 @@ def _rga(source: Path | str, tensors: Mapping[str, Tensor]) -> tuple[ModelSpec, 
     )
     width = math.isqrt(positions // 2)  # pedestrians: images twice as high as wide
     if 2 * width * width != positions:
-        raise WeightsError(f"{source}: attention over {positions} positions, which is no map twice as high as wide")
+        raise WeightsError(
+            f"{source}: the attention has {positions} positions; it must be a map that is twice as high as wide"
+        )
     spec = ModelSpec(
         backbone="resnet50",
         attention=kind,

@@ -68,7 +68,7 @@ class ModelSpec:
         if self.head not in ("bnneck", "depthwise", "stripes"):
             raise ReidError(f"unknown head {self.head!r}: choose one of bnneck, depthwise, stripes")
         if self.head == "depthwise" and (self.parts < 1 or (self.embedding_dim or 0) % self.parts):
-            raise ReidError(f"embedding_dim {self.embedding_dim} is no multiple of parts {self.parts}")
+            raise ReidError(f"embedding_dim must be a multiple of parts ({self.parts}), not {self.embedding_dim}")
         if self.height < 32 or self.width < 32:
             raise ReidError(f"input of {self.height} x {self.width} pixels is too small: at least 32 x 32")
 

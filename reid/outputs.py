@@ -51,7 +51,7 @@ def check_target(path: Path) -> None:
     if path.is_dir():
         raise ReidOutputError(f"cannot write {path}: it is a folder")
     if path.exists() and not os.access(path, os.W_OK):
-        raise ReidOutputError(f"cannot write {path}: it may not be changed")
+        raise ReidOutputError(f"cannot write {path}: no permission to change it")
     check_folder(path.resolve().parent)
 
 

@@ -69,7 +69,7 @@ def test_names_in_pages_and_docstrings_exist() -> None:
 
 
 FOREIGN = {
-    "MALLOC_ARENA_MAX", "RAY_USE_TLS", "chrt", "nice", "nohup", "taskset", "smaps", "tracemalloc", "nnodes", "moof",
+    "MALLOC_ARENA_MAX", "RAY_USE_TLS", "chrt", "nice", "nohup", "vlc", "taskset", "smaps", "tracemalloc", "nnodes", "moof",
     "Range", "rga_att1", "yield", "human", "vtest", "images_detected", "images_labeled",
     "a_camera", "gt_cam1", "gt_cam2", "id_camera_anything", "x_int8", "mm", "ss", "sp", "ace", "_2",
 }  # fmt: skip

@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
     names: list[str] = args.dataset or ["folder"]
     if len(names) != len(args.root):
-        raise ReidError(f"{len(names)} --dataset but {len(args.root)} --root: each data set needs its folder")
+        raise ReidError(
+            f"{len(names)} times --dataset but {len(args.root)} times --root: give one --root for each --dataset"
+        )
     if len(set(names)) < len(names):
         raise ReidError("--dataset names one data set twice")
     target = args.out or args.weights

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     wanted = ".onnx" if args.source.suffix in (".onnx", ".xml") else ".safetensors"
     check_target(args.target)
     if args.target.suffix != wanted:
-        raise ReidError(f"{args.target}: the target must end in {wanted} for such a source")
+        raise ReidError(f"{args.target}: the name must end in {wanted} for this source")
     if wanted == ".onnx":
         from relaytrack.reid.importer import import_network
 

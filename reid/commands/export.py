@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{report.path}: {report.size:,} bytes, at most {report.difference:.1e} from torch")
         return 0
     if args.int8:
-        raise ReidError(f"{args.target}: --int8 writes .onnx")
+        raise ReidError(f"{args.target}: with --int8 the name must end in .onnx")
     if args.target.suffix != ".safetensors":
-        raise ReidError(f"{args.target}: the target must end in .onnx or .safetensors")
+        raise ReidError(f"{args.target}: the name must end in .onnx or .safetensors")
     from relaytrack.reid.checkpoint import WeightsInfo, save_model
     from relaytrack.reid.outputs import check_target
     from relaytrack.reid.training.batches import make_cache
@@ -89,7 +89,9 @@ def _export_int8(args: argparse.Namespace) -> int:
     from relaytrack.reid.quantise import crops_of, mean_cosine, quantised
 
     if args.crops is None:
-        raise ReidError("--int8 needs --crops DIR: the ranges of the maps are measured on crops of people")
+        raise ReidError(
+            "--int8 needs --crops DIR, a folder of crops of people: the ranges of values are measured on them"
+        )
     check_target(args.target)
     model = load_model(args.source)
     images = crops_of(crops_without_ids(args.crops).paths, model.spec.height, model.spec.width)

@@ -95,11 +95,11 @@ def run(args: argparse.Namespace) -> int:
     check_target(args.out / "weights.safetensors")
     height, width = _size(args.size)
     if not 0 <= args.known <= 1:
-        raise ReidConfigError(f"--known {args.known:g}: a share between 0 and 1")
+        raise ReidConfigError(f"--known must be between 0 and 1, not {args.known:g}")
     if not 0 <= args.average < 1:
-        raise ReidConfigError(f"--average {args.average:g}: a share from 0 on and below 1")
+        raise ReidConfigError(f"--average must be at least 0 and below 1, not {args.average:g}")
     if args.warmup < 1:
-        raise ReidConfigError(f"--warmup {args.warmup}: at least 1 step")
+        raise ReidConfigError(f"--warmup must be at least 1, not {args.warmup}")
     device = torch_device(args.device)
     teachers = [load_teacher(path, device) for path in args.teacher]
     draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
@@ -113,13 +113,13 @@ def run(args: argparse.Namespace) -> int:
     weights: dict[str, Any] = {name: _number("--loss", name, text, least=0.0) for name, text in map(_pair, args.loss)}
     unknown = next((name for name in weights if name not in LOSS_TERMS), None)
     if unknown is not None:
-        raise ReidConfigError(f"--loss {unknown}: no such term (there are {', '.join(LOSS_TERMS)})")
+        raise ReidConfigError(f"--loss {unknown}: unknown term (one of {', '.join(LOSS_TERMS)})")
     if draw:
         raise ReidConfigError(
-            f"--draw {next(iter(draw))}: no such source (there are {', '.join(s.name for s in sources)})"
+            f"--draw {next(iter(draw))}: unknown source (one of {', '.join(s.name for s in sources)})"
         )
     if not sources:
-        raise ReidConfigError("nothing to learn from: name --source NAME=DIR or --crops DIR")
+        raise ReidConfigError("nothing to learn from: give --source NAME=DIR or --crops DIR")
     pictures = load_pictures(sources, device)
     spec = ModelSpec(
         backbone=f"osnet_in_x{str(float(read_retail(args.teacher[0]).width)).removesuffix('.0').replace('.', '_')}",
@@ -176,7 +176,7 @@ def _pair(text: str) -> tuple[str, str]:
 
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise ReidConfigError(f"{text!r} is not NAME=VALUE")
+        raise ReidConfigError(f"{text!r}: write NAME=VALUE")
     return name, value
 
 
@@ -188,7 +188,7 @@ def _number(option: str, name: str, text: str, least: float | None = None) -> fl
     except ValueError:
         value = -1.0
     if not (0 < value < float("inf") or value == least):
-        raise ReidConfigError(f"{option} {name}={text}: not a positive number{' or 0' if least == 0 else ''}")
+        raise ReidConfigError(f"{option} {name}={text}: must be a positive number{' or 0' if least == 0 else ''}")
     return value
 
 
@@ -197,7 +197,7 @@ def _size(text: str) -> tuple[int, int]:
 
     height, _, width = text.partition("x")
     if not (height.isascii() and width.isascii() and height.isdecimal() and width.isdecimal()):
-        raise ReidConfigError(f"--size {text}: not HEIGHTxWIDTH, such as 192x96")
+        raise ReidConfigError(f"--size {text}: write HEIGHTxWIDTH, such as 192x96")
     if int(height) % 16 or int(width) % 16 or min(int(height), int(width)) < 32:
         raise ReidConfigError(f"--size {text}: both sides must be multiples of 16 and at least 32")
     return int(height), int(width)

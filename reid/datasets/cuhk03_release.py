@@ -105,9 +105,11 @@ def new_protocol(config: Path) -> dict[str, list[Row]]:
             chosen = values[f"{split}_idx"].ravel().astype(int) - 1
             made[split] = [(names[at], int(labels[at]), _camera(names[at])) for at in chosen]
     except FileNotFoundError as error:
-        raise DatasetError(f"cuhk03: no {config}, the file of the new protocol") from error
+        raise DatasetError(f"cuhk03: {config} is missing; the new protocol needs it") from error
     except Exception as error:  # scipy raises many kinds for files that are something else
-        raise DatasetError(f"cuhk03: {config} is not the new protocol's: {' '.join(str(error).split())}") from error
+        raise DatasetError(
+            f"cuhk03: {config} does not hold the new protocol: {' '.join(str(error).split())}"
+        ) from error
     return made
 
 

@@ -51,7 +51,7 @@ def load_splits(name: str, root: Path | str) -> list[ReidDataset]:
     if name not in _LOADERS:
         near = difflib.get_close_matches(name, NAMES, 1, 0.4)
         hint = f", did you mean {near[0]}?" if near else ""
-        raise DatasetError(f"unknown data set {name!r}{hint} (there are {', '.join(NAMES)})")
+        raise DatasetError(f"unknown data set {name!r}{hint} (one of {', '.join(NAMES)})")
     return _LOADERS[name](Path(root))
 
 

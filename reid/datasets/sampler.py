@@ -33,7 +33,7 @@ class PKSampler:
         if len(counts) < identities:
             raise DatasetError(f"{len(counts)} identities are too few for batches of {identities} (data.identities)")
         if images > 1 and counts.max() < 2:
-            raise DatasetError("no identity has two images: nothing to learn matches from")
+            raise DatasetError("no identity has two images: pairs of one person are needed to learn from")
         self._groups = [order[start : start + count] for start, count in zip(starts, counts, strict=True)]
         self.identities = identities
         self.images = images

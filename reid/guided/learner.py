@@ -76,9 +76,9 @@ class Guided:
         device, count = pictures.images.device, len(pictures.images)
         people = min(recipe.people, pictures.classes)
         if not isinstance(model.head, GlobalDepthwiseHead) or model.head.parts != len(teachers):
-            raise TrainingError(f"{len(teachers)} teachers need a depthwise head of as many parts")
+            raise TrainingError(f"with {len(teachers)} teachers the depthwise head must have {len(teachers)} parts")
         if people * PER_PERSON > recipe.batch or count < recipe.batch:
-            raise TrainingError(f"{count} pictures and {people} people do not fill a batch of {recipe.batch}")
+            raise TrainingError(f"{count} pictures and {people} people are too few for a batch of {recipe.batch}")
         taught, identified = recipe.regression or recipe.relation, recipe.cross_entropy or recipe.triplet
         if not taught and not (people and identified):
             raise TrainingError("all losses have the weight 0: nothing would be learned")
@@ -117,7 +117,7 @@ class Guided:
 
         Raises:
             KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint has been written.
-            TrainingError: the loss is not finite; the last checkpoint is from before.
+            TrainingError: the loss is not finite; the last checkpoint was saved before.
         """
         recipe = self._recipe
         check_folder(self._out)
@@ -160,7 +160,7 @@ class Guided:
             feature.float(), logits.float(), told, pictures.labels[chosen], whole, self._draw.labelled, recipe
         )
         if not math.isfinite(values["loss"]):
-            raise TrainingError(f"the loss is not finite at step {self.step + 1}; the last checkpoint is from before")
+            raise TrainingError(f"the loss is not finite at step {self.step + 1}; the last checkpoint was saved before")
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)

@@ -81,7 +81,7 @@ def load_pictures(sources: Sequence[PictureSource], device: torch.device) -> Tra
     images, good = decode(paths)
     if not good.any():
         raise DatasetError(
-            f"none of {len(paths)} pictures can be read, the first is {paths[0]}" if paths else "no pictures"
+            f"none of the {len(paths)} pictures can be read; the first is {paths[0]}" if paths else "no pictures"
         )
     known = join([source.split.take(source.split.ids != JUNK) for source in sources]).ids
     labels = np.full(len(paths), -1, np.int64)

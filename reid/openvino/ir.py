@@ -86,7 +86,9 @@ def read_ir(path: Path) -> Network:
     if not path.is_file():
         raise WeightsError(f"weights not found: {path}")
     if not weights.is_file():
-        raise WeightsError(f"{path}: its weights {weights.name} are not beside it (an IR is two files, .xml and .bin)")
+        raise WeightsError(
+            f"{path}: {weights.name} is not in the same folder (an OpenVINO network is two files, .xml and .bin)"
+        )
     if path.stat().st_size > MAX_XML_MIB * 2**20:
         raise WeightsError(f"{path}: more than {MAX_XML_MIB} MiB of XML")
     try:
@@ -148,7 +150,7 @@ def _sorted(layers: list[Layer], path: Path) -> tuple[Layer, ...]:
         ready = [layer for layer in waiting.values() if all(source in done for source, _ in layer.inputs)]
         if not ready:
             stuck = next(iter(waiting.values()))
-            raise WeightsError(f"{path}: the inputs of layer {stuck.name!r} come from nowhere or from itself")
+            raise WeightsError(f"{path}: the inputs of layer {stuck.name!r} do not exist, or depend on its own output")
         for layer in ready:
             if any(port not in done[source].outputs for source, port in layer.inputs):
                 raise WeightsError(f"{path}: layer {layer.name!r} takes an output that its input layer does not have")
@@ -173,7 +175,9 @@ def _constants(layers: tuple[Layer, ...], weights: Path) -> dict[int, NDArray[An
         start, size = int(layer.data["offset"]), int(layer.data["size"])
         count = int(np.prod(shape, dtype=np.int64))
         if start < 0 or count < 0 or start + size > len(data):
-            raise WeightsError(f"{weights}: constant {layer.name!r} lies beyond the end: the file is cut or another's")
+            raise WeightsError(
+                f"{weights}: constant {layer.name!r} lies beyond the end of the file: it is cut off, or belongs to another network"
+            )
         if size != count * np.dtype(TYPES[kind]).itemsize:
             raise WeightsError(f"{weights}: constant {layer.name!r}: {size} bytes do not fit its shape {shape}")
         found[layer.number] = np.frombuffer(data, TYPES[kind], count, start).reshape(shape)

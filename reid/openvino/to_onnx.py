@@ -78,7 +78,7 @@ def _written(to: Writer, layer: Layer, network: Network, names: dict[tuple[int, 
         output = write(to, layer, [names[source] for source in layer.inputs])
     except (KeyError, IndexError, ValueError) as error:
         raise WeightsError(
-            f"{network.where}: layer {layer.name!r} of type {layer.kind} lacks something: {error!r}"
+            f"{network.where}: layer {layer.name!r} of type {layer.kind} is incomplete: {error!r}"
         ) from error
     except WeightsError as error:
         raise WeightsError(f"{network.where}: {error}") from error

@@ -69,7 +69,9 @@ class Writer:
             WeightsError: it is computed from the images.
         """
         if name not in self.constants:
-            raise WeightsError(f"layer {layer.name!r} of type {layer.kind}: an input that must be constant is computed")
+            raise WeightsError(
+                f"layer {layer.name!r} of type {layer.kind}: an input is computed, but only a constant is supported there"
+            )
         return self.constants[name]
 
     @staticmethod

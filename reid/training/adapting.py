@@ -124,7 +124,7 @@ def adapt(
     """
     first = find_weights(start)
     if first.suffix != ".safetensors":
-        raise WeightsError(f"{first} cannot be trained further: training begins with .safetensors weights")
+        raise WeightsError(f"{first} cannot be trained further: only .safetensors weights can")
     spec, info = load_model(first).spec, load_info(first)
     named = list(teachers) or [default_teacher(first)]
     held, learned = list(crops[::HELD]), [path for at, path in enumerate(crops) if at % HELD]

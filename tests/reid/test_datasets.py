@@ -216,7 +216,7 @@ def test_cuhk03_from_the_authors_file(tmp_path: Path) -> None:
     assert found.query.paths[0].name == names[8]
     assert found.gallery.cameras.tolist() == [int(name[6]) for name in names[[13, 14]]]
     config.write_bytes(b"nothing")
-    with pytest.raises(DatasetError, match=r"config_labeled\.mat is not the new protocol's"):
+    with pytest.raises(DatasetError, match=r"config_labeled\.mat does not hold the new protocol"):
         quietly("cuhk03_labeled", tmp_path)
 
 

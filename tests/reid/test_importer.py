@@ -116,7 +116,7 @@ def test_osnet_of_torchreid(
 def test_osnets_of_other_kinds_are_refused(tmp_path: Path) -> None:
     tensors = TorchreidOsnet(0.25).saved()
     for change, said in (
-        ({"conv1.conv.weight": torch.zeros(20, 3, 7, 7)}, "first convolution has 20 channels"),
+        ({"conv1.conv.weight": torch.zeros(20, 3, 7, 7)}, "the first convolution of this OSNet has 20 channels"),
         ({"conv2.0.IN.weight": torch.zeros(64)}, "an OSNet with instance norm"),
     ):
         torch.save(tensors | change, tmp_path / "other.pth")
@@ -124,5 +124,5 @@ def test_osnets_of_other_kinds_are_refused(tmp_path: Path) -> None:
             import_checkpoint(tmp_path / "other.pth", tmp_path / "ours.safetensors")
     del tensors["fc.0.weight"]
     torch.save(tensors, tmp_path / "bare.pth")
-    with pytest.raises(WeightsError, match=r"an OSNet without fc\.0\.weight"):
+    with pytest.raises(WeightsError, match=r"this OSNet has no fc\.0\.weight"):
         import_checkpoint(tmp_path / "bare.pth", tmp_path / "ours.safetensors")

@@ -129,7 +129,7 @@ def test_import_refuses_what_is_no_network(tmp_path: Path, capsys: pytest.Captur
     for argv, said in (
         ([str(tmp_path / "text.onnx"), target], "text.onnx"),
         ([str(tmp_path / "none.onnx"), target], "weights not found"),
-        ([str(source), str(tmp_path / "out.safetensors")], "the target must end in .onnx"),
+        ([str(source), str(tmp_path / "out.safetensors")], "the name must end in .onnx"),
     ):
         assert main(["import", *argv]) == 2
         line = capsys.readouterr().err.strip()
@@ -183,7 +183,7 @@ def test_calibrate_over_two_data_sets(tmp_path: Path, capsys: pytest.CaptureFixt
     assert onnx_info(read_onnx(source)).threshold == 0.5, "the source stays as it was"
     for argv, said in (
         ([*about[:4], "--dataset", "folder", "--root", "x"], "names one data set twice"),
-        ([*about, "--root", "x"], "2 --dataset but 3 --root"),
+        ([*about, "--root", "x"], "2 times --dataset but 3 times --root"),
         ([*about, "--out", str(tmp_path / "x.safetensors")], "must end in .onnx"),
     ):
         assert main(["calibrate", str(source), *argv]) == 2

@@ -234,7 +234,7 @@ ENTITY = '<!DOCTYPE net [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><ne
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda path: path.with_suffix(".bin").unlink(), "its weights small.bin are not beside it"),
+        (lambda path: path.with_suffix(".bin").unlink(), "small.bin is not in the same folder"),
         (lambda path: path.with_suffix(".bin").write_bytes(b"123"), "lies beyond the end"),
         (lambda path: path.write_text("<net"), "is no OpenVINO network"),
         (lambda path: path.write_text("<html/>"), "its XML is <html>"),
@@ -244,7 +244,7 @@ ENTITY = '<!DOCTYPE net [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><ne
         (spoil('size="16"', 'size="12"'), "12 bytes do not fit its shape (2,)"),
         (spoil('offset="0"', 'offset="-8"'), "lies beyond the end"),
         (spoil('element_type="i64"', 'element_type="u1"'), "is of type u1, which is not read"),
-        (spoil('from-layer="0"', 'from-layer="99"'), "come from nowhere"),
+        (spoil('from-layer="0"', 'from-layer="99"'), "do not exist, or depend on its own output"),
         (spoil("<edges>", "<other>"), "is no OpenVINO network"),
         (spoil("1,3,4,2", "1,1,4,2"), ""),
         (spoil("<dim>3</dim>", "<dim>1</dim>"), "the input is 1x1x4x2, not one image of 3 x height x width"),

@@ -66,7 +66,7 @@ def test_ids_of_different_sources_stay_apart(people: Split, tmp_path: Path) -> N
     found = crops_without_ids(tmp_path)
     assert len(found) == 17
     assert len(load_pictures([PictureSource("crops", found)], CPU).images) == 16
-    with pytest.raises(DatasetError, match="none of 1 pictures can be read"):
+    with pytest.raises(DatasetError, match="none of the 1 pictures can be read"):
         load_pictures([PictureSource("x", Split.of([(tmp_path / "broken.jpg", 1, 1)]))], CPU)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match=r"empty: no pictures"):
@@ -133,9 +133,9 @@ def test_a_student_comes_to_see_as_its_teacher(people: Split, tmp_path: Path) ->
         seen = model.eval()(normalised(resized(x, model)))
         told = Colours()(normalised(x))
     assert F.cosine_similarity(seen, told).mean() > 0.8
-    with pytest.raises(TrainingError, match="2 teachers need"):
+    with pytest.raises(TrainingError, match="with 2 teachers the depthwise head must have 2 parts"):
         Guided(model, [Colours(), Colours()], pictures, {}, recipe, tmp_path, key="k")
-    with pytest.raises(TrainingError, match="do not fill a batch of 64"):
+    with pytest.raises(TrainingError, match="are too few for a batch of 64"):
         Guided(model, [Colours()], pictures, {}, dataclasses.replace(recipe, batch=64), tmp_path, key="k")
 
 
@@ -163,16 +163,16 @@ def test_parts_are_left_out(people: int, regression: float, tmp_path: Path) -> N
         (["--teacher", "TEACHER", "--size", "100x50"], "multiples of 16"),
         (["--teacher", "TEACHER"], "nothing to learn from"),
         (["--teacher", "TEACHER", "--crops", "nowhere"], "nowhere"),
-        (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "crops=-1"], "crops=-1: not a positive number"),
-        (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "other=1"], "other: no such source"),
-        (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "colour=1"], "colour: no such term"),
-        (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "triplet=-1"], "not a positive number or 0"),
-        (["--teacher", "TEACHER", "--crops", "CROPS", "--known", "2"], "--known 2: a share between 0 and 1"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "crops=-1"], "crops=-1: must be a positive number"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--draw", "other=1"], "other: unknown source"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "colour=1"], "colour: unknown term"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--loss", "triplet=-1"], "must be a positive number or 0"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--known", "2"], "--known must be between 0 and 1, not 2"),
         (
             ["--teacher", "TEACHER", "--crops", "CROPS", "--average", "1"],
-            "--average 1: a share from 0 on and below 1",
+            "--average must be at least 0 and below 1, not 1",
         ),
-        (["--teacher", "TEACHER", "--crops", "CROPS", "--warmup", "0"], "--warmup 0: at least 1 step"),
+        (["--teacher", "TEACHER", "--crops", "CROPS", "--warmup", "0"], "--warmup must be at least 1, not 0"),
     ],
 )
 @pytest.mark.needs("shared")
