@@ -176,7 +176,8 @@ def _constants(layers: tuple[Layer, ...], weights: Path) -> dict[int, NDArray[An
         count = int(np.prod(shape, dtype=np.int64))
         if start < 0 or count < 0 or start + size > len(data):
             raise WeightsError(
-                f"{weights}: constant {layer.name!r} lies beyond the end of the file: it is cut off, or belongs to another network"
+                f"{weights}: constant {layer.name!r} lies beyond the end of the file: it is cut off, or "
+                "belongs to another network"
             )
         if size != count * np.dtype(TYPES[kind]).itemsize:
             raise WeightsError(f"{weights}: constant {layer.name!r}: {size} bytes do not fit its shape {shape}")

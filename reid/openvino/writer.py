@@ -70,7 +70,7 @@ class Writer:
         """
         if name not in self.constants:
             raise WeightsError(
-                f"layer {layer.name!r} of type {layer.kind}: an input is computed, but only a constant is supported there"
+                f"layer {layer.name!r} of type {layer.kind}: an input is computed; only a constant is supported"
             )
         return self.constants[name]
 
