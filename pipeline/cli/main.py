@@ -33,7 +33,7 @@ COMMANDS = {
     "reid": "relaytrack.pipeline.cli.reid",
 }
 EPILOG = (
-    "The bundled re-identification weights were trained on Market-1501 and are for research use only; "
+    "The bundled re-identification weights were trained on Market-1501 and CUHK03 and are for research use only; "
     "`relaytrack reid train` makes your own."
 )
 _LONGEST = 800  # letters of an error's line

@@ -145,7 +145,7 @@ def weights_licence(config: Config) -> str | None:
     if config.embedder.weights not in (None, "default", "relaytrack-default"):
         return None
     return (
-        "Using the default re-identification weights, trained on Market-1501: research use only "
+        "Using the default re-identification weights, trained on Market-1501 and CUHK03: research use only "
         "(reid/weights/LICENSE-WEIGHTS.txt); embedder.weights: retail-0286 is Apache-2.0."
     )
 

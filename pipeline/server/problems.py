@@ -79,7 +79,7 @@ def install(app: FastAPI) -> None:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
         message = plain_words(first)
-        field = ".".join(where) or None
+        field = ".".join(where) or ("body" if first["loc"][:1] == ("body",) else None)
         return problem_response(422, f"{field}: {message}" if field else message, field=field)
 
     async def http(_: Request, error: Exception) -> JSONResponse:

@@ -87,6 +87,13 @@ def test_wrong_values_name_their_field(site: Served) -> None:
     assert problem(site.get("/api/v1/people?limit=many"), 422)["field"] == "limit"
 
 
+@pytest.mark.parametrize("content", [b"", b"null", b"[]", b"1", b"NaN", b'"x"'])
+def test_a_body_that_is_wrong_as_a_whole_is_named(site: Served, content: bytes) -> None:
+    answer = site.http.post("/api/v1/cameras", content=content, headers={"content-type": "application/json"})
+    assert problem(answer, 422)["field"] == "body"
+    assert answer.json()["detail"].startswith("body: ")
+
+
 def test_metrics_can_be_read_by_prometheus(site: Served) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
