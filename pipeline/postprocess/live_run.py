@@ -25,10 +25,10 @@ from relaytrack.pipeline.results.correction import (
 from relaytrack.pipeline.results.correction_plan import as_kind, plan, told
 from relaytrack.pipeline.results.earlier_starts import with_store
 from relaytrack.pipeline.results.events_file import append_revisions
-from relaytrack.pipeline.results.identities import read_identities
+from relaytrack.pipeline.results.identities import TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.requests import Request, Requests, settle
-from relaytrack.pipeline.results.run_data import load_run
+from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.sinks.outgoing.spool import Spool
 from relaytrack.trackers import IdentityStore
 from relaytrack.trackers.textfile import read_text
@@ -78,7 +78,9 @@ def _carry_out(folder: Path, requests: Requests, request: Request) -> str:
         planned = [Correction.of_json(request.plan)]
     else:
         try:
-            planned = plan(as_kind(request.kind), {**request.wanted, "zero": data.clock_zero or 0.0}, data.people)
+            wanted = {**request.wanted, "zero": data.clock_zero or 0.0}
+            people = data.people | _not_listed(config, data, wanted)
+            planned = plan(as_kind(request.kind), wanted, people)
         except InputError as error:
             raise InputError(f"{folder}: {error}") from None
     for correction in planned:
@@ -95,6 +97,18 @@ def _carry_out(folder: Path, requests: Requests, request: Request) -> str:
             _forget_elsewhere(folder, config, correction, requests)
     refresh(folder, config)
     return told(planned)
+
+
+def _not_listed(config: Config, data: RunData, wanted: Mapping[str, Any]) -> dict[int, list[TrackRecord]]:
+    """The person asked for, where only the store tells of them, as after a kill before the list was written again."""
+    person, store = wanted.get("person"), config.output.store
+    if not isinstance(person, int) or person in data.people or store is None or not Path(store).exists():
+        return {}
+    zero = wanted["zero"]
+    with IdentityStore(store) as file:
+        known = [(one.camera, one.track, one.first - zero, one.last - zero) for one in file.tracks(person)]
+    mine = [TrackRecord(*one) for one in known if one[2] >= -_LAST_MOMENTS]  # else of another folder's run
+    return {person: mine} if mine else {}
 
 
 def _complete(folder: Path, config: Config, correction: Correction) -> Correction:

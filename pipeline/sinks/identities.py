@@ -89,7 +89,7 @@ class IdentitiesSink:
         self._colors = colors or IdentityColors()
         self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()  # seen lately
         self._ended = EndedTracks(folder)
-        self._due = time_module.monotonic() + every
+        self._due = time_module.monotonic()  # the first version at once: a run may be killed at any moment
         self._swept = -math.inf
 
     def recall(self) -> None:

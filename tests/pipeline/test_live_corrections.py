@@ -260,6 +260,24 @@ def test_after_a_kill_what_the_list_does_not_tell_of_goes_too(tmp_path: Path) ->
     assert not list(out.rglob("*.partial"))
 
 
+def test_whom_the_list_does_not_tell_of_is_forgotten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fault: who came after the list was last written before a kill was unknown to `forget`."""
+    out = tmp_path / "o"
+    start(out, 40).join(30)
+    identity = numbers(out)[2]
+    own = track_numbers(out, identity)
+    content = json.loads((out / "identities.json").read_text())
+    content["identities"] = [entry for entry in content["identities"] if entry["id"] != identity]
+    (out / "identities.json").write_text(json.dumps(content))
+    with sqlite3.connect(out / "identities.db") as store:  # the pictures' clock of this test is not that of the run
+        ahead = store.execute("SELECT origin FROM runs").fetchone()[0] - content["clock_zero"]
+        store.execute("UPDATE tracks SET first = first - ?, last = last - ?", (ahead, ahead))
+    assert main(["forget", "--run", str(out), "77"]) == 2
+    assert "there is no person 77" in capsys.readouterr().err
+    assert main(["forget", "--run", str(out), str(identity)]) == 0
+    assert traces(out, identity, 2, own) == []
+
+
 @pytest.mark.parametrize("alive", [True, False])
 def test_merge_and_split(tmp_path: Path, alive: bool, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "o"
