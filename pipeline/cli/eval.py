@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relaytrack.pipeline.cli.eval_pairs import Pair, load_pairs
 from relaytrack.reid.paths import file_path
 
 if TYPE_CHECKING:
-    from relaytrack.trackers.evaluation import Evaluation, GroundTruth, MotRows, Scores
+    from relaytrack.trackers.evaluation import Evaluation, Scores
 
 HELP = "measure tracks against ground truth: HOTA, MOTA, IDF1, also over several cameras at once"
 COLUMNS = ("HOTA", "DetA", "AssA", "LocA", "MOTA", "IDF1", "IDP", "IDR", "IDSW", "Frag", "FP", "FN", "IDs", "GT_IDs")
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One result and the ground truth it is measured on; messages call them by `origin` and `gt`."""
-
-    name: str
-    truth: GroundTruth
-    rows: MotRows
-    origin: str
-    gt: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,77 +126,6 @@ def check_truths(pairs: Sequence[Pair], *, across: bool = False) -> list[str]:
     return said + [line for gt, truth in by_file.items() if gt not in empty for line in check_flags(truth, gt)]
 
 
-def load_pairs(
-    gts: Sequence[str], results: Sequence[str], benchmark: Any = None, *, allow_missing: bool = False
-) -> list[Pair]:
-    """Read and pair ground truths with results.
-
-    Args:
-        gts: the words of --gt.
-        results: the words of --result.
-        benchmark: whose preprocessing to use; None lets each ground truth decide.
-        allow_missing: a ground truth without result has an empty one; a warning names it.
-
-    Raises:
-        relaytrack.pipeline.errors.InputError: they do not pair up, a ground truth has no result, or two carry one name.
-        trackers.TrackerError: a file is absent or malformed.
-    """
-    from relaytrack.pipeline.errors import InputError
-    from relaytrack.trackers.evaluation import read_ground_truth, read_mot, rows_from_arrays
-
-    named_gt = [_split(word) for word in gts]
-    named_results: list[tuple[str | None, Path | None]] = [_split(word) for word in results]
-    if len(named_gt) == 1 and not (named_gt[0][1] / "gt").is_dir() and _sequences_in(named_gt[0][1]):
-        pairs, missing = _expand(named_gt[0][1], named_results)
-        _without_result(missing, str(named_results[0][1]), allow_missing)
-        named_gt = [(name, gt) for name, gt, _ in pairs]
-        named_results = [(name, path) for name, _, path in pairs]
-    names = [name for name, _ in named_gt if name]
-    for option, given in (("--gt", named_gt), ("--result", named_results)):
-        labels = [name for name, _ in given if name]
-        twice = next((name for name in labels if labels.count(name) > 1), None)
-        if twice:
-            raise InputError(f"{option} names {twice!r} twice")
-    truths = {path: read_ground_truth(path, benchmark=benchmark) for _, path in named_gt}
-    if names and any(name for name, _ in named_results):
-        by_name, wanted = dict(named_results), dict(named_gt)
-        if None in by_name or None in wanted:
-            raise InputError("give every --gt and --result a NAME=, or none")
-        unknown = set(by_name) - set(wanted)
-        if unknown:
-            raise InputError(f"{sorted(map(str, unknown))[0]!r} is not in both --gt and --result")
-        _without_result([str(name) for name in wanted if name not in by_name], "--result", allow_missing)
-        matched = [(str(name), path, by_name.get(name)) for name, path in named_gt]
-    elif len(named_gt) == 1 and len(named_results) > 1:
-        matched = [(name or str(path), named_gt[0][1], path) for name, path in named_results]
-    elif len(named_gt) == len(named_results):
-        matched = [
-            (gt_name or name or truths[gt].name, gt, path)
-            for (gt_name, gt), (name, path) in zip(named_gt, named_results, strict=True)
-        ]
-    else:
-        raise InputError(f"{len(named_gt)} --gt but {len(named_results)} --result: give one result per ground truth")
-    labels = [name for name, _, _ in matched]
-    if len(set(labels)) < len(labels):
-        matched = [(f"{name} {path}", gt, path) for name, gt, path in matched]
-    nothing = rows_from_arrays([], [], [])
-    return [
-        Pair(name, truths[gt], nothing if path is None else read_mot(path), str(path or name), str(gt))
-        for name, gt, path in matched
-    ]
-
-
-def _without_result(names: Sequence[str], where: str, allowed: bool) -> None:
-    """Refuse sequences that have no result, or say that they count as empty."""
-    from relaytrack.pipeline.errors import InputError
-
-    if not names:
-        return
-    if not allowed:
-        raise InputError(f"{where}: no result of {', '.join(names)} (--allow-missing counts it as empty)")
-    print(f"relaytrack: warning: {where}: no result of {', '.join(names)}, counted as empty", file=sys.stderr)
-
-
 def save_plots(folder: Path, pairs: Sequence[Pair], found: dict[str, Any], whole: Any) -> None:
     """Write one picture per sequence, and one over all cameras of a global evaluation."""
     from relaytrack.pipeline.errors import OutputError
@@ -248,36 +165,3 @@ def _hinted(check: Any, pair: Pair) -> list[str]:
         return list(check(pair.truth, pair.rows, pair.origin))
     except TrackerInputError as error:
         raise TrackerInputError(f"{error} (--allow-missing scores it all the same)") from None
-
-
-def _split(word: str) -> tuple[str | None, Path]:
-    """Parse NAME=PATH; a word that names an existing path is a path, whatever it contains."""
-    name, equals, path = word.partition("=")
-    if equals and name and "/" not in name and not os.path.exists(word):
-        return name, file_path(path)
-    return None, file_path(word)
-
-
-def _sequences_in(folder: Path) -> list[Path]:
-    return sorted(file.parent.parent for file in folder.glob("*/gt/gt.txt")) if folder.is_dir() else []
-
-
-def _expand(
-    folder: Path, results: Sequence[tuple[str | None, Path | None]]
-) -> tuple[list[tuple[str, Path, Path | None]], list[str]]:
-    """Pair the sequence folders in `folder` with the files SEQUENCE.txt in a folder of results.
-
-    Returns:
-        (name, sequence folder, result or None) of every sequence, and the names of those without result.
-    """
-    from relaytrack.pipeline.errors import InputError
-
-    home = results[0][1]
-    if len(results) != 1 or home is None or not home.is_dir():
-        raise InputError(f"{folder} holds sequence folders: --result must be one folder of SEQUENCE.txt files")
-    files = {path: home / f"{path.name}.txt" for path in _sequences_in(folder)}
-    pairs = [(path.name, path, file if file.is_file() else None) for path, file in files.items()]
-    missing = [name for name, _, file in pairs if file is None]
-    if len(missing) == len(pairs):
-        raise InputError(f"{home}: no result named after a sequence of {folder}")
-    return pairs, missing

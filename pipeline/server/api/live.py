@@ -17,7 +17,7 @@ from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from relaytrack.pipeline.server.access.guard import is_admitted
 from relaytrack.pipeline.server.descriptions import failure_of
-from relaytrack.pipeline.server.live.hub import Codec, Viewer
+from relaytrack.pipeline.server.live.viewer import Codec, Viewer
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(tags=["live"])

@@ -15,7 +15,7 @@ import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
 from relaytrack.pipeline.server.live.fragments import FragmentEncoder
-from relaytrack.pipeline.server.live.hub import Packet, Viewer
+from relaytrack.pipeline.server.live.viewer import Packet, Viewer
 from tests.support.sites import Served, served, socket_refusal
 from tests.support.world import picture, wait_for
 
