@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from relaytrack.pipeline import plugins
-from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, CameraConfig, Config
-from relaytrack.pipeline.errors import ConfigError, DeviceError
-from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
+from relaytrack.pipeline.errors import DeviceError
 from relaytrack.pipeline.perception.detectors import create_detector
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.detectors.nanodet import NanoDet
@@ -31,7 +28,7 @@ from relaytrack.pipeline.tracking.session import CameraSession
 from relaytrack.pipeline.tracking.tracker import Tracker
 from relaytrack.reid import Embedder
 from relaytrack.reid.device import resolve_device
-from relaytrack.trackers import DeepSort, GroundPlane, IdentityAssociator, IdentityStore
+from relaytrack.trackers import DeepSort
 
 _MOST_STREAMS = 8
 KNOWN_SCORES = {"moving_track_thresh": 0.5, "track_low_time": 3.0}
@@ -166,47 +163,6 @@ def create_session(
         motion=CameraMotion() if camera.moving else None,
         earlier=EarlierBoxes() if keep_earlier else None,
     )
-
-
-def create_identity_service(
-    config: Config,
-    embedder: CropEmbedder | None,
-    planes: Mapping[str, GroundPlane] | None = None,
-    *,
-    origin: float | None = None,
-    live: bool = False,
-) -> LocalIdentityService:
-    """The association in this process; `planes` as of `ground_planes`, read here where they are not given.
-
-    `origin` is the time since 1970 at the run's time 0, for the store; None takes now. The store of a live run lets go
-    of people who were not seen for `output.retain_hours`, or `identities.max_age` where that is longer.
-
-    Where the configuration leaves it open, the same-person threshold is the calibrated one of the embedder's weights.
-
-    Raises:
-        TrackerError: a setting that makes no sense.
-        ConfigError: a travel time names a camera that is not there.
-    """
-    identities = config.identities
-    threshold = getattr(embedder, "threshold", None)
-    if identities.threshold is None and threshold is not None:
-        identities = dataclasses.replace(identities, threshold=threshold)
-    names = [camera.name for camera in config.cameras]
-    for first, second, *_ in identities.travel_times if names else ():
-        for name in {first, second} - set(names):
-            raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
-    planes = ground_planes(config) if planes is None else planes
-    store = None
-    if config.output.store is not None:
-        store = IdentityStore(config.output.store, origin=origin, retain=_retain(config) if live else None)
-    associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=MAX_LATE)
-    return LocalIdentityService(associator, store=store, cameras=names)
-
-
-def _retain(config: Config) -> float | None:
-    """Seconds for which the store of a live run keeps people who are not seen again."""
-    hours, needed = config.output.retain_hours, config.identities.max_age
-    return None if hours is None or needed == 0 else max(hours * 3600.0, needed)
 
 
 def create_pictures(

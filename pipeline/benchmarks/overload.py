@@ -19,6 +19,7 @@ import numpy as np
 
 from relaytrack.pipeline import build
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.perception.detectors.sizes import pixels
 from relaytrack.pipeline.perception.effort import Effort, SizedDetector
 from relaytrack.pipeline.perception.stage import Perception
@@ -116,7 +117,7 @@ class Playground:
     def _play(self, perception: Perception, costs: Costs | None, need: float) -> tuple[Played, int]:
         config = self._config
         sessions = [build.create_session(config, camera, perception.detector) for camera in config.cameras]
-        multi = MultiCameraTracker(sessions, build.create_identity_service(config, perception.embedder))
+        multi = MultiCameraTracker(sessions, create_identity_service(config, perception.embedder))
         load = None if perception.effort is None else LoadControl(perception.effort)
         lines = {camera.name: _Lines() for camera in config.cameras}
         interval = self._interval()

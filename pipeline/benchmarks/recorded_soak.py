@@ -21,6 +21,7 @@ from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
 from relaytrack.pipeline.benchmarks.samples_log import SamplesLog, quarters
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.records import Detections, Floats, FrameInfo, Observation
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, collect
 from relaytrack.pipeline.replay.observe import Observer
@@ -100,7 +101,7 @@ def soak_recorded(
     config = config.model_copy(update={"cameras": cameras, "output": output})
     prepare_output(config)
     names = [camera.name or "" for camera in cameras]
-    service = build.create_identity_service(config, None)
+    service = create_identity_service(config, None)
     events = EventWatch(cameras, config.events)
     tracker = MultiCameraTracker([build.create_session(config, one, None) for one in cameras], service, events)
     sinks = create_sinks(config, names, live=True)

@@ -14,10 +14,10 @@ from relaytrack.pipeline.cluster.gather import gather
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
 from relaytrack.pipeline.cluster.hiring import Hiring
+from relaytrack.pipeline.cluster.identity_actor import IdentityActor
 from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.node_work import WorkStatus
 from relaytrack.pipeline.cluster.placing import groups_of
-from relaytrack.pipeline.cluster.ray_actors import IdentityActor
 from relaytrack.pipeline.cluster.ray_bus import IDENTITIES, NAMESPACE, RayBus
 from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
 from relaytrack.pipeline.cluster.site import forget_checkpoint

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from relaytrack.pipeline import build
 from relaytrack.pipeline.cluster.checkpoint import Checkpoints
 from relaytrack.pipeline.cluster.desk import IdentityDesk
 from relaytrack.pipeline.cluster.memory import Memory
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.sources import is_live
 from relaytrack.trackers import IdentityStore
 
@@ -37,7 +37,7 @@ def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityD
     if memory is None:
         if store is not None:
             store.close()
-        memory = Memory(build.create_identity_service(config, None, origin=zero))
+        memory = Memory(create_identity_service(config, None, origin=zero))
     elif store is not None:
         store.begin(zero)
     return IdentityDesk(

@@ -17,6 +17,7 @@ from relaytrack.pipeline.engine.own_parts import OwnParts
 from relaytrack.pipeline.errors import ConfigError, OutputError
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.far_corrections import wrapped
+from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.identity.service import IdentityService, RemoteIdentityService
 from relaytrack.pipeline.perception.effort import Effort
 from relaytrack.pipeline.perception.stage import Perception
@@ -202,9 +203,7 @@ def _identities(
     live: bool,
 ) -> IdentityService:
     origin = None if earlier is None else earlier.zero
-    service = own.identities or build.create_identity_service(
-        config, perception.embedder, planes, origin=origin, live=live
-    )
+    service = own.identities or create_identity_service(config, perception.embedder, planes, origin=origin, live=live)
     return wrapped(own.corrections, service)
 
 

@@ -18,6 +18,7 @@ from relaytrack.pipeline import build
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.pictures import Pictures
 from tests.support.mutations import damaged
@@ -56,7 +57,7 @@ def base(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
 def go_through(config: Config, *, cluster: object = None) -> int:
     """What a run does with its settings, without networks and without frames."""
     preflight(config)
-    service = build.create_identity_service(config, None)
+    service = create_identity_service(config, None)
     for camera in config.cameras:
         build.create_session(config, camera, None)
     service.close()

@@ -1,0 +1,42 @@
+"""The program that Ray runs once for a site: the identity service. It starts without the networks' libraries."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any
+
+from relaytrack.pipeline.cluster.bus import Question
+from relaytrack.pipeline.cluster.greetings import DeskStatus
+from relaytrack.pipeline.cluster.site import open_desk
+from relaytrack.pipeline.config.schema import Config
+
+
+class IdentityActor:
+    """The identity service. Ray starts it again when it dies; it goes on from its checkpoint.
+
+    Args:
+        config: the site's configuration as JSON.
+        threshold: the same-person threshold.
+        zero: seconds since 1970 at the run's time 0.
+    """
+
+    def __init__(self, config: str, threshold: float | None, zero: float) -> None:
+        self._desk = open_desk(Config.model_validate_json(config), threshold, zero)
+
+    async def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> bytes:
+        """See `IdentityDesk.submit`."""
+        return await asyncio.wrap_future(self._desk.submit(node, order, token, since, data))
+
+    async def ask(self, question: Question, words: tuple[Any, ...]) -> Any:
+        """See `Bus.ask`."""
+        answer = getattr(self._desk, question)(*words)
+        return await asyncio.wrap_future(answer) if isinstance(answer, Future) else answer
+
+    async def status(self) -> DeskStatus:
+        """See `IdentityDesk.status`."""
+        return self._desk.status()
+
+    async def close(self, forget: bool) -> None:
+        """See `IdentityDesk.close`."""
+        self._desk.close(forget=forget)
