@@ -56,7 +56,8 @@ class Checkpoints:
             self._db.execute("INSERT INTO lease VALUES (1, 1) ON CONFLICT(one) DO UPDATE SET token = token + 1")
             self.token = int(self._db.execute("SELECT token FROM lease").fetchone()[0])
         except (OSError, sqlite3.Error) as error:
-            raise OutputError(f"{path}: the identities' checkpoint cannot be opened ({error})") from error
+            why = getattr(error, "strerror", None) or error
+            raise OutputError(f"{path}: the identities' checkpoint cannot be opened ({why})") from error
 
     def read(self, store: IdentityStore | None) -> Memory | None:
         """The last checkpoint, None where there is none; `store` takes the place of the one it was made with.

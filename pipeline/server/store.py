@@ -61,7 +61,7 @@ class SiteStore:
             with self.writing() as database:
                 database.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise OutputError(f"{path}: {error}") from None
+            raise OutputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -83,7 +83,7 @@ def load_csv(file: Path) -> ReidDataset:
 
     Paths are relative to the file's folder. Without splits it is as in a flat folder (`load_folder`). The file is
     UTF-8, or UTF-16 with its mark, with commas, semicolons or tabs between the columns; spaces around a value and
-    capitals in the names of columns do not count.
+    capitals in the names of columns and splits do not count.
 
     Raises:
         DatasetError: the file is missing, has no rows, lacks a column, names another split, or names a split in some
@@ -98,8 +98,13 @@ def load_csv(file: Path) -> ReidDataset:
             raise DatasetError(f"csv: {file} has no column {', '.join(sorted(lacking))}")
         for row in reader:
             path, who, camera, split = ((row.get(name) or "").strip() for name in ("path", "id", "camera", "split"))
-            if split not in ("", *_SPLITS) or not path or not who or not camera or "\0" in path:
-                raise DatasetError(f"csv: {file} line {reader.line_num}: path, id, camera and a known split needed")
+            split = split.lower()
+            if not path or not who or not camera or "\0" in path:
+                raise DatasetError(f"csv: {file} line {reader.line_num}: path, id and camera are needed")
+            if split not in ("", *_SPLITS):
+                raise DatasetError(
+                    f"csv: {file} line {reader.line_num}: split {split[:40]!r} is none of {', '.join(_SPLITS)}"
+                )
             rows.append((file.parent / plain_path(path), who, camera, split))
             numbers.append(reader.line_num)
     except OSError as error:

@@ -256,6 +256,8 @@ def test_own_csv(tmp_path: Path) -> None:
     found = load_dataset("csv", file)
     assert found.train.paths == (tmp_path / "a.jpg",)
     assert found.query.ids.tolist() == [1]
+    file.write_text("path,id,camera,split\na.jpg,x_1,c,Train\nb.jpg,y,d, QUERY\nc.jpg,y,c,Gallery \n")
+    assert load_dataset("csv", file).query.ids.tolist() == [1], "capitals and spaces do not count"
     file.write_text("path,id\na.jpg,x\n")
     with pytest.raises(DatasetError, match="no column camera"):
         load_dataset("csv", file)
@@ -377,7 +379,8 @@ def test_msmt17_lists_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (b"path,id,camera,split\na.jpg,1,1,train\nb.jpg,1,2,\nc.jpg,2,1,  \n", r"line 3: the split is empty \(2 of 3"),
-        (b"path,id,camera\na\0.jpg,1,1\n", "line 2: path, id, camera and a known split needed"),
+        (b"path,id,camera\na\0.jpg,1,1\n", "line 2: path, id and camera are needed"),
+        (b"path,id,camera,split\na.jpg,1,1,galery\n", "line 2: split 'galery' is none of train, query, gallery"),
         (b"path,id,camera\n\xe9.jpg,1,1\n", "no UTF-8 text of rows and columns"),
     ],
 )

@@ -106,7 +106,8 @@ class IdentityStore:
             self._db.execute("PRAGMA secure_delete = ON")
             self._db.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{self.path}: cannot be opened as a store of identities ({error})") from error
+            why = getattr(error, "strerror", None) or error
+            raise StoreError(f"{self.path}: cannot be opened as a store of identities ({why})") from error
         self.run = 0
         self._origin = 0.0
 
