@@ -160,7 +160,9 @@ def test_cuhk03_new_protocol_from_folders_and_a_list(tmp_path: Path, kind: str) 
     assert [len(found.train), len(found.query), len(found.gallery)] == [4, 1, 1]
     assert found.gallery.paths[0].is_file()
     file.unlink()
-    with pytest.raises(DatasetError, match=rf"no .*cuhk03_new_protocol_config_{kind}\.mat, the file of the new"):
+    with pytest.raises(
+        DatasetError, match=rf"cuhk03_new_protocol_config_{kind}\.mat is missing; the new protocol needs it"
+    ):
         load_dataset(f"cuhk03_{kind}", tmp_path)
 
 
