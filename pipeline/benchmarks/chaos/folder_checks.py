@@ -12,6 +12,7 @@ import av
 import av.error
 
 from relaytrack.pipeline.media import file_address
+from relaytrack.pipeline.results.track_rows import read_rows_of
 
 _QUEUE = 8  # pictures that wait for a video at the most
 _COLUMNS = 10  # of a MOT line
@@ -48,8 +49,7 @@ def check_folder(folder: Path, rate: float, *, since: float = 0.0) -> list[str]:
 
 def identities_of(folder: Path) -> set[int]:
     """The identities that the text files tell of."""
-    lines = (line for path in folder.glob("global/*/*.txt") for line in path.read_text().splitlines())
-    return {int(line.split(",")[1]) for line in lines}
+    return {identity for path in folder.glob("global/*/*.txt") for identity in read_rows_of(path).ids.tolist()}
 
 
 def _files(folder: Path, patterns: Iterable[str], since: float) -> list[Path]:
