@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,9 @@ _WORDS = {
     "string_too_long": "must have at most {max_length} letters",
     "string_too_short": "must not be empty",
     "string_type": "must be text (put it in quotes)",
-    "string_unicode": "the name is not UTF-8; rename the file or folder",
+    "string_unicode": "the name is not UTF-8; rename the file or folder"
+    if sys.getfilesystemencoding() == "utf-8"
+    else "the name has letters that this locale lacks; set LC_ALL=C.UTF-8 or PYTHONUTF8=1",
     "too_long": "must have at most {max_length} entries, not {actual_length}",
     "too_short": "must have at least {min_length} entries, not {actual_length}",
     "tuple_type": "must be a list",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +92,15 @@ def test_a_name_that_no_camera_can_have_is_told(name: str, folder: Path) -> None
 def test_a_file_whose_name_is_no_utf8_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--source", str(tmp_path / "by\udcff.mp4"), "--out", str(tmp_path / "o")]) == 2
     assert "cameras.0.url: the name is not UTF-8; rename the file or folder" in capsys.readouterr().err
+
+
+def test_a_locale_that_lacks_the_letters_of_a_name_is_told_as_such(tmp_path: Path) -> None:
+    """Fault: a name that is UTF-8 was said to be none."""
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, "-m", "relaytrack.pipeline.cli.main", "run", "--out", str(tmp_path / "o"), "--source"]
+    done = subprocess.run([*words, "t\u00fcr.mp4"], env={**os.environ, **plain}, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"the name has letters that this locale lacks; set LC_ALL=C.UTF-8" in done.stderr
 
 
 @pytest.mark.parametrize("source", ["", " ", "door="])
