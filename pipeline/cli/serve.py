@@ -95,7 +95,7 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
         check_exposure(settings, users=bool(site.accounts))
         listening = bind(settings)
     except ConfigError:
-        site.store.close()
+        site.abandon()
         raise
     address = address_of(listening, settings)
     licence = weights_licence(config)

@@ -121,6 +121,10 @@ class Site:
         except (RelayTrackError, TimeoutError) as error:
             LOG.warning("the run ended: %s", " ".join(str(error).split()))
         erase_forgotten(self.store, self.pipeline.config.output.store)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close what is open of a site that has ended, or that does not start."""
         self.store.close()
         self.lock.release()
         self.log.detach()

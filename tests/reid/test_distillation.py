@@ -190,7 +190,7 @@ def test_training_with_identities_and_a_teacher(teacher: Path, tmp_path: Path) -
         ({"data": {"sources": [{"name": "crops", "root": "x"}]}}, "the crops in x have no identities"),
         ({"data": {"images": 1}}, "data.images must be at least 2"),
         ({"distil": {"temperature": 0}}, "distil.temperature"),
-        ({"distil": {"teacher": "x"}}, "did you mean distil.teachers"),
+        ({"distil": {"teacher": "x"}}, "did you mean 'teachers'"),
     ],
 )
 def test_settings_that_make_no_sense(values: dict[str, object], said: str) -> None:

@@ -122,5 +122,5 @@ def test_a_resized_pool_sums_an_even_map_to_the_same(value: float, height: int, 
 
 
 def test_parts_must_divide_the_embedding() -> None:
-    with pytest.raises(ReidError, match="no multiple of parts"):
+    with pytest.raises(ReidError, match="must be a multiple of parts"):
         ModelSpec(head="depthwise", embedding_dim=10, parts=3)

@@ -72,7 +72,7 @@ def test_cosine_of_a_network_with_itself_is_one(weights: Path, crops: Path) -> N
     ("arguments", "message"),
     [
         (["w.onnx", "--int8"], "--int8 needs --crops DIR"),
-        (["w.safetensors", "--int8", "--crops", "CROPS"], "--int8 writes .onnx"),
+        (["w.safetensors", "--int8", "--crops", "CROPS"], "with --int8 the name must end in .onnx"),
         (["w.onnx", "--int8", "--crops", "nowhere"], "nowhere"),
     ],
 )

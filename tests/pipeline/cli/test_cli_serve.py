@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sqlite3
 from contextlib import closing
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.server.recent_log import RecentLog
 from tests.support.serving import serving
 from tests.support.world import wait_for
 
@@ -97,3 +99,4 @@ def test_what_is_wrong_is_said_in_one_line(
     error = capsys.readouterr().err.strip()
     assert says in error
     assert len(error.splitlines()) == 1
+    assert not [one for one in logging.getLogger("relaytrack").handlers if isinstance(one, RecentLog)]

@@ -35,11 +35,11 @@ def test_a_player_reads_the_live_video(site: Served) -> None:
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 def test_another_player_plays_on(site: Served) -> None:
-    command = ["ffmpeg", "-v", "error", "-rw_timeout", "15000000", "-i", f"{site.url}/live/door.m3u8", "-t", "20"]
+    command = ["ffmpeg", "-v", "error", "-rw_timeout", "15000000", "-i", f"{site.url}/live/door.m3u8", "-t", "8"]
     command += ["-f", "null", "-", "-progress", "pipe:1"]
     told = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True)
     frames = [int(line.split("=")[1]) for line in told.stdout.splitlines() if line.startswith("frame=")]
-    assert frames[-1] > 200, "of 20 seconds at 20 frames per second, on a busy machine, too"
+    assert frames[-1] > 80, "of 8 seconds at 20 frames per second, on a busy machine, too"
     assert "failed" not in told.stderr.lower()
 
 
