@@ -9,9 +9,9 @@ import pytest
 from tests.support.sites import Served, served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A site that anybody on this computer may use."""
+    """A site that anybody on this computer may use; it ends with the tests of this folder."""
     with served(tmp_path_factory.mktemp("site")) as running:
         yield running
 
