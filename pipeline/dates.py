@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-STAMP = re.compile(r"([0-9]{8}T[0-9]{6})([+-][0-9]{4})?(?:[_-][0-9]{1,3})?")
+STAMP = re.compile(r"(?P<own>([0-9]{8}T[0-9]{6})([+-][0-9]{4})?)(?:[_-][0-9]{1,3})?")
 """The stem of a live run's files: `stamp`, and `_2` and so on where several began in one second (`-2` in old runs)."""
 
 
@@ -34,13 +34,24 @@ def stamped(stem: str) -> float | None:
     if match is None:
         return None
     try:
-        date = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        date = datetime.strptime(match[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     except ValueError:  # digits that are no date
         return None
     away = timedelta()
-    if match[2]:
-        away = timedelta(hours=int(match[2][1:3]), minutes=int(match[2][3:])) * (-1 if match[2][0] == "-" else 1)
+    if match[3]:
+        away = timedelta(hours=int(match[3][1:3]), minutes=int(match[3][3:])) * (-1 if match[3][0] == "-" else 1)
     return (date - away).timestamp()
+
+
+def free_path(path: Path) -> Path:
+    """A path at which no file is: this one, or the next with a number behind its moment (`_2` and so on)."""
+    match = STAMP.fullmatch(path.stem)
+    own = path.stem if match is None else match["own"]
+    found, number = path, 1
+    while found.exists():
+        number += 1
+        found = path.with_stem(f"{own}_{number}")
+    return found
 
 
 def by_start(paths: Iterable[Path]) -> list[tuple[float, Path]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.dates import free_path
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import NAME as EVENTS
@@ -50,11 +51,8 @@ class NodeResults:
 
     def copy(self, name: str, folder: Path, *, beside: bool = False) -> None:
         """Write a file below `folder`; `beside` one that is there of the same name, not over it."""
-        path, number = folder / name, 1
-        while beside and path.exists():
-            number += 1
-            path = (folder / name).with_stem(f"{Path(name).stem}_{number}")
-        write_bytes(path, self.whole(name), durable=False)
+        path = folder / name
+        write_bytes(free_path(path) if beside else path, self.whole(name), durable=False)
 
 
 def gather(

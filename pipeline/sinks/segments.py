@@ -14,7 +14,7 @@ from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
-from relaytrack.pipeline.dates import by_start, stamp
+from relaytrack.pipeline.dates import by_start, free_path, stamp
 from relaytrack.pipeline.records import FrameInfo
 from relaytrack.pipeline.render.pauses import is_long
 from relaytrack.pipeline.sinks.base import Step
@@ -50,13 +50,7 @@ class Segments:
         if self._seconds is None:
             return self._single
         epoch = time.time() if frame.epoch is None else frame.epoch
-        name = stamp(epoch)
-        folder, suffix = self._single.with_suffix(""), self._single.suffix
-        path, again = folder / f"{name}{suffix}", 1
-        while path.exists():
-            again += 1
-            path = folder / f"{name}_{again}{suffix}"
-        return path
+        return free_path(self._single.with_suffix("") / f"{stamp(epoch)}{self._single.suffix}")
 
 
 def segments(folder: Path) -> tuple[list[DatedFile], list[DatedFile]]:

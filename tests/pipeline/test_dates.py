@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relaytrack.pipeline.dates import by_start, shown, stamp, stamped, zone
+from relaytrack.pipeline.dates import by_start, free_path, shown, stamp, stamped, zone
 from relaytrack.pipeline.records import Frame, FrameTracks
 from relaytrack.pipeline.render.painter import Painter
 from relaytrack.pipeline.sinks.segments import Segments
@@ -56,6 +56,17 @@ def test_names_and_pictures_tell_one_time(
     assert painter.clock(50.0) == shown(NOON) == text
     assert stamped(name) == stamped(f"{name}_2") == stamped(f"{name}-2") == NOON
     assert zone(NOON) == f"UTC{text[20:]}"
+
+
+def test_a_name_that_is_taken_gets_a_number_that_is_still_a_moments(tmp_path: Path) -> None:
+    """Fault: beside `..._2.txt` the next file was called `..._2_2.txt`, which nothing took for a segment."""
+    path = tmp_path / "20261120T120000+0100.txt"
+    made = []
+    for wanted in (path, path, path.with_stem(f"{path.stem}_2"), tmp_path / "3.jpg", tmp_path / "3.jpg"):
+        made.append(free_path(wanted))
+        made[-1].touch()
+    assert [one.stem for one in made] == [path.stem, f"{path.stem}_2", f"{path.stem}_3", "3", "3_2"]
+    assert all(stamped(one.stem) == stamped(path.stem) for one in made[:3])
 
 
 def test_the_hour_that_comes_twice_is_told_apart(live_in: Callable[[str], None], tmp_path: Path) -> None:
