@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.cluster.balance import balanced
 from relaytrack.pipeline.cluster.gather import NodeResults
 from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.hiring import Hiring
-from relaytrack.pipeline.cluster.member import Member
+from relaytrack.pipeline.cluster.member import Member, spread
 from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.placing import Group
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
@@ -212,12 +211,11 @@ class Crew:
     @staticmethod
     def _heirs(able: Sequence[Member], lost: Member, cameras: Sequence[str]) -> list[tuple[Member, list[str]]]:
         """Who takes which cameras of a lost program; all others stay where they are."""
-        theirs = {name: str(number) for number, one in enumerate(able) for _, group in one.groups() for name in group}
+        theirs = {name: one for one in able for _, group in one.groups() for name in group}
         costs = {name: cost for one in (*able, lost) for name, cost in one.costs().items()}
-        everyone = {**theirs, **dict.fromkeys(cameras, "lost")}
-        places = [one.place(str(number)) for number, one in enumerate(able)]
-        found = balanced(places, everyone, costs, bind=dict.fromkeys(everyone, lost.bound), fixed=everyone)
-        shares = [(one, [name for name in cameras if found[name] == str(number)]) for number, one in enumerate(able)]
+        everyone = {**theirs, **dict.fromkeys(cameras, lost)}
+        found = spread(able, everyone, costs, bind=dict.fromkeys(everyone, lost.bound), fixed=everyone)
+        shares = [(one, [name for name in cameras if found[name] is one]) for one in able]
         return [(one, share) for one, share in shares if share]
 
 

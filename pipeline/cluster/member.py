@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from relaytrack.pipeline.cluster.balance import Place
+from relaytrack.pipeline.cluster.balance import Place, balanced
 from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.ray_start import Machine
 from relaytrack.pipeline.config.schema import Config
@@ -51,3 +51,30 @@ class Member:
     def place(self, name: str) -> Place:
         """This program as `balance` sees it."""
         return Place(name, max((status.costs.streams for status in self.status.values()), default=1), self.bound)
+
+
+def spread(
+    members: Sequence[Member],
+    now: Mapping[str, Member],
+    costs: Mapping[str, float],
+    *,
+    bind: Mapping[str, str] | None = None,
+    fixed: Collection[str] = (),
+) -> dict[str, Member]:
+    """Who follows which camera from now on; see `balanced`.
+
+    Args:
+        members: the programs that are there.
+        now: camera -> its program, there or lost.
+        costs: as of `balanced`.
+        bind: as there.
+        fixed: as there.
+
+    Raises:
+        ClusterError: no program is left for a camera.
+    """
+    names = {id(member): str(number) for number, member in enumerate(members)}
+    places = [member.place(names[id(member)]) for member in members]
+    before = {camera: names.get(id(member), "lost") for camera, member in now.items()}
+    found = balanced(places, before, costs, bind=bind, fixed=fixed)
+    return {camera: members[int(name)] for camera, name in found.items()}

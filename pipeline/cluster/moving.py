@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from relaytrack.pipeline.cluster.balance import balanced
 from relaytrack.pipeline.cluster.camera_costs import WINDOW
 from relaytrack.pipeline.cluster.crew import Crew
 from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.hiring import START, Hiring
-from relaytrack.pipeline.cluster.member import Member
+from relaytrack.pipeline.cluster.member import Member, spread
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.sources import is_live
@@ -36,21 +35,15 @@ class _Newcomer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Leaving:
-    source: Member
-    node: str
-    cameras: list[str]
-    target: Member
-    released: Any
+class _Move:
+    """Cameras on their way: `by` is asked to let them go or to follow them, as its `order`, and answers."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Arriving:
     source: Member
     target: Member
-    node: str
     cameras: list[str]
-    started: Any
+    by: Member
+    order: str
+    answer: Any
 
 
 class Mover:
@@ -74,8 +67,8 @@ class Mover:
         self._bounds = {config.cluster.bind.get(camera.name, "") for camera in config.cameras}
         self._known = {machine.node_id for machine in machines(ray)}
         self._joining: list[_Newcomer] = []
-        self._leaving: list[_Leaving] = []
-        self._arriving: list[_Arriving] = []
+        self._leaving: list[_Move] = []
+        self._arriving: list[_Move] = []
         self._staying: set[str] = set()  # cameras that could not be followed elsewhere
         self._joined = False  # whether there is a program that has no share yet
         self._due: float | None = None  # since when cameras are to be spread anew
@@ -154,7 +147,7 @@ class Mover:
         if known - set(costs) and now < self._due + SETTLE:
             return  # some are being measured; one that has no picture is not waited for without end
         fixed = {name for name, (member, node) in where.items() if not self._movable(name, member, node)}
-        wanted = self._wanted(members, where, costs, fixed)
+        wanted = spread(members, {name: member for name, (member, _) in where.items()}, costs, fixed=fixed)
         self._joined, self._due, self._settled = False, None, now + SETTLE
         groups: dict[tuple[str, Member, Member], list[str]] = {}
         for name, target in wanted.items():
@@ -162,56 +155,44 @@ class Mover:
             if target is not source:
                 groups.setdefault((node, source, target), []).append(name)
         for (node, source, target), names in groups.items():
-            self._leaving.append(_Leaving(source, node, names, target, source.actor.release.remote(node, names)))
+            self._leaving.append(_Move(source, target, names, source, node, source.actor.release.remote(node, names)))
 
     def _movable(self, name: str, member: Member, node: str) -> bool:
         status = member.status.get(node)
         return name in self._live - self._staying and status is not None and status.state == "running"
 
-    @staticmethod
-    def _wanted(
-        members: list[Member], where: dict[str, tuple[Member, str]], costs: dict[str, float], fixed: Collection[str]
-    ) -> dict[str, Member]:
-        now = {name: str(members.index(member)) for name, (member, _) in where.items()}
-        places = [member.place(str(number)) for number, member in enumerate(members)]
-        return {name: members[int(place)] for name, place in balanced(places, now, costs, fixed=fixed).items()}
+    def _answered(self, moves: list[_Move]) -> Iterator[_Move]:
+        """Take out the moves that were answered; the cameras of a program that is lost went elsewhere already."""
+        for one in list(moves):
+            answered, _ = self._ray.wait([one.answer], timeout=0)
+            lost = one.by not in self._crew.members
+            if answered or lost:
+                moves.remove(one)
+                if not lost:
+                    yield one
 
     def _hand_over(self) -> None:
         """Give cameras that were let go to their new programs."""
-        for one in list(self._leaving):
-            released, _ = self._ray.wait([one.released], timeout=0)
-            lost = one.source not in self._crew.members  # then its cameras went elsewhere already
-            if not released and not lost:
-                continue
-            self._leaving.remove(one)
-            if lost:
-                continue
+        for one in self._answered(self._leaving):
             try:
-                self._ray.get(one.released)
+                self._ray.get(one.answer)
             except self._ray.exceptions.RayError as error:
                 LOG.warning("cameras %s stay: %s", ", ".join(one.cameras), " ".join(str(error).split())[-200:])
                 continue
-            one.source.leave_out(one.node, one.cameras)
+            one.source.leave_out(one.order, one.cameras)
             target = one.target if one.target in self._crew.members else one.source
             node, started = self._crew.order(target, one.cameras)
-            self._arriving.append(_Arriving(one.source, target, node, one.cameras, started))
+            self._arriving.append(_Move(one.source, target, one.cameras, target, node, started))
 
     def _see_arrived(self) -> None:
         """Note which cameras are followed by their new programs; give back what cannot be followed there."""
-        for one in list(self._arriving):
-            started, _ = self._ray.wait([one.started], timeout=0)
-            lost = one.target not in self._crew.members  # then its cameras went elsewhere already
-            if not started and not lost:
-                continue
-            self._arriving.remove(one)
+        for one in self._answered(self._arriving):
             names, source, target = ", ".join(one.cameras), one.source.machine.address, one.target.machine.address
-            if lost:
-                continue
             try:
-                self._ray.get(one.started)
+                self._ray.get(one.answer)
             except self._ray.exceptions.RayTaskError as error:
                 LOG.warning("%s cannot be followed on %s: %s", names, target, " ".join(str(error.cause).split())[-200:])
-                del one.target.orders[one.node]
+                del one.target.orders[one.order]
                 self._staying.update(one.cameras)
                 self._crew.give(one.source if one.source in self._crew.members else one.target, one.cameras)
                 continue

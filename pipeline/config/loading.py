@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.config.schema import Config, as_camera
+from relaytrack.pipeline.config.schema import CameraConfig, Config, as_camera
 from relaytrack.pipeline.config.urls import quoted, shown_key
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import file_path
@@ -78,11 +78,17 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
     _READER.assign(raw, key, value)
 
 
+def with_paths(camera: CameraConfig, change: Callable[[str], str]) -> CameraConfig:
+    """A camera whose address, detections and ground points are those that `change` makes of them."""
+    given = {"url": camera.url, "detections": camera.detections, "ground": camera.ground}
+    return camera.model_copy(update={key: change(path) for key, path in given.items() if isinstance(path, str)})
+
+
 def anchor(config: Config, folder: Path) -> Config:
     """Take relative paths of cameras and weights from a folder where they exist there."""
 
-    def anchored(value: str | None) -> str | None:
-        if value is None or "://" in value or value.startswith("webcam:") or Path(value).is_absolute():
+    def anchored(value: str) -> str:
+        if "://" in value or value.startswith("webcam:") or Path(value).is_absolute():
             return value
         return str(folder / value) if (folder / value).exists() or not Path(value).exists() else value
 
@@ -91,19 +97,9 @@ def anchor(config: Config, folder: Path) -> Config:
             return section
         return section.model_copy(update={"weights": str(folder / section.weights)})
 
-    cameras = tuple(
-        camera.model_copy(
-            update={
-                "url": anchored(camera.url),
-                "detections": anchored(camera.detections),
-                "ground": anchored(camera.ground) if isinstance(camera.ground, str) else camera.ground,
-            }
-        )
-        for camera in config.cameras
-    )
     return config.model_copy(
         update={
-            "cameras": cameras,
+            "cameras": tuple(with_paths(camera, anchored) for camera in config.cameras),
             "detector": networks(config.detector),
             "embedder": networks(config.embedder),
         }

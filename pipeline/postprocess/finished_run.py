@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
 from relaytrack.pipeline.config.ground import ground_planes
+from relaytrack.pipeline.config.loading import with_paths
 from relaytrack.pipeline.config.schema import Config, OutputConfig
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.report import write_report
@@ -68,20 +70,10 @@ def config_of(folder: Path, data: RunData) -> Config:
     started_in = data.run.get("working_folder")
     base = Path(started_in if isinstance(started_in, str) else "")
     output = config.output
-    store = None if _is_own_store(output) else _from(base, output.store)
     return config.model_copy(
         update={
-            "output": output.model_copy(update={"dir": str(folder), "store": store}),
-            "cameras": tuple(
-                camera.model_copy(
-                    update={
-                        "url": _from(base, camera.url),
-                        "detections": _from(base, camera.detections),
-                        "ground": _from(base, camera.ground) if isinstance(camera.ground, str) else camera.ground,
-                    }
-                )
-                for camera in config.cameras
-            ),
+            "output": output.model_copy(update={"dir": str(folder), "store": _store(base, output)}),
+            "cameras": tuple(with_paths(camera, partial(_from, base)) for camera in config.cameras),
             "sinks": tuple(
                 sink.model_copy(update={"options": {**sink.options, "spool": _from(base, str(sink.options["spool"]))}})
                 if sink.options.get("spool")
@@ -92,14 +84,16 @@ def config_of(folder: Path, data: RunData) -> Config:
     )
 
 
-def _is_own_store(output: OutputConfig) -> bool:
-    """Whether a run's identities lie in its own folder, which may have been moved since."""
-    return output.store is None or (output.dir is not None and Path(output.store) == output.folder / STORE)
+def _store(base: Path, output: OutputConfig) -> str | None:
+    """The file of a run's identities; None where it lies in the run's own folder, which may have been moved since."""
+    if output.store is None or (output.dir is not None and Path(output.store) == output.folder / STORE):
+        return None
+    return _from(base, output.store)
 
 
-def _from(base: Path, path: str | None) -> str | None:
+def _from(base: Path, path: str) -> str:
     """A path as seen from a folder, if there is something; else unchanged."""
-    return str(base / path) if path is not None and "://" not in path and (base / path).exists() else path
+    return str(base / path) if "://" not in path and (base / path).exists() else path
 
 
 def delete_videos(run: FinishedRun, names: Sequence[str]) -> None:

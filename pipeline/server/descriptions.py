@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
@@ -40,6 +41,11 @@ def public_address(url: str) -> str:
 def failure_of(camera: str, error: str | None) -> str | None:
     """A camera's failure as it is told beside the camera's name: without it, and without passwords."""
     return None if error is None else redact_url(error).removeprefix(f"camera {camera!r}: ")
+
+
+def titles_of(cameras: Iterable[CameraConfig]) -> dict[str, str]:
+    """What the page calls each camera, by its name."""
+    return {camera.name: camera.title or camera.name for camera in cameras}
 
 
 def describe_camera(

@@ -20,7 +20,7 @@ from relaytrack.pipeline.server.api.doubts import doubts_about, threshold_of
 from relaytrack.pipeline.server.api.people import list_people, one_person
 from relaytrack.pipeline.server.api.status import describe_site
 from relaytrack.pipeline.server.count_history import count_history
-from relaytrack.pipeline.server.descriptions import color_of, ink_of
+from relaytrack.pipeline.server.descriptions import color_of, ink_of, titles_of
 from relaytrack.pipeline.server.event_log import StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.settings import settings_of
@@ -64,7 +64,7 @@ class Pages:
 
     def _shown(self, camera: str) -> str:
         """What a camera is called."""
-        return next((one.title or camera for one in self._site.pipeline.cameras if one.name == camera), camera)
+        return titles_of(self._site.pipeline.cameras).get(camera, camera)
 
     def _ink(self, identity: int) -> str:
         """Dark or light letters, whichever can be read on a person's colour."""

@@ -102,8 +102,8 @@ class RecordedClock:
                 if count == 1
                 else f"{count} frames have wrong time stamps (first frame {wrong}), they alone were moved"
             )
-        if self._jumps and self._first_jump is not None:
-            first = self._first_jump
+        first = self._first_jump
+        if first is not None:
             more = f" (the first of {self._jumps} jumps)" if self._jumps > 1 else ""
             said.append(
                 f"its clock jumps by {first.seconds:,.1f} s at frame {first.index}{more}: closed, as if no time had "
@@ -195,7 +195,7 @@ class RecordedClock:
         if 0 < time - self._last <= self._longest_gap and not self._comes_back(index, expected):
             return time
         jump = _Jump(index, time - self._last, self._origin)
-        self._first_jump = self._first_jump if self._jumps else jump
+        self._first_jump = self._first_jump or jump
         self._last_jumps.append(jump)
         self._jumps += 1
         self._origin = stamp - expected
@@ -213,6 +213,7 @@ class RecordedClock:
             return None
         self._last_jumps.pop()
         self._jumps -= 1
+        self._first_jump = self._first_jump if self._jumps else None
         self._first_wrong = self._first_wrong if self._wrong else jump.index
         self._wrong += index - jump.index
         self._origin = jump.origin

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from relaytrack.pipeline.server.api.context import TheSite, Viewer
-from relaytrack.pipeline.server.descriptions import color_of, ink_of
+from relaytrack.pipeline.server.descriptions import color_of, ink_of, titles_of
 from relaytrack.pipeline.server.floor import CELL
 
 router = APIRouter(prefix="/floor", tags=["floor"])
@@ -20,7 +20,7 @@ def floor(site: TheSite, _: Viewer) -> dict[str, Any]:
     for one in site.floor.people():
         color = color_of(int(one["identity"]), site.pipeline.colors)
         people.append({**one, "color": color, "ink": ink_of(color)})
-    titles = {camera.name: camera.title or camera.name for camera in site.pipeline.cameras}
+    titles = titles_of(site.pipeline.cameras)
     views = site.floor.views()
     return {
         "calibrated": site.floor.calibrated,

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.server.access.uploads import SearchQueue, decode_picture, read_body
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, find_person
-from relaytrack.pipeline.server.descriptions import color_of, ink_of
+from relaytrack.pipeline.server.descriptions import color_of, ink_of, titles_of
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
@@ -23,12 +23,12 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 def find_alike(site: Site, looks: Floats, *, besides: int | None = None, **conditions: Any) -> list[dict[str, Any]]:
     """Sightings with their similarity (cosine, -1..1), the camera's title and the person's colour, best first."""
-    titles = {camera.name: camera.title for camera in site.pipeline.cameras}
+    titles = titles_of(site.pipeline.cameras)
     found = []
     for sighting in site.people.search(looks, **conditions):
         if sighting.identity != besides:
             color = color_of(sighting.identity, site.pipeline.colors)
-            title = titles.get(sighting.camera) or sighting.camera
+            title = titles.get(sighting.camera, sighting.camera)
             found.append({"color": color, "ink": ink_of(color), "title": title, **asdict(sighting)})
     return found
 

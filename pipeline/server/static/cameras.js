@@ -1,4 +1,5 @@
 import { ask, attempt, note, refresh } from "./page.js";
+import { testPicture } from "./test_picture.js";
 
 const form = document.getElementById("add");
 const list = document.getElementById("cameras");
@@ -7,16 +8,7 @@ if (form) {
   const picture = form.querySelector(".test");
   const settings = () => ({ url: form.url.value.trim() });
   const show = (error) => { problem.textContent = error?.message ?? ""; problem.hidden = !error; };
-  form.querySelector("[data-test]").addEventListener("click", async (event) => {
-    const button = event.target;
-    button.disabled = true;
-    show(null);
-    try {
-      const found = await ask("POST", "/api/v1/cameras/test", settings());
-      picture.src = URL.createObjectURL(found);
-      picture.hidden = false;
-    } catch (error) { picture.hidden = true; show(error); } finally { button.disabled = false; }
-  });
+  testPicture(form, settings, show);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     show(null);

@@ -1,6 +1,7 @@
 // A camera's name on the page, and how it is read: address, transport, rate.
 import { ask, attempt } from "./page.js";
 import { shapes } from "./shapes.js";
+import { testPicture } from "./test_picture.js";
 
 const { camera } = document.getElementById("editor").dataset;
 const change = (settings) => ask("PATCH", `/api/v1/cameras/${camera}`, { ...settings, revision: shapes.revision });
@@ -17,20 +18,11 @@ const form = document.querySelector("form[data-connection]");
 if (form) {
   const { url, transport, max_fps: rate, moving } = form.elements;
   const problem = form.querySelector(".problem");
-  const picture = form.querySelector(".test");
-  const test = form.querySelector("[data-test]");
   const show = (error) => { problem.textContent = error?.message ?? ""; problem.hidden = !error; };
   const before = { transport: transport.value, rate: rate.value, moving: moving.checked };
-  url.addEventListener("input", () => { test.disabled = !url.value.trim(); });
-  test.addEventListener("click", async () => {
-    test.disabled = true;
-    show(null);
-    try {
-      const found = await ask("POST", "/api/v1/cameras/test", { url: url.value.trim(), transport: transport.value || null });
-      picture.src = URL.createObjectURL(found);
-      picture.hidden = false;
-    } catch (error) { picture.hidden = true; show(error); } finally { test.disabled = !url.value.trim(); }
-  });
+  const given = () => Boolean(url.value.trim());
+  url.addEventListener("input", () => { form.querySelector("[data-test]").disabled = !given(); });
+  testPicture(form, () => ({ url: url.value.trim(), transport: transport.value || null }), show, given);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     show(null);

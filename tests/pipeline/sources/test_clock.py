@@ -184,23 +184,29 @@ def _frames(source: Source) -> list[Any]:
     return list(source.frames())
 
 
+def _restamped(path: Path, name: str, later: Callable[[int], tuple[float, float]]) -> Path:
+    """The same pictures beside it, in a file whose packets come later: seconds for stamp and for order, by number."""
+    target = path.with_name(name)
+    with av.open(str(path)) as given, av.open(str(target), "w") as changed:
+        stream = changed.add_stream_from_template(given.streams.video[0])
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.dts is None or packet.pts is None or packet.time_base is None:
+                continue
+            stamp, order = later(number)
+            packet.pts += round(stamp / packet.time_base)
+            packet.dts += round(order / packet.time_base)
+            packet.stream = stream
+            changed.mux(packet)
+    return target
+
+
 @pytest.mark.parametrize("name", ["burst.mkv", "burst.mp4", "burst.ts"])
 @pytest.mark.parametrize("frames", ["0", "2"])
 def test_a_file_with_a_burst_of_wrong_stamps(
     make_video: MakeVideo, make_source: MakeSource, name: str, frames: str
 ) -> None:
     path = make_video("right.mp4", 120, options={"bf": frames})
-    wrong = path.with_name(name)
-    with av.open(str(path)) as given, av.open(str(wrong), "w") as changed:
-        stream = changed.add_stream_from_template(given.streams.video[0])
-        for number, packet in enumerate(given.demux(video=0)):
-            if packet.dts is None or packet.pts is None or packet.time_base is None:
-                continue
-            if 50 <= number < 70:
-                packet.pts += round(3000 / packet.time_base)
-            packet.stream = stream
-            changed.mux(packet)
-    source = make_source(wrong)
+    source = make_source(_restamped(path, name, lambda number: (3000 if 50 <= number < 70 else 0, 0)))
     times = [frame.time for frame in _frames(source)]
     assert len(times) == 120
     np.testing.assert_allclose(times[:45], np.arange(45) / 10, atol=2e-3)
@@ -214,20 +220,12 @@ def test_a_file_with_one_wrong_stamp(
     make_video: MakeVideo, make_source: MakeSource, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = make_video("right.mkv", 30, options={"bf": "0"})
-    wrong = path.with_name(name)
-    with av.open(str(path)) as given, av.open(str(wrong), "w") as changed:
-        stream = changed.add_stream_from_template(given.streams.video[0])
-        for number, packet in enumerate(given.demux(video=0)):
-            if packet.dts is None or packet.pts is None or packet.time_base is None:
-                continue
-            if number >= 12:  # muxers want ascending times: the frames before are the ones that are 9,800 s behind
-                packet.pts += round(9800 / packet.time_base)
-                packet.dts += round(9800 / packet.time_base)
-            if number == 15:
-                packet.pts += round(2000 / packet.time_base)
-            packet.stream = stream
-            changed.mux(packet)
-    source = make_source(wrong)
+
+    def later(number: int) -> tuple[float, float]:
+        jump = 9800 if number >= 12 else 0  # muxers want ascending times: the frames before are 9,800 s behind
+        return jump + (2000 if number == 15 else 0), jump
+
+    source = make_source(_restamped(path, name, later))
     times = [frame.time for frame in _frames(source)]
     np.testing.assert_allclose(np.delete(times, 15), np.delete(np.arange(30) / 10, 15), atol=2e-3)
     assert source.stats.warning is not None
