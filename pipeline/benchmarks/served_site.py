@@ -70,17 +70,18 @@ class Server:
         """Resident MiB, threads and open files."""
         return asdict(Resources.now(self.pid))
 
-    def settled(self, still: float = 0.5, limit: float = 10.0) -> dict[str, float]:
-        """The resources once threads and open files have not changed for `still` seconds, after `limit` anyway."""
-        begin = since = time.monotonic()
-        found = self.resources()
-        while (now := time.monotonic()) - since < still and now - begin < limit:
+    def settled(self, seconds: float = 3.0) -> dict[str, float]:
+        """The resources after a while without requests; of threads and open files the fewest within it.
+
+        A camera that is removed while it is sought ends within two seconds, since its tries have pauses.
+        """
+        end = time.monotonic() + seconds
+        found = [self.resources()]
+        while time.monotonic() < end:
             time.sleep(0.05)
-            later = self.resources()
-            if (later["threads"], later["files"]) != (found["threads"], found["files"]):
-                since = time.monotonic()
-            found = later
-        return found
+            found.append(self.resources())
+        fewest = {name: min(one[name] for one in found) for name in ("threads", "files")}
+        return {**found[-1], **fewest}
 
 
 @contextmanager

@@ -11,20 +11,31 @@ from relaytrack.pipeline.benchmarks.served_site import Server
 from relaytrack.pipeline.errors import RelayTrackError
 
 
-@pytest.mark.parametrize(("after", "threads"), [(6, 12.0), (10_000, None)])
-def test_resources_are_read_once_nothing_changes(
-    monkeypatch: pytest.MonkeyPatch, after: int, threads: float | None
-) -> None:
+def test_threads_that_end_within_the_wait_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that is removed while its address is tried ends a second later: that is no growth."""
     looks = []
 
     def resources(self: Server) -> dict[str, float]:
         looks.append(1)
-        return {"rss_mib": 1.0 + len(looks), "threads": 6.0 + min(len(looks), after), "files": 9.0}
+        return {"rss_mib": float(len(looks)), "threads": 12.0 if len(looks) <= 6 else 8.0, "files": 9.0}
 
     monkeypatch.setattr(Server, "resources", resources)
-    found = Server("127.0.0.1", 1, 1).settled(still=0.2, limit=0.8)
-    assert found["threads"] == (threads or 6.0 + len(looks))
-    assert len(looks) > 8
+    assert Server("127.0.0.1", 1, 1).settled(seconds=0.6) == {
+        "rss_mib": float(len(looks)),
+        "threads": 8.0,
+        "files": 9.0,
+    }
+
+
+def test_threads_that_stay_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def resources(self: Server) -> dict[str, float]:
+        looks.append(1)
+        return {"rss_mib": 1.0, "threads": 11.0 + len(looks) % 2, "files": 9.0}
+
+    monkeypatch.setattr(Server, "resources", resources)
+    assert Server("127.0.0.1", 1, 1).settled(seconds=0.3)["threads"] == 11.0
 
 
 def test_waiting_for_viewers_ends_with_the_error_of_one_of_them() -> None:
