@@ -30,6 +30,7 @@ from relaytrack.pipeline.server.pages import STATIC, Pages
 from relaytrack.pipeline.server.site import Site
 
 _WAITING = 20  # threads that wait for cameras at the most
+_LOGINS = 2  # passwords that are checked at the same time
 
 
 def create_app(site: Site) -> FastAPI:
@@ -44,6 +45,7 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     app.state.waiting = CapacityLimiter(_WAITING)
+    app.state.logins = CapacityLimiter(_LOGINS)
     app.state.searches = SearchQueue()
     app.state.pages = pages = Pages(site)
     problems.install(app)

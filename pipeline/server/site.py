@@ -24,7 +24,7 @@ from relaytrack.pipeline.runtime.request_watch import RequestWatch
 from relaytrack.pipeline.runtime.snapshot import Snapshot
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
-from relaytrack.pipeline.server.access.limiter import Limiter
+from relaytrack.pipeline.server.access.login_limits import LoginLimits
 from relaytrack.pipeline.server.doubts import Doubts
 from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.floor import SiteFloor
@@ -81,7 +81,7 @@ class Site:
     looks: Looks
     doubts: Doubts
     accounts: Accounts
-    logins: Limiter
+    logins: LoginLimits
     audit: AuditLog
     log: RecentLog
     started: float
@@ -234,7 +234,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
         looks=looks,
         doubts=doubts,
         accounts=Accounts(folder / "accounts.json", session_seconds=settings.session_hours * 3600),
-        logins=Limiter(most=5, window=60.0),
+        logins=LoginLimits(store),
         audit=AuditLog(folder / "audit.jsonl"),
         log=RecentLog(),
         started=time.monotonic(),

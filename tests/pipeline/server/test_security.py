@@ -18,11 +18,12 @@ from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.addresses import check_address
 from relaytrack.pipeline.server.access.guard import COOKIE, PUBLIC
 from relaytrack.pipeline.server.access.limiter import Limiter
-from relaytrack.pipeline.server.access.login import _network
+from relaytrack.pipeline.server.access.login_limits import NAME, LoginLimits, network_of
 from relaytrack.pipeline.server.access.uploads import decode_picture
 from relaytrack.pipeline.server.descriptions import public_address
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.serving import bind, check_exposure
+from relaytrack.pipeline.server.store import SiteStore
 from tests.support.png import png
 from tests.support.sites import Served, log_in, served, socket_refusal
 
@@ -197,9 +198,62 @@ def test_a_log_in_of_ones_own_does_not_free_further_guesses() -> None:
 def test_many_names_from_one_address_are_stopped(tmp_path: Path) -> None:
     with served(tmp_path, users=USERS) as site:
         codes = [
-            site.http.post("/login", data={"name": f"name{n}", "password": "a guess"}).status_code for n in range(8)
+            site.http.post("/login", data={"name": f"name{n}", "password": "a guess"}).status_code for n in range(13)
         ]
-        assert codes == [401] * 5 + [429] * 3
+        assert codes == [401] * 10 + [429] * 3
+
+
+def test_a_guesser_does_not_lock_a_user_out_of_their_own_account(tmp_path: Path) -> None:
+    """Fault: five wrong passwords from anywhere held up the admin, too."""
+    with served(tmp_path, users=USERS, settings={"trusted_proxies": ["127.0.0.1"]}) as site:
+
+        def log_in_from(address: str, password: str) -> httpx.Response:
+            form = {"name": "root", "password": password}
+            return httpx.post(f"{site.url}/login", data=form, headers={"x-forwarded-for": address})
+
+        session = log_in_from("10.0.0.5", "root-password")
+        assert session.status_code == 303
+        assert [log_in_from("203.0.113.7", f"guess {n}").status_code for n in range(6)] == [401] * 5 + [429]
+        assert log_in_from("203.0.113.7", "root-password").status_code == 429, "also the right one has to wait there"
+        assert log_in_from("10.0.0.5", "root-password").status_code == 303
+        assert log_in_from("10.0.0.6", "root-password").status_code == 303, "one address alone closes no other"
+        cookies = {COOKIE: session.cookies[COOKIE]}
+        assert httpx.get(f"{site.url}/api/v1/users", cookies=cookies).status_code == 200, "what is open stays open"
+
+
+def test_guesses_from_many_addresses_are_stopped_but_not_the_users_own(tmp_path: Path) -> None:
+    now = [0.0]
+    store = SiteStore(tmp_path / "site.sqlite")
+    limits = LoginLimits(store, clock=lambda: now[0])
+    assert limits.take("root", "10.0.0.5") == 0
+    limits.passed("root", "10.0.0.5")
+    most = NAME[0]
+    waits = [limits.take("root", f"203.0.113.{n}") for n in range(most + 5)]
+    assert waits[:most] == [0.0] * most
+    assert min(waits[most:]) > 0
+    assert limits.take("root", "198.51.100.1") > 0, "any other new address"
+    assert limits.take("olga", "198.51.100.1") == 0, "another name"
+    for _ in range(5):
+        assert limits.take("root", "10.0.0.5") == 0
+    assert limits.take("root", "10.0.0.5") > 0, "a guesser at the user's own address"
+    again = LoginLimits(SiteStore(tmp_path / "site.sqlite"), clock=lambda: now[0])
+    for n in range(most):
+        again.take("root", f"203.0.113.{n}")
+    assert again.take("root", "203.0.113.250") > 0
+    assert again.take("root", "10.0.0.5") == 0, "it is known after a restart, too"
+    now[0] = 3601
+    assert limits.take("root", "198.51.100.1") == 0
+
+
+def test_one_address_cannot_close_a_name_for_all_others(tmp_path: Path) -> None:
+    now = [0.0]
+    limits = LoginLimits(SiteStore(tmp_path / "site.sqlite"), clock=lambda: now[0])
+    through = 0
+    while now[0] < 3600:
+        through += limits.take("root", "203.0.113.7") == 0
+        now[0] += 5
+    assert 0 < through < NAME[0]
+    assert limits.take("root", "198.51.100.1") == 0
 
 
 def test_guesses_side_by_side_are_stopped_too(tmp_path: Path) -> None:
@@ -215,8 +269,8 @@ def test_guesses_side_by_side_are_stopped_too(tmp_path: Path) -> None:
 
 
 def test_an_ipv6_line_counts_as_one_address() -> None:
-    assert _network("2001:db8:1:2::1") == _network("2001:db8:1:2:ffff::9") != _network("2001:db8:1:3::1")
-    assert _network("10.0.0.1") != _network("10.0.0.2")
+    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9") != network_of("2001:db8:1:3::1")
+    assert network_of("10.0.0.1") != network_of("10.0.0.2")
 
 
 def test_a_session_cannot_be_set_by_somebody_else(tmp_path: Path) -> None:
