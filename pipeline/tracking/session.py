@@ -13,6 +13,7 @@ from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.tracking.backfill import EarlierBoxes
 from relaytrack.pipeline.tracking.camera_motion import CameraMotion
 from relaytrack.pipeline.tracking.carrying import CarriedBoxes
+from relaytrack.pipeline.tracking.earlier_looks import EarlierLooks
 from relaytrack.pipeline.tracking.tracker import Tracker, run_tracker
 
 
@@ -45,6 +46,7 @@ class CameraSession:
         stats: counts.
         paused: frames are not taken at present.
         carried: the tracks of the last frame that was looked at.
+        looks: the embeddings of the last frames, for tracks that lack one when they are confirmed.
     """
 
     config: CameraConfig
@@ -57,6 +59,7 @@ class CameraSession:
     stats: SessionStats = field(default_factory=SessionStats)
     paused: bool = False
     carried: CarriedBoxes = field(default_factory=CarriedBoxes)
+    looks: EarlierLooks = field(default_factory=EarlierLooks)
 
     @property
     def name(self) -> str:
@@ -98,6 +101,9 @@ class CameraSession:
         boxes, rows = result.xyxy[seen_now], result.indices[seen_now]
         self._count(ids)
         scores, embeddings = found.scores[rows], seen.embeddings[rows]
+        self.looks.saw(seen.embeddings)
+        if result.earlier is not None:
+            self.looks.fill(result.ids[seen_now], embeddings, result.earlier)
         tracks = FrameTracks(frame, ids, np.zeros(len(ids), np.int64), boxes, scores, found, embeddings)
         self.carried.saw(tracks)
         return _message(tracks), tracks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +111,19 @@ def test_a_person_is_confirmed_and_the_frames_before_are_filled_in() -> None:
     assert np.allclose(scores, 0.7)
     assert set(tracker.identities.final_identities()) == {("a", int(ids[0]))}
     assert (one.stats.frames, one.stats.tracks) == (6, 1)
+
+
+@pytest.mark.parametrize("embedded", [(), (1,), (1, 2), (2, 3)])
+def test_a_track_that_is_confirmed_without_an_embedding_is_known_by_its_newest(embedded: tuple[int, ...]) -> None:
+    """Under load every second embedding is left out; a new track must not look like nobody for that."""
+    one = session("a")
+    for index in range(1, 4):
+        angle = index / 10 if index in embedded else np.nan
+        looks = np.array([[np.cos(angle), np.sin(angle)]], np.float32)
+        message, _ = one.track(replace(seen("a", index), embeddings=looks))
+    assert len(message.ids) == 1
+    newest = max(embedded, default=np.nan) / 10
+    assert np.allclose(message.embeddings, [[np.cos(newest), np.sin(newest)]], equal_nan=True)
 
 
 def test_scores_are_put_on_the_trackers_scale() -> None:
