@@ -19,7 +19,7 @@ from relaytrack.pipeline.results.folder import open_private
 from relaytrack.pipeline.results.run_lock import RunLock
 
 NAME = "requests.db"
-State = Literal["asked", "begun", "done", "refused"]
+State = Literal["asked", "begun", "failed", "done", "refused"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY AUTOINCREMENT, asked REAL NOT NULL, kind TEXT NOT NULL, wanted TEXT NOT NULL,
@@ -35,8 +35,8 @@ class Request:
         id: its number in the folder.
         kind: "merge", "split" or "forget".
         wanted: `people` of a merge (the first stays); `person` and `tracks` or `at` of a split; `person` and `videos`.
-        state: "asked"; "begun", its `plan` is being carried out; "done"; "refused".
-        plan: the correction as JSON, while it is begun.
+        state: "asked"; "begun", it is being carried out; "failed", that failed and is tried again; "done"; "refused".
+        plan: the correction as JSON, from when it is begun until it is done.
         answer: what was done, or why not, in one line.
     """
 
@@ -92,6 +92,16 @@ class Requests:
             values = (state, plan, answer, number)
             database.execute("UPDATE requests SET state = ?, plan = ?, answer = ? WHERE id = ?", values)
 
+    def fail(self, number: int, answer: str) -> None:
+        """A request could not be carried out this time; its plan stays, and it is tried again.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        with self._open(make=True) as database:
+            assert database is not None
+            database.execute("UPDATE requests SET state = 'failed', answer = ? WHERE id = ?", (answer, number))
+
     def answer(self, number: int, gone: Callable[[], bool], patience: float) -> str | None:
         """Wait until a run that goes on has carried a request out.
 
@@ -105,7 +115,7 @@ class Requests:
 
         Raises:
             InputError: it refused.
-            OutputError: it has not answered.
+            OutputError: it has not answered, or could not do it yet.
         """
         end = time.monotonic() + patience
         while True:
@@ -117,13 +127,15 @@ class Requests:
                 return request.answer
             if ended:
                 return None
+            if request.state == "failed":
+                raise OutputError(f"{request.answer}; it is tried again")
             if time.monotonic() > end:
                 raise OutputError(f"{self._path.parent}: the run has not answered; it does it as soon as it can")
             time.sleep(0.1)
 
     def open(self) -> list[Request]:
-        """Those that wait to be carried out, or whose carrying out was cut short."""
-        return self._find("state IN ('asked', 'begun')")
+        """Those that wait to be carried out, or whose carrying out was cut short or failed."""
+        return self._find("state IN ('asked', 'begun', 'failed')")
 
     def get(self, number: int) -> Request:
         """One request.

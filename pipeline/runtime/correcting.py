@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.pipeline.runtime.request_watch import RequestWatch
 from relaytrack.pipeline.runtime.sink_host import SinkHost
+from relaytrack.trackers.errors import TrackerError
 
 _PATIENCE = 60.0  # seconds that the sinks get
 _RECENT = 60.0  # seconds for which a track can be followed before it stands in any list
@@ -55,7 +57,7 @@ class Corrector:
         self._folder, self._zero, self._now, self._report = folder, zero, now, report
         self._forget = forget
         self._requests = None if folder is None else Requests(folder)
-        self._one = threading.Lock()
+        self._one = threading.RLock()
         self._people: set[int] = set()  # who was forgotten
         self._tracks: set[tuple[str, int]] = set()
         self._watch = None if self._requests is None else RequestWatch(self._requests, self._answer)
@@ -104,15 +106,11 @@ class Corrector:
             OutputError: a file cannot be written.
             TrackerError: the store of identities cannot be written.
         """
-        number = None if self._requests is None else self._requests.ask(kind, dict(wanted), "begun")
-        try:
-            done = self._correct(kind, wanted, number)
-        except RelayTrackError as error:
-            if self._requests is not None and number is not None:
-                self._requests.note(number, "refused", answer=str(error))
-            raise
-        if self._requests is not None and number is not None:
-            self._requests.note(number, "done", answer=told(done))
+        with self._one:
+            number = None if self._requests is None else self._requests.ask(kind, dict(wanted), "begun")
+            with self._noting(number):
+                done = self._correct(kind, wanted, number)
+            self._note_done(number, done)
         return done
 
     def apply(
@@ -137,18 +135,53 @@ class Corrector:
             SinkError, OutputError, TrackerError: as of `correct`.
         """
         with self._one:
+            if kind == "forget":
+                self._finish(person)
             people, zero = self._known()
             mine = times(people.get(person, ()))
             if tracks is not None:
                 mine = {key: mine.get(key, (0.0, self._now())) for key in tracks}
-            self._carry_out(Correction(kind, person, new, mine, zero, delete_videos), None)
+            correction = Correction(kind, person, new, mine, zero, delete_videos)
+            if kind != "forget" or self._requests is None:
+                self._carry_out(correction, None)
+                return
+            # a kill may come between: what stands in the folder is finished by whoever asks next
+            number = self._requests.ask("forget", {"person": person, "delete_videos": delete_videos}, "begun")
+            with self._noting(number):
+                self._carry_out(correction, number)
+            self._note_done(number, [correction])
+
+    def _finish(self, person: int) -> None:
+        """Carry out what was begun for a person who is to be forgotten, and failed."""
+        for request in () if self._requests is None else self._requests.open():
+            if request.kind == "forget" and request.plan is not None and request.wanted.get("person") == person:
+                correction = Correction.of_json(request.plan)
+                with self._noting(request.id):
+                    self._carry_out(correction, request.id)
+                self._note_done(request.id, [correction])
+
+    @contextmanager
+    def _noting(self, number: int | None) -> Iterator[None]:
+        """Note that a request failed: refused, or, where it was begun already, to be tried again."""
+        try:
+            yield
+        except (RelayTrackError, TrackerError) as error:
+            if self._requests is not None and number is not None:
+                if self._requests.get(number).plan is None:
+                    self._requests.note(number, "refused", answer=str(error))
+                else:
+                    self._requests.fail(number, str(error))
+            raise
+
+    def _note_done(self, number: int | None, done: Sequence[Correction]) -> None:
+        if self._requests is not None and number is not None:
+            self._requests.note(number, "done", answer=told(done))
 
     def _correct(self, kind: Kind, wanted: Mapping[str, Any], number: int | None) -> list[Correction]:
-        with self._one:
-            people, zero = self._known()
-            planned = plan(kind, {**wanted, "zero": zero}, people)
-            for correction in planned:
-                self._carry_out(correction, number)
+        people, zero = self._known()
+        planned = plan(kind, {**wanted, "zero": zero}, people)
+        for correction in planned:
+            self._carry_out(correction, number)
         return planned
 
     def _known(self) -> tuple[dict[int, list[TrackRecord]], float]:
@@ -185,12 +218,17 @@ class Corrector:
             cover_segments(self._folder, correction)
         self._report()
 
-    def _answer(self, request: Request) -> str:
-        if request.plan is None:
-            return told(self._correct(as_kind(request.kind), request.wanted, request.id))
-        with self._one:  # cut short by a kill
-            correction = Correction.of_json(request.plan)
-            self._carry_out(correction, request.id)
+    def _answer(self, request: Request) -> str | None:
+        """Carry out what was asked for through the folder; None: the program has done it meanwhile."""
+        assert self._requests is not None
+        with self._one:
+            now = self._requests.get(request.id)
+            if now.state in ("done", "refused"):
+                return None
+            if now.plan is None:
+                return told(self._correct(as_kind(now.kind), now.wanted, now.id))
+            correction = Correction.of_json(now.plan)  # cut short, or failed
+            self._carry_out(correction, now.id)
         return told([correction])
 
 

@@ -19,6 +19,7 @@ from relaytrack.pipeline.server.api import (
     event_socket,
     events,
     floor,
+    forgetting,
     hls,
     live,
     people,
@@ -50,7 +51,7 @@ def create_app(site: Site) -> FastAPI:
     app.state.pages = pages = Pages(site)
     problems.install(app)
     api = APIRouter(prefix="/api/v1")
-    for module in (cameras, people, doubts, search, events, event_socket, floor, recordings, status, live):
+    for module in (cameras, people, forgetting, doubts, search, events, event_socket, floor, recordings, status, live):
         api.include_router(module.router)
     api.include_router(people.pictures)
     api.include_router(login.router)

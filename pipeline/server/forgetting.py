@@ -7,7 +7,7 @@ from pathlib import Path
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
-from relaytrack.pipeline.results.requests import Request, settle
+from relaytrack.pipeline.results.requests import Request, Requests, settle
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.server.people import People
@@ -70,7 +70,9 @@ def _forget_offline(folder: Path, request: Request) -> str:
     store = SiteStore(folder / SITE)
     try:
         people = People(store)
-        check_known(people, person)
+        if request.state == "asked":
+            check_known(people, person)
+            Requests(folder).note(request.id, "begun")
         forget_person(store, people, person, delete_videos=bool(request.wanted["delete_videos"]))
     finally:
         store.close()

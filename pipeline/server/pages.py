@@ -17,6 +17,7 @@ from relaytrack.pipeline.server.access.guard import Caller
 from relaytrack.pipeline.server.api.cameras import list_cameras, one_camera
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
 from relaytrack.pipeline.server.api.doubts import doubts_about, threshold_of
+from relaytrack.pipeline.server.api.forgetting import list_forgetting
 from relaytrack.pipeline.server.api.people import list_people, one_person
 from relaytrack.pipeline.server.api.status import describe_site
 from relaytrack.pipeline.server.count_history import count_history
@@ -32,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
 _MOST_WALKS = 12  # that are shown, the newest
 _MOST_ARRIVALS = 5
-_KINDS = (*EVENT_TYPES, "watched")
+_KINDS = (*EVENT_TYPES, "watched", "forgetting_failed")
 
 
 class Pages:
@@ -104,7 +105,8 @@ class Pages:
         ) -> Response:
             found = list_people(site, camera=camera or None)
             names = [one.name for one in site.pipeline.cameras]
-            return show("people", caller, people=found, cameras=names, camera=camera or "")
+            forgetting = list_forgetting(site) if caller.may("admin") else []
+            return show("people", caller, people=found, cameras=names, camera=camera or "", forgetting=forgetting)
 
         @router.get("/people/{identity}")
         def person(site: TheSite, caller: Viewer, identity: Number) -> Response:

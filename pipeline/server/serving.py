@@ -155,8 +155,8 @@ def serve(
         handlers[signal.SIGHUP] = reload
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        site.watch.start()
         site.pipeline.start()  # before the page, so that what is wrong is said in one line
+        site.watch.start()  # the engine has its part in what was asked for before
         if not ended.is_set():
             make_server(site, on_start=on_start).run(sockets=[listening])
     finally:

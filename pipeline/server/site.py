@@ -15,7 +15,7 @@ from relaytrack.pipeline.config.names import SINKS
 from relaytrack.pipeline.config.output import SinkConfig
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
-from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.errors import ConfigError, OutputError, RelayTrackError
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.requests import Request, Requests
@@ -41,6 +41,7 @@ from relaytrack.trackers import IdentityStore
 
 LOG = logging.getLogger("relaytrack.server")
 DAY = 86_400.0
+_LAST_MOMENT = 1.0  # seconds that somebody's forgetting gets at the end; the next start goes on with it
 _RETURN_RATIO = 0.3
 """At a site people come back; see `IdentityParams.return_ratio`."""
 
@@ -64,7 +65,8 @@ class Site:
         started: `time.monotonic()` of the start.
         changing: held while a camera or the file is changed.
         lock: held while this site runs in its folder.
-        watch: looks for people to forget, asked for through the folder.
+        requests: people to forget; what is asked for stands in the folder until it is done, also over a restart.
+        watch: carries them out.
     """
 
     config: Config
@@ -87,11 +89,13 @@ class Site:
     started: float
     changing: threading.RLock
     lock: RunLock
+    requests: Requests = field(init=False)
     watch: RequestWatch = field(init=False)
     _newest: tuple[float, Snapshot] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.watch = RequestWatch(Requests(self.folder), self.answer)
+        self.requests = Requests(self.folder)
+        self.watch = RequestWatch(self.requests, self.answer, failed=self._tell_failed, patience=_LAST_MOMENT)
         self.log.attach()
 
     def snapshot(self, age: float = 0.5) -> Snapshot:
@@ -139,18 +143,48 @@ class Site:
         engine = self.pipeline.corrector() if running else None
         forget_person(self.store, self.people, person, engine=engine, delete_videos=delete_videos)
 
+    def begin_forgetting(self, person: int) -> int:
+        """Forget a person: the page's part at once, the engine's and the videos' soon after; the request's number.
+
+        Raises:
+            OutputError: it cannot be noted; nobody is forgotten then.
+        """
+        number = self.requests.ask("forget", {"person": person, "delete_videos": False}, "begun")
+        try:
+            self.people.forget(person)
+        except OutputError as error:  # the watch tries it again, and tells of it
+            LOG.warning("person %d: %s", person, error)
+        return number
+
     def answer(self, request: Request) -> str:
-        """Carry out what was asked for through the site's folder.
+        """Carry out a request to forget somebody.
 
         Raises:
             InputError: there is no such person.
             OutputError, SinkError, TrackerError: as of `forget`.
         """
         person = int(request.wanted["person"])
-        check_known(self.people, person)
-        self.audit.note("command line", "person forgotten", identity=person)
+        if request.state == "asked":
+            check_known(self.people, person)
+            self.audit.note("command line", "person forgotten", identity=person)
+            self.requests.note(request.id, "begun")
         self.forget(person, delete_videos=bool(request.wanted["delete_videos"]))
+        self.audit.note("server", "forgotten everywhere", identity=person)
         return said(person)
+
+    def _tell_failed(self, request: Request, reason: str) -> None:
+        """An event for whoever looks: somebody is not forgotten everywhere yet."""
+        what = f"person {request.wanted['person']}: {reason}"
+        try:
+            self.events.add([_event("forgetting_failed", reason=what)])
+        except OutputError as error:
+            LOG.warning("event forgetting_failed: %s", error)
+
+
+def _event(kind: str, **content: Any) -> dict[str, Any]:
+    """An event of the site's own, as the engine's events are."""
+    date = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"event": kind, "time": 0.0, "date": date, "camera": "", "track": 0, "identity": 0, **content}
 
 
 def erase_forgotten(store: SiteStore, identities: str | None) -> None:
@@ -191,10 +225,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] =
     events = EventLog(store, retain=retain)
 
     def returned(identity: int, camera: str, track: int) -> None:
-        date = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        events.add(
-            [{"event": "watched", "time": 0.0, "date": date, "camera": camera, "track": track, "identity": identity}]
-        )
+        events.add([_event("watched", camera=camera, track=track, identity=identity)])
 
     settled = running(config)
     erase_forgotten(store, settled.output.store)  # after a kill the last end could not

@@ -81,8 +81,8 @@ def served(
     )
     for name, role in (users or {}).items():
         site.accounts.set_user(name, f"{name}-password", role)  # type: ignore[arg-type]
-    site.watch.start()
     site.pipeline.start()
+    site.watch.start()
     listening = bind(config.server)
     server = make_server(site)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

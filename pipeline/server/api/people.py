@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from relaytrack.pipeline.server.api.context import Admin, Number, Operator, TheSite, Viewer, find_person
+from relaytrack.pipeline.server.api.forgetting import describe_forgetting
 from relaytrack.pipeline.server.descriptions import describe_person
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -133,12 +134,16 @@ def split(site: TheSite, caller: Operator, identity: Number, split: SplitRequest
     return one_person(site, new)
 
 
-@router.delete("/{identity}", status_code=204)
-def forget(site: TheSite, caller: Admin, identity: Number) -> None:
-    """Forget a person: pictures, sightings, looks, name and events are deleted."""
+@router.delete("/{identity}", status_code=202)
+def forget(site: TheSite, caller: Admin, identity: Number) -> dict[str, Any]:
+    """Forget a person: pictures, sightings, looks, name and events are deleted at once.
+
+    The association's memory and the files and videos of all runs follow; `/api/v1/forgetting/REQUEST` says how far it
+    is. What fails is tried again until it is done, also after a restart.
+    """
     find_person(site, identity)
     site.audit.note(caller.name, "person forgotten", identity=identity)
-    site.forget(identity)
+    return describe_forgetting(site.requests.get(site.begin_forgetting(identity)))
 
 
 pictures = APIRouter(prefix="/pictures", tags=["people"])

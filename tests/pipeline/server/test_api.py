@@ -176,10 +176,15 @@ def test_people_are_named_watched_and_forgotten(tmp_path: Path) -> None:
         named = site.http.patch(f"/api/v1/people/{person}", json={"name": "Ada", "watched": True}).json()
         assert (named["name"], named["watched"]) == ("Ada", True)
         assert "Ada" in site.get("/people").text
-        assert site.http.delete(f"/api/v1/people/{person}").status_code == 204
+        begun = site.http.delete(f"/api/v1/people/{person}")
+        assert begun.status_code == 202
         problem(site.get(f"/api/v1/people/{person}"), 404)
+        where = f"/api/v1/forgetting/{begun.json()['request']}"
+        assert wait_for(lambda: site.get(where).json()["state"] == "done")
+        assert site.get("/api/v1/forgetting").json() == {"forgetting": []}
+        problem(site.get("/api/v1/forgetting/99"), 404)
         actions = [entry["action"] for entry in site.get("/api/v1/audit").json()["entries"]]
-        assert actions[:2] == ["person forgotten", "person described"]
+        assert actions[:3] == ["forgotten everywhere", "person forgotten", "person described"]
     with sqlite3.connect(tmp_path / "site" / "site.sqlite") as database:
         rows = database.execute("SELECT count(*) FROM sightings WHERE identity = ?", (person,)).fetchone()
     database.close()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.loading import load_config
-from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.errors import ConfigError, OutputError
+from relaytrack.pipeline.postprocess.cover_segments import cover_segments
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.server.site import open_site
 from relaytrack.pipeline.server.site_file import SiteFile
 from tests.support.sites import YAML, log_in, served, settled
@@ -70,9 +74,109 @@ def test_forgotten_in_the_page_and_in_the_folders_of_earlier_starts(tmp_path: Pa
     with served(tmp_path, users={"ann": "admin"}) as site, log_in(site, "ann") as admin:
         assert wait_for(lambda: [one["here"] for one in admin.get("/api/v1/people").json()["people"]] == [["door"]])
         assert wait_for(lambda: rows(tmp_path, "sightings") == 2), "the person is known again"
-        assert admin.delete(f"/api/v1/people/{person}").status_code == 204
+        assert admin.delete(f"/api/v1/people/{person}").status_code == 202
+        assert wait_for(lambda: not site.site.requests.open())
     assert len(list((tmp_path / "recordings").iterdir())) == 2
     assert traces(tmp_path) == []
+
+
+def blackened(folder: Path) -> float:
+    """The share of black pictures in the videos of a site's first start."""
+    first = min((folder / "recordings").iterdir())
+    found = []
+    for path in sorted(first.glob("video/door/*.mp4")):
+        with av.open(str(path)) as video:
+            found += [float(frame.to_ndarray(format="gray").mean()) < 20.0 for frame in video.decode(video=0)]
+    return float(np.mean(found))
+
+
+def test_the_page_does_not_wait_for_the_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: the request took as long as it took to write all videos of the person anew."""
+    covering, begun = threading.Event(), threading.Event()
+
+    def slow(folder: Path, correction: Correction) -> int:
+        begun.set()
+        covering.wait(30)
+        return cover_segments(folder, correction)
+
+    monkeypatch.setattr("relaytrack.pipeline.runtime.correcting.cover_segments", slow)
+    recorded(tmp_path)
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        answer = site.http.delete(f"/api/v1/people/{person}").json()
+        assert (answer["person"], answer["state"]) == (person, "running")
+        where = f"/api/v1/forgetting/{answer['request']}"
+        assert begun.wait(20)
+        assert site.get(f"/api/v1/people/{person}").status_code == 404
+        assert site.get(where).json()["state"] == "running"
+        assert f"Person {person} is forgotten here; videos" in site.get("/people").text
+        covering.set()
+        assert wait_for(lambda: site.get(where).json()["state"] == "done")
+        assert "is forgotten here" not in site.get("/people").text
+    assert traces(tmp_path) == []
+    assert blackened(tmp_path) > 0
+
+
+def test_a_forgetting_that_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: a video that could not be written stayed as it was for good, with the person in it."""
+    full = threading.Event()
+    full.set()
+
+    def cover(folder: Path, correction: Correction) -> int:
+        if full.is_set():
+            raise OutputError("the disk is full")
+        return cover_segments(folder, correction)
+
+    monkeypatch.setattr("relaytrack.pipeline.runtime.correcting.cover_segments", cover)
+    monkeypatch.setattr("relaytrack.pipeline.runtime.request_watch._AGAIN", 0.5)
+    recorded(tmp_path)
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        where = f"/api/v1/forgetting/{site.http.delete(f'/api/v1/people/{person}').json()['request']}"
+        assert wait_for(lambda: site.get(where).json()["state"] == "failed")
+        assert site.get(where).json()["error"] == "the disk is full"
+        assert f"Person {person} is not forgotten everywhere yet: the disk is full" in site.get("/people").text
+        events = site.get("/api/v1/events", params={"kind": "forgetting_failed"}).json()["events"]
+        assert [one["reason"] for one in events] == [f"person {person}: the disk is full"]
+        assert "not forgotten everywhere" in site.get("/events").text
+        full.clear()
+        assert wait_for(lambda: site.get(where).json()["state"] == "done")
+    assert traces(tmp_path) == []
+    assert blackened(tmp_path) > 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("end", [SystemExit, OutputError])
+def test_a_forgetting_that_was_cut_short_is_finished_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    """Fault: after a kill the person was unknown, the request refused, and they stayed in the videos."""
+
+    def killed(folder: Path, correction: Correction) -> int:
+        raise end("as a kill would, this ends the thread between two steps")
+
+    recorded(tmp_path)
+    with monkeypatch.context() as patched, served(tmp_path) as site:
+        patched.setattr("relaytrack.pipeline.runtime.correcting.cover_segments", killed)
+        person = settled(site)["identity"]
+        number = site.http.delete(f"/api/v1/people/{person}").json()["request"]
+        assert wait_for(lambda: not site.site.watch.running or site.site.requests.get(number).state == "failed")
+    assert blackened(tmp_path) == 0.0
+    with served(tmp_path) as site:
+        assert wait_for(lambda: site.site.requests.get(number).state == "done")
+    assert blackened(tmp_path) > 0
+
+
+def test_a_kill_before_anything_was_done_loses_no_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded(tmp_path)
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        site.site.watch.close()
+        site.site.begin_forgetting(person)
+    assert traces(tmp_path), "the files of the run"
+    assert main(["forget", "--run", str(tmp_path / "site"), str(person)]) == 2, "the page knows them no more"
+    assert f"there is no person {person}" in capsys.readouterr().err
+    assert traces(tmp_path) == [], "but what was begun is finished"
 
 
 def test_forgotten_while_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
