@@ -32,6 +32,8 @@ Images = Mapping[str, Image]
 """Pictures by camera name."""
 
 NO_IMAGES: Images = MappingProxyType({})
+Crops = Mapping[tuple[str, int], tuple[float, bytes]]
+"""(camera, track id) -> how well a cut-out picture shows the person (higher is better), and the picture as JPEG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class Step:
         images: pictures by camera, people hidden in them where the run hides people; only for receivers that
             declare `needs_pixels`. Not to be changed: all receivers share them.
         drawn: the same with boxes, identities and trails; only for receivers that declare `needs_drawn`.
+        crops: new best pictures of people, people hidden in them as in `images`, in a step that was made on another
+            machine of a cluster: its pictures stay there.
     """
 
     time: float
@@ -200,6 +204,7 @@ class Step:
     events: tuple[Event, ...] = ()
     images: Images = field(default_factory=lambda: NO_IMAGES)
     drawn: Images = field(default_factory=lambda: NO_IMAGES)
+    crops: Crops = field(default_factory=dict)
 
     @staticmethod
     def of(tracks: Sequence[FrameTracks], *, images: Images = NO_IMAGES, drawn: Images = NO_IMAGES) -> Step:

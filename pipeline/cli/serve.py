@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)")
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain for https (server.tls_cert)")
     parser.add_argument("--tls-key", metavar="FILE", help="its private key (server.tls_key)")
+    parser.add_argument(
+        "--cluster",
+        metavar="auto|HOST:PORT",
+        help="follow the cameras on the machines of a Ray cluster (docs/cluster.md)",
+    )
     parser.add_argument("--log-format", choices=("text", "json"), help="how the log's lines look (text)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")
 
@@ -74,6 +80,23 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _engine(cluster: str | None) -> Callable[..., Any]:
+    """What follows the cameras: this process, or the machines of a cluster.
+
+    Raises:
+        ConfigError: Ray is not installed.
+    """
+    if cluster is None:
+        from relaytrack.pipeline.engine import Pipeline
+
+        return Pipeline
+    from relaytrack.pipeline.cluster.cluster_engine import ClusterEngine
+    from relaytrack.pipeline.cluster.ray_start import import_ray
+
+    import_ray()
+    return partial(ClusterEngine, address=cluster)
+
+
 def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     from relaytrack.pipeline.errors import ConfigError
 
@@ -90,7 +113,7 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     for name in (settings.tls_cert, settings.tls_key):
         if name is not None and not Path(name).is_file():
             raise ConfigError(f"server.tls_cert, tls_key: there is no file {name}")
-    site = open_site(config, SiteFile(path, Path(settings.dir) / "history"))
+    site = open_site(config, SiteFile(path, Path(settings.dir) / "history"), make=_engine(args.cluster))
     try:
         check_exposure(settings, users=bool(site.accounts))
         listening = bind(settings)

@@ -14,13 +14,12 @@ from relaytrack.pipeline.cluster.gather import gather
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
 from relaytrack.pipeline.cluster.hiring import Hiring
-from relaytrack.pipeline.cluster.identity_actor import IdentityActor
+from relaytrack.pipeline.cluster.identity_start import begin_identities, end_identities, kill_identities
 from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.node_work import WorkStatus
 from relaytrack.pipeline.cluster.placing import groups_of
-from relaytrack.pipeline.cluster.ray_bus import IDENTITIES, NAMESPACE, RayBus
+from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
-from relaytrack.pipeline.cluster.site import forget_checkpoint
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
 from relaytrack.pipeline.config.schema import Config
@@ -87,8 +86,7 @@ class ClusterRun:
                 crew.end_without_head(_ALONE)
             else:
                 crew.dismiss()
-                with contextlib.suppress(Exception):
-                    ray.kill(ray.get_actor(IDENTITIES, namespace=NAMESPACE))
+                kill_identities(ray)
             head.close()
 
     def _whole(self, ray: Any, crew: Crew, hiring: Hiring, zero: float, started: float) -> Summary:
@@ -97,7 +95,7 @@ class ClusterRun:
         programs = config.cluster.nodes or len(machines(ray))
         groups = groups_of(config.cameras, programs, config.cluster.bind)
         threshold = crew.hire(groups)
-        self._begin_identities(ray, threshold, zero)
+        self.identities = begin_identities(ray, config, threshold, zero)
         for camera, plane in ground_planes(config).items():
             bus.ask("calibrate", camera, plane, timeout=10.0)
         crew.begin(groups)
@@ -112,37 +110,9 @@ class ClusterRun:
                 write_report(out, ground_planes(config))
             final = {(one.camera, one.track): identity for one, identity in read_identities(out).tracks}
             summary.identify(final)
-        self._end_identities(ray)
+        end_identities(ray)
         summary.total_seconds = time.monotonic() - started
         return summary
-
-    def _begin_identities(self, ray: Any, threshold: float | None, zero: float) -> None:
-        """Start the identity service on this machine."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        with contextlib.suppress(ValueError):
-            ray.get_actor(IDENTITIES, namespace=NAMESPACE)
-            raise ClusterError("this Ray cluster follows a site already")
-        forget_checkpoint(self._config)
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        actor = (
-            ray.remote(IdentityActor)
-            .options(
-                name=IDENTITIES,
-                namespace=NAMESPACE,
-                lifetime="detached",
-                num_cpus=0,
-                max_restarts=-1,
-                max_concurrency=10_000,
-                scheduling_strategy=here,
-            )
-            .remote(self._config.model_dump_json(), threshold, zero)
-        )
-        try:
-            self.identities = ray.get(actor.status.remote(), timeout=120)
-        except ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", error)
-            raise ClusterError(f"the identity service cannot start: {' '.join(str(cause).split())[-300:]}") from None
 
     def _follow(self, crew: Crew, mover: Mover, bus: RayBus) -> None:
         """Watch until all nodes have ended."""
@@ -164,6 +134,11 @@ class ClusterRun:
             if told is not None and time.monotonic() - told > _STOPPING:
                 break
             self._stop.wait(0.2)
+            self._look(bus)
+        self._look(bus)
+
+    def _look(self, bus: RayBus) -> None:
+        """Ask the identity service how it is doing; one that nobody speaks to is taken for a killed start's."""
         with contextlib.suppress(Exception):
             self.identities = bus.ask("status", timeout=2.0)
 
@@ -175,10 +150,6 @@ class ClusterRun:
         except (TimeoutError, RelayTrackError) as error:
             LOG.warning("identities of cameras that moved are those of then: %s", error)
             return None
-
-    def _end_identities(self, ray: Any) -> None:
-        actor = ray.get_actor(IDENTITIES, namespace=NAMESPACE)
-        ray.get(actor.close.remote(True), timeout=30)
 
     def _summary(self, seconds: float) -> Summary:
         """The nodes' figures as of one run."""

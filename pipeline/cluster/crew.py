@@ -13,7 +13,7 @@ from relaytrack.pipeline.cluster.gather import NodeResults
 from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.member import Member, spread
-from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
+from relaytrack.pipeline.cluster.node_work import Served, WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.placing import Group
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.config.schema import Config
@@ -21,6 +21,8 @@ from relaytrack.pipeline.config.schema import Config
 LOG = logging.getLogger("relaytrack.cluster")
 OVER = ("ended", "failed")
 """States of work that goes on no more."""
+RECORDINGS = "site"
+"""Folder below `cluster.dir` with what the starts of a site that is served have written on a machine."""
 
 
 class Crew:
@@ -31,15 +33,20 @@ class Crew:
         config: the whole site's.
         hiring: starts programs.
         zero: seconds since 1970 at the run's time 0.
+        served: what work needs besides, asked for with each order, where the site is served.
 
     Attributes:
+        config: as above; what is ordered from now on follows it.
         members: the programs.
         moves: what was lost, and who took over; seconds: from the question that had no answer to the new order.
     """
 
-    def __init__(self, ray: Any, config: Config, hiring: Hiring, zero: float) -> None:
+    def __init__(
+        self, ray: Any, config: Config, hiring: Hiring, zero: float, served: Callable[[], Served] | None = None
+    ) -> None:
         self._ray = ray
-        self._config = config
+        self._served = served
+        self.config = config
         self._hiring = hiring
         self._zero = zero
         self._number = 0
@@ -69,9 +76,10 @@ class Crew:
         return found[0].threshold
 
     def begin(self, groups: Sequence[Group]) -> None:
-        """Let every program follow its group."""
-        starting = [self.order(member, group.cameras)[1] for member, group in zip(self.members, groups, strict=True)]
-        for member, reference in zip(self.members, starting, strict=True):
+        """Let every program follow its group, if there is anybody in it."""
+        wanted = [(member, group) for member, group in zip(self.members, groups, strict=True) if group.cameras]
+        starting = [self.order(member, group.cameras)[1] for member, group in wanted]
+        for (member, _), reference in zip(wanted, starting, strict=True):
             self._hiring.answer(reference, member)
 
     def watch(self) -> list[WorkStatus]:
@@ -88,9 +96,9 @@ class Crew:
                 continue
             done, _ = self._ray.wait([member.asked], timeout=0)
             if not done:
-                late = time.monotonic() - member.since > self._config.cluster.patience
+                late = time.monotonic() - member.since > self.config.cluster.patience
                 if late and self._others(member):  # where nobody else can follow its cameras, it is waited for
-                    self._replace(member, f"no answer for {self._config.cluster.patience:g} s")
+                    self._replace(member, f"no answer for {self.config.cluster.patience:g} s")
                 continue
             try:
                 found = self._ray.get(member.asked)
@@ -146,11 +154,15 @@ class Crew:
         self._number += 1
         self._order += 1
         node = f"node{self._number}"
-        settings = self._config.model_copy(
-            update={"cameras": tuple(one for one in self._config.cameras if one.name in cameras)}
+        settings = self.config.model_copy(
+            update={"cameras": tuple(one for one in self.config.cameras if one.name in cameras)}
         )
-        folder = str(Path(self._config.cluster.dir) / node)
-        order = WorkOrder(node, self._order, settings.model_dump_json(), folder, self._zero)
+        served = None if self._served is None else self._served()
+        folder: Path | None = Path(self.config.cluster.dir) / (node if served is None else RECORDINGS)
+        if served is not None and self.config.output.dir is None:
+            folder = None
+        path = None if folder is None else str(folder)
+        order = WorkOrder(node, self._order, settings.model_dump_json(), path, self._zero, served)
         member.orders[node] = order
         member.asked = None
         return node, member.actor.start.remote(order)

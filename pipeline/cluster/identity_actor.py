@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import Future
 from typing import Any
 
@@ -23,15 +24,22 @@ class IdentityActor:
 
     def __init__(self, config: str, threshold: float | None, zero: float) -> None:
         self._desk = open_desk(Config.model_validate_json(config), threshold, zero)
+        self._heard = time.monotonic()
 
     async def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> bytes:
         """See `IdentityDesk.submit`."""
+        self._heard = time.monotonic()
         return await asyncio.wrap_future(self._desk.submit(node, order, token, since, data))
 
     async def ask(self, question: Question, words: tuple[Any, ...]) -> Any:
         """See `Bus.ask`."""
+        self._heard = time.monotonic()
         answer = getattr(self._desk, question)(*words)
         return await asyncio.wrap_future(answer) if isinstance(answer, Future) else answer
+
+    async def silent(self) -> float:
+        """Seconds for which nobody has sent or asked anything."""
+        return time.monotonic() - self._heard
 
     async def status(self) -> DeskStatus:
         """See `IdentityDesk.status`."""

@@ -6,9 +6,10 @@ import dataclasses
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.cluster.batches import Form
@@ -16,12 +17,16 @@ from relaytrack.pipeline.cluster.bus import Bus
 from relaytrack.pipeline.cluster.camera_costs import CameraCosts, CostMeter, Worked
 from relaytrack.pipeline.cluster.clock_skew import TELL, clock_skew
 from relaytrack.pipeline.cluster.node_colors import NodeColors
+from relaytrack.pipeline.cluster.outbox import Outbox
 from relaytrack.pipeline.cluster.proxy import ClusterIdentities
+from relaytrack.pipeline.cluster.step_relay import StepRelay
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.dates import free_path, stamp
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.results.correction import Kind
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import CameraSummary
 from relaytrack.pipeline.sources import is_live
@@ -32,6 +37,18 @@ PIECE = 64_000
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What work for a site that is served needs besides.
+
+    Attributes:
+        merged: number -> the number that it goes by; apart: pairs of numbers that are two people.
+    """
+
+    merged: Mapping[int, int] = field(default_factory=dict)
+    apart: frozenset[frozenset[int]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class WorkOrder:
     """Which cameras a machine is to follow.
 
@@ -39,15 +56,18 @@ class WorkOrder:
         node: the name of this piece of work, unique in the run.
         order: a number higher than that of every order before; see `claims`.
         config: the configuration with these cameras only, as JSON.
-        folder: where the results go on that machine.
+        folder: where the results go on that machine; None leaves none. Work for a site that is served makes a folder
+            of its own below it, named by its moment.
         zero: seconds since 1970 at the run's time 0, on the identity service's clock.
+        served: the work goes on until it is stopped, and hands its steps on; None ends with its recordings.
     """
 
     node: str
     order: int
     config: str
-    folder: str
+    folder: str | None
     zero: float
+    served: Served | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,7 @@ class WorkStatus:
         skew: seconds by which the machine's clock is ahead.
         costs: what its present cameras cost.
         notes: warnings since the last time.
+        snapshot: the run at present without the last frames; only of work for a site that is served.
     """
 
     node: str
@@ -76,6 +97,7 @@ class WorkStatus:
     skew: float
     costs: CameraCosts = field(default_factory=CameraCosts)
     notes: tuple[str, ...] = field(default=())
+    snapshot: Snapshot | None = None
 
 
 class NodeWork:
@@ -84,16 +106,22 @@ class NodeWork:
     Args:
         order: what to do.
         bus: the way to the identity service.
+        outbox: takes the steps of work for a site that is served.
         now: this machine's clock.
 
     Raises:
         RelayTrackError: the identity service does not answer.
     """
 
-    def __init__(self, order: WorkOrder, bus: Bus, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, order: WorkOrder, bus: Bus, outbox: Outbox | None = None, *, now: Callable[[], float] = time.time
+    ) -> None:
         config = Config.model_validate_json(order.config)
+        self._folder = (
+            order.folder if order.served is None or order.folder is None else _own_folder(order.folder, now())
+        )
         output = config.output.model_copy(
-            update={"dir": order.folder, "overwrite": True, "resume": False, "report": False, "store": None}
+            update={"dir": self._folder, "overwrite": True, "resume": False, "report": False, "store": None}
         )
         ways = dataclasses.replace(config.identities, travel_times=())  # they name cameras of other machines
         config = config.model_copy(update={"output": output, "identities": ways})
@@ -115,9 +143,18 @@ class NodeWork:
         self._identities = ClusterIdentities(
             bus, order.node, order.order, live, form=form, patience=config.cluster.patience
         )
-        clock = RunClock(zero=order.zero, skew=self._skew, now=now) if any(live.values()) else None
-        self._pipeline = Pipeline(config, identities=self._identities, clock=clock)
-        self._pipeline.colors = NodeColors(self._identities.colors)
+        served, colors = order.served, NodeColors(self._identities.colors)
+        clock = RunClock(zero=order.zero, skew=self._skew, now=now) if served or any(live.values()) else None
+        self._pipeline = Pipeline(
+            config,
+            identities=self._identities,
+            clock=clock,
+            until="sources_end" if served is None else "stopped",
+            sinks=[] if served is None or outbox is None else [StepRelay(outbox, colors)],
+        )
+        if served is not None:
+            self._pipeline.corrections.recall(served.merged, served.apart)
+        self._pipeline.colors = colors
         self._pipeline.on_networks = self._know
         self._perception: Perception | None = None
         self._meter = CostMeter()
@@ -142,6 +179,33 @@ class NodeWork:
             if name in planes:  # the engine took a camera that leaves for one that is no more
                 self._identities.calibrate(name, planes[name])
         self._identities.release(cameras)
+        if self.order.served is not None and not self._pipeline.cameras:
+            self.stop()
+
+    def correct(self, kind: Kind, person: int, new: int, more: Mapping[str, Any]) -> None:
+        """Carry out what an operator says of a person; see `Corrector.apply`, whose further words are `more`.
+
+        Raises:
+            RelayTrackError: a file or the identity service could not follow.
+        """
+        tracks = more["tracks"]
+        if tracks is not None:  # those of other machines are corrected there
+            names = {camera.name for camera in self._pipeline.cameras}
+            tracks = [key for key in tracks if key[0] in names]
+        if tracks != []:
+            self._pipeline.corrector().apply(kind, person, new, **{**more, "tracks": tracks})
+
+    def forbid_link(self, one: int, other: int) -> None:
+        """These are two people; see `Corrections.forbid_link`."""
+        self._pipeline.corrections.forbid_link(one, other)
+
+    def change_settings(self, config: str, keys: Collection[str]) -> None:
+        """Take up other settings; see `Pipeline.change_settings`.
+
+        Raises:
+            ConfigError, TrackerError: they cannot be taken up.
+        """
+        self._pipeline.change_settings(Config.model_validate_json(config), keys)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end; see `Pipeline.join`."""
@@ -162,6 +226,7 @@ class NodeWork:
             skew=self._skew,
             costs=self._costs(snapshot),
             notes=self._notes.take(),
+            snapshot=None if self.order.served is None else _without_frames(snapshot),
         )
 
     def _know(self, perception: Perception) -> None:
@@ -178,7 +243,9 @@ class NodeWork:
 
     def files(self) -> list[str]:
         """Every file of the results, relative to their folder."""
-        folder = Path(self.order.folder)
+        if self._folder is None:
+            return []
+        folder = Path(self._folder)
         found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
         return [path.relative_to(folder).as_posix() for path in found]
 
@@ -188,9 +255,9 @@ class NodeWork:
         Raises:
             InputError: there is no such file among the results.
         """
-        folder = Path(self.order.folder).resolve()
+        folder = Path(self._folder or "").resolve()
         path = (folder / name).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
+        if self._folder is None or not path.is_relative_to(folder) or not path.is_file():
             raise InputError(f"node {self.order.node}: there is no result {name!r}")
         with open(path, "rb") as file:
             file.seek(start)
@@ -200,6 +267,24 @@ class NodeWork:
         """Stop, and wait a moment for the end."""
         self.stop()
         self._notes.close()
+
+
+def _own_folder(parent: str, moment: float) -> str:
+    """Make a new folder for work that begins now; other programs of this machine may do the same."""
+    Path(parent).mkdir(parents=True, exist_ok=True)
+    while True:
+        folder = free_path(Path(parent) / stamp(moment))
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return str(folder)
+
+
+def _without_frames(snapshot: Snapshot) -> Snapshot:
+    """The snapshot without the cameras' last frames, which come with the steps."""
+    cameras = {name: dataclasses.replace(one, tracks=None) for name, one in snapshot.cameras.items()}
+    return dataclasses.replace(snapshot, cameras=cameras, present={})
 
 
 class _Notes(logging.Handler):

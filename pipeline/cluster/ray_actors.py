@@ -8,10 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder, WorkStatus
+from relaytrack.pipeline.cluster.outbox import Outbox
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.reid.errors import ReidError
+
+_WAIT = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,26 @@ class Fitness:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What was ready.
+
+    Attributes:
+        data: a piece of the stream; see `Outbox`.
+        waiting: messages that wait; dropped: that were lost since the start.
+    """
+
+    data: bytes
+    waiting: int
+    dropped: int
+
+
 class PerceptionActor:
     """Follows groups of cameras on one machine; several groups share the program and its libraries."""
 
     def __init__(self) -> None:
         self._work: dict[str, NodeWork] = {}
+        self._outbox = Outbox()
 
     def fitness(self, config: str) -> Fitness:
         """Load the networks once, and say whether that went well."""
@@ -56,7 +74,7 @@ class PerceptionActor:
         Raises:
             RelayTrackError: see `Pipeline.start`.
         """
-        work = NodeWork(order, RayBus())
+        work = NodeWork(order, RayBus(), self._outbox)
         self._work[order.node] = work
         try:
             work.start()
@@ -65,8 +83,26 @@ class PerceptionActor:
             raise
 
     def status(self) -> list[WorkStatus]:
-        """How the pieces of work are doing."""
-        return [work.status() for work in list(self._work.values())]
+        """How the pieces of work are doing; one of a served site that has ended is told once, and let go."""
+        found = [work.status() for work in list(self._work.values())]
+        for status in found:
+            if status.snapshot is not None and status.state == "ended":
+                self._work.pop(status.node).close()
+        return found
+
+    def tell(self, command: str, *words: Any) -> None:
+        """Tell all work that goes on something; see `far_people.Command`.
+
+        Raises:
+            RelayTrackError: what the work refused.
+        """
+        for work in list(self._work.values()):
+            if work.status().state == "running":
+                getattr(work, command)(*words)
+
+    def pull(self) -> Pulled:
+        """What is ready for the machine that serves the site; waits a moment where nothing is."""
+        return Pulled(self._outbox.take(_WAIT), len(self._outbox), self._outbox.dropped)
 
     def stop(self) -> None:
         """End all work soon and cleanly."""

@@ -35,6 +35,7 @@ class CameraStatus:
         error: the last failure, without passwords; warning: something short of one.
         tracks: the last frame with its tracks, without pictures; None before the first.
         waiting: decoded frames that wait.
+        node: which part of a cluster follows it, and on which machine; None where this process does.
     """
 
     name: str
@@ -54,6 +55,7 @@ class CameraStatus:
     warning: str | None
     tracks: FrameTracks | None
     waiting: int
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def describe_camera(
     tracks = status.tracks
     content |= {
         "state": status.state,
+        "node": status.node,
         "is_live": status.live,
         "size": status.size,
         "frames": status.frames,

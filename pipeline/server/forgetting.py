@@ -9,8 +9,8 @@ from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
 from relaytrack.pipeline.results.requests import Request, Requests, settle
 from relaytrack.pipeline.results.run_lock import is_held
-from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.server.people import People
+from relaytrack.pipeline.server.site_engine import PeopleCorrector
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import IdentityStore
 
@@ -19,7 +19,7 @@ _PATIENCE = 120.0  # seconds that a server gets to answer
 
 
 def forget_person(
-    store: SiteStore, people: People, person: int, *, engine: Corrector | None = None, delete_videos: bool = False
+    store: SiteStore, people: People, person: int, *, engine: PeopleCorrector | None = None, delete_videos: bool = False
 ) -> None:
     """Forget a person.
 

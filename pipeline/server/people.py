@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
+from relaytrack.pipeline.records import Crops, Floats, FrameTracks, Image, Step
 from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.server import people_rows
 from relaytrack.pipeline.server.people_questions import PeopleQuestions
@@ -23,7 +23,8 @@ from relaytrack.pipeline.sinks.crops import cut, jpeg
 
 _FLUSH = 1.0  # seconds between two writes
 _IDLE = 30.0  # seconds unseen after which a track leaves the memory
-_BETTER = 1.15  # a new picture must be that much better
+BETTER = 1.15
+"""A new picture must be that much better."""
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ class People(PeopleQuestions):
                 for old, new in {(change.old, change.new) for change in step.revisions}:
                     self._move_name(old, new)
             for tracks in step:
-                self._take(tracks, step.images.get(tracks.frame.camera))
+                self._take(tracks, step.images.get(tracks.frame.camera), step.crops)
             now = time.monotonic()
             if now > self._due:
                 self.flush()
@@ -121,7 +122,7 @@ class People(PeopleQuestions):
         with self._store.writing() as database:
             people_rows.move_name(database, old, new)
 
-    def _take(self, tracks: FrameTracks, image: Image | None) -> None:
+    def _take(self, tracks: FrameTracks, image: Image | None, crops: Crops) -> None:
         frame = tracks.frame
         moment = frame.epoch if frame.epoch is not None else time.time()
         quality = self._judges.setdefault(frame.camera, CropJudge()).judge(tracks)
@@ -138,10 +139,12 @@ class People(PeopleQuestions):
             seen.identity, seen.last, seen.dirty = identity, moment, True
             seen.frames += 1
             good = float(quality[row])
-            if image is not None and good > max(seen.quality * _BETTER, 0.0):
+            if image is not None and good > max(seen.quality * BETTER, 0.0):
                 part = cut(image, tracks.xyxy[row])
                 if part is not None:
                     seen.quality, seen.picture = good, jpeg(part)
+            if key in crops and crops[key][0] > seen.quality:
+                seen.quality, seen.picture = crops[key]
             if embedded is not None and embedded[row]:
                 weighted = tracks.embeddings[row] * max(good, 1e-3)
                 seen.embedding = weighted if seen.embedding is None else seen.embedding + weighted

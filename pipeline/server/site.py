@@ -16,7 +16,6 @@ from relaytrack.pipeline.config.output import SinkConfig
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError, OutputError, RelayTrackError
-from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_lock import RunLock
@@ -35,6 +34,7 @@ from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.recent_log import RecentLog
 from relaytrack.pipeline.server.recordings import Recordings
+from relaytrack.pipeline.server.site_engine import PeopleSaid, SiteEngine
 from relaytrack.pipeline.server.site_file import SiteFile
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import IdentityStore
@@ -71,7 +71,7 @@ class Site:
 
     config: Config
     file: SiteFile
-    pipeline: Pipeline
+    pipeline: SiteEngine
     store: SiteStore
     events: EventLog
     people: People
@@ -79,7 +79,7 @@ class Site:
     hls: HlsStreams
     recordings: Recordings
     floor: SiteFloor
-    corrections: Corrections
+    corrections: PeopleSaid
     looks: Looks
     doubts: Doubts
     accounts: Accounts
@@ -201,7 +201,7 @@ def erase_forgotten(store: SiteStore, identities: str | None) -> None:
         database.execute("DELETE FROM forgotten")
 
 
-def open_site(config: Config, file: SiteFile, *, make: Callable[..., Pipeline] = Pipeline, **parts: Any) -> Site:
+def open_site(config: Config, file: SiteFile, *, make: Callable[..., SiteEngine] = Pipeline, **parts: Any) -> Site:
     """Put a site together; the engine is not started.
 
     Args:

@@ -43,13 +43,14 @@ class Process:
 
 
 @contextmanager
-def serving(*arguments: str, folder: Path | None = None, port: int = 0) -> Iterator[Process]:
+def serving(*arguments: str, folder: Path | None = None, port: int = 0, patience: float = 60) -> Iterator[Process]:
     """`relaytrack serve` on a port (0: a free one), from its line with the address to the end of the block.
 
     Args:
         arguments: of `serve`, besides the port.
         folder: the working directory.
         port: to listen on.
+        patience: seconds that the start may take.
     """
     command = [*RELAYTRACK, "serve", *arguments, "--port", str(port)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -60,7 +61,7 @@ def serving(*arguments: str, folder: Path | None = None, port: int = 0) -> Itera
     reading = threading.Thread(target=lambda: lines.extend(iter(stream.readline, "")), daemon=True)
     try:
         reading.start()
-        assert wait_for(lambda: SAID.search("".join(lines)) or process.poll() is not None, 60), lines
+        assert wait_for(lambda: SAID.search("".join(lines)) or process.poll() is not None, patience), lines
         found = SAID.search("".join(lines))
         assert found, lines
         yield Process(found[1], process, lines)

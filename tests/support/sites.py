@@ -81,14 +81,27 @@ def served(
     )
     for name, role in (users or {}).items():
         site.accounts.set_user(name, f"{name}-password", role)  # type: ignore[arg-type]
+    with answering(site, file) as running:
+        yield running
+
+
+@contextmanager
+def answering(site: Site, file: Path) -> Iterator[Served]:
+    """Start a site and answer requests to it.
+
+    Args:
+        site: put together, not started.
+        file: its YAML file.
+    """
+    settings = site.config.server
     site.pipeline.start()
     site.watch.start()
-    listening = bind(config.server)
+    listening = bind(settings)
     server = make_server(site)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     assert wait_for(lambda: server.started)
-    url = address_of(listening, config.server).rstrip("/")
+    url = address_of(listening, settings).rstrip("/")
     try:
         with httpx.Client(base_url=url, timeout=20) as client:
             yield Served(url, site, client, file)

@@ -1,0 +1,105 @@
+"""What operators say of people, on a site whose cameras are followed elsewhere: told to every machine, and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+from relaytrack.pipeline.cluster.node_work import Served
+from relaytrack.pipeline.cluster.ray_bus import RayBus
+from relaytrack.pipeline.results.correction import Kind
+
+Command = Literal["correct", "forbid_link", "change_settings"]
+"""What all work can be told: the methods of `NodeWork` of these names."""
+Tell = Callable[..., None]
+"""Tells all programs: command, its words, `timeout` in seconds; returns when all have done it."""
+_SOON = 10.0  # seconds
+_FORGETTING = 60.0  # seconds; videos are covered
+
+
+class FarPeople:
+    """The merges, and the pairs that are two people; work that begins later is told of them, too.
+
+    Attributes:
+        tell: see `Tell`; set once there are programs.
+    """
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._merged: dict[int, int] = {}
+        self._apart: set[frozenset[int]] = set()
+        self.tell: Tell = lambda *words, timeout: None
+
+    def said(self) -> Served:
+        """All of it."""
+        with self._changing:
+            return Served(dict(self._merged), frozenset(self._apart))
+
+    def recall(self, merged: Mapping[int, int], cannot_link: Iterable[frozenset[int]] = ()) -> None:
+        """Add what was said in earlier starts."""
+        with self._changing:
+            self._merged |= merged
+            self._apart |= set(cannot_link)
+
+    def forbid_link(self, one: int, other: int) -> None:
+        """From now on these are two people.
+
+        Raises:
+            RelayTrackError: a machine could not follow.
+        """
+        with self._changing:
+            self._apart.add(frozenset((one, other)))
+        self.tell("forbid_link", one, other, timeout=_SOON)
+
+    def merge(self, keep: int, gone: int) -> None:
+        """Keep that `gone` counts as `keep`."""
+        with self._changing:
+            self._merged = {old: keep if new == gone else new for old, new in self._merged.items()} | {gone: keep}
+            self._merged.pop(keep, None)
+            pairs = {frozenset(keep if one == gone else one for one in pair) for pair in self._apart}
+            self._apart = {pair for pair in pairs if len(pair) == 2}
+
+    def forget(self, person: int) -> set[int]:
+        """Keep nothing of a person; all numbers that they went by."""
+        with self._changing:
+            names = {person} | {old for old, new in self._merged.items() if new == person}
+            for name in names:
+                self._merged.pop(name, None)
+            return names
+
+
+class FarCorrector:
+    """Carries corrections out on all machines.
+
+    Args:
+        people: keeps them.
+        leave_out: told of somebody who is forgotten, before the machines are.
+    """
+
+    def __init__(self, people: FarPeople, leave_out: Callable[[int], object]) -> None:
+        self._people, self._leave_out = people, leave_out
+
+    def apply(
+        self,
+        kind: Kind,
+        person: int,
+        new: int = 0,
+        *,
+        tracks: Iterable[tuple[str, int]] | None = None,
+        delete_videos: bool = False,
+    ) -> None:
+        """Carry out a correction; see `Corrector.apply`.
+
+        Raises:
+            RelayTrackError: a machine, or the identity service, could not follow.
+        """
+        chosen = None if tracks is None else list(tracks)
+        if kind == "merge":
+            self._people.merge(new, person)
+        elif kind == "forget":
+            self._leave_out(person)
+            RayBus().ask("forget", sorted(self._people.forget(person)), {}, timeout=_SOON)
+        timeout = _FORGETTING if kind == "forget" else _SOON
+        words: dict[str, Any] = {"tracks": chosen, "delete_videos": delete_videos}
+        self._people.tell("correct", kind, person, new, words, timeout=timeout)

@@ -1,0 +1,104 @@
+"""What a program of the cluster has ready for the machine that serves the site: bounded, and fetched piece by piece."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+ROOM = 512
+"""Messages that wait at the most; the oldest give way to newer ones."""
+PIECE = 60_000
+"""Bytes that are handed out at once: Ray keeps answers below 100 kB out of its object store."""
+_HEAD = struct.Struct("<BI")  # kind, bytes
+
+Message = tuple[int, bytes]
+"""A kind, 0 to 255, and what it says."""
+
+
+class Outbox:
+    """Takes messages from any thread, and hands them out as one stream of bytes.
+
+    Args:
+        room: messages that wait at the most.
+
+    Attributes:
+        dropped: messages that were never fetched.
+        more: asked for a further message when none waits; for what must not queue up, as live pictures.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._waiting: deque[Message] = deque()
+        self._room = room
+        self._rest = memoryview(b"")
+        self._changed = threading.Condition()
+        self.dropped = 0
+        self.more: Callable[[], Message | None] = lambda: None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, kind: int, data: bytes) -> None:
+        """Add a message."""
+        with self._changed:
+            if len(self._waiting) >= self._room:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append((kind, data))
+            self._changed.notify_all()
+
+    def ring(self) -> None:
+        """There is something to be had from `more`."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def take(self, timeout: float, most: int = PIECE) -> bytes:
+        """The next bytes of the stream, as soon as there are some; b"" where none come in time.
+
+        Args:
+            timeout: seconds.
+            most: bytes at the most.
+        """
+        until = time.monotonic() + timeout
+        with self._changed:
+            while not (found := self._fill(most)):
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            return found
+
+    def _fill(self, most: int) -> bytes:
+        parts: list[bytes] = []
+        while most > 0:
+            if not self._rest:
+                message = self._waiting.popleft() if self._waiting else self.more()
+                if message is None:
+                    break
+                self._rest = memoryview(_HEAD.pack(message[0], len(message[1])) + message[1])
+            parts.append(bytes(self._rest[:most]))
+            self._rest = self._rest[most:]
+            most -= len(parts[-1])
+        return b"".join(parts)
+
+
+class Inbox:
+    """The other end: bytes in, whole messages out."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take the next bytes of the stream; the messages that are complete with them."""
+        found: list[Message] = []
+        data, at = self._rest + data, 0
+        while len(data) - at >= _HEAD.size:
+            kind, size = _HEAD.unpack_from(data, at)
+            if len(data) - at - _HEAD.size < size:
+                break
+            at += _HEAD.size + size
+            found.append((kind, data[at - size : at]))
+        self._rest = data[at:]
+        return found

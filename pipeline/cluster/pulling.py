@@ -1,0 +1,84 @@
+"""Fetches what the programs of a cluster have ready for the machine that serves the site, a thread for each program."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from relaytrack.pipeline.cluster.member import Member
+from relaytrack.pipeline.cluster.outbox import Inbox, Message
+from relaytrack.pipeline.cluster.ray_actors import Pulled
+from relaytrack.pipeline.runtime.sink_thread import SinkState, SinkStatus
+
+LOG = logging.getLogger("relaytrack.cluster")
+_CHECK = 1.0  # seconds
+
+
+class Puller:
+    """Asks one program again and again; one call at a time is on its way.
+
+    Args:
+        ray: the module, connected.
+        member: the program.
+        take: told of every message, one after the other.
+    """
+
+    def __init__(self, ray: Any, member: Member, take: Callable[[Message], None]) -> None:
+        self.member = member
+        self._ray, self._take = ray, take
+        self._inbox = Inbox()
+        self._messages = self._waiting = self._dropped = 0
+        self._seconds = 0.0
+        self._emptied = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
+        self._thread.start()
+
+    def drain(self, timeout: float) -> None:
+        """Fetch what is there, and end; the program has ended its work."""
+        self._emptied.clear()
+        self._emptied.wait(timeout)
+        self.close()
+        self._thread.join(timeout)
+
+    def close(self) -> None:
+        """Fetch nothing more."""
+        self._closed.set()
+
+    def status(self) -> SinkStatus:
+        """How much came, waits there, and was lost."""
+        state: SinkState = "running" if self._thread.is_alive() else "closed"
+        seconds = round(self._seconds, 4)
+        return SinkStatus(state, self._messages, self._dropped, self._waiting, seconds, None)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                pulled = self._ask()
+            except self._ray.exceptions.RayError:
+                return  # the program is lost; the crew gives its cameras to another one
+            if pulled is None:
+                return
+            self._waiting, self._dropped = pulled.waiting, pulled.dropped
+            begun = time.perf_counter()
+            for message in self._inbox.feed(pulled.data):
+                self._messages += 1
+                try:
+                    self._take(message)
+                except Exception:
+                    LOG.exception("a message of %s cannot be used", self.member.machine.address)
+            self._seconds += time.perf_counter() - begun
+            if not pulled.data:
+                self._emptied.set()
+
+    def _ask(self) -> Pulled | None:
+        """What the program has ready; None when nothing is wanted any more."""
+        asked = self.member.actor.pull.remote()
+        while not self._ray.wait([asked], timeout=_CHECK)[0]:
+            if self._closed.is_set():
+                return None
+        found: Pulled = self._ray.get(asked)
+        return found
