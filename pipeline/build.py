@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relaytrack.pipeline import plugins
 from relaytrack.pipeline.config.schema import DETECTORS, CameraConfig, Config
 from relaytrack.pipeline.errors import DeviceError
+from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.perception.detectors import create_detector
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.detectors.nanodet import NanoDet
 from relaytrack.pipeline.perception.detectors.sizes import LIVE_RATE
+from relaytrack.pipeline.perception.effort import Effort
 from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
@@ -22,6 +25,7 @@ from relaytrack.pipeline.render.pictures import Pictures
 from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.sources import is_live
 from relaytrack.pipeline.sources.base import Source
+from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 from relaytrack.pipeline.tracking.backfill import EarlierBoxes
 from relaytrack.pipeline.tracking.camera_motion import CameraMotion
 from relaytrack.pipeline.tracking.session import CameraSession
@@ -163,6 +167,38 @@ def create_session(
         motion=CameraMotion() if camera.moving else None,
         earlier=EarlierBoxes() if keep_earlier else None,
     )
+
+
+def create_effort(perception: Perception) -> Effort:
+    """What lets the networks do less in hard times."""
+    return Effort(perception.detector, perception.schedule)
+
+
+def create_synchronizer(
+    config: Config, sources: Sequence[Source], *, stop: threading.Event, until_stopped: bool = False
+) -> FrameSynchronizer:
+    """What reads the cameras on one clock, as configured.
+
+    Args:
+        config: the whole configuration; `sync` and `input` matter.
+        sources: the cameras of the start.
+        stop: set when the run is to end.
+        until_stopped: go on when all sources have ended.
+    """
+    return FrameSynchronizer(
+        sources,
+        window=config.sync.window,
+        max_wait=config.sync.max_wait,
+        queue=config.input.queue,
+        stop=stop,
+        open_timeout=config.input.open_timeout + 1.0,
+        until_stopped=until_stopped,
+    )
+
+
+def create_event_watch(config: Config) -> EventWatch | None:
+    """What makes events, for cameras that join later; None where `events.enabled` is off."""
+    return EventWatch((), config.events) if config.events.enabled else None
 
 
 def create_pictures(

@@ -23,8 +23,8 @@ from relaytrack.pipeline.cluster.bus import Bus, BusLostError, Call
 from relaytrack.pipeline.cluster.greetings import GapError
 from relaytrack.pipeline.cluster.link import Link, Sent
 from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.pipeline.identity.service import IdentityStatus
 from relaytrack.pipeline.records import Ints
 from relaytrack.trackers import GroundPlane, Revision
 

@@ -11,7 +11,7 @@ from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.corrections import Corrections
-from relaytrack.pipeline.identity.service import IdentityService
+from relaytrack.pipeline.identity.interface import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.sinks.base import Sink

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,33 +13,28 @@ from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.engine.own_parts import OwnParts
-from relaytrack.pipeline.errors import ConfigError, OutputError
+from relaytrack.pipeline.engine.resuming import clock_after, with_end
+from relaytrack.pipeline.engine.run_folder import locked, remove_unused
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.far_corrections import wrapped
+from relaytrack.pipeline.identity.interface import IdentityService, RemoteIdentityService
 from relaytrack.pipeline.identity.making import create_identity_service
-from relaytrack.pipeline.identity.service import IdentityService, RemoteIdentityService
-from relaytrack.pipeline.perception.effort import Effort
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pictures import Pictures
 from relaytrack.pipeline.render.places import Places, places_of
 from relaytrack.pipeline.results.earlier_starts import EarlierStart, find_earlier_start, with_store
-from relaytrack.pipeline.results.folder import MARKER, prepare_output, remove_run
+from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.results.identities import stored_colors
 from relaytrack.pipeline.results.requests import Requests
-from relaytrack.pipeline.results.run_info import NAME as RUN_INFO
 from relaytrack.pipeline.results.run_info import RunInfo
-from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.sinks import create_sinks
-from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 from relaytrack.trackers import GroundPlane
-
-LOG = logging.getLogger("relaytrack.engine")
-_NOTABLE = 5.0  # seconds by which a clock may be behind without a word
 
 
 @dataclass(slots=True)
@@ -119,15 +113,15 @@ def make_parts(
     lock = None
     if (ours or config.output.resume) and config.output.dir is not None:
         there = config.output.folder.exists()
-        lock = _locked(prepare_output(given), closing)  # the store of identities lies in it
+        lock = locked(prepare_output(given), closing)  # the store of identities lies in it
         if not config.output.resume:
-            closing.callback(_remove_unused, config.output.folder, whole=not there)
+            closing.callback(remove_unused, config.output.folder, whole=not there)
     if earlier is not None:
         own.corrections.recall(Requests(config.output.folder).merged())
     service = _identities(config, own, perception, planes, earlier, live=live)
     closing.callback(service.close)
-    clock = own.clock or _clock(earlier)
-    running = _with_end(config, clock, earlier)
+    clock = own.clock or clock_after(earlier)
+    running = with_end(config, clock, earlier)
     multi = MultiCameraTracker((), service, _events(config, own, earlier))
     desk = _open_cameras(
         running,
@@ -145,7 +139,7 @@ def make_parts(
     if folder is not None and lock is None:
         prepare_output(config)
         if live:
-            _locked(folder, closing)
+            locked(folder, closing)
     info = None
     if folder is not None:
         info = RunInfo(given, folder, perception, desk.sources(), clock.zero if live else None)
@@ -159,26 +153,6 @@ def make_parts(
     return parts
 
 
-def _remove_unused(folder: Path, *, whole: bool) -> None:
-    """Remove what lies in the folder of a run that did not begin, as no camera could be opened; it is free again."""
-    if (folder / MARKER).exists() and not (folder / RUN_INFO).exists():
-        with suppress(OutputError):
-            remove_run(folder, whole=whole)
-
-
-def _locked(folder: Path, closing: ExitStack) -> RunLock:
-    """Make this run the only one that writes into a folder.
-
-    Raises:
-        OutputError: another one does.
-    """
-    lock = RunLock(folder)
-    closing.callback(lock.release)
-    if not lock.acquire():
-        raise OutputError(f"output folder {folder}: another run is writing into it")
-    return lock
-
-
 def _perception(config: Config, own: OwnParts, *, live: bool) -> Perception:
     foreign = own.detector is not None or own.embedder is not None
     foreign |= config.detector.backend not in DETECTORS or config.embedder.name != "reid"
@@ -187,7 +161,7 @@ def _perception(config: Config, own: OwnParts, *, live: bool) -> Perception:
     )  # may bear one thread only
     perception = build.create_perception(config, streams, detector=own.detector, embedder=own.embedder)
     if config.run.adapt and live and all(own.is_live(camera, config) for camera in config.cameras):
-        perception.effort = Effort(perception.detector, perception.schedule)
+        perception.effort = build.create_effort(perception)
     if own.on_networks:
         own.on_networks(perception)
     return perception
@@ -207,34 +181,12 @@ def _identities(
     return wrapped(own.corrections, service)
 
 
-def _clock(earlier: EarlierStart | None) -> RunClock:
-    """A clock that goes on from an earlier start, never back behind it."""
-    if earlier is None:
-        return RunClock()
-    clock = RunClock(zero=earlier.zero, least=earlier.last)
-    if clock.behind > _NOTABLE:
-        LOG.warning(
-            "this computer's clock is %.0f s behind the end of the last start in this folder; times go on from there",
-            clock.behind,
-        )
-    return clock
-
-
-def _with_end(config: Config, clock: RunClock, earlier: EarlierStart | None) -> Config:
-    """The configuration whose `run.max_seconds` counts from now, where the clock began in an earlier start."""
-    if earlier is None or config.run.max_seconds is None:
-        return config
-    run = config.run.model_copy(update={"max_seconds": clock.now() + config.run.max_seconds})
-    return config.model_copy(update={"run": run})
-
-
 def _events(config: Config, own: OwnParts, earlier: EarlierStart | None) -> EventWatch | None:
-    if not config.events.enabled:
-        return None
-    events = EventWatch((), config.events)
-    events.recall((track.identity for track in own.earlier), own.earlier)
-    if earlier is not None:
-        events.recall(earlier.identities)
+    events = build.create_event_watch(config)
+    if events is not None:
+        events.recall((track.identity for track in own.earlier), own.earlier)
+        if earlier is not None:
+            events.recall(earlier.identities)
     return events
 
 
@@ -264,16 +216,8 @@ def _open_cameras(
     )
     for camera in config.cameras:
         desk.begin(camera)
-    desk.synchronizer = FrameSynchronizer(
-        desk.sources(),
-        window=config.sync.window,
-        max_wait=config.sync.max_wait,
-        queue=config.input.queue,
-        stop=stop,
-        open_timeout=config.input.open_timeout + 1.0,
-        until_stopped=until_stopped,
-    )
-    closing.callback(desk.close)
+    desk.synchronizer = build.create_synchronizer(config, desk.sources(), stop=stop, until_stopped=until_stopped)
+    closing.callback(desk.synchronizer.close)
     if until_stopped:
         desk.hold_paused()
     desk.synchronizer.start()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Literal
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
@@ -17,27 +16,26 @@ from relaytrack.pipeline.engine.parts import make_parts
 from relaytrack.pipeline.engine.people_commands import PeopleCommands
 from relaytrack.pipeline.engine.progress import Progress
 from relaytrack.pipeline.engine.run import Run
+from relaytrack.pipeline.engine.sink_commands import SinkCommands
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
-from relaytrack.pipeline.identity.service import IdentityService
+from relaytrack.pipeline.identity.interface import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
-from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.cv_threads import opencv_on_one_thread
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
-from relaytrack.pipeline.runtime.step_queue import StepQueue
 from relaytrack.pipeline.runtime.summary import Summary
-from relaytrack.pipeline.sinks.base import Sink
+from relaytrack.pipeline.sinks.base import Sink, WhenFull
 from relaytrack.pipeline.sources.base import Source
 
 _PATIENCE = 5.0  # seconds that a sink gets to end when the run is told to stop
 
 
-class Pipeline(CameraCommands, PeopleCommands):
+class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
     """Runs a configuration from cameras to outputs.
 
     `run()` does it all. A program that wants more uses `start()`, `steps()`, `status()`, `stop()` and `join()`, and
@@ -97,12 +95,8 @@ class Pipeline(CameraCommands, PeopleCommands):
         self._run: Run | None = None
         self._closing = ExitStack()
         self._live = until == "stopped" or any(own.is_live(camera, config) for camera in config.cameras)
-        self._host = SinkHost(
-            when_full="drop_oldest" if self._live else "block",
-            on_error="disable",
-            stop=self._stop,
-            patience=_PATIENCE,
-        )
+        when_full: WhenFull = "drop_oldest" if self._live else "block"
+        self._host = SinkHost(when_full=when_full, on_error="disable", stop=self._stop, patience=_PATIENCE)
 
     def run(self) -> Summary:
         """Run to the end of all files, to `run.max_seconds` or until `stop()`.
@@ -171,48 +165,6 @@ class Pipeline(CameraCommands, PeopleCommands):
         if self._failure is not None:
             raise self._failure
         return self.summary
-
-    def steps(
-        self, *, pixels: bool = False, drawn: bool = False, when_full: Literal["block", "drop_oldest"] | None = None
-    ) -> Iterator[Step]:
-        """Go through the run step by step; starts it if need be. Several may do so side by side, each gets all.
-
-        Leaving the loop early stops a run that this call has started.
-
-        Args:
-            pixels: steps come with `images`.
-            drawn: steps come with `drawn`.
-            when_full: what happens while the caller is busy and the queue is full: "block" makes the run wait (the
-                default for recordings), "drop_oldest" drops (the default for live cameras).
-
-        Raises:
-            RelayTrackError: what ended the run, as in `run`.
-        """
-        queue = StepQueue(pixels=pixels, drawn=drawn)
-        name = self.add_sink(queue, name="steps", when_full=when_full)
-        ours, whole = self._state == "new", False
-        try:
-            self.start()
-            yield from queue
-            whole = True
-        finally:
-            queue.leave()
-            if not ours:
-                self._host.remove(name)
-            elif self._thread is not None:
-                if not whole:
-                    self.stop()
-                self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def add_sink(self, sink: Sink, *, name: str | None = None, when_full: Any = None, on_error: Any = None) -> str:
-        """Take up a further receiver, before the run or while it goes on; returns its unique name."""
-        return self._host.add(sink, name=name, when_full=when_full, on_error=on_error)
-
-    def remove_sink(self, name: str) -> None:
-        """Let a receiver write what waits for it, close it and forget it."""
-        self._host.remove(name)
 
     @property
     def cameras(self) -> tuple[CameraConfig, ...]:

@@ -23,7 +23,7 @@ from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.health import HealthWatch
 from relaytrack.pipeline.runtime.heap import keep_pictures_apart
 from relaytrack.pipeline.runtime.load import LoadControl
-from relaytrack.pipeline.runtime.snapshot import CameraStatus, Present, RunState, Snapshot
+from relaytrack.pipeline.runtime.snapshot import Present, RunState, Snapshot
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.runtime.summary import Summary, stage_times
 from relaytrack.pipeline.tracking.multi_camera import RawStep
@@ -169,7 +169,7 @@ class Run:
     def snapshot(self, state: RunState, error: str | None) -> Snapshot:
         """The run at present."""
         parts = self.parts
-        cameras = {name: self._camera_status(name) for name in parts.desk.names()}
+        cameras = {name: self._present.camera(name, *parts.desk.status(name)) for name in parts.desk.names()}
         return Snapshot(
             state=state,
             error=error,
@@ -182,29 +182,6 @@ class Run:
             service=parts.multi.identities.status(),
             stages=stage_times(parts.perception, self._workers),
             zones=parts.multi.counts(),
-        )
-
-    def _camera_status(self, name: str) -> CameraStatus:
-        live, state, size, stats, waiting = self.parts.desk.status(name)
-        frames, rate, age, (p50, p95, p99) = self._present.figures(name)
-        return CameraStatus(
-            name=name,
-            live=live,
-            state=state,
-            size=size,
-            frames=frames,
-            rate=rate,
-            age=age,
-            age_p50=p50,
-            age_p95=p95,
-            age_p99=p99,
-            dropped=stats.dropped,
-            broken=stats.broken,
-            reconnects=stats.reconnects,
-            error=stats.error,
-            warning=stats.warning,
-            tracks=self._present.last(name),
-            waiting=waiting,
         )
 
     def _hand_on(self, raw_step: RawStep) -> Step:

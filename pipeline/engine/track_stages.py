@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from relaytrack.pipeline.identity.service import RemoteIdentityService
+from relaytrack.pipeline.identity.interface import RemoteIdentityService
 from relaytrack.pipeline.records import Observation
 from relaytrack.pipeline.runtime.stage_thread import Worker
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker, RawStep, SentStep

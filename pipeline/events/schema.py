@@ -43,22 +43,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.events.base_event import BaseEvent
+from relaytrack.pipeline.events.site_events import (
+    AdaptedEvent,
+    CameraBackEvent,
+    CameraLostEvent,
+    OverloadedEvent,
+    RecordingBackEvent,
+    RecordingLostEvent,
+)
 from relaytrack.reid.wording import plain_words
 
 State = Literal["new", "matched", "revised"]
-
-
-class _Event(BaseModel):
-    """What all events have."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    event: str
-    time: float
-    date: str | None = None
-    camera: str
-    track: int = Field(ge=0)
-    identity: int = Field(ge=0)
 
 
 class IdentityGrounds(BaseModel):
@@ -95,7 +91,7 @@ class FormerIdentity(BaseModel):
     score: float | None = None
 
 
-class _Founded(_Event):
+class _Founded(BaseEvent):
     """An event that says what the identity rests on."""
 
     grounds: IdentityGrounds | None = None
@@ -114,7 +110,7 @@ class EnterEvent(_Founded):
     event: Literal["enter"] = "enter"
 
 
-class LeaveEvent(_Event):
+class LeaveEvent(BaseEvent):
     """A person has left a camera's view."""
 
     event: Literal["leave"] = "leave"
@@ -122,7 +118,7 @@ class LeaveEvent(_Event):
     frames: int = Field(ge=1)
 
 
-class RevisedEvent(_Event):
+class RevisedEvent(BaseEvent):
     """A track turns out to be somebody else: `identity` holds for the whole track, no longer `old`."""
 
     event: Literal["revised"] = "revised"
@@ -131,7 +127,7 @@ class RevisedEvent(_Event):
     score: float | None = None
 
 
-class ZoneEnterEvent(_Event):
+class ZoneEnterEvent(BaseEvent):
     """A person has come into a zone."""
 
     event: Literal["zone_enter"] = "zone_enter"
@@ -140,7 +136,7 @@ class ZoneEnterEvent(_Event):
     total: int = Field(ge=0)
 
 
-class ZoneLeaveEvent(_Event):
+class ZoneLeaveEvent(BaseEvent):
     """A person has left a zone."""
 
     event: Literal["zone_leave"] = "zone_leave"
@@ -150,7 +146,7 @@ class ZoneLeaveEvent(_Event):
     seconds: float = Field(ge=0)
 
 
-class DwellEvent(_Event):
+class DwellEvent(BaseEvent):
     """A person stays in a zone."""
 
     event: Literal["dwell"] = "dwell"
@@ -158,7 +154,7 @@ class DwellEvent(_Event):
     seconds: float = Field(ge=0)
 
 
-class LineCrossEvent(_Event):
+class LineCrossEvent(BaseEvent):
     """A person has crossed a line."""
 
     event: Literal["line_cross"] = "line_cross"
@@ -166,60 +162,6 @@ class LineCrossEvent(_Event):
     direction: Literal["forward", "backward"]
     forward: int = Field(ge=0)
     backward: int = Field(ge=0)
-
-
-class _CameraEvent(_Event):
-    """About a camera, and nobody in it."""
-
-    track: Literal[0] = 0
-    identity: Literal[0] = 0
-
-
-class CameraLostEvent(_CameraEvent):
-    """A live camera gives no pictures any more."""
-
-    event: Literal["camera_lost"] = "camera_lost"
-    reason: str
-
-
-class CameraBackEvent(_CameraEvent):
-    """It gives pictures again."""
-
-    event: Literal["camera_back"] = "camera_back"
-    seconds: float = Field(ge=0)
-
-
-class RecordingLostEvent(_CameraEvent):
-    """Recordings cannot be written any more."""
-
-    event: Literal["recording_lost"] = "recording_lost"
-    camera: str = ""
-    reason: str
-
-
-class RecordingBackEvent(_CameraEvent):
-    """They are written again."""
-
-    event: Literal["recording_back"] = "recording_back"
-    camera: str = ""
-    seconds: float = Field(ge=0)
-
-
-class OverloadedEvent(_CameraEvent):
-    """More frames come than there is time for."""
-
-    event: Literal["overloaded"] = "overloaded"
-    dropped: float = Field(ge=0, le=1)
-    age: float | None = None
-
-
-class AdaptedEvent(_CameraEvent):
-    """The networks put another effort into the pictures."""
-
-    event: Literal["adapted"] = "adapted"
-    camera: str = ""
-    level: int = Field(ge=0)
-    saved: tuple[str, ...]
 
 
 Event = Annotated[

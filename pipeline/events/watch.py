@@ -12,6 +12,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
 from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
+from relaytrack.pipeline.events.place_watch import PlaceWatch
 from relaytrack.pipeline.events.schema import (
     DwellEvent,
     EnterEvent,
@@ -24,7 +25,7 @@ from relaytrack.pipeline.events.schema import (
     ZoneEnterEvent,
     ZoneLeaveEvent,
 )
-from relaytrack.pipeline.events.zones import LineWatch, ZoneWatch
+from relaytrack.pipeline.events.zones import ZoneWatch
 from relaytrack.pipeline.records import FrameTracks
 from relaytrack.pipeline.remembered import NumberSet, RecentMap
 from relaytrack.trackers import Revision
@@ -47,10 +48,12 @@ class EventWatch:
         cameras: the cameras with their zones and lines.
         settings: what is an event.
         remember: seconds for which tracks are remembered after they left.
+
+    Attributes:
+        places: the zones and lines of the cameras.
     """
 
     def __init__(self, cameras: Sequence[CameraConfig], settings: EventsConfig, *, remember: float = 600.0) -> None:
-        self._settings = settings
         self._leave_after = settings.leave_after
         self._pending: deque[Revision] = deque()
         self._present: dict[tuple[str, int], _Presence] = {}
@@ -58,37 +61,16 @@ class EventWatch:
         self._known = NumberSet()
         self._seen = KnownTracks()
         self._tracks = RecentMap[tuple[str, int], int](remember)  # the latest track of a person in a camera
-        self._cameras: dict[str, CameraConfig] = {}
-        self._zones: dict[str, dict[str, ZoneWatch]] = {}
-        self._lines: dict[str, dict[str, LineWatch]] = {}
+        self.places = PlaceWatch(settings)
         self._zero: float | None = None  # seconds since 1970 at the run's time 0
         self._last = 0.0
         for camera in cameras:
-            self.set_camera(camera)
-
-    def set_camera(self, camera: CameraConfig) -> None:
-        """Take up a camera's zones and lines; those that stay as they are keep their counts."""
-        before = self._cameras.get(camera.name)
-        zones, lines = self._zones.get(camera.name, {}), self._lines.get(camera.name, {})
-        settle, dwell = self._settings.settle, self._settings.dwell
-        self._zones[camera.name] = {
-            name: zones[name]
-            if before is not None and before.zones.get(name) == corners
-            else ZoneWatch(np.array(corners), settle=settle, dwell=dwell)
-            for name, corners in camera.zones.items()
-        }
-        self._lines[camera.name] = {
-            name: lines[name] if before is not None and before.lines.get(name) == ends else LineWatch(np.array(ends))
-            for name, ends in camera.lines.items()
-        }
-        self._cameras[camera.name] = camera
+            self.places.set_camera(camera)
 
     def set_times(self, settings: EventsConfig) -> None:
         """Go on with other times; counts and stays stay."""
-        self._settings, self._leave_after = settings, settings.leave_after
-        for zones in self._zones.values():
-            for zone in zones.values():
-                zone.set_times(settle=settings.settle, dwell=settings.dwell)
+        self._leave_after = settings.leave_after
+        self.places.set_times(settings)
 
     def recall(self, identities: Iterable[int], tracks: Iterable[EarlierTrack] = ()) -> None:
         """These people were seen in an earlier start: they are not new. `tracks` are what they are compared with."""
@@ -99,11 +81,6 @@ class EventWatch:
     def forget(self, identity: int, tracks: Collection[tuple[str, int]]) -> None:
         """Erase what is known of a person's looks, and of the tracks given besides."""
         self._seen.forget(identity, tracks)
-
-    def remove_camera(self, name: str) -> None:
-        """Watch the camera's zones and lines no longer; people who were in view there leave in their time."""
-        for known in (self._cameras, self._zones, self._lines):
-            known.pop(name, None)
 
     def update(self, time: float, step: Sequence[FrameTracks], revisions: Sequence[Revision] = ()) -> list[Event]:
         """Take one step and return the events that it brings.
@@ -129,21 +106,11 @@ class EventWatch:
     def finish(self) -> list[Event]:
         """The end of the run: everybody leaves."""
         events = self._revise(self._last)
-        for camera, zones in self._zones.items():
+        for camera, zones in self.places.zones.items():
             for name, zone in zones.items():
                 for change, identity, moment, seconds in zone.finish():
                     events.append(self._zone_event(camera, name, zone, change, identity, moment, seconds))
         return events + [self._leave(key) for key in list(self._present)]
-
-    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Per camera the counts of its zones (inside, total) and lines (forward, backward), by their names."""
-        return {
-            camera: {
-                **{name: {"inside": zone.inside, "total": zone.total} for name, zone in self._zones[camera].items()},
-                **{n: {"forward": line.forward, "backward": line.backward} for n, line in self._lines[camera].items()},
-            }
-            for camera in self._cameras
-        }
 
     def _date(self, time: float) -> str | None:
         if self._zero is None:
@@ -169,17 +136,10 @@ class EventWatch:
             self._seen.revise(key, former, change.new)
             if key in self._present:
                 self._present[key].identity = change.new
-            self._rename(change.camera, change.old, change.new)
+            self.places.rename(change.camera, change.old, change.new)
             common = self._common(change.camera, change.track, change.time, change.new)
             found.append(RevisedEvent(**common, old=change.old, kind=change.kind, score=change.score))
         return found
-
-    def _rename(self, camera: str, old: int, new: int) -> None:
-        """A person in a zone or before a line has another number now."""
-        for zone in self._zones.get(camera, {}).values():
-            zone.rename(old, new)
-        for line in self._lines.get(camera, {}).values():
-            line.rename(old, new)
 
     def _presence(self, tracks: FrameTracks) -> list[Event]:
         """Who came into view, and whose number is another one now."""
@@ -203,7 +163,7 @@ class EventWatch:
                 found.append(IdentityEvent(**common, **why))
             if old is not None:
                 found.append(RevisedEvent(**common, old=old, kind=kind))
-                self._rename(camera, old, identity)
+                self.places.rename(camera, old, identity)
             if presence is None:
                 self._present[key] = _Presence(identity, time, time)
                 found.append(EnterEvent(**common, **why))
@@ -228,7 +188,7 @@ class EventWatch:
     def _watch(self, tracks: FrameTracks) -> list[Event]:
         """Zones and lines, by the feet in the source's full picture."""
         camera, time = tracks.frame.camera, tracks.frame.time
-        zones, lines = self._zones.get(camera, {}), self._lines.get(camera, {})
+        zones, lines = self.places.zones.get(camera, {}), self.places.lines.get(camera, {})
         if not zones and not lines:
             return []
         boxes = tracks.xyxy.astype(np.float64)

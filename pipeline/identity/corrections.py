@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.identity.interface import IdentityService, IdentityStatus, TunableService
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.pipeline.identity.service import IdentityService, IdentityStatus, TunableService
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.trackers import GroundPlane, Revision
@@ -247,11 +247,4 @@ class Corrections:
 
 def picked(messages: Sequence[TrackletMessage], shown: Sequence[Rows]) -> list[TrackletMessage]:
     """Messages with those of their tracks that are shown."""
-    return [
-        message
-        if rows.all()
-        else TrackletMessage(
-            message.frame, message.ids[rows], message.xyxy[rows], message.scores[rows], message.embeddings[rows]
-        )
-        for message, rows in zip(messages, shown, strict=True)
-    ]
+    return [message.of(rows) for message, rows in zip(messages, shown, strict=True)]

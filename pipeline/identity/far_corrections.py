@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from relaytrack.pipeline.identity.corrections import Corrections, Rows, picked
+from relaytrack.pipeline.identity.interface import AwaitedAnswer, IdentityService, RemoteIdentityService
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.pipeline.identity.service import AwaitedAnswer, IdentityService, RemoteIdentityService
 
 
 def wrapped(corrections: Corrections, inner: IdentityService) -> IdentityService:

@@ -44,6 +44,12 @@ class TrackletMessage:
             origin=(x, y),
         )
 
+    def of(self, rows: NDArray[np.bool_]) -> TrackletMessage:
+        """The message with some of its tracks, (N,) which."""
+        if rows.all():
+            return self
+        return TrackletMessage(self.frame, self.ids[rows], self.xyxy[rows], self.scores[rows], self.embeddings[rows])
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _message, (self.frame, self.ids, self.xyxy, self.scores, half(self.embeddings))
 

@@ -19,7 +19,8 @@ from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.results.correction import Correction, segments_of
-from relaytrack.pipeline.results.folder import PARTIAL, writing
+from relaytrack.pipeline.results.folder import writing
+from relaytrack.pipeline.results.result_names import PARTIAL
 
 MOSAIC = "mosaic"
 

@@ -21,13 +21,12 @@ from relaytrack.pipeline.render.anonymise import Mode, hide
 from relaytrack.pipeline.render.encoder import Encoder, remux
 from relaytrack.pipeline.render.hidden_boxes import HiddenBoxes
 from relaytrack.pipeline.render.places import places_of
-from relaytrack.pipeline.results.folder import PARTIAL, writing
+from relaytrack.pipeline.results.folder import writing
 from relaytrack.pipeline.results.hidden_rows import forgotten_path, hidden_path
 from relaytrack.pipeline.results.identities import read_identities, stored_colors
+from relaytrack.pipeline.results.result_names import PARTIAL
 from relaytrack.pipeline.results.track_rows import TrackRows
-from relaytrack.pipeline.sinks.base import Sink
-from relaytrack.pipeline.sinks.mosaic import MosaicSink
-from relaytrack.pipeline.sinks.video import VideoSink
+from relaytrack.pipeline.sinks import create_video_sinks
 from relaytrack.pipeline.sources import create_source
 from relaytrack.pipeline.sources.base import LOG as SOURCES_LOG
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
@@ -111,25 +110,20 @@ def redraw(
     books = {camera.name: _Book.of(*pairs[camera.name]) for camera in cameras}
     total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
     places = places_of(config)
-    annotator = Annotator(output.trail, colors=stored_colors(folder), places=places)
+    colors = stored_colors(folder)
+    annotator = Annotator(output.trail, colors=colors, places=places)
     covers = _covers(config, books)
 
     def encoder(path: Path) -> Encoder:
         return Encoder(beside(path), crf=output.crf, preset=output.preset, fragmented=False)
 
-    videos = folder / "video"
-    sinks: list[Sink] = [VideoSink(videos, encoder, only=changed)]
-    paths = [videos / f"{name}.mp4" for name in changed]
-    if output.mosaic:
-        path = videos / "mosaic.mp4"
-        names = [camera.name for camera in cameras]
-        sinks.append(
-            MosaicSink(path, names, trail=output.trail, places=places, width=output.mosaic_width, encoder=encoder)
-        )
-        paths.append(path)
+    names = [camera.name for camera in cameras]
+    sinks = create_video_sinks(output, names, encoder, colors=colors, places=places, only=changed)
+    drawn_anew = [*changed, "mosaic"] if output.mosaic else changed
+    paths = [folder / "video" / f"{name}.mp4" for name in drawn_anew]
     done = 0
     try:
-        with _silent_sources(), closing(_open(config, [camera.name for camera in cameras], stop)) as batcher:
+        with _silent_sources(), closing(_open(config, names, stop)) as batcher:
             for frames in batcher:
                 tracks = [books[frame.camera].page(frame) for frame in frames]
                 images = {frame.camera: _covered(frame, covers[frame.camera]) for frame in frames}

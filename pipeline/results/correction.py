@@ -17,8 +17,9 @@ import numpy as np
 from relaytrack.pipeline.dates import by_start
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import drop_events
-from relaytrack.pipeline.results.folder import PARTIAL, write_bytes
+from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.identities import TrackRecord
+from relaytrack.pipeline.results.result_names import PARTIAL
 from relaytrack.pipeline.results.track_rows import read_rows_of, row_keys
 
 TrackKey = tuple[str, int]

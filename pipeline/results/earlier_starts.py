@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError, InputError, OutputError
+from relaytrack.pipeline.records import Floats
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
 from relaytrack.pipeline.results.folder import MARKER
+from relaytrack.pipeline.results.identities import NAME as IDENTITIES
+from relaytrack.pipeline.results.identities import Identities, read_identities
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.trackers.textfile import read_text
 
@@ -85,6 +91,23 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
     return EarlierStart(float(zero), first, tuple(people), last)
 
 
+def earlier_people(folder: Path) -> tuple[Identities, dict[tuple[str, int], Floats]] | None:
+    """The people and embeddings, by (camera, track id), that the last start left; None where it left no list.
+
+    Raises:
+        OutputError: they cannot be read.
+    """
+    if not (folder / IDENTITIES).exists():
+        return None
+    try:
+        known = read_identities(folder)
+        stored = folder / EMBEDDINGS
+        keys, vectors = read_embeddings(stored) if stored.exists() else ([], np.zeros((0, 0), np.float32))
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+        raise OutputError(f"{folder / IDENTITIES}: cannot be read; the run cannot be resumed") from error
+    return known, dict(zip(keys, vectors, strict=True))
+
+
 def _run_info(folder: Path) -> dict[str, Any]:
     try:
         info = json.loads(read_text(folder / "run.json"))
@@ -94,7 +117,7 @@ def _run_info(folder: Path) -> dict[str, Any]:
 
 
 def _known(folder: Path) -> RunData | None:
-    if not (folder / "identities.json").exists():
+    if not (folder / IDENTITIES).exists():
         return None
     try:
         return load_run(folder)

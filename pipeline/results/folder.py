@@ -8,30 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
-from relaytrack.pipeline.dates import stamped
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.results.result_names import PARTIAL, SUFFIX, results_of
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.trackers.textfile import read_text
 
 MARKER = ".relaytrack.json"
-PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
-
-_TOP = re.compile(
-    r"(run|identities|status)\.json|report\.html|embeddings\.npz|identities\.db(-wal|-shm)?|events(-old)?\.jsonl"
-    r"|requests\.db(-journal)?|tracks\.db(-journal)?|\.relaytrack\.lock"
-)
-_CROP = re.compile(r"[0-9]+-[0-9]+")
-INDEX = "index.jsonl"  # of the videos of a live run
-_SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
-
-
 _WAYS_OUT = "choose another one or add --overwrite (a live run goes on in its folder with --resume)"
 
 
@@ -89,7 +77,7 @@ def prepare_output(config: Config) -> Path:
         with writing(path, "clear the output folder"):
             _remove_results(path, config.output.store)
         kept = _of_store(config.output.store)
-        found = [one for one in _results(path, cameras) if one.resolve() not in kept]
+        found = [one for one in results_of(path, cameras) if one.resolve() not in kept]
         foreign = [one for one in found if one.exists() or one.is_symlink()]
         if foreign:
             raise OutputError(f"output file {foreign[0]} exists and was not written by RelayTrack")
@@ -123,11 +111,11 @@ def _remove_results(folder: Path, store: str | None) -> None:
     cameras = _marked_cameras(folder)
     if cameras is None:
         return
-    for found in _results(folder, cameras):
+    for found in results_of(folder, cameras):
         if found.is_file() and not found.is_symlink() and found.resolve() not in _of_store(store):
             found.unlink()
-    subfolders = [folder / kind / camera for kind in _SUFFIX for camera in cameras]
-    for subfolder in (*subfolders, *(folder / kind for kind in _SUFFIX)):
+    subfolders = [folder / kind / camera for kind in SUFFIX for camera in cameras]
+    for subfolder in (*subfolders, *(folder / kind for kind in SUFFIX)):
         if subfolder.is_dir() and not subfolder.is_symlink():
             with suppress(OSError):  # not empty: something foreign is in it
                 subfolder.rmdir()
@@ -159,39 +147,6 @@ def _marked_cameras(folder: Path) -> list[str] | None:
     if not isinstance(cameras, list):
         return None
     return [name for name in cameras if isinstance(name, str) and CAMERA_NAME.fullmatch(name)]
-
-
-def _results(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
-    """Every path below `folder` that has the name of a result of a run with `cameras`."""
-    for found in folder.iterdir():
-        if _TOP.fullmatch(found.name.removesuffix(PARTIAL)):
-            yield found
-    for kind, suffix in _SUFFIX.items():
-        if (folder / kind).is_symlink():
-            continue
-        single = {*cameras, "mosaic"}
-        for found in _children(folder / kind):
-            stem = _stem(found, suffix)
-            if kind == "video" and found.name == INDEX:
-                yield found
-            if kind == "hidden" and stem is not None:
-                stem = stem.removesuffix(".forgotten")
-            if stem in single or (kind == "crops" and stem is not None and stem.isascii() and stem.isdecimal()):
-                yield found
-            elif found.name in single and found.is_dir() and not found.is_symlink():
-                for inner in _children(found):
-                    stem = _stem(inner, suffix)
-                    if stem is not None and (stamped(stem) is not None or (kind == "crops" and _CROP.fullmatch(stem))):
-                        yield inner
-
-
-def _children(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _stem(path: Path, suffix: str) -> str | None:
-    name = path.name.removesuffix(PARTIAL)
-    return name.removesuffix(suffix) if name.endswith(suffix) else None
 
 
 def make_folder(path: Path) -> None:

@@ -16,7 +16,8 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from relaytrack.pipeline.results.folder import INDEX, open_private, writing
+from relaytrack.pipeline.results.folder import open_private, writing
+from relaytrack.pipeline.results.result_names import INDEX
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Literal
 
 from relaytrack.pipeline import build
@@ -13,6 +12,7 @@ from relaytrack.pipeline.config.ground import ground_plane
 from relaytrack.pipeline.config.schema import CameraConfig, Config, default_name
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.runtime.camera_counts import CameraCounts
 from relaytrack.pipeline.sources import create_source, is_live
 from relaytrack.pipeline.sources.base import Source, SourceStats
 from relaytrack.pipeline.sources.synchroniser import CameraState, FrameSynchronizer
@@ -72,8 +72,7 @@ class CameraDesk:
         self._given = dict(given or {})
         self._first_ids = first_ids or {}
         self._busy = threading.RLock()
-        self._before: dict[str, SourceStats] = {}  # of sources that a camera had before, and of cameras that left
-        self._tracks_before: dict[str, int] = {}
+        self._counts = CameraCounts()
         self.changed = False
         self.on_change: News = lambda kind, camera: None
 
@@ -85,8 +84,7 @@ class CameraDesk:
         Raises:
             ConfigError: its address cannot be used.
         """
-        source = self._given.get(camera.name) or self._source(camera)
-        self._multi.add(self._session(camera, source))
+        self._multi.add(self._session(camera, self._given.get(camera.name) or self._source(camera)))
 
     def sources(self) -> list[Source]:
         """The present cameras' sources, in order."""
@@ -130,12 +128,12 @@ class CameraDesk:
             session = self._find(name)
             self.changed = True
             self.synchronizer.remove(name)
-            self._retire(session)
+            self._counts.retire(session)
             self._multi.remove(name)
             if session.config.ground is not None:
                 self._multi.identities.calibrate(name, None)
             self._given.pop(name, None)
-            self._tracks_before[name] = self._tracks_before.get(name, 0) + session.stats.tracks
+            self._counts.leave(session)
             self.on_change("removed", session.config)
 
     def pause(self, name: str) -> None:
@@ -207,23 +205,16 @@ class CameraDesk:
         waiting = self.synchronizer.depth().get(name, 0)
         if session is None or source is None:
             return False, state, None, SourceStats(), waiting
-        return source.live, state, source.size, self._stats(name, source), waiting
+        return source.live, state, source.size, self._counts.stats(name, source), waiting
 
     def counts(self) -> tuple[dict[str, SourceStats], dict[str, int]]:
         """Per camera, those that left included: what happened to its frames, and its confirmed tracks."""
-        sessions = self._multi.sessions
-        stats = {name: self._stats(name, session.source) for name, session in sessions.items()}
-        tracks = {name: self._tracks_before.get(name, 0) + one.stats.tracks for name, one in sessions.items()}
-        return {**self._before, **stats}, {**self._tracks_before, **tracks}
+        return self._counts.all(self._multi.sessions)
 
     def earlier(self) -> dict[str, EarlierBoxes]:
         """Boxes of before tracks were confirmed, by camera, where they were kept."""
         sessions = self._multi.sessions.items()
         return {name: session.earlier for name, session in sessions if session.earlier is not None}
-
-    def close(self) -> None:
-        """Close all cameras."""
-        self.synchronizer.close()
 
     # helpers
 
@@ -254,26 +245,6 @@ class CameraDesk:
 
     def _exchange(self, session: CameraSession, source: Source) -> None:
         """Read a camera from another source from now on."""
-        self._retire(session)
+        self._counts.retire(session)
         session.source = source
         self.synchronizer.replace(session.name, source)
-
-    def _retire(self, session: CameraSession) -> None:
-        """Keep the counts of a source that is no longer read."""
-        if session.source is not None:
-            self._before[session.name] = self._stats(session.name, session.source)
-
-    def _stats(self, name: str, source: Source | None) -> SourceStats:
-        """A camera's counts with those of the sources that it had before."""
-        before = self._before.get(name)
-        now = SourceStats() if source is None else source.stats
-        if before is None:
-            return now
-        return replace(
-            now,
-            frames=before.frames + now.frames,
-            dropped=before.dropped + now.dropped,
-            broken=before.broken + now.broken,
-            reconnects=before.reconnects + now.reconnects,
-            warning=now.warning or before.warning,
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -13,24 +12,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.errors import OutputError, RelayTrackError
-from relaytrack.pipeline.events.schema import (
+from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.events.schema import Event
+from relaytrack.pipeline.events.site_events import (
     AdaptedEvent,
     CameraBackEvent,
     CameraLostEvent,
-    Event,
     OverloadedEvent,
     RecordingBackEvent,
     RecordingLostEvent,
 )
-from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.runtime.heap import return_freed_memory
 from relaytrack.pipeline.runtime.load import LoadControl, Work
 from relaytrack.pipeline.runtime.sink_thread import SinkStatus
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
+from relaytrack.pipeline.runtime.status_file import StatusFile
 
 LOG = logging.getLogger("relaytrack.engine")
-NAME = "status.json"
 _LOOK = 1.0  # seconds between two looks
 _WRITE = 10.0  # seconds between two versions of status.json
 _TRIM = 30.0  # seconds after which freed memory goes back to the system
@@ -149,12 +147,11 @@ class HealthWatch:
     ) -> None:
         self._load, self._busy, self._adapted = load, busy, adapted
         self._snapshot, self._now, self._tell = snapshot, now, tell
-        self._path = None if folder is None else folder / NAME
+        self._file = StatusFile(folder)
         self._health = Health()
         self._ending = threading.Event()
         self._due = 0.0
         self._trim_due = time.monotonic() + _TRIM
-        self._failing = False
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
     def start(self) -> None:
@@ -199,57 +196,16 @@ class HealthWatch:
         self._adapted(now, effort.level, effort.names)
         return [AdaptedEvent(time=now, date=_date(snapshot.zero, now), level=effort.level, saved=effort.names)]
 
+    def _write(self, snapshot: Snapshot) -> None:
+        saved = () if self._load is None else self._load.effort.names
+        self._file.write(snapshot, self._health.dropped, saved)
+
     def _run(self) -> None:
         while not self._ending.wait(_LOOK):
             try:
                 self.look()
             except RelayTrackError:
                 return  # of a receiver that ends the run, which the engine tells
-
-    def _write(self, snapshot: Snapshot) -> None:
-        if self._path is None:
-            return
-        try:
-            write_atomically(self._path, json.dumps(self._described(snapshot), indent=1, ensure_ascii=False) + "\n")
-        except OutputError as error:
-            if not self._failing:
-                LOG.warning("%s", error)
-            self._failing = True
-        else:
-            self._failing = False
-
-    def _described(self, snapshot: Snapshot) -> dict[str, Any]:
-        return {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "state": snapshot.state,
-            "error": snapshot.error,
-            "time": snapshot.time and round(snapshot.time, 3),
-            "identities": snapshot.identities,
-            "adapted": [] if self._load is None else list(self._load.effort.names),
-            "cameras": {name: self._camera(one) for name, one in snapshot.cameras.items()},
-            "sinks": {
-                name: {"state": sink.state, "waiting": sink.waiting, "dropped": sink.dropped, "error": sink.error}
-                for name, sink in snapshot.sinks.items()
-            },
-        }
-
-    def _camera(self, one: CameraStatus) -> dict[str, Any]:
-        share = self._health.dropped(one.name)
-        return {
-            "state": one.state,
-            "live": one.live,
-            "frames": one.frames,
-            "rate": round(one.rate, 2),
-            "dropped": one.dropped,
-            "dropped_share": share and round(share, 3),
-            "age_p50": one.age_p50 and round(one.age_p50, 3),
-            "age_p95": one.age_p95 and round(one.age_p95, 3),
-            "broken": one.broken,
-            "reconnects": one.reconnects,
-            "waiting": one.waiting,
-            "error": one.error,
-            "warning": one.warning,
-        }
 
 
 def _date(zero: float | None, now: float) -> str | None:

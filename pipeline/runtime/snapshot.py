@@ -11,9 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from relaytrack.pipeline.identity.service import IdentityStatus
+from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.records import FrameTracks, Step
 from relaytrack.pipeline.runtime.sink_thread import SinkStatus
+from relaytrack.pipeline.sources.base import SourceStats
 from relaytrack.pipeline.sources.camera_queue import CameraState
 
 RunState = Literal["new", "starting", "running", "stopping", "finalizing", "ended", "failed"]
@@ -142,6 +143,31 @@ class Present:
             return frames, 0.0, last, (None, None, None)
         p50, p95, p99 = np.percentile(ages, [50, 95, 99]).tolist()
         return frames, len(ages) / passed, last, (p50, p95, p99)
+
+    def camera(
+        self, name: str, live: bool, state: CameraState, size: tuple[int, int] | None, stats: SourceStats, waiting: int
+    ) -> CameraStatus:
+        """A camera at present, from what is known of its source (`CameraStatus` says what is what)."""
+        frames, rate, age, (p50, p95, p99) = self.figures(name)
+        return CameraStatus(
+            name=name,
+            live=live,
+            state=state,
+            size=size,
+            frames=frames,
+            rate=rate,
+            age=age,
+            age_p50=p50,
+            age_p95=p95,
+            age_p99=p99,
+            dropped=stats.dropped,
+            broken=stats.broken,
+            reconnects=stats.reconnects,
+            error=stats.error,
+            warning=stats.warning,
+            tracks=self.last(name),
+            waiting=waiting,
+        )
 
     def identities(self, cameras: Iterable[str]) -> dict[int, tuple[str, ...]]:
         """Who is in the last frame of which of the cameras."""

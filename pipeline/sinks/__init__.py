@@ -1,11 +1,13 @@
-"""Sinks: what a run leaves behind. `create_sinks` gives those that a configuration asks for."""
+"""Sinks: what a run leaves behind. `create_sinks` gives those that a configuration asks for, and nobody else does."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
+from relaytrack.pipeline.config.output import OutputConfig
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.painter import format_time
@@ -22,7 +24,7 @@ from relaytrack.pipeline.sinks.video import VideoSink
 
 LOG = logging.getLogger("relaytrack.sinks")
 
-__all__ = ["Sink", "Step", "create_sinks"]
+__all__ = ["Sink", "Step", "create_sinks", "create_video_sinks"]
 
 
 def create_sinks(
@@ -59,25 +61,47 @@ def create_sinks(
     sinks.append(people)
     if output.video:
         encoder = partial(Encoder, crf=output.crf, preset=output.preset, on_pause=_PauseSaid())
-        videos = folder / "video"
-        sinks.append(VideoSink(videos, encoder, segment=segment))
-        if output.mosaic:
-            path, width = videos / "mosaic.mp4", output.mosaic_width
-            trail = output.trail
-            sinks.append(
-                MosaicSink(
-                    path,
-                    cameras,
-                    trail=trail,
-                    colors=colors,
-                    places=places,
-                    width=width,
-                    encoder=encoder,
-                    segment=segment,
-                )
-            )
+        sinks += create_video_sinks(output, cameras, encoder, colors=colors, places=places, segment=segment)
     if live:
         sinks.append(DiskLimit(folder, output.disk_limit_gb * 1e9))
+    return sinks
+
+
+def create_video_sinks(
+    output: OutputConfig,
+    cameras: Sequence[str],
+    encoder: Callable[[Path], Encoder],
+    *,
+    colors: IdentityColors,
+    places: Mapping[str, Places] | None,
+    segment: float | None = None,
+    only: Sequence[str] | None = None,
+) -> list[Sink]:
+    """What writes the videos: one of each camera and, where it is configured, the mosaic.
+
+    Args:
+        output: the settings.
+        cameras: the cameras of the mosaic, in order.
+        encoder: opens an encoder for a path.
+        colors: the identities' colours.
+        places: zones and lines for the mosaic, by camera.
+        segment: seconds per file of a live run; None for one file.
+        only: cameras whose own videos are written; None for all.
+    """
+    videos = output.folder / "video"
+    sinks: list[Sink] = [VideoSink(videos, encoder, only=only, segment=segment)]
+    if output.mosaic:
+        mosaic = MosaicSink(
+            videos / "mosaic.mp4",
+            cameras,
+            trail=output.trail,
+            colors=colors,
+            places=places,
+            width=output.mosaic_width,
+            encoder=encoder,
+            segment=segment,
+        )
+        sinks.append(mosaic)
     return sinks
 
 

@@ -7,7 +7,6 @@ import math
 import time as time_module
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,36 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_pictures
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
-from relaytrack.pipeline.results.folder import write_bytes
+from relaytrack.pipeline.results.earlier_starts import earlier_people
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, write_embeddings
 from relaytrack.pipeline.results.grounds import MOST_TRACKS, Former
-from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
 from relaytrack.pipeline.results.identities_writing import write_people
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
-from relaytrack.pipeline.sinks.crops import CropStrip, remove_pictures
+from relaytrack.pipeline.sinks.crops import remove_pictures
 from relaytrack.pipeline.sinks.ended_tracks import EndedTracks
-
-_UNKNOWN = 0.7  # `_Live.similarity` where there is nothing to compare
-_MOST_CROPS = 8  # of a track that comes back after its pictures moved to the disk
-
-
-@dataclass(slots=True)
-class _Live:
-    record: TrackRecord
-    identity: int
-    strip: CropStrip | None = None
-    embedding: Floats | None = None  # weighted sum
-
-    def similarity(self, embedding: Floats) -> float:
-        """A factor for the quality of a picture, 0.01..1: less where it looks unlike the track's pictures so far."""
-        if self.embedding is None or not np.isfinite(embedding).all():
-            return _UNKNOWN
-        mean = self.embedding / max(float(np.linalg.norm(self.embedding)), 1e-12)
-        return max(0.1, float(mean @ embedding)) ** 2
+from relaytrack.pipeline.sinks.live_track import LiveTrack
 
 
 class IdentitiesSink:
@@ -87,7 +68,7 @@ class IdentitiesSink:
         self._idle = idle if retain is None else min(idle, retain)
         self._retain = retain
         self._colors = colors or IdentityColors()
-        self._tracks: OrderedDict[tuple[str, int], _Live] = OrderedDict()  # seen lately
+        self._tracks: OrderedDict[tuple[str, int], LiveTrack] = OrderedDict()  # seen lately
         self._ended = EndedTracks(folder)
         self._due = time_module.monotonic()  # the first version at once: a run may be killed at any moment
         self._swept = -math.inf
@@ -98,15 +79,10 @@ class IdentitiesSink:
         Raises:
             OutputError: it cannot be read.
         """
-        if not (self._folder / NAME).exists():
+        found = earlier_people(self._folder)
+        if found is None:
             return
-        try:
-            known = read_identities(self._folder)
-            stored = self._folder / EMBEDDINGS
-            keys, vectors = read_embeddings(stored) if stored.exists() else ([], np.zeros((0, 0), np.float32))
-        except (OSError, ValueError, KeyError, TypeError, InputError) as error:
-            raise OutputError(f"{self._folder / NAME}: cannot be read; the run cannot be resumed") from error
-        embeddings = dict(zip(keys, vectors, strict=True))
+        known, embeddings = found
         self._zero = known.clock_zero
         self._cameras = {**self._cameras, **known.cameras}
         for record, identity in sorted(known.tracks, key=lambda track: track[0].last):
@@ -149,22 +125,20 @@ class IdentitiesSink:
             key = (frame.camera, track)
             live = self._tracks.get(key)
             if live is None:
-                live = self._tracks[key] = self._again(key) or _Live(TrackRecord(*key, time, time), identity)
+                live = self._tracks[key] = self._again(key) or LiveTrack(TrackRecord(*key, time, time), identity)
             live.identity = identity
             live.record.seen(time)
             self._tracks.move_to_end(key)
             if self._crops and image is not None:
-                live.strip = live.strip or CropStrip()
                 similarity = 1.0 if embedded is None else live.similarity(tracks.embeddings[row])
-                live.strip.offer(image, tracks.xyxy[row], float(quality[row]) * similarity, time)
+                live.offer(image, tracks.xyxy[row], float(quality[row]) * similarity, time)
             if embedded is not None and embedded[row]:
-                weighted = tracks.embeddings[row] * quality[row]
-                live.embedding = weighted if live.embedding is None else live.embedding + weighted
+                live.add(tracks.embeddings[row] * quality[row])
 
-    def _again(self, key: tuple[str, int]) -> _Live | None:
+    def _again(self, key: tuple[str, int]) -> LiveTrack | None:
         """A track that had ended and is seen again."""
         found = self._ended.take(key)
-        return None if found is None else _Live(found[0], found[1], embedding=found[2])
+        return None if found is None else LiveTrack(found[0], found[1], embedding=found[2])
 
     def _sweep(self, now: float) -> None:
         """Move tracks that have ended to the disk; forget the oldest ones beyond `keep`."""
@@ -172,7 +146,7 @@ class IdentitiesSink:
             live = next(iter(self._tracks.values()))  # seen longest ago
             if live.record.last >= now - self._idle:
                 break
-            self._store(live)
+            live.store(self._folder)
             self._ended.put(live.record, live.identity, live.embedding)
             self._tracks.popitem(last=False)
         while len(self._ended) and len(self._ended) + len(self._tracks) > self._keep:
@@ -191,21 +165,10 @@ class IdentitiesSink:
             if identity not in present and not self._ended.seen_since(identity, limit):
                 remove_pictures(self._folder, [f"crops/{identity}.jpg"])
 
-    def _store(self, live: _Live) -> None:
-        """Write a track's pictures and free their memory."""
-        strip, live.strip = live.strip, None
-        record = live.record
-        for crop in strip.crops if strip else ():
-            if len(record.crops) >= _MOST_CROPS:
-                return
-            name = f"crops/{record.camera}/{record.track}-{len(record.crops) + 1}.jpg"
-            write_bytes(self._folder / name, crop.data, durable=False)
-            record.crops.append({"time": crop.time, "quality": round(crop.quality, 2), "file": name})
-
     def _save(self, *, final: bool) -> None:
         if final:
             for live in self._tracks.values():
-                self._store(live)
+                live.store(self._folder)
         started = time_module.monotonic()
         looks = self._looks(final=final)
         if final and looks:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.identity.interface import AwaitedAnswer, IdentityService, RemoteIdentityService
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.pipeline.identity.service import AwaitedAnswer, IdentityService, RemoteIdentityService
 from relaytrack.pipeline.records import NO_IMAGES, FrameTracks, Images, Ints, Observation, Step
 from relaytrack.pipeline.tracking.session import CameraSession
 from relaytrack.trackers import DeepSort
@@ -85,7 +85,7 @@ class MultiCameraTracker:
             session.stats.highest = session.first_id
             self._sessions = {**self._sessions, session.name: session}
             if self.events is not None:
-                self.events.set_camera(session.config)
+                self.events.places.set_camera(session.config)
 
     def remove(self, name: str) -> CameraSession:
         """Let a camera go; frames of it that are still on their way are passed over.
@@ -103,7 +103,7 @@ class MultiCameraTracker:
             while len(self._highest) > _GONE:
                 del self._highest[next(iter(self._highest))]
             if self.events is not None:
-                self.events.remove_camera(name)
+                self.events.places.remove_camera(name)
             return session
 
     def change(self, config: CameraConfig) -> None:
@@ -117,7 +117,7 @@ class MultiCameraTracker:
                 raise ConfigError(f"there is no camera {config.name!r}")
             self._sessions[config.name].config = config
             if self.events is not None:
-                self.events.set_camera(config)
+                self.events.places.set_camera(config)
 
     def follow(self, observations: Sequence[Observation]) -> RawStep:
         """Take the observations of one step, at most one per camera."""
@@ -158,7 +158,7 @@ class MultiCameraTracker:
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Per camera the counts of its zones and lines; see `EventWatch.counts`."""
         with self._busy:
-            return {} if self.events is None else self.events.counts()
+            return {} if self.events is None else self.events.places.counts()
 
     def set_events(self, settings: EventsConfig) -> None:
         """Tell events by other times from now on."""

@@ -124,7 +124,7 @@ class Guided:
         log_to = RunLog(self._out, recipe.steps)
         beside = [
             Averaging(self.average, lambda: nullcontext(self.model)),
-            LearningRate(self._optimizer, self._rate),
+            LearningRate(self._optimizer, lambda: recipe.rate(self.step, self.progress)),
             StepLog(log_to, recipe.log_every),
             TrainingCheckpoints(minutes=recipe.save_minutes),
             Validation(log_to, recipe.every),
@@ -182,11 +182,6 @@ class Guided:
             both[same], both[~same] = old.to(new.dtype), new
             told.append(both)
         return told
-
-    def _rate(self) -> float:
-        """Factor of the learning rates."""
-        warm = min(1.0, (self.step + 1) / self._recipe.warmup)
-        return warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress))))
 
     def validate(self) -> Mapping[str, RankingScores]:
         """Write the averaged weights, and score the held-out people of each source with them."""

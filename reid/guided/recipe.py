@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 PER_PERSON = 4
-"""TrainingPictures of a person in a batch."""
+"""Pictures of a person in a batch."""
 
 LOSS_TERMS = ("regression", "relation", "cross_entropy", "triplet")
 """The terms of the loss whose weights a recipe has."""
@@ -55,3 +56,8 @@ class Recipe:
     log_every: int = 100
     save_minutes: float = 5.0
     seed: int = 0
+
+    def rate(self, step: int, progress: float) -> float:
+        """Factor of the learning rates before a step; `progress` is how far the run is, 0..1."""
+        warm = min(1.0, (step + 1) / self.warmup)
+        return warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import logging
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.reid.errors import ReidOutputError
 from relaytrack.reid.outputs import writing
+
+log = logging.getLogger(__name__)
 
 
 def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
@@ -25,6 +29,14 @@ def smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - window)
     return np.asarray((total[ends] - total[starts]) / (ends - starts))
+
+
+def try_to_draw_curves(folder: Path) -> None:
+    """`draw_curves`; a picture that cannot be written is only warned of."""
+    try:
+        draw_curves(folder)
+    except ReidOutputError as error:
+        log.warning("%s", error)
 
 
 def draw_curves(folder: Path) -> Path | None:

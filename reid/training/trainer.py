@@ -18,7 +18,7 @@ from relaytrack.reid.datasets.augment import Augment
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.images import ImageCache
 from relaytrack.reid.datasets.sampler import PKSampler
-from relaytrack.reid.errors import DatasetError, ReidOutputError, TrainingError
+from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
 from relaytrack.reid.evaluation.ranking import RankingScores
 from relaytrack.reid.model import ReidModel
@@ -37,7 +37,7 @@ from relaytrack.reid.training.callbacks import (
 )
 from relaytrack.reid.training.checkpoints import save_state
 from relaytrack.reid.training.config import TrainConfig
-from relaytrack.reid.training.curves import draw_curves
+from relaytrack.reid.training.curves import try_to_draw_curves
 from relaytrack.reid.training.ema import averaged
 from relaytrack.reid.training.groups import optimiser_of
 from relaytrack.reid.training.logs import RunLog
@@ -140,10 +140,7 @@ class Trainer:
         finally:
             self._batches.close()
         if self.rank == 0:
-            try:
-                draw_curves(self.out)
-            except ReidOutputError as error:
-                log.warning("%s", error)
+            try_to_draw_curves(self.out)
         return watch.scores.get("")
 
     # ---- one step

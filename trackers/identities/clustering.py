@@ -37,6 +37,24 @@ class Evidence:
     cannot_link: Bools
     limits: tuple[float, float] = (-12.0, 10.0)
 
+    @classmethod
+    def unfilled(cls, count: int) -> Evidence:
+        """Matrices (count, count) without values, for `fill`."""
+        mean, weight, extra, link = np.empty((4, count, count), np.float32)
+        return cls(mean, weight, extra, link, np.empty((count, count), bool))
+
+    def fill(self, part: slice, found: Evidence) -> None:
+        """Set rows.
+
+        Args:
+            part: the rows (P,); those above are filled already, and give the columns left of `part`.
+            found: the evidence between them and the nodes from `part.start` on, (P, N - part.start).
+        """
+        for name in ("mean", "weight", "extra", "link", "cannot_link"):
+            matrix = getattr(self, name)
+            matrix[part, : part.start] = matrix[: part.start, part].T
+            matrix[part, part.start :] = getattr(found, name)
+
     def part(self, index: Ints) -> Evidence:
         """The same for some of the nodes."""
         grid = (index[:, None], index)

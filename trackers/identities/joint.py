@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from relaytrack.trackers.identities.closed_tracks import ClosedTracks
 from relaytrack.trackers.identities.decisions import decide, decide_again
+from relaytrack.trackers.identities.due_tracks import DueTracks, put_down, take_due, without
 from relaytrack.trackers.identities.gallery import Gallery
 from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.keeping import WindowKeeper
@@ -27,8 +26,6 @@ from relaytrack.trackers.identities.switch_detector import TrackParts
 from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
 from relaytrack.trackers.identities.window import QUERIES, Window
 
-DUE = (1.0, 4.0)
-"""Seconds after its beginning at which a track that is alone in its identity is decided again."""
 LIVE = 5.0
 """Seconds for which a track that was not updated still counts as live."""
 GROWTH = 16
@@ -61,7 +58,7 @@ class JointAssociator:
         self._window = Window(params, pairs, Gallery(params.gallery, params.max_identities))
         self._keeper = None if store is None else WindowKeeper(store, self._window)
         self._closed = ClosedTracks(params.max_tracks)
-        self._due: list[tuple[float, int, TrackKey]] = []
+        self._due: DueTracks = []
         self._revised = -np.inf
         self._fresh = 0
         self._parts = TrackParts()
@@ -92,8 +89,8 @@ class JointAssociator:
             decide(window, new)
             for view, part in zip(views, fresh, strict=True):
                 for slot in part.tolist():
-                    heappush(self._due, (view.time + DUE[0], 0, self._table.key(slot)))
-        again = self._due_now()
+                    put_down(self._due, view.time, self._table.key(slot))
+        again = take_due(self._due, window)
         window.budget -= len(again)
         if len(again):
             revisions += decide_again(window, again)
@@ -143,8 +140,7 @@ class JointAssociator:
             self._parts.forget(*table.key(slot))
         window.erase(np.array(gone, np.int64), identities | parted)
         self._pairs.erase(np.array(gone, np.int64))
-        self._due = [entry for entry in self._due if entry[2] not in tracks]
-        heapify(self._due)
+        self._due = without(self._due, tracks)
         self._closed.forget(identities, tracks)
         if self._keeper is not None:
             self._keeper.erase(gone, identities, tracks)
@@ -171,27 +167,6 @@ class JointAssociator:
         for slot in self._pairs.floor.jumped(live):
             if self._table.used[slot]:
                 self._parts.part(*self._table.key(slot))
-
-    def _due_now(self) -> Ints:
-        """Slots of tracks that are decided again, because no other track has their identity."""
-        table, window = self._table, self._window
-        ready: list[tuple[float, int, TrackKey]] = []
-        while self._due and self._due[0][0] <= window.now and len(ready) < window.budget:
-            ready.append(heappop(self._due))
-        if not ready:
-            return np.zeros(0, np.int64)
-        members = Counter(table.identity[table.used].tolist())
-        out = []
-        for time, turn, (camera, track) in ready:
-            slot = table.find(camera, track)
-            if slot is None:
-                continue
-            if turn + 1 < len(DUE):
-                heappush(self._due, (time - DUE[turn] + DUE[turn + 1], turn + 1, (camera, track)))
-            identity = int(table.identity[slot])
-            if members[identity] == 1 and identity not in window.gallery:
-                out.append(slot)
-        return np.array(out, np.int64)
 
     def _revision_due(self) -> bool:
         waited = (self._window.now - self._revised) / self._params.revise_every

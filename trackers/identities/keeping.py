@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from relaytrack.trackers.identities.store import IdentityStore, StoredTrack, StoreError
+from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
+from relaytrack.trackers.identities.store_file import StoreError
 from relaytrack.trackers.identities.types import Ints, TrackKey
 from relaytrack.trackers.identities.window import Window
 

@@ -15,7 +15,7 @@ from relaytrack.trackers.identities.growing import enlarged
 from relaytrack.trackers.identities.motion import continuation
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.slices import Slices, blocks, finish, pause
-from relaytrack.trackers.identities.topology import CONFIDENT, PASSERS_BY, TravelTimes, gaps, kinds
+from relaytrack.trackers.identities.topology import CONFIDENT, PASSERS_BY, TravelTimes, gaps, is_later, kinds
 from relaytrack.trackers.identities.tracklets import TrackletTable
 from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints
 
@@ -118,7 +118,7 @@ class PairEvidence:
         for part in parts:
             own = slots[part]
             gap = gaps(start[part], last[part], start, last)
-            later = _later(start[part], start, own, slots)
+            later = is_later(start[part], start, own, slots)
             usable = ~table.conflicts(own, slots, duplicates=False)[0] & ~np.isnan(scores[part])
             sure = usable & (scores[part] > CONFIDENT)
             counts.add(gap, later, camera[part], camera, self._kinds(later, own, slots), sure, usable)
@@ -130,18 +130,11 @@ class PairEvidence:
         parts = blocks(len(slots), len(slots))
         if len(parts) == 1:
             return self.between(slots, slots, scores)
-        mean, weight, extra, link = np.empty((4, *scores.shape), np.float32)
-        cannot_link = np.empty(scores.shape, bool)
-        whole = (mean, weight, extra, link, cannot_link)
+        whole = Evidence.unfilled(len(slots))
         for part in parts:  # each pair once: tracks move on between two slices, and the matrices stay symmetric
-            right = slice(part.start, len(slots))
-            found = self.between(slots[part], slots[right], scores[part, right])
-            halves = (found.mean, found.weight, found.extra, found.link, found.cannot_link)
-            for matrix, half in zip(whole, halves, strict=True):
-                matrix[part, : part.start] = matrix[: part.start, part].T
-                matrix[part, right] = half
+            whole.fill(part, self.between(slots[part], slots[part.start :], scores[part, part.start :]))
             yield
-        return Evidence(mean, weight, extra, link, cannot_link)
+        return whole
 
     def between(
         self, slots: Ints, others: Ints, scores: Floats | None = None, similarity: Floats | None = None
@@ -168,7 +161,7 @@ class PairEvidence:
         if params.time_weight > 0:
             start, last = table.start[slots], table.last[slots]
             gap = gaps(start, last, table.start[others], table.last[others])
-            later = _later(start, table.start[others], slots, others)
+            later = is_later(start, table.start[others], slots, others)
             where = (table.camera[slots], table.camera[others])
             kind = self._kinds(later, slots, others)
             link = params.time_weight * self.travel.follow(gap, later, *where, kind)
@@ -254,13 +247,3 @@ class PairEvidence:
                 filled = np.full((size, cameras), value, np.float32)
                 filled[: old.shape[0], : old.shape[1]] = old
                 setattr(self, name, filled)
-
-
-def _later(start: NDArray[np.float64], starts: NDArray[np.float64], slots: Ints, others: Ints) -> NDArray[np.bool_]:
-    """(N, M) whether the column's track began after the row's (ties by slot)."""
-    row, column = start[:, None], starts[None, :]
-    out = column > row
-    equal = column == row
-    if equal.any():
-        out |= equal & (others[None, :] > slots[:, None])
-    return np.asarray(out, bool)

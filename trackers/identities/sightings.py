@@ -76,7 +76,24 @@ class Sightings:
                 out[begin : begin + len(one)] = one.quality
         return out
 
-    def looks(self) -> tuple[Ints, Floats]:
+    def looks(self, least: float, first: NDArray[np.bool_]) -> tuple[Ints, Floats, Floats]:
+        """What the crops tell of their people.
+
+        Args:
+            least: quality below which an embedding does not count.
+            first: (R,) tracks of which nothing is known yet: any quality counts.
+
+        Returns:
+            the rows (K,) with an embedding that counts, its weight (K,), and the embeddings (K, D).
+        """
+        rows, vectors = self._embeddings()
+        if len(rows) == 0:
+            return rows, np.zeros(0, np.float32), vectors
+        quality = self.quality()[rows]
+        good = np.isfinite(quality) & ((quality >= least) | first[rows])
+        return rows[good], np.maximum(quality[good], 1e-3) ** 2, vectors[good]
+
+    def _embeddings(self) -> tuple[Ints, Floats]:
         """The rows (K,) that have an embedding, and the embeddings, (K, D)."""
         rows: list[Ints] = []
         vectors: list[NDArray[Any]] = []

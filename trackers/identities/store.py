@@ -10,7 +10,6 @@ Tables, for use with any SQLite client:
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,30 +20,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.errors import TrackerError
+from relaytrack.trackers.identities.store_file import open_store, store_errors
 from relaytrack.trackers.identities.types import Floats, TrackKey
 
-VERSION = 1
 FEW = 20.0
 """Tracks of which a camera's sum tells too much of each one to be kept when one of them is forgotten."""
 _SLACK = 2.0  # seconds between two clocks' times of one track
 _SWEEP = 600.0  # seconds of the tracks' time between two removals of what is older than `retain`
 _MOST = 100  # tracks of one identity that a store with `retain` keeps
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY, origin REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS cameras(name TEXT PRIMARY KEY, count REAL NOT NULL, sum BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS tracks(
-    run INTEGER NOT NULL, camera TEXT NOT NULL, track INTEGER NOT NULL, identity INTEGER NOT NULL,
-    first REAL NOT NULL, last REAL NOT NULL, frames INTEGER NOT NULL, feature BLOB,
-    PRIMARY KEY(run, camera, track)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS tracks_identity ON tracks(identity, last);
-CREATE TABLE IF NOT EXISTS numbers(name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-PRAGMA user_version = {VERSION};
-"""
-
-
-class StoreError(TrackerError):
-    """The store cannot be opened or written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,20 +77,7 @@ class IdentityStore:
         self.path = Path(path)
         self._every = every
         self._written = -np.inf
-        try:
-            self.path.touch(mode=0o600, exist_ok=True)
-            # opened by one thread and used by another, never by two at a time
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0, check_same_thread=False)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise StoreError(f"{self.path}: identities of version {version}, expected {VERSION}")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA secure_delete = ON")
-            self._db.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            why = getattr(error, "strerror", None) or error
-            raise StoreError(f"{self.path}: cannot be opened as a store of identities ({why})") from error
+        self._db = open_store(self.path)
         self.run = 0
         self._origin = 0.0
 
@@ -125,7 +95,7 @@ class IdentityStore:
         """Begin a run; `origin` is the time since 1970 at second 0 of its clock (default: the store's, else now)."""
         origin = self._given_origin if origin is None else origin
         self._origin = time.time() if origin is None else origin
-        with _Errors(self.path):
+        with store_errors(self.path):
             row = self._db.execute("INSERT INTO runs(origin) VALUES (?) RETURNING run", (self._origin,)).fetchone()
         self.run = int(row[0])
 
@@ -158,7 +128,7 @@ class IdentityStore:
             for item in tracks
         ]
         sums = [(name, count, total.tobytes()) for name, (count, total) in (cameras or {}).items()]
-        with _Errors(self.path):
+        with store_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.executemany("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -181,7 +151,7 @@ class IdentityStore:
 
     def following(self) -> int:
         """The identity to be given next."""
-        with _Errors(self.path):
+        with store_errors(self.path):
             row = self._db.execute("SELECT value FROM numbers WHERE name = 'next'").fetchone()
             most = self._db.execute("SELECT coalesce(max(identity), 0) FROM tracks").fetchone()
         return max(int(row[0]) if row else 1, int(most[0]) + 1)
@@ -189,7 +159,7 @@ class IdentityStore:
     def tracks(self, identity: int | None = None) -> list[StoredTrack]:
         """Tracks of earlier runs and of this one, oldest first; times on this run's clock."""
         where, values = ("WHERE identity = ?", (identity,)) if identity is not None else ("", ())
-        with _Errors(self.path):
+        with store_errors(self.path):
             rows = self._db.execute(
                 f"SELECT camera, track, identity, first, last, frames, feature FROM tracks {where} "
                 "ORDER BY last, run, camera, track",
@@ -204,7 +174,7 @@ class IdentityStore:
 
     def cameras(self) -> dict[str, tuple[float, NDArray[np.float64]]]:
         """Count and sum of the embeddings of each camera."""
-        with _Errors(self.path):
+        with store_errors(self.path):
             rows = self._db.execute("SELECT name, count, sum FROM cameras ORDER BY name").fetchall()
         return {name: (count, np.frombuffer(blob, np.float64).copy()) for name, count, blob in rows}
 
@@ -215,7 +185,7 @@ class IdentityStore:
             since: leave out those last seen before.
             camera: only those ever seen there.
         """
-        with _Errors(self.path):
+        with store_errors(self.path):
             rows = self._db.execute(
                 "SELECT identity, group_concat(DISTINCT camera), min(first), max(last), count(*) FROM tracks "
                 "GROUP BY identity HAVING max(last) >= ? ORDER BY max(last) DESC, identity",
@@ -238,7 +208,7 @@ class IdentityStore:
             the number of tracks erased.
         """
         erased = 0
-        with _Errors(self.path):
+        with store_errors(self.path):
             cameras: set[str] = set()
             for identity in identities:
                 query = "DELETE FROM tracks WHERE identity = ? RETURNING camera"
@@ -260,7 +230,7 @@ class IdentityStore:
 
     def thin(self, tracks: int, before: float | None = None) -> None:
         """Keep the latest `tracks` of each identity, and none last seen before `before` (since 1970)."""
-        with _Errors(self.path):
+        with store_errors(self.path):
             self._db.execute(
                 "DELETE FROM tracks WHERE (run, camera, track) IN (SELECT run, camera, track FROM (SELECT run, "
                 "camera, track, row_number() OVER (PARTITION BY identity ORDER BY last DESC, run DESC, camera, "
@@ -277,20 +247,3 @@ class IdentityStore:
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
         self._db.close()
-
-
-class _Errors:
-    """Turns sqlite's errors into `StoreError`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the file; an exception passes through."""
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(f"{self._path}: {error}") from error

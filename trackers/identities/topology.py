@@ -27,8 +27,6 @@ Bools = NDArray[np.bool_]
 EDGES = np.array([0.0, 0.5, 1, 2, 4, 7, 12, 20, 35, 60, 100, 200, 400, 800, 1600, 3200])
 """Bounds of the gaps' classes in seconds; class 0 is sightings that touch, the last one is open."""
 CLASSES = len(EDGES) + 1
-UNKNOWN, INSIDE, BORDER = 0, 1, 2
-"""Where in the picture a track began or ended."""
 KINDS = 10
 _CELLS = KINDS * CLASSES
 CONFIDENT = 1.0
@@ -75,13 +73,23 @@ def gaps(start: Doubles, last: Doubles, starts: Doubles, lasts: Doubles) -> Doub
     return np.maximum(start[:, None] - lasts[None, :], starts[None, :] - last[:, None])
 
 
+def is_later(start: Doubles, starts: Doubles, slots: Ints, others: Ints) -> Bools:
+    """(N, M) whether the column's track began after the row's (ties by slot)."""
+    row, column = start[:, None], starts[None, :]
+    out = column > row
+    equal = column == row
+    if equal.any():
+        out |= equal & (others[None, :] > slots[:, None])
+    return np.asarray(out, bool)
+
+
 def kinds(later: Bools, same_camera: Bools, row: tuple[Ints, Ints], column: tuple[Ints, Ints]) -> Ints:
     """(N, M) kind of the way between two sightings.
 
     Args:
         later: whether the column's track is the later one.
         same_camera: whether both are of one camera.
-        row: where the rows' tracks began and where they ended, each (N,): UNKNOWN, INSIDE, BORDER.
+        row: where the rows' tracks began and where they ended, each (N,), as of `picture_zones.zones`.
         column: the same for the columns' tracks, each (M,).
 
     Returns:

@@ -12,14 +12,12 @@ from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.growing import enlarge
 from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.meetings import Meetings, pairs_of_cameras
+from relaytrack.trackers.identities.picture_zones import zones
 from relaytrack.trackers.identities.sightings import Sightings
-from relaytrack.trackers.identities.topology import BORDER, INSIDE, UNKNOWN
-from relaytrack.trackers.identities.types import CameraTracks, Floats, Ints, TrackKey
+from relaytrack.trackers.identities.types import CameraTracks, Ints, TrackKey
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-REACH, LEAD = 0.3, 1.0
-"""A box is at the border within this share of its height, or when its motion takes it there in this time (s)."""
 _VELOCITY_TIME = 1.0
 _COLUMNS = (
     "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
@@ -100,12 +98,9 @@ class TrackletTable:
         """
         for view in views:
             self._widen(view)
-        found, fresh = [], []
         met: list[Ints] = []
-        for view in views:
-            slots, new = self._find(view, met)
-            found.append(slots)
-            fresh.append(new)
+        pairs = [self._find(view, met) for view in views]
+        found, fresh = [slots for slots, _ in pairs], [new for _, new in pairs]
         begun = np.fromiter(chain.from_iterable(new.tolist() for new in fresh), np.int64)
         if len(begun):
             self._clear(begun)
@@ -185,23 +180,10 @@ class TrackletTable:
         return cannot_link, (rows[twins], columns[twins])
 
     def zones(self, slots: Ints) -> tuple[Ints, Ints]:
-        """Where tracks (N,) began and ended: UNKNOWN, INSIDE or at the BORDER of the picture, two (N,)."""
+        """Where tracks (N,) began and ended, two (N,) as of `picture_zones.zones`."""
         camera, speed = self.camera[slots], self.velocity[slots]
         edges = self.corner[camera], self.extent[camera]
-        return (
-            self._zone(self.first_box[slots], -speed, *edges),
-            self._zone(self.last_box[slots], speed, *edges),
-        )
-
-    @staticmethod
-    def _zone(boxes: Floats, speed: Doubles, corner: Doubles, extent: Doubles) -> Ints:
-        near = REACH * (boxes[:, 3] - boxes[:, 1])[:, None]
-        ahead = LEAD * np.where(np.isfinite(speed), speed, 0)
-        low = boxes[:, :2] + np.minimum(ahead, 0) < corner + near
-        high = boxes[:, 2:] + np.maximum(ahead, 0) > extent - near
-        zone = np.where((low | high).any(axis=1), BORDER, INSIDE)
-        known = np.isfinite(boxes).all(axis=1) & (extent > 0).all(axis=1)
-        return np.asarray(np.where(known, zone, UNKNOWN), np.int64)
+        return zones(self.first_box[slots], -speed, *edges), zones(self.last_box[slots], speed, *edges)
 
     def _open(self, camera: int, track: int) -> int:
         if not self._free:
@@ -240,18 +222,13 @@ class TrackletTable:
             self._meetings.count(slots[frame.rows], frame.overlap)
 
     def _look(self, seen: Sightings, slots: Ints) -> None:
-        looks, vectors = seen.looks()
+        looks, weight, vectors = seen.looks(self._min_quality, self.weight[slots] == 0)
         if len(looks) == 0:
             return
-        quality = seen.quality()[looks]
-        slots = slots[looks]
-        good = np.isfinite(quality) & ((quality >= self._min_quality) | (self.weight[slots] == 0))
-        if not good.any():
-            return
-        rows, weight = slots[good], np.maximum(quality[good], 1e-3) ** 2
-        seats = self.live.seat(rows, seen.time[looks][good], self.size)
+        rows = slots[looks]
+        seats = self.live.seat(rows, seen.time[looks], self.size)
         self.live.recall(seats, self.feature[rows], self.weight[rows])
-        self.feature[rows] = self.live.look(seats, weight, vectors[good])
+        self.feature[rows] = self.live.look(seats, weight, vectors)
         self.weight[rows] += weight
 
     def _widen(self, view: CameraTracks) -> None:

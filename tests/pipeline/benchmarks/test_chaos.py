@@ -14,8 +14,10 @@ import pytest
 from relaytrack.pipeline.benchmarks.chaos.folder_checks import check_folder, identities_of
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
-from relaytrack.pipeline.results.folder import MARKER, PARTIAL, check_output, prepare_output
-from relaytrack.trackers.identities.store import IdentityStore, StoredTrack, StoreError
+from relaytrack.pipeline.results.folder import MARKER, check_output, prepare_output
+from relaytrack.pipeline.results.result_names import PARTIAL
+from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
+from relaytrack.trackers.identities.store_file import StoreError
 
 
 def chaos(*words: object) -> dict[str, Any]:

@@ -103,6 +103,19 @@ def test_everything_carries_the_final_ids(config: Config) -> None:
     assert done[-1] == 1.0
 
 
+def test_people_keep_their_colours_in_a_mosaic_that_is_drawn_again(config: Config) -> None:
+    folder, unusual = Path(config.output.dir or ""), np.array([240, 20, 20])
+    content = json.loads((folder / "identities.json").read_text())
+    for person in content["identities"]:
+        person["color"] = unusual.tolist()
+    (folder / "identities.json").write_text(json.dumps(content))
+    smaller = config.output.model_copy(update={"mosaic_width": 160})
+    assert finalize(config.model_copy(update={"output": smaller}), {("a", 4): 1, ("b", 4): 1})
+    for name in ("b", "mosaic"):
+        for _, image in _pictures(config, name)[1:]:
+            assert np.abs(image.astype(int) - unusual).max(axis=2).min() < 60, name
+
+
 def test_the_source_is_what_is_drawn_again(config: Config) -> None:
     finalize(config, {("b", 4): 9})
     for index, (_, image) in enumerate(_pictures(config, "b")):

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from relaytrack.pipeline.identity.corrections import Corrections
+from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.pipeline.identity.service import IdentityStatus
 from relaytrack.pipeline.records import FrameInfo
 from relaytrack.trackers import GroundPlane, Revision
 from tests.support.sites import Served, served, settled

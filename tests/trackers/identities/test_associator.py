@@ -260,7 +260,7 @@ def test_given_travel_times_decide_who_may_be_next():
 
 
 def test_the_border_is_that_of_the_part_looked_at():
-    from relaytrack.trackers.identities.topology import BORDER, INSIDE
+    from relaytrack.trackers.identities.picture_zones import BORDER, INSIDE
     from relaytrack.trackers.identities.tracklets import TrackletTable
 
     table = TrackletTable(bank=2, min_quality=0.2)

@@ -1,0 +1,63 @@
+"""Events about cameras, recordings and the machine, without a person; `pipeline.events.schema` says what they mean."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from relaytrack.pipeline.events.base_event import BaseEvent
+
+
+class _CameraEvent(BaseEvent):
+    """About a camera, and nobody in it."""
+
+    track: Literal[0] = 0
+    identity: Literal[0] = 0
+
+
+class CameraLostEvent(_CameraEvent):
+    """A live camera gives no pictures any more."""
+
+    event: Literal["camera_lost"] = "camera_lost"
+    reason: str
+
+
+class CameraBackEvent(_CameraEvent):
+    """It gives pictures again."""
+
+    event: Literal["camera_back"] = "camera_back"
+    seconds: float = Field(ge=0)
+
+
+class RecordingLostEvent(_CameraEvent):
+    """Recordings cannot be written any more."""
+
+    event: Literal["recording_lost"] = "recording_lost"
+    camera: str = ""
+    reason: str
+
+
+class RecordingBackEvent(_CameraEvent):
+    """They are written again."""
+
+    event: Literal["recording_back"] = "recording_back"
+    camera: str = ""
+    seconds: float = Field(ge=0)
+
+
+class OverloadedEvent(_CameraEvent):
+    """More frames come than there is time for."""
+
+    event: Literal["overloaded"] = "overloaded"
+    dropped: float = Field(ge=0, le=1)
+    age: float | None = None
+
+
+class AdaptedEvent(_CameraEvent):
+    """The networks put another effort into the pictures."""
+
+    event: Literal["adapted"] = "adapted"
+    camera: str = ""
+    level: int = Field(ge=0)
+    saved: tuple[str, ...]

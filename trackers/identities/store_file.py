@@ -1,0 +1,60 @@
+"""The SQLite file of a store of identities: its tables, how it is opened, and its errors in our words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from relaytrack.trackers.errors import TrackerError
+
+VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY, origin REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS cameras(name TEXT PRIMARY KEY, count REAL NOT NULL, sum BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS tracks(
+    run INTEGER NOT NULL, camera TEXT NOT NULL, track INTEGER NOT NULL, identity INTEGER NOT NULL,
+    first REAL NOT NULL, last REAL NOT NULL, frames INTEGER NOT NULL, feature BLOB,
+    PRIMARY KEY(run, camera, track)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tracks_identity ON tracks(identity, last);
+CREATE TABLE IF NOT EXISTS numbers(name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+PRAGMA user_version = {VERSION};
+"""
+
+
+class StoreError(TrackerError):
+    """The store cannot be opened or written."""
+
+
+def open_store(path: Path) -> sqlite3.Connection:
+    """Open the file; make it, readable by its owner only, where it is missing.
+
+    Any thread may use the connection, one at a time.
+
+    Raises:
+        StoreError: not a store of this version, or not writable.
+    """
+    try:
+        path.touch(mode=0o600, exist_ok=True)
+        file = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
+        version = file.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            raise StoreError(f"{path}: identities of version {version}, expected {VERSION}")
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.execute("PRAGMA secure_delete = ON")
+        file.executescript(_SCHEMA)
+    except (OSError, sqlite3.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise StoreError(f"{path}: cannot be opened as a store of identities ({why})") from error
+    return file
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors inside into `StoreError`, which names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
