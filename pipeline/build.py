@@ -1,10 +1,14 @@
-"""Builds the stages from the configuration; the only place that knows both."""
+"""Makes a run's parts from its configuration.
+
+Parts that need no networks have a factory in their own folder, so that a program can use it without loading the
+networks' libraries: `sources.create_source` and `sources.create_synchronizer`, `sinks.create_sinks`,
+`identity.making.create_identity_service`. No other module makes a part from settings.
+"""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from relaytrack.pipeline import plugins
@@ -25,7 +29,6 @@ from relaytrack.pipeline.render.pictures import Pictures
 from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.sources import is_live
 from relaytrack.pipeline.sources.base import Source
-from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 from relaytrack.pipeline.tracking.backfill import EarlierBoxes
 from relaytrack.pipeline.tracking.camera_motion import CameraMotion
 from relaytrack.pipeline.tracking.session import CameraSession
@@ -172,28 +175,6 @@ def create_session(
 def create_effort(perception: Perception) -> Effort:
     """What lets the networks do less in hard times."""
     return Effort(perception.detector, perception.schedule)
-
-
-def create_synchronizer(
-    config: Config, sources: Sequence[Source], *, stop: threading.Event, until_stopped: bool = False
-) -> FrameSynchronizer:
-    """What reads the cameras on one clock, as configured.
-
-    Args:
-        config: the whole configuration; `sync` and `input` matter.
-        sources: the cameras of the start.
-        stop: set when the run is to end.
-        until_stopped: go on when all sources have ended.
-    """
-    return FrameSynchronizer(
-        sources,
-        window=config.sync.window,
-        max_wait=config.sync.max_wait,
-        queue=config.input.queue,
-        stop=stop,
-        open_timeout=config.input.open_timeout + 1.0,
-        until_stopped=until_stopped,
-    )
 
 
 def create_event_watch(config: Config) -> EventWatch | None:

@@ -21,12 +21,11 @@ from relaytrack.pipeline import build
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.perception.detectors.sizes import pixels
-from relaytrack.pipeline.perception.effort import Effort, SizedDetector
+from relaytrack.pipeline.perception.effort import SizedDetector
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.records import Frame, FrameSet, Step
 from relaytrack.pipeline.runtime.load import LoadControl, Work
-from relaytrack.pipeline.sources import create_source
-from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
+from relaytrack.pipeline.sources import create_source, create_synchronizer
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 from relaytrack.trackers.evaluation import GroundTruth, MotRows, Scores, evaluate_global, rows_from_arrays
 
@@ -95,19 +94,13 @@ class Playground:
         assert self._costs is not None, "full() comes first"
         perception = build.create_perception(self._config)
         if adapt:
-            perception.effort = Effort(perception.detector, perception.schedule)
+            perception.effort = build.create_effort(perception)
         return self._play(perception, self._costs, need)[0]
 
     def _sets(self) -> Iterator[FrameSet]:
         config, stop = self._config, threading.Event()
         make = partial(create_source, options=config.input, run=config.run, started=time.monotonic(), stop=stop)
-        synchronizer = FrameSynchronizer(
-            [make(camera) for camera in config.cameras],
-            window=config.sync.window,
-            max_wait=config.sync.max_wait,
-            queue=config.input.queue,
-            stop=stop,
-        )
+        synchronizer = create_synchronizer(config, [make(camera) for camera in config.cameras], stop=stop)
         synchronizer.start()
         try:
             yield from synchronizer

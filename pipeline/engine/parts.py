@@ -33,6 +33,7 @@ from relaytrack.pipeline.results.run_info import RunInfo
 from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.sinks import create_sinks
+from relaytrack.pipeline.sources import create_synchronizer
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 from relaytrack.trackers import GroundPlane
 
@@ -216,7 +217,7 @@ def _open_cameras(
     )
     for camera in config.cameras:
         desk.begin(camera)
-    desk.synchronizer = build.create_synchronizer(config, desk.sources(), stop=stop, until_stopped=until_stopped)
+    desk.synchronizer = create_synchronizer(config, desk.sources(), stop=stop, until_stopped=until_stopped)
     closing.callback(desk.synchronizer.close)
     if until_stopped:
         desk.hold_paused()

@@ -27,7 +27,7 @@ from relaytrack.pipeline.results.identities import read_identities, stored_color
 from relaytrack.pipeline.results.result_names import PARTIAL
 from relaytrack.pipeline.results.track_rows import TrackRows
 from relaytrack.pipeline.sinks import create_video_sinks
-from relaytrack.pipeline.sources import create_source
+from relaytrack.pipeline.sources import create_source, create_synchronizer
 from relaytrack.pipeline.sources.base import LOG as SOURCES_LOG
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
@@ -192,13 +192,8 @@ def _silent_sources() -> Iterator[None]:
 def _open(config: Config, names: Sequence[str], stop: threading.Event) -> FrameSynchronizer:
     started = time.monotonic()
     open_source = partial(create_source, options=config.input, run=config.run, started=started, stop=stop)
-    batcher = FrameSynchronizer(
-        [open_source(camera) for camera in config.cameras if camera.name in names],
-        window=config.sync.window,
-        max_wait=config.sync.max_wait,
-        queue=config.input.queue,
-        stop=stop,
-    )
+    sources = [open_source(camera) for camera in config.cameras if camera.name in names]
+    batcher = create_synchronizer(config, sources, stop=stop)
     batcher.start()
     return batcher
 

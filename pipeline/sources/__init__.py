@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
+from relaytrack.pipeline.config.schema import CameraConfig, Config, InputConfig, RunConfig
 from relaytrack.pipeline.config.urls import expand_variables, plain_address, shown_address
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.sources.base import ReadError, Source, SourceStats
@@ -16,8 +16,9 @@ from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.live import LiveSource
 from relaytrack.pipeline.sources.recorded import Reader, RecordedSource, find_reader
 from relaytrack.pipeline.sources.streams import connect
+from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
-__all__ = ["Source", "SourceStats", "check_source", "create_source", "is_live"]
+__all__ = ["Source", "SourceStats", "check_source", "create_source", "create_synchronizer", "is_live"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|webcam:", re.IGNORECASE)
 
@@ -66,6 +67,28 @@ def create_source(
     if live:
         return LiveSource(settings, reach, options)
     return RecordedSource(settings, lambda: (reach(), None), live=False)
+
+
+def create_synchronizer(
+    config: Config, sources: Sequence[Source], *, stop: threading.Event, until_stopped: bool = False
+) -> FrameSynchronizer:
+    """What reads the cameras on one clock, as configured.
+
+    Args:
+        config: the whole configuration; `sync` and `input` matter.
+        sources: the cameras of the start.
+        stop: set when the run is to end.
+        until_stopped: go on when all sources have ended.
+    """
+    return FrameSynchronizer(
+        sources,
+        window=config.sync.window,
+        max_wait=config.sync.max_wait,
+        queue=config.input.queue,
+        stop=stop,
+        open_timeout=config.input.open_timeout + 1.0,
+        until_stopped=until_stopped,
+    )
 
 
 def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> tuple[int, int] | None:
