@@ -20,7 +20,7 @@ STAGES = {
     "chaos": "relaytrack.pipeline.cli.bench_chaos",
 }
 PIPELINE = "relaytrack.pipeline.cli.bench_pipeline"
-EPILOG = "Benchmarks of their own: relaytrack bench STAGE --help, with STAGE one of: " + ", ".join(STAGES) + "."
+EPILOG = "Other benchmarks: relaytrack bench STAGE --help, with STAGE one of: " + ", ".join(STAGES) + "."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-HELP = "cameras that one identity service bears, bytes on the network, machines for so many cameras"
+HELP = "measure how many cameras one identity service bears, the bytes on the network and the machines needed"
 _SIZES = (25, 50, 100, 150)
 _ASKED = (10, 60, 100, 1000, 10_000)
 

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="CAMERA=FILE",
-        help="compare a run instead: annotated ids (MOT text), to compare with --found",
+        help="instead: annotated ids (MOT text) of a run's cameras, to compare with --found",
     )
     parser.add_argument(
         "--found",

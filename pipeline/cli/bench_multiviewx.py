@@ -10,7 +10,7 @@ from typing import Any
 
 from relaytrack.reid.paths import file_path
 
-HELP = "run MultiviewX (six calibrated overlapping views) and score its identities and its feet on the floor"
+HELP = "run MultiviewX (six calibrated overlapping views) and score identities and people's places on the floor"
 
 KINDS = ("annotated", "detected")
 COLUMNS = ("IDF1", "HOTA", "recall", "IDs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "identity accuracy of live cameras with a half and a quarter of the time they need: dropping against adapting"
+HELP = "identity accuracy of live cameras that get a half and a quarter of the time they need: dropping or adapting"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[2.0, 4.0],
         metavar="N",
-        help="how many times the time that there is full effort takes (2 4)",
+        help="full effort takes N times the time that there is (2 4)",
     )
 
 

@@ -24,8 +24,8 @@ def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
         "--videos",
         choices=("redraw", "delete"),
         default="redraw",
-        help="draw the videos anew from the sources (default; of a live run, whose sources are gone, the pictures of "
-        "a forgotten person's time are blackened), or delete those that would be wrong",
+        help="draw the videos anew from their sources (default), or delete those that would be wrong; a live run's "
+        "videos cannot be drawn anew: there the pictures of a forgotten person's time are blackened",
     )
 
 

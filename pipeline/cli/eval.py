@@ -48,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmark",
         choices=("MOT15", "MOT16", "MOT17", "MOT20"),
-        help="whose preprocessing to use; default: by the sequence's name and columns",
+        help="the benchmark whose preprocessing is used; default: by the sequence's name and columns",
     )
     parser.add_argument(
         "--allow-missing",
         action="store_true",
-        help="score a result that lacks most of its frames all the same, and count a sequence without result as empty",
+        help="score results that lack most of their frames, too, and count a sequence without result as empty",
     )
     parser.add_argument("--json", action="store_true", help="print JSON; ratios in percent, as in the table")
     parser.add_argument(

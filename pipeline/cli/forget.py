@@ -7,7 +7,7 @@ from pathlib import Path
 
 from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
 
-HELP = "remove a person from all files of a run, also while it goes on; they are covered in the videos"
+HELP = "remove a person from all files of a run, also while it goes on, and cover them in its videos"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`relaytrack merge`: make several people of a run one."""
+"""`relaytrack merge`: join several people of a run into one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
 
-HELP = "make several people of a run one, in all its files"
+HELP = "join several people of a run into one, in all its files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

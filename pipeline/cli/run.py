@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[NAME=]URL",
-        help="a camera: video file, rtsp://..., webcam:0 or folder of images; again for each further one (a folder of "
-        "videos is a camera for each of them)",
+        help="a camera: video file, rtsp://..., webcam:0 or folder of images (each video in a folder is a camera); may "
+        "repeat",
     )
     parser.add_argument(
         "--cluster",

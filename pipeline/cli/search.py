@@ -1,4 +1,4 @@
-"""`relaytrack search`: find a person of a picture in a finished run."""
+"""`relaytrack search`: find the person in a picture in a finished run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from relaytrack.reid.paths import plain_path
 
-HELP = "find a person of a picture in a finished run, over all its cameras"
+HELP = "find the person in a picture in all cameras of a finished run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

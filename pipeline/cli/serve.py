@@ -13,7 +13,7 @@ from typing import Any
 
 LOG = logging.getLogger("relaytrack.server")
 
-HELP = "run as a service: live pictures, people, events and cameras in a browser, and an API"
+HELP = "follow a site's cameras until stopped: live pictures, people and events in a browser, and an API"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SITE.yaml",
         help="settings, as for `run`; changes made in the page are written to it",
     )
-    parser.add_argument("--host", metavar="ADDRESS", help="listen there (server.host; 127.0.0.1: this computer only)")
-    parser.add_argument("--port", type=int, metavar="N", help="listen there (server.port; 8600)")
+    parser.add_argument(
+        "--host", metavar="ADDRESS", help="address to listen at (server.host; 127.0.0.1: this machine only)"
+    )
+    parser.add_argument("--port", type=int, metavar="N", help="port to listen at (server.port; 8600)")
     parser.add_argument("--dir", metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)")
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain for https (server.tls_cert)")
     parser.add_argument("--tls-key", metavar="FILE", help="its private key (server.tls_key)")

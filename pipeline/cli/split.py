@@ -18,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tracks", nargs="*", metavar="CAMERA:TRACK", help="the tracks to take out, as in identities.json"
     )
     parser.add_argument(
-        "--at", type=float, metavar="S", help="instead of tracks: all from this second on; tracks across it are cut"
+        "--at",
+        type=float,
+        metavar="S",
+        help="instead of tracks: all that the person has from this second on; tracks that go across it are cut",
     )
 
 

@@ -13,7 +13,7 @@ EPILOG = """examples:
 
 Each RUN is the folder of a finished run (its crops are taken, and more are cut from its recordings where they are
 still there), or any folder of pictures of people. The weights learn what a teacher says of these crops. Every eighth
-crop is only measured on: the command prints whether the similarities of people came closer to the teacher's there.
+crop is kept out of training: the command prints whether the similarities of people came closer to the teacher's there.
 Whether the site's people are told apart better shows only in a run; keep the weights that serve you better. The
 same-person threshold is that of the weights at the start; `relaytrack reid calibrate` measures another one on people
 with identities."""

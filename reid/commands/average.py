@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from relaytrack.reid.commands.common import add_description
 from relaytrack.reid.paths import file_path
 
 HELP = "average weights of several checkpoints into one file"
@@ -26,11 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="training checkpoints (.pt) or weights (.safetensors)",
     )
     parser.add_argument("--out", type=file_path, required=True, metavar="FILE", help="weights to write (.safetensors)")
-    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
+    add_description(parser)
     parser.add_argument("--dataset", default="", metavar="NAME", help="data set that they were trained on")
     parser.add_argument("--root", type=file_path, metavar="DIR", help="its folder: centre the embedding and calibrate")
-    parser.add_argument("--licence", default="", metavar="TEXT", help="their licence, stored in them")
-    parser.add_argument("--notice", default="", metavar="TEXT", help="a line to say whenever they are used")
 
 
 def run(args: argparse.Namespace) -> int:

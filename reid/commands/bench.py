@@ -18,10 +18,10 @@ EPILOG = """examples:
   relaytrack reid bench --backbones mobilenet_v2_ibn,osnet_x0_25 --attentions none,rga_sc,pfsa --json
   relaytrack reid bench --embedders default,out/reid/weights.safetensors --batches 16 --threads 2 --rounds 40
 
-Networks have random weights; the engine "training" is a forward and a backward pass as `reid train` runs them. All
-of a group run in turn, so that other load hits them alike, and with --threads 1 CPU time counts, which other load
-hardly disturbs. Ratios are against the first network. --accuracies takes a JSON object {"backbone/attention": percent}
-and draws speed against it.
+Networks have random weights; the engine "training" is a forward and a backward pass as `reid train` runs them. The
+networks of a group run in turn, so that other programs disturb all of them alike. With --threads 1 CPU time is taken,
+which other programs hardly disturb. Ratios are against the first network. --accuracies takes a JSON object
+{"backbone/attention": percent} and draws speed against it.
 
 --embedders measures weights instead, as the pipeline uses them: milliseconds per crop by the clock, resizing
 included."""

@@ -29,6 +29,13 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flip", action="store_true", help="average with the mirrored crop's embedding")
 
 
+def add_description(parser: argparse.ArgumentParser) -> None:
+    """--name, --licence, --notice: what is stored with the weights."""
+    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the weights, stored in them")
+    parser.add_argument("--notice", default="", metavar="TEXT", help="a line that every run with these weights prints")
+
+
 def embedder_of(args: argparse.Namespace) -> Embedder:
     """The embedder that the arguments name; says the weights' licence in one line."""
     from relaytrack.reid.embedder import Embedder

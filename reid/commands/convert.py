@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from relaytrack.reid.commands.common import add_description
 from relaytrack.reid.paths import file_path
 
-HELP = "convert other people's networks to weights of ours"
+HELP = "convert networks of other projects to weights for RelayTrack"
 EPILOG = """examples:
   relaytrack reid import checkpoint_600.pth.tar out/rga_sc.safetensors
   relaytrack reid import osnet_x1_0_msmt17.pth out/osnet.safetensors
@@ -30,10 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="bgr255",
         help="what an OpenVINO network wants: BGR or RGB of 0 to 255, or ImageNet-normalised RGB (default: bgr255)",
     )
-    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
+    add_description(parser)
     parser.add_argument("--dataset", default="", metavar="TEXT", help="what they were trained on")
-    parser.add_argument("--licence", default="", metavar="TEXT", help="their licence, stored in them")
-    parser.add_argument("--notice", default="", metavar="TEXT", help="one line that each run with the weights says")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from relaytrack.reid.commands.common import add_description
 from relaytrack.reid.paths import file_path
 
-HELP = "weights to ONNX, or a training checkpoint to weights"
+HELP = "convert weights to ONNX, or a training checkpoint to weights"
 EPILOG = """examples:
   relaytrack reid export out/reid/weights.safetensors out/reid/network.onnx
   relaytrack reid export out/reid/weights.safetensors out/reid/int8.onnx --int8 --crops my_people
   relaytrack reid export out/reid/last.pt out/reid/early.safetensors --half
 
-The ONNX file takes any batch and is compared with torch (at most 1e-4 apart); the pipeline takes it as it takes
-weights. With --int8 it computes with 8-bit integers: quicker on CPUs with VNNI, and a little less exact; measure both
-with `relaytrack reid eval` and `relaytrack reid bench --embedders`."""
+The ONNX file takes any batch and is compared with torch (at most 1e-4 apart); the pipeline can use it
+instead of weights. With --int8 it computes with 8-bit integers: quicker on CPUs with VNNI, and a little less exact;
+measure both with `relaytrack reid eval` and `relaytrack reid bench --embedders`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--int8", action="store_true", help="8-bit integers (.onnx); needs --crops")
     parser.add_argument(
-        "--crops", type=file_path, metavar="DIR", help="crops of people on which --int8 measures the ranges of the maps"
+        "--crops",
+        type=file_path,
+        metavar="DIR",
+        help="crops of people to measure the maps' ranges on for --int8",
     )
     parser.add_argument("--half", action="store_true", help="store matrices as float16 (.safetensors)")
     parser.add_argument(
@@ -35,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of a checkpoint: leave its batch-norm statistics instead of measuring them on its training images",
     )
-    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
-    parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the weights, stored in them")
-    parser.add_argument("--notice", default="", metavar="TEXT", help="one line that each run with the weights says")
+    add_description(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -61,10 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the averaged weights that each step keeps; less for few steps (default: 0.998)",
     )
     add("--loss", action="append", default=[], metavar="TERM=W", help="weight of a term of the loss; 0 leaves it out")
-    add("--known", type=float, default=0.0, metavar="SHARE", help="part of each batch with kept teachers' answers (0)")
+    add(
+        "--known",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of a batch with kept answers of teachers (0)",
+    )
     add("--answers", type=Path, metavar="DIR", help="where these answers are kept (default: the folder of --out)")
     add("--precision", default="bf16", choices=("bf16", "fp32"), help="of the student's products (default: bf16)")
-    add("--resume", action="store_true", help="go on from OUT/last.pt; without such a file begin")
+    add("--resume", action="store_true", help="go on from OUT/last.pt, or begin where there is none")
     add("--save-minutes", type=float, default=5.0, metavar="M", help="minutes between checkpoints (default: 5)")
     add("--every", type=int, default=500, metavar="N", help="steps between validations (default: 500)")
     add("--seed", type=int, default=0, metavar="N", help="seed (default: 0)")

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from relaytrack.reid.paths import file_path
 
-HELP = "picture of the best matches of one or more query images in a folder"
+HELP = "draw the best matches of one or more query images in a folder"
 EPILOG = """example:
   relaytrack reid rank my_people/query my_people/gallery --top 10 --out out/rank.png
 
-Frames are green and red where both names begin with an identity (id_camera_*.jpg, or Market-1501's), grey else;
-images of the query's identity under its camera are left out then."""
+Where both file names begin with an identity (id_camera_*.jpg, or Market-1501's), a match has a green frame if it is the
+same person and a red one if not, and images of the query's person from the query's own camera are left out. Other
+matches have a grey frame."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=file_path, default=Path("out/rank.png"), help="picture (default: %(default)s)")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="matches to show (default: 10)")
-    parser.add_argument("--queries", type=int, default=8, help="most rows, spread over the query folder (default: 8)")
+    parser.add_argument(
+        "--queries", type=int, default=8, help="rows at most, spread over the query folder (default: 8)"
+    )
     add_weights(parser)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from relaytrack.reid.commands.common import add_description
 from relaytrack.reid.paths import file_path
 
 HELP = "train a network on a standard data set or on your own people"
@@ -43,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEACHER",
         help="learn from this network, too: ONNX file, weights or a name of `relaytrack reid weights`; may repeat",
     )
-    parser.add_argument("--name", default="", metavar="TEXT", help="what the weights are called")
-    parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the weights, stored in them")
-    parser.add_argument("--notice", default="", metavar="TEXT", help="one line that each run with the weights says")
+    add_description(parser)
 
 
 def run(args: argparse.Namespace) -> int:
