@@ -1,8 +1,8 @@
 """Makes a run's parts from its configuration.
 
 Parts that need no networks have a factory in their own folder, so that a program can use it without loading the
-networks' libraries: `sources.create_source` and `sources.create_synchronizer`, `sinks.create_sinks`,
-`identity.making.create_identity_service`. No other module makes a part from settings.
+networks' libraries: `create_source` and `create_synchronizer` in sources/, `create_sinks` in sinks/ and
+`create_identity_service` in identity/making.py. No other module makes a part from settings.
 """
 
 from __future__ import annotations
