@@ -9,7 +9,7 @@ from dataclasses import replace
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.site_steps import SiteSteps
-from relaytrack.pipeline.identity.service import IdentityStatus
+from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.runtime.sink_thread import SinkStatus
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, RunState, Snapshot
 
