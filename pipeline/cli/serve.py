@@ -82,21 +82,21 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _engine(cluster: str | None) -> Callable[..., Any]:
-    """What follows the cameras: this process, or the machines of a cluster.
+def _engine(cluster: str | None) -> dict[str, Any]:
+    """What follows the cameras, for `open_site`: this process, or the machines of a cluster.
 
     Raises:
         ConfigError: Ray is not installed.
     """
     if cluster is None:
-        from relaytrack.pipeline.engine import Pipeline
-
-        return Pipeline
+        return {}
     from relaytrack.pipeline.cluster.cluster_engine import ClusterEngine
+    from relaytrack.pipeline.cluster.far_live import FarLive
     from relaytrack.pipeline.cluster.ray_start import import_ray
 
     import_ray()
-    return partial(ClusterEngine, address=cluster)
+    live = FarLive()
+    return {"make": partial(ClusterEngine, address=cluster, live=live), "live": live}
 
 
 def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
@@ -115,7 +115,7 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     for name in (settings.tls_cert, settings.tls_key):
         if name is not None and not Path(name).is_file():
             raise ConfigError(f"server.tls_cert, tls_key: there is no file {name}")
-    site = open_site(config, SiteFile(path, Path(settings.dir) / "history"), make=_engine(args.cluster))
+    site = open_site(config, SiteFile(path, Path(settings.dir) / "history"), **_engine(args.cluster))
     try:
         check_exposure(settings, users=bool(site.accounts))
         listening = bind(settings)

@@ -12,6 +12,7 @@ from typing import Any
 
 from relaytrack.pipeline import plugins
 from relaytrack.pipeline.cluster.crew import OVER, Crew, absolute
+from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.cluster.far_people import Command, FarCorrector, FarPeople
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
@@ -61,12 +62,15 @@ class ClusterEngine:
         until: "stopped": no other end is known.
         sinks: receivers of every step; steps come without pictures, with cut-out pictures of people as `crops`.
         address: "auto" or HOST:PORT of Ray.
+        live: gets the live pictures.
 
     Raises:
         ConfigError: a camera is no live one.
     """
 
-    def __init__(self, config: Config, *, until: str, sinks: Sequence[Sink] = (), address: str = "auto") -> None:
+    def __init__(
+        self, config: Config, *, until: str, live: FarLive, sinks: Sequence[Sink] = (), address: str = "auto"
+    ) -> None:
         assert until == "stopped", "a cluster's site has no other end"
         self.config = absolute(anchor(config, Path.cwd()), Path.cwd())
         for camera in self.config.cameras:
@@ -74,7 +78,7 @@ class ClusterEngine:
         self.on_networks: Callable[[Perception], object] | None = None
         self.earlier: Sequence[EarlierTrack] = ()
         self.corrections = FarPeople()
-        self._address, self._sinks = address, tuple(sinks)
+        self._address, self._sinks, self._live = address, tuple(sinks), live
         self._zero = time.time()
         self._state: RunState = "new"
         self._failure: BaseException | None = None
@@ -284,12 +288,16 @@ class ClusterEngine:
                 puller.close()
         self._pullers = [puller for puller in self._pullers if puller.member in members]
         known = [puller.member for puller in self._pullers]
-        self._pullers += [Puller(self._ray, member, self._take) for member in members if member not in known]
+        self._pullers += [
+            Puller(self._ray, member, self._take, self._live.wanted) for member in members if member not in known
+        ]
 
     def _take(self, message: Message) -> None:
         kind, data = message
         if kind == STEP:
             self._steps.take(data)
+        else:
+            self._live.take(message)
 
     def _main(self) -> None:
         try:

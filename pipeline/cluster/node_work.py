@@ -16,8 +16,10 @@ from relaytrack.pipeline.cluster.batches import Form
 from relaytrack.pipeline.cluster.bus import Bus
 from relaytrack.pipeline.cluster.camera_costs import CameraCosts, CostMeter, Worked
 from relaytrack.pipeline.cluster.clock_skew import TELL, clock_skew
+from relaytrack.pipeline.cluster.live_packets import Wanted
 from relaytrack.pipeline.cluster.node_colors import NodeColors
-from relaytrack.pipeline.cluster.outbox import Outbox
+from relaytrack.pipeline.cluster.node_live import NodeLive
+from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.proxy import ClusterIdentities
 from relaytrack.pipeline.cluster.step_relay import StepRelay
 from relaytrack.pipeline.config.ground import ground_planes
@@ -29,6 +31,7 @@ from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.correction import Kind
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import CameraSummary
+from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sources import is_live
 
 LOG = logging.getLogger("relaytrack.cluster")
@@ -145,12 +148,16 @@ class NodeWork:
         )
         served, colors = order.served, NodeColors(self._identities.colors)
         clock = RunClock(zero=order.zero, skew=self._skew, now=now) if served or any(live.values()) else None
+        self._live = None if served is None or outbox is None else NodeLive(outbox)
+        sinks: list[Sink] = []
+        if self._live is not None and outbox is not None:
+            sinks += [StepRelay(outbox, colors), self._live]
         self._pipeline = Pipeline(
             config,
             identities=self._identities,
             clock=clock,
             until="sources_end" if served is None else "stopped",
-            sinks=[] if served is None or outbox is None else [StepRelay(outbox, colors)],
+            sinks=sinks,
         )
         if served is not None:
             self._pipeline.corrections.recall(served.merged, served.apart)
@@ -181,6 +188,15 @@ class NodeWork:
         self._identities.release(cameras)
         if self.order.served is not None and not self._pipeline.cameras:
             self.stop()
+
+    def want(self, wanted: Wanted) -> None:
+        """Send the pictures that are looked at; see `NodeLive.want`."""
+        if self._live is not None:
+            self._live.want(wanted, {camera.name for camera in self._pipeline.cameras})
+
+    def next_picture(self) -> Message | None:
+        """See `NodeLive.next`."""
+        return None if self._live is None else self._live.next()
 
     def correct(self, kind: Kind, person: int, new: int, more: Mapping[str, Any]) -> None:
         """Carry out what an operator says of a person; see `Corrector.apply`, whose further words are `more`.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from relaytrack.pipeline.cluster.live_packets import Wanted
 from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.outbox import Inbox, Message
 from relaytrack.pipeline.cluster.ray_actors import Pulled
@@ -24,11 +25,12 @@ class Puller:
         ray: the module, connected.
         member: the program.
         take: told of every message, one after the other.
+        wanted: tells what somebody looks at.
     """
 
-    def __init__(self, ray: Any, member: Member, take: Callable[[Message], None]) -> None:
+    def __init__(self, ray: Any, member: Member, take: Callable[[Message], None], wanted: Callable[[], Wanted]) -> None:
         self.member = member
-        self._ray, self._take = ray, take
+        self._ray, self._take, self._wanted = ray, take, wanted
         self._inbox = Inbox()
         self._messages = self._waiting = self._dropped = 0
         self._seconds = 0.0
@@ -76,7 +78,7 @@ class Puller:
 
     def _ask(self) -> Pulled | None:
         """What the program has ready; None when nothing is wanted any more."""
-        asked = self.member.actor.pull.remote()
+        asked = self.member.actor.pull.remote(self._wanted())
         while not self._ray.wait([asked], timeout=_CHECK)[0]:
             if self._closed.is_set():
                 return None

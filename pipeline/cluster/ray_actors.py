@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from relaytrack.pipeline.cluster.live_packets import Wanted
 from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder, WorkStatus
-from relaytrack.pipeline.cluster.outbox import Outbox
+from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import RelayTrackError
@@ -54,6 +55,7 @@ class PerceptionActor:
     def __init__(self) -> None:
         self._work: dict[str, NodeWork] = {}
         self._outbox = Outbox()
+        self._outbox.more = self._next_picture
 
     def fitness(self, config: str) -> Fitness:
         """Load the networks once, and say whether that went well."""
@@ -100,9 +102,22 @@ class PerceptionActor:
             if work.status().state == "running":
                 getattr(work, command)(*words)
 
-    def pull(self) -> Pulled:
-        """What is ready for the machine that serves the site; waits a moment where nothing is."""
+    def pull(self, wanted: Wanted) -> Pulled:
+        """What is ready for the machine that serves the site; waits a moment where nothing is.
+
+        Args:
+            wanted: what somebody looks at on its page.
+        """
+        for work in list(self._work.values()):
+            work.want(wanted)
         return Pulled(self._outbox.take(_WAIT), len(self._outbox), self._outbox.dropped)
+
+    def _next_picture(self) -> Message | None:
+        for work in list(self._work.values()):
+            message = work.next_picture()
+            if message is not None:
+                return message
+        return None
 
     def stop(self) -> None:
         """End all work soon and cleanly."""

@@ -28,6 +28,7 @@ from relaytrack.pipeline.server.doubts import Doubts
 from relaytrack.pipeline.server.event_log import EventLog
 from relaytrack.pipeline.server.floor import SiteFloor
 from relaytrack.pipeline.server.forgetting import SITE, check_known, forget_person, said
+from relaytrack.pipeline.server.live.audience import Audience
 from relaytrack.pipeline.server.live.hls import HlsStreams
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
@@ -75,7 +76,7 @@ class Site:
     store: SiteStore
     events: EventLog
     people: People
-    live: LiveHub
+    live: Audience
     hls: HlsStreams
     recordings: Recordings
     floor: SiteFloor
@@ -201,13 +202,21 @@ def erase_forgotten(store: SiteStore, identities: str | None) -> None:
         database.execute("DELETE FROM forgotten")
 
 
-def open_site(config: Config, file: SiteFile, *, make: Callable[..., SiteEngine] = Pipeline, **parts: Any) -> Site:
+def open_site(
+    config: Config,
+    file: SiteFile,
+    *,
+    make: Callable[..., SiteEngine] = Pipeline,
+    live: Audience | None = None,
+    **parts: Any,
+) -> Site:
     """Put a site together; the engine is not started.
 
     Args:
         config: the settings.
         file: where they came from.
         make: makes the engine.
+        live: gets the live pictures, where others than the engine's steps bring them.
         parts: handed to the engine, as `detector=...`.
 
     Raises:
@@ -232,7 +241,7 @@ def open_site(config: Config, file: SiteFile, *, make: Callable[..., SiteEngine]
     people = People(store, retain=retain, on_return=returned)
     doubts = Doubts(store)
     floor = SiteFloor()
-    live = LiveHub()
+    live = live or LiveHub()
     current = None if settled.output.dir is None else settled.output.folder
     recordings = Recordings(
         None if current is None else current.parent, current, retain=retain, limit=config.output.disk_limit_gb * 1e9

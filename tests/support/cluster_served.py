@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import yaml
 
 from relaytrack.pipeline.cluster.cluster_engine import ClusterEngine
+from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.server.site import open_site
 from relaytrack.pipeline.server.site_file import SiteFile
 from tests.support.sites import Served, answering
 
+TOP = 20
+"""Row in which the people of `walking_camera` begin; they are 30 wide and 70 tall."""
 
-def walking_camera(name: str, make_video: Callable[..., Path], folder: Path, top: int = 20) -> dict[str, Any]:
+
+def walking_camera(name: str, folder: Path) -> dict[str, Any]:
     """A live camera that shows somebody who walks to the right, again and again; where they are stands in a file."""
-    rows = (f"{frame},-1,{20 + 2 * frame},{top},30,70,0.9" for frame in range(1, 41))
     boxes = folder / f"{name}.txt"
+    rows = (f"{frame},-1,{left_of(frame)},{TOP},30,70,0.9" for frame in range(1, 40 * 300))  # 20 minutes
     boxes.write_text("\n".join(rows) + "\n")
-    video = make_video(f"{name}.mp4", frames=40, size=(160, 120))
+    video = folder / f"{name}.mp4"
+    noise = np.random.default_rng(7).integers(0, 255, (120, 160, 3), np.uint8)
+    person = np.random.default_rng(8).integers(0, 255, (70, 30, 3), np.uint8)
+    with av.open(str(video), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.options = {"crf": "12", "preset": "ultrafast"}
+        for frame in range(1, 41):
+            image, left = noise.copy(), left_of(frame)
+            image[TOP : TOP + 70, left : left + 30] = person
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
     return {"name": name, "url": str(video), "live": True, "loop": True, "detections": str(boxes)}
+
+
+def left_of(frame: int) -> int:
+    """Where the person of `walking_camera` begins in a frame, counted from 1."""
+    return 20 + 2 * ((frame - 1) % 40)
 
 
 @contextmanager
@@ -49,9 +71,9 @@ def served_on_cluster(folder: Path, cameras: Sequence[dict[str, Any]], **more: A
         "cluster.num_cpus": 0.5,
         **{key.replace("__", "."): value for key, value in more.items()},
     }
-    site = open_site(
-        load_config(file, overrides=overrides), SiteFile(file, folder / "history"), make=partial(ClusterEngine)
-    )
+    live = FarLive()
+    config = load_config(file, overrides=overrides)
+    site = open_site(config, SiteFile(file, folder / "history"), make=partial(ClusterEngine, live=live), live=live)
     try:
         with answering(site, file) as running:
             yield running

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from relaytrack.pipeline.server.live.audience import Audience
 from relaytrack.pipeline.server.live.fragments import KEY_EVERY
-from relaytrack.pipeline.server.live.hub import LiveHub
 
 SEGMENT = 2.0
 """Seconds of a segment at the least; it ends with the next key frame."""
@@ -61,7 +61,7 @@ class HlsStreams:
         clock: seconds that only grow.
     """
 
-    def __init__(self, hub: LiveHub, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, hub: Audience, clock: Callable[[], float] = time.monotonic) -> None:
         self._hub, self._clock = hub, clock
         self._channels: dict[str, _Channel] = {}
         # Numbers never come again, also after a restart: players keep pieces by their address.

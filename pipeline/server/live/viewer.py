@@ -40,15 +40,17 @@ class Packet:
         object.__setattr__(self, "message", _HEAD.pack(self.epoch) + self.data)
 
 
-class Viewer:
-    """Somebody who looks at one camera; a slow one loses pictures and never holds anybody up."""
+class PacketQueue:
+    """What waits for somebody who looks at one camera; who is slow loses pictures and never holds anybody up.
 
-    def __init__(self, camera: str, codec: Codec, loop: asyncio.AbstractEventLoop) -> None:
+    Attributes:
+        lost: pictures that gave way; closed: whether nothing more comes.
+    """
+
+    def __init__(self, camera: str, codec: Codec) -> None:
         self.camera, self.codec = camera, codec
         self.lost = 0
-        self.loop = loop
         self._packets: deque[Packet] = deque()
-        self.there = asyncio.Event()
         self._changing = threading.Lock()
         self._from_key = True  # wait for a key frame
         self.closed = False
@@ -76,6 +78,28 @@ class Viewer:
         self._packets = deque(kept)
         self._from_key = self.codec == "h264" and not packet.key
 
+    def take(self) -> Packet | None:
+        """The next packet, None where none waits."""
+        with self._changing:
+            return self._packets.popleft() if self._packets else None
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.closed = True
+        wake([self])
+
+    def wake(self) -> None:
+        """Something waits, or the end has come; for those who are not woken by an event loop."""
+
+
+class Viewer(PacketQueue):
+    """Somebody who looks at one camera, in an event loop."""
+
+    def __init__(self, camera: str, codec: Codec, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(camera, codec)
+        self.loop = loop
+        self.there = asyncio.Event()
+
     async def next(self, timeout: float) -> Packet | None:
         """The next packet; None after `timeout` seconds without one, or at the end (`closed`)."""
         while not self.closed:
@@ -90,14 +114,12 @@ class Viewer:
                 return None
         return None
 
-    def end(self) -> None:
-        """Nothing more comes."""
-        self.closed = True
-        wake([self])
 
-
-def wake(viewers: Sequence[Viewer]) -> None:
+def wake(queues: Sequence[PacketQueue]) -> None:
     """Tell viewers that something waits for them; one call into an event loop for all of its viewers."""
+    viewers = [one for one in queues if isinstance(one, Viewer)]
+    for one in queues:
+        one.wake()
     for loop in {viewer.loop for viewer in viewers}:
         there = [viewer.there for viewer in viewers if viewer.loop is loop]
         with suppress(RuntimeError):  # the loop is closed: nobody looks any more

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import io
+import struct
+import time
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import av
+import cv2
+import numpy as np
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from tests.support.cluster_served import served_on_cluster, walking_camera
 from tests.support.sites import Served, settled
@@ -16,12 +23,10 @@ pytestmark = [pytest.mark.needs("ray"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def site(
-    tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path], ray_cluster: Any
-) -> Iterator[Served]:
+def site(tmp_path_factory: pytest.TempPathFactory, ray_cluster: Any) -> Iterator[Served]:
     """Two cameras, each followed by a program of its own."""
     folder = tmp_path_factory.mktemp("served")
-    cameras = [walking_camera(name, make_video, folder) for name in ("door", "yard")]
+    cameras = [walking_camera(name, folder) for name in ("door", "yard")]
     with served_on_cluster(folder, cameras, cluster__nodes=2) as running:
         yield running
 
@@ -71,3 +76,67 @@ def test_somebody_whom_both_machines_see_is_told_to_be_new_once(site: Served) ->
     told = [one["identity"] for one in site.get("/api/v1/events?kind=identity").json()["events"]]
     assert told
     assert len(told) == len(set(told))
+
+
+def look(site: Served, name: str, codec: str) -> ClientConnection:
+    """Look at a camera."""
+    return connect(f"{site.url.replace('http', 'ws')}/api/v1/cameras/{name}/live?codec={codec}", close_timeout=0.3)
+
+
+def pieces_of(socket: ClientConnection, count: int) -> list[bytes]:
+    """The next binary messages, with their 8 bytes of time."""
+    found: list[bytes] = []
+    while len(found) < count:
+        message = socket.recv(timeout=20)
+        if isinstance(message, bytes):
+            found.append(message)
+    return found
+
+
+def test_pictures_come_from_the_cameras_machine(site: Served) -> None:
+    with look(site, "yard", "jpeg") as socket:
+        first, second = pieces_of(socket, 2)
+        image = cv2.imdecode(np.frombuffer(second[8:], np.uint8), cv2.IMREAD_COLOR)
+        assert image.shape == (120, 160, 3)
+        assert 0 < struct.unpack(">d", second[:8])[0] - struct.unpack(">d", first[:8])[0] < 5
+        assert camera_of(site, "yard")["viewers"] == 1
+    with look(site, "door", "h264") as one:
+        whole = [message[8:] for message in pieces_of(one, 6)]
+        with look(site, "door", "h264") as two:  # begins with the header and, within a second, a key frame
+            late = [message[8:] for message in pieces_of(two, 4)]
+    for pieces in (whole, late):
+        with av.open(io.BytesIO(b"".join(pieces))) as container:
+            frames = list(container.decode(video=0))
+        assert frames[0].key_frame
+        assert (frames[0].width, frames[0].height) == (160, 120)
+    assert wait_for(lambda: not site.site.live.viewers())
+    time.sleep(1.0)
+    before = site.site.live.encoded
+    time.sleep(1.0)
+    assert site.site.live.encoded == before, "nothing is encoded while nobody looks"
+
+
+def detail(site: Served, name: str) -> float:
+    """How much detail a camera's plain pictures have where its person walks."""
+    found = []
+    for _ in range(5):
+        data = site.get(f"/api/v1/cameras/{name}/snapshot.jpg?drawn=false").content
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        found.append(float(np.abs(cv2.Laplacian(image[24:86, 24:124].astype(np.float32), cv2.CV_32F)).mean()))
+    return float(np.median(found))
+
+
+def test_single_pictures_and_settings_reach_every_machine(site: Served) -> None:
+    drawn = site.get("/api/v1/cameras/yard/snapshot.jpg").content
+    assert cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR).shape == (120, 160, 3)
+    before = {name: detail(site, name) for name in ("door", "yard")}
+    set_hiding = partial(site.http.put, "/api/v1/config/output.anonymise")
+    assert set_hiding(json={"value": "persons"}).json()["holds"] == "at once"
+    try:
+        time.sleep(0.5)
+        after = {name: detail(site, name) for name in before}
+        assert all(after[name] < 0.85 * before[name] for name in before), (before, after)
+    finally:
+        assert set_hiding(json={"value": None}).status_code == 200
+    stability = site.http.put("/api/v1/config/identities.stability", json={"value": 2.5})
+    assert stability.json()["holds"] == "after the next start", "the association of a cluster takes it at its start"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,10 @@ from tests.support.world import wait_for
 pytestmark = [pytest.mark.needs("ray"), pytest.mark.timeout(600)]
 
 
-def test_a_killed_server_starts_again_and_knows_everybody(
-    tmp_path: Path, make_video: Callable[..., Path], ray_cluster: Any
-) -> None:
+def test_a_killed_server_starts_again_and_knows_everybody(tmp_path: Path, ray_cluster: Any) -> None:
     file = tmp_path / "site.yaml"
     settings = {
-        "cameras": [walking_camera("door", make_video, tmp_path)],
+        "cameras": [walking_camera("door", tmp_path)],
         "detector": {"backend": "file"},
         "run": {"device": "cpu", "threads": 1, "fps": 5},
         "output": {"dir": str(tmp_path / "recordings"), "video": False},
