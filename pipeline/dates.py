@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 STAMP = re.compile(r"(?P<own>([0-9]{8}T[0-9]{6})([+-][0-9]{4})?)(?:[_-][0-9]{1,3})?")
@@ -34,13 +34,14 @@ def stamped(stem: str) -> float | None:
     if match is None:
         return None
     try:
-        date = datetime.strptime(match[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        return datetime.strptime(match[2] + (match[3] or "+0000"), "%Y%m%dT%H%M%S%z").timestamp()
     except ValueError:  # digits that are no date
         return None
-    away = timedelta()
-    if match[3]:
-        away = timedelta(hours=int(match[3][1:3]), minutes=int(match[3][3:])) * (-1 if match[3][0] == "-" else 1)
-    return (date - away).timestamp()
+
+
+def utc_text(epoch: float) -> str:
+    """A moment, seconds since the epoch, for programs: ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")
 
 
 def free_path(path: Path) -> Path:

@@ -63,6 +63,21 @@ def onnx_on_cuda() -> bool:
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
+def session_options(threads: int | None) -> Any:
+    """The options of one session of onnxruntime, quiet; with None, it chooses the number of CPU threads.
+
+    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
 class OnnxBackend:
     """An ONNX network in onnxruntime: input (B, 3, height, width) RGB ImageNet-normalised, output (B, D).
 
@@ -84,15 +99,10 @@ class OnnxBackend:
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device.type)
         if provider is None or provider not in onnxruntime.get_available_providers():
             raise ReidError(f"onnxruntime has no provider for device {device} here")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others use the cores too
+        file = source if isinstance(source, bytes) else str(source)
+        options = session_options(threads)
         try:
-            self._session = onnxruntime.InferenceSession(
-                source if isinstance(source, bytes) else str(source), options, providers=[provider], enable_fallback=0
-            )
+            self._session = onnxruntime.InferenceSession(file, options, providers=[provider], enable_fallback=0)
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise WeightsError(f"cannot read the network {name}: {first_line(error)}") from error
         if provider not in self._session.get_providers():

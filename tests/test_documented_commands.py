@@ -1,4 +1,4 @@
-"""Commands, options, configuration keys and make targets that the pages, help texts and docstrings name exist."""
+"""Commands, options, keys, make targets and addresses that the pages, help texts and docstrings name exist."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import typing
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from starlette.routing import Match
 
 from relaytrack.pipeline.cli import bench
 from relaytrack.pipeline.cli.main import build_parser
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.config.tracking import TrackerSettings
+from relaytrack.pipeline.server.app import create_app
 from relaytrack.reid.arguments import Parser
 from relaytrack.reid.cli import build_parser as build_reid_parser
 from relaytrack.reid.training.config import TrainConfig
@@ -206,3 +209,61 @@ def test_make_targets_exist() -> None:
 @pytest.mark.parametrize("name", ["RELAYTRACK_REQUIRE", "RELAYTRACK_SHARED"])
 def test_variables_are_read_somewhere(name: str) -> None:
     assert any(name in path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py"))
+
+
+def complete_commands() -> Iterator[tuple[str, list[str]]]:
+    """The commands in the blocks of code of the pages, without those whose arguments are left open."""
+    for page in PAGES:
+        if page.name not in OLD:
+            for block in re.findall(r"```\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+                for line in block.replace("\\\n", " ").splitlines():
+                    for command in _COMMAND.findall(line):
+                        if not re.search(r"\.\.\.|\bPID\b|\$|\(|[A-Z]+(?: [A-Z]+){3}", command):
+                            yield page.name, shlex.split(command, comments=True)
+
+
+def refused(words: list[str]) -> str:
+    """Why a command line, without the word relaytrack, would be refused; empty if it would not."""
+    at = 2 if tuple(words[:2]) in parsers() else 1
+    parser = parsers()[tuple(words[:at])]
+    said: list[str] = []
+
+    def fail(message: str) -> typing.NoReturn:
+        said.append(message)
+        raise SystemExit(2)
+
+    before, parser.error = parser.error, fail  # type: ignore[method-assign]
+    try:
+        parser.parse_args(words[at:])
+    except SystemExit:
+        return " ".join(said) or "it only shows its help"
+    finally:
+        parser.error = before  # type: ignore[method-assign]
+    return ""
+
+
+def test_commands_of_the_pages_would_be_taken() -> None:
+    assert refused(["bench", "serve", "--only", "glas"]).startswith("argument --only: unknown value")
+    assert "required" in refused(["track", "--video", "a.mp4"])
+    commands = list(complete_commands())
+    assert len(commands) > 25
+    assert [(page, words, why) for page, words in commands if (why := refused(words))] == []
+
+
+def test_addresses_of_the_server_exist() -> None:
+    app = create_app(SimpleNamespace(config=Config(), accounts=None))  # type: ignore[arg-type]
+
+    def served(path: str) -> bool:
+        scopes = [{"type": kind, "method": "GET", "path": path, "headers": []} for kind in ("http", "websocket")]
+        return any(route.matches(scope)[0] is not Match.NONE for scope in scopes for route in app.routes)
+
+    assert served("/api/v1/events/socket")
+    assert not served("/api/v1/happenings")
+    named = {
+        (where, found[1])
+        for where, text in texts()
+        for code in code_of(text)
+        if (found := re.search(r"(?:^| |:8600)(/(?:api/v1/\w|live|metrics|ready|startup)(?:[\w/.-]*\w)?)", code))
+    }
+    assert len(named) > 15
+    assert sorted((where, path) for where, path in named if not served(path)) == []

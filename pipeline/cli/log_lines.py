@@ -7,11 +7,10 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from relaytrack.pipeline.config.urls import redact_url
-from relaytrack.pipeline.dates import shown
+from relaytrack.pipeline.dates import shown, utc_text
 
 LogFormat = Literal["text", "json"]
 _LOGGERS = ("relaytrack", "uvicorn.error", "py.warnings")
@@ -31,7 +30,7 @@ class _Dated(_Safe):
 
 class _Json(_Safe):
     def format(self, record: logging.LogRecord) -> str:
-        date = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        date = utc_text(record.created)
         entry = {
             "date": date.replace("+00:00", "Z"),
             "level": record.levelname,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
+from relaytrack.pipeline.dates import utc_text
 from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
 from relaytrack.pipeline.events.place_watch import PlaceWatch
 from relaytrack.pipeline.events.schema import (
@@ -115,7 +115,7 @@ class EventWatch:
     def _date(self, time: float) -> str | None:
         if self._zero is None:
             return None
-        return datetime.fromtimestamp(self._zero + time, UTC).isoformat(timespec="milliseconds")
+        return utc_text(self._zero + time)
 
     def _common(self, camera: str, track: int, time: float, identity: int | None = None) -> dict[str, Any]:
         known = self._ids.get((camera, track), 0) if identity is None else identity

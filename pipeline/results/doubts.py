@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
+from relaytrack.pipeline.results.embeddings import embeddings_in
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.visits import seen_together
@@ -47,11 +47,9 @@ def doubts(data: RunData, most: int = 12) -> list[Doubt]:
     identities are doubtful if they are as alike as the tracks that were joined, and were never in one camera at
     the same time.
     """
-    path = data.folder / EMBEDDINGS
-    if not path.exists():
+    vectors = embeddings_in(data.folder)
+    if not vectors:
         return []
-    keys, rows = read_embeddings(path)
-    vectors = dict(zip(keys, rows, strict=True))
     entries = [
         (identity, track)
         for identity, tracks in data.people.items()

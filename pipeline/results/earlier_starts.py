@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError, InputError, OutputError
 from relaytrack.pipeline.records import Floats
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
+from relaytrack.pipeline.results.embeddings import embeddings_in
 from relaytrack.pipeline.results.folder import MARKER
 from relaytrack.pipeline.results.identities import NAME as IDENTITIES
 from relaytrack.pipeline.results.identities import Identities, read_identities
@@ -100,12 +98,9 @@ def earlier_people(folder: Path) -> tuple[Identities, dict[tuple[str, int], Floa
     if not (folder / IDENTITIES).exists():
         return None
     try:
-        known = read_identities(folder)
-        stored = folder / EMBEDDINGS
-        keys, vectors = read_embeddings(stored) if stored.exists() else ([], np.zeros((0, 0), np.float32))
+        return read_identities(folder), embeddings_in(folder)
     except (OSError, ValueError, KeyError, TypeError, InputError) as error:
         raise OutputError(f"{folder / IDENTITIES}: cannot be read; the run cannot be resumed") from error
-    return known, dict(zip(keys, vectors, strict=True))
 
 
 def _run_info(folder: Path) -> dict[str, Any]:

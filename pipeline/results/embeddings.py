@@ -42,6 +42,16 @@ def read_embeddings(path: Path) -> tuple[list[tuple[str, int]], Floats]:
     return known, vectors
 
 
+def embeddings_in(folder: Path) -> dict[tuple[str, int], Floats]:
+    """The embedding (D,) of each (camera, track) of a run; none where the run has no file of them.
+
+    Raises:
+        InputError: the file is damaged or not of this kind.
+    """
+    path = folder / EMBEDDINGS
+    return dict(zip(*read_embeddings(path), strict=True)) if path.exists() else {}
+
+
 def write_embeddings(path: Path, tracks: Sequence[tuple[str, int]], vectors: Floats) -> None:
     """Write one mean embedding per track, in one step.
 

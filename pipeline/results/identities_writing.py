@@ -7,11 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
+from relaytrack.pipeline.results.embeddings import embeddings_in
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.grounds import Grounds, grounds_of
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, stored_colors
@@ -121,12 +119,10 @@ def _without_empty_cuts(record: dict[str, Any]) -> dict[str, Any]:
 
 def _embeddings(folder: Path) -> dict[TrackKey, Floats]:
     """Mean embeddings of the run's tracks; none where there is no readable file of them."""
-    path = folder / EMBEDDINGS
     try:
-        keys, vectors = read_embeddings(path) if path.exists() else ([], np.zeros((0, 0), np.float32))
+        return embeddings_in(folder)
     except InputError:
         return {}
-    return dict(zip(keys, vectors, strict=True))
 
 
 def _identity(identity: int, records: Sequence[TrackRecord], color: Rgb, grounds: Grounds) -> dict[str, Any]:

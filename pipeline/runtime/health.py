@@ -8,10 +8,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.dates import utc_text
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.events.schema import Event
 from relaytrack.pipeline.events.site_events import (
@@ -209,7 +209,7 @@ class HealthWatch:
 
 
 def _date(zero: float | None, now: float) -> str | None:
-    return None if zero is None else datetime.fromtimestamp(zero + now, UTC).isoformat(timespec="milliseconds")
+    return None if zero is None else utc_text(zero + now)
 
 
 def _said(event: Event) -> str:

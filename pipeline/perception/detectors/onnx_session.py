@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.errors import DetectorError, DeviceError
+from relaytrack.reid.backends import session_options
 from relaytrack.reid.device import device_index
 
 
@@ -13,8 +14,6 @@ def open_session(
     path: Path, device: str = "cpu", threads: int | None = None, data: bytes | None = None
 ) -> tuple[Any, str]:
     """Load an ONNX file.
-
-    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding.
 
     Args:
         path: the file, for messages.
@@ -31,11 +30,7 @@ def open_session(
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads or 0
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = session_options(threads)
     provider, settings = "CPUExecutionProvider", {}
     if device != "cpu":
         provider = "CUDAExecutionProvider"
