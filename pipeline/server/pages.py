@@ -76,6 +76,13 @@ class Pages:
         values = {"site_name": self._site.config.server.name, "caller": caller, "page": template, **values}
         return HTMLResponse(self._templates.get_template(f"{template}.html").render(values), code)
 
+    def problem(self, request: Request, code: int, title: str, detail: str) -> HTMLResponse:
+        """A page that says what is wrong."""
+        section = request.url.path.split("/")[1]
+        back = f"/{section}" if section in ("people", "cameras", "events") else "/"
+        caller = request.scope.get("caller")
+        return self.show("error", caller, code=code, problem_title=title, detail=detail, back=back)
+
     def login(self, request: Request, problem: ProblemError | None = None) -> Response:
         """The log-in page."""
         if problem is None and (request.scope.get("caller") or not self._site.accounts):

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from relaytrack.pipeline.config.urls import redact_url
@@ -64,27 +64,51 @@ def problem_response(
     return JSONResponse(content, status, headers=headers, media_type="application/problem+json")
 
 
+_WORDS = {"Not Found": "there is nothing at this address", "Method Not Allowed": "this address cannot be used so"}
+"""Instead of what the framework says."""
+_DATA = ("/api/", "/static/", "/metrics")
+"""What begins so is asked for by programs, also by the page's own."""
+
+
+def is_page(request: Request) -> bool:
+    """Whether somebody's browser asks for a page."""
+    asked = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    return asked and not request.url.path.startswith(_DATA)
+
+
 def install(app: FastAPI) -> None:
-    """Let every error of the application come out as a problem."""
+    """Let every error of the application come out as a problem; whoever asked for a page gets a page that says it."""
 
-    async def ours(_: Request, error: Exception) -> JSONResponse:
+    def answer(
+        request: Request, status: int, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None
+    ) -> Response:
+        if is_page(request):
+            shown: Response = request.app.state.pages.problem(
+                request, status, _TITLES.get(status, "Error"), redact_url(detail)
+            )
+            shown.headers.update(headers or {})
+            return shown
+        return problem_response(status, detail, field=field, headers=headers)
+
+    async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, ProblemError)
-        return problem_response(error.status, error.detail, field=error.field, headers=error.headers)
+        return answer(request, error.status, error.detail, field=error.field, headers=error.headers)
 
-    async def users(_: Request, error: Exception) -> JSONResponse:
-        return problem_response(409, " ".join(str(error).split()))
+    async def users(request: Request, error: Exception) -> Response:
+        return answer(request, 409, " ".join(str(error).split()))
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
         message = plain_words(first)
         field = ".".join(where) or ("body" if first["loc"][:1] == ("body",) else None)
-        return problem_response(422, f"{field}: {message}" if field else message, field=field)
+        return answer(request, 422, f"{field}: {message}" if field else message, field=field)
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem_response(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+        detail = _WORDS.get(str(error.detail), str(error.detail))
+        return answer(request, error.status_code, detail, headers=dict(error.headers or {}))
 
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
         LOG.error("a request failed: %s", type(error).__name__, exc_info=error)

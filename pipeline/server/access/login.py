@@ -16,6 +16,7 @@ from relaytrack.pipeline.server.access.account_file import Role, public
 from relaytrack.pipeline.server.access.guard import COOKIE
 from relaytrack.pipeline.server.access.uploads import read_body
 from relaytrack.pipeline.server.api.context import Admin, TheSite
+from relaytrack.pipeline.server.one_line import Line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
@@ -39,7 +40,7 @@ class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Role = "viewer"
-    note: str = Field(default="", max_length=200)
+    note: Line = Field(default="", max_length=200)
     days: float | None = Field(default=None, gt=0, le=3650, description="it ends after so many days")
 
 

@@ -13,6 +13,7 @@ from relaytrack.pipeline.server.access.addresses import check_address
 from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera, waiting_for_cameras
 from relaytrack.pipeline.server.descriptions import describe_camera, describe_tracks, revision_of
 from relaytrack.pipeline.server.first_picture import take_picture
+from relaytrack.pipeline.server.one_line import Line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 from relaytrack.reid.wording import plain_words
@@ -28,15 +29,15 @@ class CameraChange(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     url: str | None = Field(default=None, min_length=1, max_length=2000)
-    title: str | None = Field(default=None, max_length=60, description="what the page calls it")
+    title: Line | None = Field(default=None, max_length=60, description="what the page calls it")
     roi: tuple[int, int, int, int] | None = None
     max_fps: float | None = Field(default=None, gt=0, le=240)
     offset: float | None = None
     pixel_aspect: float | None = Field(default=None, ge=0.2, le=5)
     transport: Literal["tcp", "udp"] | None = None
     moving: bool | None = None
-    zones: dict[str, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
-    lines: dict[str, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
+    zones: dict[Line, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
+    lines: dict[Line, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
     ground: dict[str, Any] | None = None
     revision: str | None = Field(
         default=None, description="the camera's `revision` as it was read; another one in between is a conflict"
@@ -229,7 +230,7 @@ def _check_title(site: Site, name: str, given: dict[str, Any]) -> None:
     Raises:
         ProblemError: another camera is called so.
     """
-    given["title"] = title = " ".join((given["title"] or "").split())
+    given["title"] = title = given["title"] or ""
     if title == name:
         given["title"] = title = ""
     for other in site.pipeline.cameras:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from relaytrack.pipeline.server.api.context import Admin, Number, Operator, TheSite, Viewer, find_person
 from relaytrack.pipeline.server.api.forgetting import describe_forgetting
 from relaytrack.pipeline.server.descriptions import describe_person
+from relaytrack.pipeline.server.one_line import Line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
@@ -22,7 +23,7 @@ class PersonChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(default=None, max_length=80)
+    name: Line | None = Field(default=None, max_length=80)
     watched: bool | None = Field(default=None, description="an event `watched` when they come into view")
     revision: str | None = Field(
         default=None, max_length=64, description="the person's `revision` as it was read; another one is a conflict"

@@ -19,6 +19,7 @@ from relaytrack.pipeline.runtime.snapshot import Snapshot
 from relaytrack.pipeline.server.api.context import Admin, TheSite, Viewer
 from relaytrack.pipeline.server.count_history import count_history
 from relaytrack.pipeline.server.descriptions import describe_tracks
+from relaytrack.pipeline.server.one_line import Line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.settings import SETTABLE, change_setting, settings_of
 from relaytrack.pipeline.server.site import Site
@@ -31,7 +32,7 @@ class Setting(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    value: bool | int | float | str | None
+    value: bool | int | float | Line | None
     before: bool | int | float | str | None = Field(
         default=None, description="the value as it was read; another one in between is a conflict"
     )

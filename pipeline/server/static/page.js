@@ -86,13 +86,13 @@ for (const [seconds, elements] of parts) {
   setTimeout(again, 1000 * seconds);
 }
 for (const element of document.querySelectorAll("[data-submit]")) element.addEventListener("change", () => element.form.submit());
-document.querySelector("[data-theme-toggle]")?.addEventListener("click", () => {
+for (const button of document.querySelectorAll("[data-theme-toggle]")) button.addEventListener("click", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
   localStorage.setItem("theme", root.dataset.theme);
 });
-document.querySelector("[data-logout]")?.addEventListener("click", async () => {
+for (const button of document.querySelectorAll("[data-logout]")) button.addEventListener("click", async () => {
   await attempt(() => ask("POST", "/api/v1/logout"));
   location.href = "/login";
 });

@@ -16,6 +16,7 @@ const hints = {
   floor: "Click a spot on the floor, then give its place in metres. Four spots or more, not in a line, calibrate the camera.",
 };
 const usual = hint.textContent;
+const none = "This camera gives no picture now.";
 let spots = shapes.floor ?? []; // [x, y, X, Y]: pixels and metres; saved from four on
 let origin = shapes.roi ?? [0, 0];
 let corners = null; // of the shape that is being drawn
@@ -199,8 +200,10 @@ document.addEventListener("keydown", (event) => {
 for (const button of editor.querySelectorAll("[data-draw]")) button.addEventListener("click", () => { button.blur(); begin(button.dataset.draw); });
 function refreshPicture() { image.src = `/api/v1/cameras/${camera}/snapshot.jpg?drawn=false&at=${Date.now()}`; }
 editor.querySelector("[data-picture]")?.addEventListener("click", refreshPicture);
-image.addEventListener("load", paint);
-image.addEventListener("error", () => { hint.textContent = "This camera gives no picture now."; });
+image.addEventListener("load", () => { image.hidden = false; if (hint.textContent === none) hint.textContent = usual; paint(); });
+function missing() { image.hidden = true; hint.textContent = none; }
+image.addEventListener("error", missing);
+if (image.complete && !image.naturalWidth) missing(); // it failed before this script ran
 paint();
 tell();
 export { shapes };

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
+from relaytrack.pipeline.server.one_line import one_line
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.site import running
 from relaytrack.pipeline.server.store import SiteStore
@@ -242,3 +243,42 @@ def test_unsent_events_of_a_service_wait_where_the_next_start_finds_them() -> No
     ]
     config = running(load_config(data={"sinks": sinks, "server": {"dir": "here"}, "output": {"dir": "out/mine"}}))
     assert [sink.options["spool"] for sink in config.sinks] == ["here/spool/mqtt.db", "w"]
+
+
+def test_an_error_of_a_page_is_a_page(tmp_path: Path) -> None:
+    """Fault: who opened the address of a person who is gone saw JSON in the browser, and no way back."""
+    browser = {"accept": "text/html,*/*;q=0.8"}
+    with served(tmp_path) as site:
+        for path, code, said, back in (
+            ("/people/99", 404, "there is no person 99", "/people"),
+            ("/cameras/nobody", 404, "there is no camera of that name", "/cameras"),
+            ("/events?hours=x", 422, "hours: ", "/events"),
+            ("/people/%3Cscript%3E", 422, "identity: ", "/people"),
+            ("/nothing/%3Cb%3E", 404, "there is nothing at this address", "/"),
+        ):
+            page = site.get(path, headers=browser)
+            assert page.status_code == code
+            assert page.headers["content-type"].startswith("text/html")
+            assert said in page.text
+            assert f'href="{back}"' in page.text
+            assert "<script>" not in page.text
+            problem(site.get(path), code)
+        problem(site.get("/api/v1/people/99", headers=browser), 404)
+        answer = site.http.post("/people", headers=browser)
+        assert problem(answer, 405)["detail"] == "this address cannot be used so"
+
+
+def test_text_that_is_typed_in_becomes_one_line(tmp_path: Path) -> None:
+    """Fault: a mark that turns the direction turned all that followed on the page; a name could have lines."""
+    assert one_line(" a\u202e b\n\tc\x00\u2066\ufeff") == "a b c"
+    kept = "\U0001f469\u200d\U0001f467 Ada O'Hara \u05e9\u05dc\u05d5\u05dd"
+    assert one_line(kept) == kept
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        named = site.http.patch(f"/api/v1/people/{person}", json={"name": "Ada\u202e\n<b>"}).json()
+        assert named["name"] == "Ada <b>"
+        assert "Ada &lt;b&gt;" in site.get(f"/people/{person}").text
+        zones = {"by the\u202e\ndoor": [[1, 1], [50, 1], [50, 50]]}
+        camera = site.http.patch("/api/v1/cameras/door", json={"title": "\u2067Tor\r\n3", "zones": zones}).json()
+        assert camera["title"] == "Tor 3"
+        assert list(camera["zones"]) == ["by the door"]
