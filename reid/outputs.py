@@ -52,6 +52,8 @@ def check_target(path: Path) -> None:
         raise ReidOutputError(f"cannot write {path}: it is a folder")
     if path.exists() and not os.access(path, os.W_OK):
         raise ReidOutputError(f"cannot write {path}: no permission to change it")
+    if _is_device(path):
+        return
     check_folder(path.resolve().parent)
 
 
@@ -61,15 +63,21 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     Raises:
         ReidOutputError: it cannot be written; what was there before stays.
     """
+    if _is_device(path):
+        with writing(path):
+            path.write_bytes(data)
+        return
     target = path.resolve()  # a link stays a link
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with writing(path):
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
-            target.write_bytes(data)
-            return
         try:
             part.write_bytes(data)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is a device or a pipe, such as /dev/stdout, which can be written and not replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 
 _MARKS = (
@@ -30,3 +31,21 @@ def read_text(path: str | Path, limit: int | None = None) -> str:
         raise ValueError(f"longer than {limit} bytes")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file, UTF-8: a reader finds the old content or the new one, never a part.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
+    if path.exists() and not path.is_file():  # a device or a pipe, such as /dev/stdout, cannot be replaced
+        path.write_text(text, encoding="utf-8")
+        return
+    target = path.resolve()  # a link stays a link
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

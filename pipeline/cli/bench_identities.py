@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import sys
 from pathlib import Path
@@ -156,6 +157,7 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
     import numpy as np
 
     from relaytrack.pipeline.results.npz import read_arrays
+    from relaytrack.pipeline.results.single_file import check_single_file, write_single_file
 
     if args.embeddings is not None and args.embeddings.exists():
         try:
@@ -166,6 +168,8 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{args.embeddings}: not a file of embeddings ({error})") from error
     files = _files(args.root, args.split)
+    if args.embeddings is not None:
+        check_single_file(args.embeddings)
     from relaytrack.reid import Embedder
 
     embedder = Embedder(args.weights, threads=args.threads)
@@ -173,7 +177,9 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
     names = [str(file.relative_to(args.root)) for file in files]
     if args.embeddings is not None:
         threshold = float("nan") if embedder.threshold is None else embedder.threshold
-        np.savez(args.embeddings, names=np.array(names), emb=embeddings, threshold=threshold)
+        data = io.BytesIO()
+        np.savez(data, names=np.array(names), emb=embeddings, threshold=threshold)
+        write_single_file(args.embeddings, data.getbuffer())
     return names, embeddings, embedder.threshold
 
 

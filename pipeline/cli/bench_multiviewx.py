@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
 
     from relaytrack.pipeline.benchmarks.multiviewx import load_scene
     from relaytrack.pipeline.errors import OutputError
+    from relaytrack.pipeline.results.single_file import check_folder
 
+    check_folder(args.out)
     scene = load_scene(args.root)
     try:
         detected, annotated = scene.write(args.out)

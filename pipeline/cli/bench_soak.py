@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run, print the summary; 1 where something grows beyond the limit or the machine was too busy to tell."""
     from relaytrack.pipeline.errors import InputError
+    from relaytrack.pipeline.results.single_file import check_folder
 
     if args.cameras < 1:
         raise InputError("--cameras: at least 1")
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"--{name}: a number above 0, not {value:g}")
     if args.warm_up < 0:
         raise InputError("--warm-up: at least 0")
+    check_folder(Path(args.out))
     figures = _recorded(args) if args.recorded is not None else _live(args)
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
     if figures["verdict"] == "starved":

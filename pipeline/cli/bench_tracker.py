@@ -71,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure in a process of one thread, print tables or JSON."""
     from relaytrack.pipeline.errors import InputError
+    from relaytrack.pipeline.results.single_file import check_folder
 
     if bool(args.caches) != bool(args.gt):
         raise InputError("give --caches and --gt together")
@@ -78,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--appearance, --jitter and --plots need --caches and --gt")
     if args.repeats < 1 or any(size < 1 for size in args.people):
         raise InputError("--repeats and --people must be at least 1")
+    if args.plots:
+        check_folder(args.plots)
     if any(os.environ.get(key) != value for key, value in _ONE_THREAD.items()):
         return _in_one_thread(args.words)
     return measure(args)

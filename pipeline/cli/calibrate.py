@@ -42,12 +42,15 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
     import yaml
 
+    from relaytrack.pipeline.results.single_file import check_single_file, write_single_file
     from relaytrack.trackers import homography_from_points
 
     if not 0 < args.step < math.inf:
         raise InputError("--step: must be above 0")
     if args.picture is not None:
         _check_picture(args.picture)
+    if args.out is not None:
+        check_single_file(args.out)
     image = _read(args.image)
     rows = [_numbers(word, "--point") for word in args.point]
     if args.points is not None:
@@ -63,10 +66,7 @@ def run(args: argparse.Namespace) -> int:
         {"ground": {"homography": [[float(value) for value in row] for row in plane.to_ground]}}, sort_keys=False
     )
     if args.out is not None:
-        try:
-            args.out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{args.out}: cannot be written ({error.strerror})") from error
+        write_single_file(args.out, text.encode())
     else:
         print(text, end="")
     print(f"# {len(table)} points, error mean {errors.mean():.3f} m, greatest {errors.max():.3f} m")
@@ -168,13 +168,18 @@ def _click(image: NDArray[np.uint8]) -> list[list[float]]:
 def _check_picture(path: Path) -> None:
     import cv2
 
+    from relaytrack.pipeline.results.single_file import check_single_file
+
     if not path.suffix or not cv2.haveImageWriter(path.name):
         raise InputError(f"--picture {path}: no kind of picture that can be written; call it .png or .jpg")
+    check_single_file(path)
 
 
 def _draw(path: Path, image: NDArray[np.uint8], plane: GroundPlane, table: NDArray[np.float64], step: float) -> None:
     import cv2
     import numpy as np
+
+    from relaytrack.pipeline.results.single_file import write_single_file
 
     out = image.copy()
     low = np.floor(table[:, 2:].min(axis=0) / step - 1) * step
@@ -199,5 +204,7 @@ def _draw(path: Path, image: NDArray[np.uint8], plane: GroundPlane, table: NDArr
         cv2.circle(out, place, 4, (0, 0, 255), -1, cv2.LINE_AA)
         label = f"{east:g}, {north:g}"
         cv2.putText(out, label, (place[0] + 6, place[1] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 255), 1)
-    if not cv2.imwrite(str(path), out):
+    done, data = cv2.imencode(path.suffix, out)
+    if not done:
         raise InputError(f"{path}: the picture cannot be written")
+    write_single_file(path, data.tobytes())

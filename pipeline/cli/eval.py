@@ -63,9 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0, or an error of `trackers` or `pipeline` for the caller."""
+    from relaytrack.pipeline.results.single_file import check_folder
     from relaytrack.trackers.evaluation import combine, evaluate_global, evaluate_in_detail
     from relaytrack.trackers.evaluation.coverage import check_coverage
 
+    if args.plots:
+        check_folder(args.plots)
     pairs = load_pairs(args.gt, args.result, args.benchmark, allow_missing=args.allow_missing)
     for warning in check_truths(pairs, across=args.across):
         print(f"relaytrack: warning: {warning}", file=sys.stderr)

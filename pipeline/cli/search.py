@@ -33,13 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.errors import InputError
-    from relaytrack.pipeline.postprocess.search import as_table, contact_sheet, read_picture, search, write_sheet
+    from relaytrack.pipeline.postprocess.search import (
+        as_table,
+        check_sheet,
+        contact_sheet,
+        read_picture,
+        search,
+        write_sheet,
+    )
     from relaytrack.pipeline.results.run_data import load_run
     from relaytrack.reid import Embedder
 
     folder = Path(args.folder)
     if args.top < 1:
         raise InputError("--top: at least 1")
+    if args.sheet:
+        check_sheet(Path(args.sheet))
     picture = read_picture(Path(args.image))
     data = load_run(folder)
     matches = search(folder, picture, Embedder(args.weights or _weights_of(data.run), args.device), top=args.top)

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.render.labels import blend, pill
 from relaytrack.pipeline.render.palette import ink_on
@@ -18,6 +18,7 @@ from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.single_file import check_folder
 from relaytrack.reid import pictures
 
 Embed = Callable[[Sequence[Image]], Floats]
@@ -150,17 +151,28 @@ def _caption(sheet: Image, data: RunData, match: Match | None, x: int, y: int) -
     blend(sheet, pill(where, 12, paper, quiet), x - 4, y + chip.size[1] + 4)
 
 
+def check_sheet(path: Path) -> None:
+    """Refuse a contact sheet that could not be written after the search.
+
+    Raises:
+        InputError: the name does not end in .png or .jpg.
+        OutputError: it is a folder, or no file can be made beside it.
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"{path}: a contact sheet is a .png or .jpg")
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    check_folder(path.parent)
+
+
 def write_sheet(path: Path, sheet: Image) -> None:
     """Write a contact sheet as PNG or JPEG, by the file's ending, readable by its owner only.
 
     Raises:
-        InputError: another ending.
-        OutputError: it cannot be written.
+        InputError, OutputError: as of `check_sheet`, or the disk is full.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".png", ".jpg", ".jpeg"):
-        raise InputError(f"{path}: a contact sheet is a .png or .jpg")
-    _, data = cv2.imencode(suffix, np.ascontiguousarray(sheet[..., ::-1]))
+    check_sheet(path)
+    _, data = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(sheet[..., ::-1]))
     write_bytes(path, data.tobytes())
 
 
@@ -175,4 +187,4 @@ def as_table(data: RunData, matches: Sequence[Match]) -> list[str]:
     return lines
 
 
-__all__ = ["Match", "as_table", "contact_sheet", "read_picture", "search", "write_sheet"]
+__all__ = ["Match", "as_table", "check_sheet", "contact_sheet", "read_picture", "search", "write_sheet"]

@@ -7,6 +7,7 @@ every frame, and `size`, (width, height) of the picture; others have no clock an
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.pipeline.errors import InputError, OutputError
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Floats, Ints
 from relaytrack.pipeline.results.npz import NotArraysError, read_arrays
+from relaytrack.pipeline.results.single_file import write_single_file
 
 _MAX_FRAMES = 10_000_000
 
@@ -165,7 +167,7 @@ def write_cache(path: str | Path, cache: DetectionCache) -> None:
     """Write a cache; embeddings are kept as float16 (cosines change by less than 1e-3).
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written; what was there before stays.
     """
     arrays: dict[str, Any] = {
         "frame": cache.frames.astype(np.int32),
@@ -178,11 +180,9 @@ def write_cache(path: str | Path, cache: DetectionCache) -> None:
         arrays["times"] = cache.times.astype(np.float64)
     if cache.size is not None:
         arrays["size"] = np.array(cache.size, np.int32)
-    try:
-        with open(path, "wb") as out:
-            np.savez(out, **arrays)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    data = io.BytesIO()
+    np.savez(data, **arrays)
+    write_single_file(Path(path), data.getbuffer())
 
 
 def _column(values: Any, kind: Any) -> Any:

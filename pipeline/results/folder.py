@@ -6,6 +6,7 @@ as RelayTrack's and names the cameras, so that `overwrite` removes exactly what 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.result_names import PARTIAL, SUFFIX, results_of
 from relaytrack.pipeline.results.run_lock import is_held
+from relaytrack.pipeline.results.single_file import check_folder
 from relaytrack.trackers.textfile import read_text
 
 MARKER = ".relaytrack.json"
@@ -24,14 +26,15 @@ _WAYS_OUT = "choose another one or add --overwrite (a live run goes on in its fo
 
 
 def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, resume: bool = False) -> None:
-    """Refuse a folder that a run must not write to, without touching anything.
+    """Refuse a folder that a run must not write to; what it holds is left as it is, and a new one is not made.
 
     Raises:
-        OutputError: a file stands there, or the folder is not empty and `overwrite` is off.
+        OutputError: a file stands there, no file can be made there, or the folder is not empty and `overwrite` is off.
     """
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise OutputError(f"output folder {path}: there is a file of that name")
+    check_folder(path)
     with writing(path, "read the output folder"):
         filled = path.exists() and _is_filled(path)
     if filled and is_held(path):
@@ -150,7 +153,13 @@ def _marked_cameras(folder: Path) -> list[str] | None:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and those above it that are missing, all for their owner only."""
+    """Create a folder and those above it that are missing, all for their owner only.
+
+    Raises:
+        OSError: one of them cannot be created or is a file; `strerror` says which.
+    """
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{path} is a file, not a folder")
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)

@@ -1,10 +1,13 @@
-"""A result that is one file (`--out FILE`): looked at before the work begins."""
+"""Results that a command writes beside a run (`--out FILE`, `--plots DIR`): looked at first, written as a whole."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.reid.errors import ReidOutputError
+from relaytrack.reid.outputs import write_whole
 
 
 def check_single_file(path: Path) -> None:
@@ -22,3 +25,35 @@ def check_single_file(path: Path) -> None:
     except OSError as error:
         reason = "no such folder" if isinstance(error, FileNotFoundError) else error.strerror or type(error).__name__
         raise OutputError(f"{path}: cannot be written: {reason}") from None
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder in which no file can be made; one that is not there yet is not made.
+
+    Raises:
+        OutputError: it or a folder above it is a file, or the system refuses.
+    """
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        what = "it" if there == path else there
+        raise OutputError(f"cannot write to {path}: {what} is a file, not a folder")
+    try:
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {path}: {error.strerror or type(error).__name__}") from None
+
+
+def write_single_file(path: Path, data: bytes | memoryview) -> None:
+    """Write a file so that it is either the old or the complete new one, whatever happens meanwhile.
+
+    Raises:
+        OutputError: its folder is not there, or it cannot be written; what was there before stays.
+    """
+    check_single_file(path)
+    try:
+        write_whole(path, data)
+    except ReidOutputError as error:
+        raise OutputError(str(error)) from None

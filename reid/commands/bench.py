@@ -26,6 +26,7 @@ which other programs hardly disturb. Ratios are against the first network. --acc
 --embedders measures weights instead, as the pipeline uses them: milliseconds per crop by the clock, resizing
 included."""
 
+_PICTURES = (".png", ".jpg", ".svg", ".pdf")
 BACKBONES = (
     "resnet50",
     "resnet50_ibn_a",
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
     add("--memory", action="store_true", help="peak memory too, each in a process of its own")
     add("--accuracies", type=file_path, metavar="FILE", help="JSON file of known accuracies, for the picture")
-    add("--plot", type=file_path, default=Path("out/pareto.png"), metavar="FILE", help="picture (default: %(default)s)")
+    add("--plot", type=file_path, metavar="FILE", help="picture (default: out/pareto.png)")
     add("--json", action="store_true", help="one JSON array on stdout")
 
 
@@ -87,9 +88,14 @@ def run(args: argparse.Namespace) -> int:
         raise ReidError(f"--size is HEIGHTxWIDTH, --batches and --stages are numbers: {error}") from error
     if args.rounds < 1 or min(batches) < 1:
         raise ReidError("--rounds and --batches must be at least 1")
+    if args.plot and not args.accuracies:
+        raise ReidError("--plot draws speed against accuracy: give --accuracies too")
     if args.accuracies:
+        args.plot = args.plot or Path("out/pareto.png")
         if importlib.util.find_spec("matplotlib") is None:
             raise ReidError("--accuracies draws with matplotlib: pip install 'relaytrack[train]'")
+        if args.plot.suffix not in _PICTURES:
+            raise ReidError(f"--plot {args.plot}: the name must end in {', '.join(_PICTURES)}")
         check_target(args.plot)
         _accuracies(args.accuracies)  # hours before they are drawn
     if args.threads:

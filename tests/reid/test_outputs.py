@@ -106,6 +106,50 @@ def test_a_full_disk_leaves_the_old_weights(tmp_path: Path, monkeypatch: pytest.
     assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"], "no part of a file stays behind"
 
 
+def test_logs_that_cannot_be_written_do_not_end_a_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorBoard's own writer fails in a thread, with a traceback."""
+    from relaytrack.reid.training import logs
+
+    steps = Path.open
+
+    def full(self: Path, mode: str = "r", **more: object) -> object:
+        return steps(Path("/dev/full") if "w" in mode else self, mode, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", full)
+    run_log = logs.RunLog(tmp_path, 2)
+    run_log.open()
+    for step in (1, 2):
+        run_log.step(step, {"loss": 1.0}, progress=0.5, show=True)
+    run_log.close()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"the logs in {tmp_path} are not complete: No space left on device"]
+
+
+def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from relaytrack.reid.training.board import Board
+
+    board = Board(tmp_path)
+    for step in (1, 2):
+        board.draw("train", step, {"loss": 1.0 / step})
+    board.close()
+    read = accumulator.EventAccumulator(str(tmp_path))
+    read.Reload()
+    assert [(event.step, event.value) for event in read.Scalars("train/loss")] == [(1, 1.0), (2, 0.5)]
+
+
+def test_the_picture_of_a_benchmark_is_checked_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was drawn as NAME.png without a word, or not at all."""
+    known = tmp_path / "known.json"
+    known.write_text("{}")
+    assert main(["bench", "--accuracies", str(known), "--plot", str(tmp_path / "name")]) == 2
+    assert "the name must end in .png" in capsys.readouterr().err
+    assert main(["bench", "--plot", str(tmp_path / "name.png")]) == 2
+    assert "give --accuracies too" in capsys.readouterr().err
+
+
 def test_links_devices_and_modes(tmp_path: Path) -> None:
     real, link = tmp_path / "real", tmp_path / "link"
     link.symlink_to(real)
@@ -116,6 +160,7 @@ def test_links_devices_and_modes(tmp_path: Path) -> None:
     plain.write_bytes(b"")
     assert real.stat().st_mode == plain.stat().st_mode, "readable for whom the umask lets"
     write_whole(Path("/dev/null"), b"gone")
+    check_target(Path("/dev/null"))
     with pytest.raises(ReidOutputError, match="it is a file, not a folder"):
         check_folder(real)
     with pytest.raises(ReidOutputError, match="it is a folder"):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
-from relaytrack.trackers.textfile import read_text
+from relaytrack.trackers.textfile import read_text, write_text
 
 MIN_COLUMNS, MAX_COLUMNS = 6, 10
 MAX_ID = 2**31 - 1
@@ -123,7 +123,7 @@ def write_mot(path: str | Path, rows: MotRows) -> None:
     """Write a result file, `frame,id,x,y,w,h,confidence,-1,-1,-1`, boxes to a hundredth of a pixel.
 
     Raises:
-        TrackerInputError: the file cannot be written.
+        TrackerInputError: the file cannot be written; what was there before stays.
     """
     lines = [
         f"{frame},{track},{box[0]:.2f},{box[1]:.2f},{box[2]:.2f},{box[3]:.2f},{score:.3f},-1,-1,-1\n"
@@ -132,7 +132,7 @@ def write_mot(path: str | Path, rows: MotRows) -> None:
         )
     ]
     try:
-        Path(path).write_text("".join(lines), encoding="ascii")
+        write_text(Path(path), "".join(lines))
     except OSError as error:
         raise TrackerInputError(f"{path}: cannot be written: {error.strerror}") from None
 
