@@ -27,15 +27,17 @@ class DeepSortParams:
         max_age: seconds that a confirmed track is kept unseen.
         tentative_age: seconds that an unconfirmed track is kept unseen.
         track_high_thresh: detections from this likelihood on enter the first round of matching.
-        track_low_thresh: those from this on enter the second round; lower ones are ignored.
+        track_low_thresh: detections from this likelihood on enter the second round; lower ones are ignored.
         new_track_thresh: unmatched detections from this on start tracks.
-        moving_track_thresh: those from this on do so, too, but such a track is confirmed only once it was seen as
-            clearly as `new_track_thresh` asks or has left its place: signs look like people to some detectors, but
-            they don't walk. None: no such tracks; a run sets it for detectors whose scores it knows.
-        moving_track_time: seconds after which such a track is given up.
+        moving_track_thresh: unmatched detections from this on start tracks, too, but such a track is confirmed only
+            once it was seen as clearly as `new_track_thresh` asks or has left its place: signs look like people to
+            some detectors, but they don't walk. None: no such tracks; a run sets it for detectors whose scores are
+            known.
+        moving_track_time: seconds after which a track that is still not confirmed is given up.
         track_low_time: seconds that a track may go on by detections of the second round alone: what stays longer is a
-            bag or a sign in the place where somebody was seen last. None: for ever; a run sets it likewise.
-        adapt_scores: learn what scores mean; otherwise the three above are plain scores.
+            bag or a sign in the place where somebody was seen last. None: for ever; a run sets it for
+            detectors whose scores are known.
+        adapt_scores: learn what scores mean; otherwise the thresholds are compared with plain scores.
         still_time: seconds from which a track that never left its place is no proof that its scores mean people: signs
             stay, too.
         position_noise: standard deviation of position, process and measurement, over the height (paper: 1/20).
@@ -48,17 +50,17 @@ class DeepSortParams:
         low_iou: IoU that a pair of the second round must exceed.
         recover_appearance: least appearance plus 0.5 (0 strangers, 1 the same) for a track found again where it was
             expected.
-        recover_distance: how much more that must be at the rim of the radius around the prediction.
-        recover_radius: that radius, in heights, at once.
-        recover_speed: heights per second by which it grows while the track is lost.
+        recover_distance: how much higher `recover_appearance` is at the rim of `recover_radius` than in its middle.
+        recover_radius: radius around the prediction in which a track that was just lost is found again, in heights.
+        recover_speed: heights per second by which `recover_radius` grows while the track is lost.
         recover_growth: largest logarithm of the ratio of heights of a track and what it is found again in.
         new_track_iou: no track is born whose IoU plus weighted appearance with a live track exceeds this: it is one
             more box of the same person.
-        new_track_appearance: the weight of appearance in that sum.
+        new_track_appearance: the weight of appearance in the sum that `new_track_iou` bounds.
         feature_momentum: share of the old feature in the running mean of a track's embeddings.
         occlusion_iou: embeddings of detections that another track overlaps more than this are not learnt.
         report_coasting: also return tracks that were not seen in this frame, flagged.
-        coast_time: seconds that a track is returned so.
+        coast_time: seconds for which `report_coasting` returns a track that is not seen.
         gate: squared Mahalanobis distance beyond which a pair is impossible ("cascade").
         max_cosine_distance: largest cosine distance of a pair ("cascade").
         max_iou_distance: largest 1 - IoU of a pair ("cascade").

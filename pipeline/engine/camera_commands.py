@@ -23,7 +23,7 @@ class CameraCommands(ABC):
         """
 
     def add_camera(self, camera: CameraConfig | Mapping[str, Any] | str, *, source: Source | None = None) -> str:
-        """Take up a camera while the run goes on; it opens beside the others, and a live one is sought until found.
+        """Add a camera while the run goes on; a live one that cannot be reached is tried again until it answers.
 
         Args:
             camera: its settings, or its address alone.
@@ -39,7 +39,7 @@ class CameraCommands(ABC):
         return self._desk_now().add(settings, source)
 
     def change_camera(self, camera: CameraConfig) -> None:
-        """Give the camera of this name other settings; only what they concern begins anew.
+        """Change the settings of the camera of this name; only the parts that the changes concern begin anew.
 
         Raises:
             ConfigError: as `add_camera`, or there is no camera of that name.
@@ -63,7 +63,7 @@ class CameraCommands(ABC):
         self._desk_now().resume(name)
 
     def remove_camera(self, name: str) -> None:
-        """Let a camera go. The others go on undisturbed; identities stay known.
+        """Remove a camera. The others go on undisturbed, and identities stay known.
 
         Raises:
             ConfigError: there is no such camera.

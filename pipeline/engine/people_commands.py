@@ -1,4 +1,4 @@
-"""What a program can say of people while a live run goes on."""
+"""How a program corrects people while a live run goes on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PeopleCommands(ABC):
         """
 
     def merge_people(self, people: Sequence[int]) -> None:
-        """Several people of a live run are one, who keeps the first number; what was written follows, too.
+        """Join several people of a live run into one, who keeps the first number; what was written is changed, too.
 
         Raises:
             InputError: an unknown number, or people who were in one camera at the same time.
@@ -29,7 +29,7 @@ class PeopleCommands(ABC):
         self.corrector().correct("merge", {"people": list(people)})
 
     def split_person(self, person: int, tracks: Sequence[tuple[str, int]]) -> int:
-        """Some tracks (camera, track id) of a person are somebody else, whose new number is returned.
+        """Give some tracks (camera, track id) of a person to a new person; returns the new number.
 
         Raises:
             InputError: an unknown number or track, or all tracks of the person.

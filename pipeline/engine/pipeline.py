@@ -1,4 +1,4 @@
-"""The engine's door: what a program does with a run."""
+"""The engine's public class: what a program does with a run."""
 
 from __future__ import annotations
 

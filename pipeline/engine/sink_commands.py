@@ -33,7 +33,7 @@ class SinkCommands(ABC):
     def steps(
         self, *, pixels: bool = False, drawn: bool = False, when_full: Literal["block", "drop_oldest"] | None = None
     ) -> Iterator[Step]:
-        """Go through the run step by step; starts it if need be. Several may do so side by side, each gets all.
+        """Iterate over the run's steps, and start it if need be; several loops at the same time each get every step.
 
         Leaving the loop early stops a run that this call has started.
 

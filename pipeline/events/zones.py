@@ -111,7 +111,7 @@ class ZoneWatch:
         return "leave", person, stay.last_inside, stay.last_inside - stay.since
 
     def rename(self, old: int, new: int) -> None:
-        """Whoever was `old` is `new`."""
+        """The person with the number `old` has the number `new` now."""
         if old in self._stays and new not in self._stays:
             self._stays[new] = self._stays.pop(old)
 
@@ -168,7 +168,7 @@ class LineWatch:
         return found
 
     def rename(self, old: int, new: int) -> None:
-        """Whoever was `old` is `new`."""
+        """The person with the number `old` has the number `new` now."""
         if old in self._sides and new not in self._sides:
             self._sides[new] = self._sides.pop(old)
 

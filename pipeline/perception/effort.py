@@ -84,7 +84,7 @@ class Effort:
 
     @property
     def measures(self) -> Sequence[Measure]:
-        """What can be saved; the pictures' size, which comes with the first frame, has a say in it."""
+        """The measures that can be taken; they depend on the pictures' size, which the first frame tells."""
         with self._changing:
             if self.level == 0:
                 self._measures = measures(self._detector)
@@ -100,7 +100,7 @@ class Effort:
 
     @property
     def saved(self) -> float:
-        """By what the networks' time is divided at present, at the most."""
+        """The factor by which the networks' time is divided at present, at the most."""
         return math.prod(one.saves for one in self.measures[1 : self.level + 1])
 
     def set(self, level: int) -> None:

@@ -1,4 +1,4 @@
-"""The drawn pictures of a run: each frame is drawn once, for everybody who shows it."""
+"""The drawn pictures of a run: each frame is drawn once, for everybody who shows it at its own size."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def typical(seconds: Sequence[float]) -> float:
 def seen_together(
     some: Sequence[TrackRecord], others: Sequence[TrackRecord]
 ) -> tuple[TrackRecord, TrackRecord, float] | None:
-    """The first two tracks that were in one camera at once, and since when; two people who were are not one."""
+    """The first two tracks that were in one camera at once, and since when; such two are not one person."""
     for one in some:
         for other in others:
             for a in one.spans:

@@ -212,7 +212,7 @@ class CameraDesk:
         return self._counts.all(self._multi.sessions)
 
     def earlier(self) -> dict[str, EarlierBoxes]:
-        """Boxes of before tracks were confirmed, by camera, where they were kept."""
+        """Boxes from before tracks were confirmed, by camera, where they were kept."""
         sessions = self._multi.sessions.items()
         return {name: session.earlier for name, session in sessions if session.earlier is not None}
 

@@ -264,7 +264,7 @@ class People(PeopleQuestions):
         return max(gone, len(here))
 
     def corrected(self, correction: Correction) -> None:
-        """Follow what was said of people elsewhere, as by the command line.
+        """Take over a correction that was made elsewhere, for example on the command line.
 
         Raises:
             OutputError: the disk is full.

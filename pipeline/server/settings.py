@@ -35,7 +35,7 @@ _WORDS = {
     "tracker.track_low_thresh": "score down to which people who are followed already are found again",
     "tracker.new_track_thresh": "score from which somebody new is followed",
     "identities.margin": "how much more alike than strangers two sightings must be to count as one person",
-    "identities.crowd_margin": "how much higher that is among many people",
+    "identities.crowd_margin": "how much higher identities.margin is among many people",
     "identities.stability": "how much a number resists being corrected",
     "identities.time_weight": "weight of the times between sightings",
     "identities.motion_weight": "weight of taking up a lost person's motion",
@@ -117,7 +117,7 @@ def change_setting(site: Site, key: str, value: Any) -> bool:
 
 
 def take_up(site: Site, wanted: Config, keys: Collection[str]) -> None:
-    """Let settings hold from now on that need no new start.
+    """Apply settings that need no new start.
 
     Raises:
         ConfigError: the engine does not take one of them now.

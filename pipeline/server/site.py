@@ -284,7 +284,7 @@ def open_site(
 
 
 def running(config: Config) -> Config:
-    """The settings as a service runs them: cameras are sought on, one that fails ends nothing, identities stay.
+    """The settings as a service runs them: lost cameras are tried again, a failure ends nothing, identities stay.
 
     Files of a run are written only where `output.dir` is set, each start in a folder of its own. The mosaic is left
     out unless it is asked for: the page shows the cameras side by side.

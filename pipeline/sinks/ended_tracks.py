@@ -131,7 +131,7 @@ class EndedTracks:
         return _record(text)
 
     def hide(self, limit: float) -> list[tuple[TrackRecord, int]]:
-        """Forget pictures and embeddings of the tracks that ended before `limit`; they, as they were until now.
+        """Forget pictures and embeddings of the tracks that ended before `limit`; gives these tracks as they were.
 
         Raises:
             OutputError: the file cannot be read or written.

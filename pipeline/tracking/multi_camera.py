@@ -161,7 +161,7 @@ class MultiCameraTracker:
             return {} if self.events is None else self.events.places.counts()
 
     def set_events(self, settings: EventsConfig) -> None:
-        """Tell events by other times from now on."""
+        """Use other times for events from now on."""
         with self._busy:
             if self.events is not None:
                 self.events.set_times(settings)
@@ -178,7 +178,7 @@ class MultiCameraTracker:
                     session.tracker.tune(**values)
 
     def forget(self, identity: int, tracks: Collection[tuple[str, int]]) -> None:
-        """Events compare nobody with a person any more who is to be forgotten; `tracks` are theirs."""
+        """Forget a person, with whom events then compare nobody any more; `tracks` are theirs."""
         with self._busy:
             if self.events is not None:
                 self.events.forget(identity, tracks)

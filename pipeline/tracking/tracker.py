@@ -1,4 +1,4 @@
-"""What a tracker is to the pipeline, and how one of somebody else's is used."""
+"""What the pipeline expects of a tracker, and how a tracker of another project is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAME = 0.3  # intersection over union from which a track's box and a detection 
 class Tracker(Protocol):
     """Follows the people of one camera.
 
-    `trackers.DeepSort` is one. A tracker of somebody else's needs nothing but this method.
+    `trackers.DeepSort` is one. A tracker of another project needs this method only.
     """
 
     def update(self, xyxy: Floats, scores: Floats, embeddings: Floats | None, time: float) -> Any:

@@ -38,7 +38,7 @@ class IdentityParams:
             how widely strangers' similarities spread, until it has seen enough of them; "appearance" takes it
             as it is (0.5 without one).
         margin: score above strangers from which two groups of tracks become one identity.
-        crowd_margin: how much higher that score must be for every factor e of the window's tracks above 50.
+        crowd_margin: how much higher `margin` is for every factor e by which the window's tracks exceed 50.
         gallery: tracks kept per identity that is older than the horizon.
         bank: diverse embeddings kept per track.
         max_identities: identities remembered; the longest unseen are forgotten first.

@@ -74,7 +74,7 @@ class Accounts:
     def refresh(self) -> None:
         """Take up what another program has written, such as `relaytrack user`; who is gone or changed is logged out.
 
-        A file that is gone or damaged opens no door: who was known stays so, and the log says it.
+        Where the file is gone or damaged, the accounts stay as they were, and the log says so.
         """
         if mark_of(self._path) == self._seen:
             return
@@ -213,7 +213,7 @@ class Accounts:
         return text, token
 
     def revoke(self, number: str) -> bool:
-        """Make a token worthless; False where there is no such token."""
+        """Make a token invalid; False where there is no such token."""
         with self._changing:
             self._take_up()
             if number not in self._tokens:

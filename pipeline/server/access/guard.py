@@ -79,7 +79,7 @@ def caller_of(connection: HTTPConnection) -> Caller:
 
 
 def is_admitted(connection: HTTPConnection) -> bool:
-    """Whether who asks would still be let in; a stream asks from time to time."""
+    """Whether the caller would still be let in; streams check this from time to time."""
     return bool(connection.scope["is_admitted"]())
 
 

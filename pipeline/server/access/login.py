@@ -145,7 +145,7 @@ def add_token(site: TheSite, caller: Admin, new: NewToken) -> dict[str, Any]:
 
 @router.delete("/tokens/{number}", status_code=204)
 def revoke(site: TheSite, caller: Admin, number: Annotated[str, Field(max_length=16)]) -> None:
-    """Make a token worthless."""
+    """Make a token invalid."""
     if not site.accounts.revoke(number):
         raise ProblemError(404, "there is no such token")
     site.audit.note(caller.name, "token revoked", token=number)

@@ -88,7 +88,7 @@ def cameras(site: TheSite, _: Viewer) -> dict[str, Any]:
 
 @router.post("", status_code=201)
 def add(site: TheSite, caller: Operator, new: NewCamera) -> dict[str, Any]:
-    """Add a camera. One that does not answer stays as "waiting" and is sought on."""
+    """Add a camera. One that does not answer stays as "waiting" and is tried again."""
     check_address(new.url, site.config.server)
     given = {**_given(new), "confined": _is_confined(new.url)}
     camera = _checked({key: value for key, value in given.items() if value is not None})
@@ -124,7 +124,7 @@ def camera(site: TheSite, _: Viewer, name: str) -> dict[str, Any]:
 def change(site: TheSite, caller: Operator, name: str, changed: CameraChange) -> dict[str, Any]:
     """Change settings. The title, zones, lines and the floor change without interruption; others open it anew.
 
-    The `name` stays as long as the camera does: people, recordings and events hang on it. `title` is what is shown.
+    The `name` stays as long as the camera does: people, recordings and events refer to it. `title` is what is shown.
     """
     with site.changing:
         before = find_camera(site, name)
@@ -169,7 +169,7 @@ def resume(site: TheSite, caller: Operator, name: str) -> dict[str, Any]:
 
 @router.delete("/{name}", status_code=204)
 def remove(site: TheSite, caller: Operator, name: str) -> None:
-    """Let a camera go; the people that it saw stay known."""
+    """Remove a camera; the people that it saw stay known."""
     with site.changing:
         find_camera(site, name)
         site.pipeline.remove_camera(name)

@@ -26,7 +26,7 @@ _SLOW = 10.0  # seconds in which a viewer must take a message
 
 @router.websocket("/cameras/{name}/live")
 async def live(socket: WebSocket, name: str, codec: Annotated[Codec, Query()] = "jpeg") -> None:
-    """Pictures of a camera until either side has enough."""
+    """Pictures of a camera until either side closes the connection."""
     site: Site = socket.app.state.site
     if name not in {camera.name for camera in site.pipeline.cameras}:
         await socket.close(4404)

@@ -62,7 +62,7 @@ class KafkaTopic:
         """There are no states."""
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Produce the events and wait for the brokers' word.
+        """Produce the events, and wait until the brokers confirm them.
 
         Raises:
             DeliveryError: not all were delivered.
@@ -92,7 +92,7 @@ class KafkaTopic:
             raise DeliveryError(f"the brokers do not take them ({reason})")
 
     def close(self) -> None:
-        """Let the brokers go."""
+        """Close the connections to the brokers."""
         self._producer = None
 
 

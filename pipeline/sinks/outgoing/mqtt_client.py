@@ -87,7 +87,7 @@ class MqttClient:
                         del self._retained[topic]
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Publish events and wait for the broker's word.
+        """Publish events, and wait until the broker confirms them.
 
         Raises:
             DeliveryError: it has not got all of them.
