@@ -31,6 +31,21 @@ class StoredEvent:
     data: str
 
 
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Where a reader goes on.
+
+    Attributes:
+        start: the number after which events come; newest: the number of the newest event.
+        gap: the last number that the reader knows and that of the oldest event which is kept, where some in between are
+            gone or the reader's number is none of this site's.
+    """
+
+    start: int
+    newest: int
+    gap: dict[str, int] | None = None
+
+
 class EventLog:
     """A sink that keeps the run's events and wakes those who wait for them.
 
@@ -96,6 +111,19 @@ class EventLog:
         """The number of the oldest event that is kept; the next one's where there is none."""
         row = self._store.rows("SELECT min(id) FROM events")
         return self.newest() + 1 if row[0][0] is None else int(row[0][0])
+
+    def resume(self, after: int | None) -> Resumed:
+        """Where a reader goes on who knows all events up to `after`; None: with what comes from now on.
+
+        A number that this site has not given yet is of another memory, as of one that was lost: everything comes then.
+        """
+        newest = self.newest()
+        if after is None:
+            return Resumed(newest, newest)
+        oldest = self.oldest()
+        if after <= newest and after + 1 >= oldest:
+            return Resumed(after, newest)
+        return Resumed(oldest - 1, newest, {"after": after, "oldest": oldest})
 
     def find(
         self,

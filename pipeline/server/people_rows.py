@@ -103,8 +103,11 @@ def split(
     Returns:
         The number, and (run, camera, track) of its sightings.
     """
-    row = database.execute("SELECT max(identity) FROM sightings").fetchone()
-    new = max(int(row[0] or 0) + 1, BY_HAND)
+    # a number is given once: who was forgotten may still be on the way out of files under theirs
+    rows = database.execute("SELECT max(identity) FROM sightings UNION ALL SELECT max(number) FROM given").fetchall()
+    new = max(*(int(row[0] or 0) + 1 for row in rows), BY_HAND)
+    database.execute("DELETE FROM given")
+    database.execute("INSERT INTO given VALUES (?)", (new,))
     places = ",".join("?" * len(sightings))
     database.execute(f"{_BY_HAND} AND id IN ({places})", (time.time(), identity, *sightings))
     database.execute(

@@ -65,6 +65,7 @@ class Site:
         log: the last lines of the log.
         started: `time.monotonic()` of the start.
         changing: held while a camera or the file is changed.
+        correcting: held while people are merged or split.
         lock: held while this site runs in its folder.
         requests: people to forget; what is asked for stands in the folder until it is done, also over a restart.
         watch: carries them out.
@@ -89,6 +90,7 @@ class Site:
     log: RecentLog
     started: float
     changing: threading.RLock
+    correcting: threading.RLock
     lock: RunLock
     requests: Requests = field(init=False)
     watch: RequestWatch = field(init=False)
@@ -279,6 +281,7 @@ def open_site(
         log=RecentLog(),
         started=time.monotonic(),
         changing=threading.RLock(),
+        correcting=threading.RLock(),
         lock=lock,
     )
 

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from relaytrack.pipeline.results.folder import make_folder, open_private, writin
 
 KEPT = 20
 """Earlier versions that are kept."""
+_STAMP = "%Y%m%dT%H%M%S.%f"
+_VERSION = re.compile(r"\d{8}T\d{6}\.\d{6}\.yaml")
 _HEAD = "# The site's settings; `relaytrack serve` writes changes made in the page here. Comments stay.\n"
 
 
@@ -92,7 +94,8 @@ class SiteFile:
 
     def history(self) -> list[str]:
         """The names of the earlier versions, newest first."""
-        return [path.name for path in sorted(self._history.glob("*.yaml"), reverse=True)]
+        found = [path.name for path in self._history.glob("*.yaml") if _VERSION.fullmatch(path.name)]
+        return sorted(found, reverse=True)
 
     def _change(self, change: Callable[[CommentedMap], None]) -> None:
         with self._writing:
@@ -140,7 +143,11 @@ class SiteFile:
             os.replace(partial, self.path)
 
     def _keep(self, text: str) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        now = datetime.now(UTC)
+        if known := self.history():  # the clock may have been set back; the newest stays the newest
+            last = datetime.strptime(Path(known[0]).stem, _STAMP).replace(tzinfo=UTC)
+            now = max(now, last + timedelta(microseconds=1))
+        stamp = now.strftime(_STAMP)
         with writing(self._history), open_private(self._history / f"{stamp}.yaml") as file:
             file.write(text.encode())
         for name in self.history()[KEPT:]:

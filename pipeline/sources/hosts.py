@@ -11,6 +11,7 @@ from relaytrack.pipeline.sources.base import ReadError
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 """The kinds of addresses that a confined camera can have, with their usual ports."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 Resolve = Callable[[str], Sequence[str]]
 
 
@@ -64,9 +65,18 @@ def checked_addresses(host: str, networks: Sequence[str] | None, *, look_up: Res
         found = look_up(host)
     for text in found:
         address = ipaddress.ip_address(text.split("%")[0])
-        address = getattr(address, "ipv4_mapped", None) or address
+        address = _inner(address)
         if address.is_link_local or address.is_multicast or address.is_unspecified:
             raise ReadError("no camera stands at such an address")
         if allowed is not None and not any(address in network for network in allowed):
             raise ReadError("that host is not in a network of server.networks")
     return found
+
+
+def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address that an IPv6 one leads to: mapped, 6to4 (RFC 3056) or NAT64 (RFC 6052); else itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address

@@ -16,7 +16,7 @@ from relaytrack.pipeline.server.access.account_file import Role, public
 from relaytrack.pipeline.server.access.guard import COOKIE
 from relaytrack.pipeline.server.access.uploads import read_body
 from relaytrack.pipeline.server.api.context import Admin, TheSite
-from relaytrack.pipeline.server.one_line import Line
+from relaytrack.pipeline.server.one_line import Line, one_line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
@@ -57,7 +57,7 @@ def log_in(site: Site, name: str, password: str, address: str) -> str:
         again = "a minute" if minutes == 1 else f"{minutes} minutes"
         raise ProblemError(429, f"too many tries; wait {again}", headers={"retry-after": str(math.ceil(wait))})
     if not site.accounts.check(name, password):
-        site.audit.note(counted, "log-in refused", address=address)
+        site.audit.note(one_line(name)[:64], "log-in refused", address=address)
         raise ProblemError(401, "the name or the password is wrong")
     site.logins.passed(counted, address)
     site.audit.note(name, "logged in", address=address)

@@ -1,8 +1,8 @@
 """`/api/v1/events/socket`: the same events as the stream, over a WebSocket.
 
-Every message is a JSON object: first `{"type": "hello", "newest": ID}`, where some are deleted already
-`{"type": "gap", "after": ID, "oldest": ID}`, then `{"type": "event", "event": {...}}`, and `{"type": "alive"}` after a
-while without any. The client sends nothing.
+Every message is a JSON object: first `{"type": "hello", "newest": ID}`, where some are deleted already, or the number
+is none of this site's, `{"type": "gap", "after": ID, "oldest": ID}`, then `{"type": "event", "event": {...}}`, and
+`{"type": "alive"}` after a while without any. The client sends nothing.
 """
 
 from __future__ import annotations
@@ -53,14 +53,12 @@ async def _left(socket: WebSocket) -> None:
 
 async def _send(socket: WebSocket, site: Site, since: int | None) -> None:
     log = site.events
-    newest = await asyncio.to_thread(log.newest)
-    start = newest if since is None else min(since, newest)
+    known = await asyncio.to_thread(log.resume, since)
     with suppress(WebSocketDisconnect, RuntimeError, TimeoutError, OSError):  # gone, or too slow
-        await _put(socket, {"type": "hello", "newest": newest})
-        oldest = await asyncio.to_thread(log.oldest)
-        if since is not None and since + 1 < oldest:
-            await _put(socket, {"type": "gap", "after": since, "oldest": oldest})
-        async for found in log.follow(start):
+        await _put(socket, {"type": "hello", "newest": known.newest})
+        if known.gap is not None:
+            await _put(socket, {"type": "gap", **known.gap})
+        async for found in log.follow(known.start):
             if not is_admitted(socket):
                 await socket.close(4401)
                 return

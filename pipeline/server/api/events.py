@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -118,9 +119,9 @@ def stream(
 ) -> StreamingResponse:
     """Server-Sent Events: new ones as they come; with `Last-Event-ID` first those since that one.
 
-    Where some of them are deleted already, an event `gap` says so.
+    Where some of them are deleted already, or the number is none of this site's, an event `gap` says so.
     """
-    if last_event_id is not None and after is None:
+    if last_event_id:  # also with `after`: browsers connect again to the same address and add the header
         if not last_event_id.isascii() or not last_event_id.isdecimal() or len(last_event_id) > 18:
             raise ProblemError(422, "Last-Event-ID is the id of an event", field="Last-Event-ID")
         after = int(last_event_id)
@@ -131,13 +132,11 @@ def stream(
 
 async def _stream(request: Request, site: Site, after: int | None) -> AsyncIterator[str]:
     log = site.events
-    newest = log.newest()
-    start = newest if after is None else min(after, newest)
-    yield f"retry: 2000\nid: {start}\nevent: hello\ndata: {json.dumps({'newest': newest})}\n\n"
-    oldest = log.oldest()
-    if after is not None and after + 1 < oldest:
-        yield f"event: gap\ndata: {json.dumps({'after': after, 'oldest': oldest})}\n\n"
-    async for found in log.follow(start):
+    known = await asyncio.to_thread(log.resume, after)
+    yield f"retry: 2000\nid: {known.start}\nevent: hello\ndata: {json.dumps({'newest': known.newest})}\n\n"
+    if known.gap is not None:
+        yield f"event: gap\ndata: {json.dumps(known.gap)}\n\n"
+    async for found in log.follow(known.start):
         if not is_admitted(request):
             return
         if not found:

@@ -63,7 +63,7 @@ def moment(site: TheSite, caller: Viewer, camera: Camera, at: At) -> dict[str, A
     """
     found = _find(site, camera, at)
     one = found.recording
-    site.audit.note(caller.name, "recording played", camera=camera, at=at)
+    site.audit.note_once(caller.name, "recording played", camera=camera, at=at)
     return {
         "camera": camera,
         "title": next((known.title for known in site.pipeline.cameras if known.name == camera), "") or camera,
@@ -78,9 +78,11 @@ def moment(site: TheSite, caller: Viewer, camera: Camera, at: At) -> dict[str, A
 
 
 @router.get("/recordings/clip.mp4", response_class=Response, responses=_VIDEO)
-def clip(request: Request, site: TheSite, _: Viewer, camera: Camera, at: At) -> Response:
+def clip(request: Request, site: TheSite, caller: Viewer, camera: Camera, at: At) -> Response:
     """Half a minute of a camera's recording around a moment, as mp4; byte ranges can be asked for."""
-    return ranged(request.headers.get("range"), _find(site, camera, at).clip.data, "video/mp4")
+    found = _find(site, camera, at)
+    site.audit.note_once(caller.name, "recording played", camera=camera, at=at)
+    return ranged(request.headers.get("range"), found.clip.data, "video/mp4")
 
 
 @router.get("/recordings/{run}/{camera}/{name}.mp4", response_class=FileResponse, responses=_VIDEO)
@@ -95,7 +97,7 @@ def video(
     path = site.recordings.file(run, camera, name)
     if path is None:
         raise ProblemError(404, "there is no such recording")
-    site.audit.note(caller.name, "recording read", camera=camera, file=f"{run}/{name}")
+    site.audit.note_once(caller.name, "recording read", camera=camera, file=f"{run}/{name}")
     return FileResponse(
         path, media_type="video/mp4", filename=f"{camera}_{name}.mp4", content_disposition_type="inline"
     )

@@ -14,6 +14,8 @@ from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.records import FrameInfo
+from relaytrack.pipeline.server.people import People
+from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import GroundPlane, Revision
 from tests.support.sites import Served, served, settled
 from tests.support.world import picture
@@ -177,3 +179,22 @@ def test_a_picture_finds_who_looks_like_it(tmp_path: Path) -> None:
         actions = [entry["action"] for entry in site.site.audit.recent()]
         assert actions.count("searched by picture") == 2
         assert "searched by person" in actions
+
+
+def test_a_number_given_by_hand_is_never_given_again(tmp_path: Path) -> None:
+    """Fault: who was split off next got the number of somebody who was being forgotten, and was erased, too."""
+    store = SiteStore(tmp_path / "site.sqlite")
+    people = People(store, run=1)
+    with store.writing() as database:
+        for track in range(4):
+            database.execute(
+                "INSERT INTO sightings (run, camera, track, identity, first, last, frames, quality) "
+                "VALUES (1, 'door', ?, 7, ?, ?, 1, 1)",
+                (track, 10.0 * track, 10.0 * track + 1),
+            )
+    one, *_ = people.sightings(7)
+    assert people.split(7, [one.id])[0] == 100_001
+    people.forget(100_001)
+    one, *_ = people.sightings(7)
+    assert people.split(7, [one.id])[0] == 100_002
+    store.close()

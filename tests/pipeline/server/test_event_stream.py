@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from relaytrack.pipeline.server.event_log import EventLog
+from relaytrack.pipeline.server.event_log import EventLog, Resumed
 from relaytrack.pipeline.server.store import SiteStore
 from tests.support.sites import Served, served
 
@@ -67,6 +67,27 @@ def test_deleted_events_are_told_as_a_gap(tmp_path: Path) -> None:
         assert (kind, data["oldest"]) == ("gap", 6)
         stream.close()
         assert site.get("/api/v1/events/stream", headers={"Last-Event-ID": "x"}).status_code == 422
+
+
+def test_a_number_of_another_site_is_told_and_nothing_is_left_out(tmp_path: Path) -> None:
+    """Fault: whoever knew a larger number, as of a memory that was lost, missed all events without a word."""
+    log = EventLog(SiteStore(tmp_path / "site.sqlite"))
+    log.add([event(number) for number in range(5)])
+    assert log.resume(None) == Resumed(5, 5)
+    assert log.resume(5) == Resumed(5, 5)
+    assert log.resume(0) == Resumed(0, 5)
+    assert log.resume(5000) == Resumed(0, 5, {"after": 5000, "oldest": 1})
+
+
+def test_a_browser_that_connects_again_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Fault: the address's `after` went before the header, so that everything came again with every connection."""
+    with served(tmp_path, fps=0.01) as site:
+        site.site.events.add([event(number) for number in range(10)])
+        with site.http.stream(
+            "GET", "/api/v1/events/stream?after=1", headers={"Last-Event-ID": str(site.site.events.newest())}
+        ) as answer:
+            first = next(line for line in answer.iter_lines() if line.startswith("id: "))
+        assert first == f"id: {site.site.events.newest()}"
 
 
 def test_numbers_go_on_after_everything_was_deleted(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def test_a_name_that_leads_inside_is_refused(tmp_path: Path, found: list[str], m
 
 
 def test_odd_ways_to_write_an_inside_address_are_refused(tmp_path: Path) -> None:
+    for host in ("[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "[::ffff:169.254.169.254]"):
+        with pytest.raises(ProblemError, match="no camera stands at such an address"):
+            addresses.check_address(f"rtsp://{host}/x", ServerConfig())
     settings = ServerConfig(networks=("10.1.0.0/16",))
     for host in (
         "2130706433",

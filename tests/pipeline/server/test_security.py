@@ -16,6 +16,7 @@ from relaytrack.pipeline.config.schema import ServerConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.addresses import check_address
+from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.guard import COOKIE, PUBLIC
 from relaytrack.pipeline.server.access.limiter import Limiter
 from relaytrack.pipeline.server.access.login_limits import NAME, LoginLimits, network_of
@@ -25,7 +26,8 @@ from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.serving import bind, check_exposure
 from relaytrack.pipeline.server.store import SiteStore
 from tests.support.png import png
-from tests.support.sites import Served, log_in, served, socket_refusal
+from tests.support.sites import Served, log_in, served, settled, socket_refusal
+from tests.support.world import wait_for
 
 USERS = {"root": "admin", "olga": "operator", "vera": "viewer"}
 
@@ -541,6 +543,33 @@ def test_the_audit_log_tells_who_did_what(guarded: Served) -> None:
     lines = [json.loads(line) for line in (guarded.site.folder / "audit.jsonl").read_text().splitlines()]
     done = [line["action"] for line in lines if line["user"] == "olga"]
     assert done[-4:] == ["logged in", "camera paused", "camera resumed", "events exported"]
+
+
+def test_names_of_people_are_not_kept_in_the_audit_log(tmp_path: Path) -> None:
+    """Fault: who was forgotten stayed there by name."""
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        site.http.patch(f"/api/v1/people/{person}", json={"name": "Ada Lovelace", "watched": True})
+        assert site.site.audit.recent(1)[0]["keys"] == ["name", "watched"]
+        site.http.delete(f"/api/v1/people/{person}")
+        assert wait_for(lambda: not site.site.requests.open())
+        assert "Lovelace" not in site.get("/api/v1/audit").text
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"Lovelace" in path.read_bytes()]
+
+
+def test_the_same_is_written_down_once_a_minute(tmp_path: Path) -> None:
+    now = [0.0]
+    log = AuditLog(tmp_path / "audit.jsonl", clock=lambda: now[0])
+    for user, at, when in (
+        ("olga", 1.0, 0),
+        ("olga", 1.0, 30),
+        ("vera", 1.0, 30),
+        ("olga", 2.0, 30),
+        ("olga", 1.0, 61),
+    ):
+        now[0] = when
+        log.note_once(user, "recording played", camera="door", at=at)
+    assert [entry["user"] for entry in log.recent()] == ["olga", "olga", "vera", "olga"]
 
 
 def test_users_are_made_on_the_command_line(

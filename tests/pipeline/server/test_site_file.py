@@ -59,6 +59,22 @@ def test_a_new_file_is_private(tmp_path: Path) -> None:
     assert load_config(file.path).cameras[0].name == "hall"
 
 
+def test_a_clock_that_was_set_back_costs_no_version(file: SiteFile) -> None:
+    """Fault: versions of before counted as newer, and the one just kept was deleted as the oldest."""
+    folder = file.path.parent / "history"
+    folder.mkdir()
+    for number in range(KEPT):
+        (folder / f"29991231T235959.{number:06}.yaml").write_text("events: {}\n")
+    (folder / "mine.yaml").write_text("# not ours\n")
+    file.set("events.dwell", 7.0)
+    file.set("events.dwell", 8.0)
+    assert len(file.history()) == KEPT
+    newest = [yaml.safe_load((folder / name).read_text()) for name in file.history()[:2]]
+    assert newest[0]["events"]["dwell"] == 7.0
+    assert "events" not in newest[1] or newest[1]["events"] != newest[0]["events"]
+    assert (folder / "mine.yaml").exists()
+
+
 def test_the_last_versions_are_kept(file: SiteFile) -> None:
     for number in range(1, KEPT + 6):
         file.set("events.dwell", float(number))
