@@ -15,7 +15,7 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import FrameTracks, Image, Step
 from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.pipeline.render.palette import IdentityColors, identity_color
-from relaytrack.pipeline.server.people import BETTER
+from relaytrack.pipeline.server.live_sighting import BETTER
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import cut, jpeg
 

@@ -6,37 +6,21 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.records import Crops, Floats, FrameTracks, Image, Step
+from relaytrack.pipeline.records import Crops, FrameTracks, Image, Step
 from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.server import people_rows
+from relaytrack.pipeline.server.live_sighting import LiveSighting
 from relaytrack.pipeline.server.people_questions import PeopleQuestions
-from relaytrack.pipeline.server.people_records import unit
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
-from relaytrack.pipeline.sinks.crops import cut, jpeg
 
+TrackKey = tuple[str, int]
 _FLUSH = 1.0  # seconds between two writes
 _IDLE = 30.0  # seconds unseen after which a track leaves the memory
-BETTER = 1.15
-"""A new picture must be that much better."""
-
-
-@dataclass(slots=True)
-class _Sighting:
-    identity: int
-    first: float
-    last: float
-    frames: int = 0
-    quality: float = -1.0
-    picture: bytes | None = None
-    embedding: Floats | None = None  # weighted sum
-    dirty: bool = True
 
 
 class People(PeopleQuestions):
@@ -66,14 +50,14 @@ class People(PeopleQuestions):
         self._runs: dict[str, int] = {}  # of cameras that left and came again
         self.retain = retain
         self._on_return = on_return
-        self._tracks: dict[tuple[str, int], _Sighting] = {}
+        self._tracks: dict[TrackKey, LiveSighting] = {}
         self._judges: dict[str, CropJudge] = {}
         self._changing = threading.RLock()
         self._due = self._swept = 0.0
-        self._forgotten: set[tuple[str, int]] = set()
+        self._forgotten: set[TrackKey] = set()
         # what operators said; steps that were on their way at that moment still have the old numbers
         self._alias = self.merged()
-        self._own: dict[tuple[str, int], int] = {}
+        self._own: dict[TrackKey, int] = {}
 
     # the sink
 
@@ -100,20 +84,14 @@ class People(PeopleQuestions):
                 self._due = now + _FLUSH
 
     def _revise(
-        self,
-        database: sqlite3.Connection,
-        key: tuple[str, int],
-        identity: int,
-        old: int,
-        kind: str,
-        score: float | None = None,
+        self, database: sqlite3.Connection, key: TrackKey, new: int, old: int, kind: str, score: float | None = None
     ) -> None:
         if key in self._forgotten:
             return
         known = self._tracks.get(key)
         if known is not None:
-            known.identity = identity
-        people_rows.revise(database, (self._runs.get(key[0], self._run), *key), identity, old, kind, score)
+            known.identity = new
+        people_rows.revise(database, (self._run_of(key[0]), *key), new, old, kind, score)
 
     def _move_name(self, old: int, new: int) -> None:
         """Give the name of a number that nobody has any more to the person's new number."""
@@ -134,20 +112,16 @@ class People(PeopleQuestions):
             identity = self._own.get(key, self._alias.get(identity, identity))
             seen = self._tracks.get(key)
             if seen is None:
-                seen = self._tracks[key] = _Sighting(identity, moment, moment)
+                seen = self._tracks[key] = LiveSighting(identity, moment, moment)
                 self._returned(identity, frame.camera, track)
-            seen.identity, seen.last, seen.dirty = identity, moment, True
-            seen.frames += 1
             good = float(quality[row])
-            if image is not None and good > max(seen.quality * BETTER, 0.0):
-                part = cut(image, tracks.xyxy[row])
-                if part is not None:
-                    seen.quality, seen.picture = good, jpeg(part)
+            seen.see(identity, moment)
+            if image is not None:
+                seen.offer(image, tracks.xyxy[row], good)
             if key in crops and crops[key][0] > seen.quality:
                 seen.quality, seen.picture = crops[key]
             if embedded is not None and embedded[row]:
-                weighted = tracks.embeddings[row] * max(good, 1e-3)
-                seen.embedding = weighted if seen.embedding is None else seen.embedding + weighted
+                seen.add(tracks.embeddings[row] * max(good, 1e-3))
 
     def _returned(self, identity: int, camera: str, track: int) -> None:
         """Tell of a watched person who comes into a camera's view."""
@@ -167,7 +141,9 @@ class People(PeopleQuestions):
             changed = [(key, seen) for key, seen in self._tracks.items() if seen.dirty]
             if changed:
                 with self._store.writing() as database:
-                    people_rows.write_sightings(database, [self._values(key, seen) for key, seen in changed])
+                    people_rows.write_sightings(
+                        database, [seen.values(self._run_of(key[0]), *key) for key, seen in changed]
+                    )
                 for _, seen in changed:
                     seen.dirty = False
             newest = max((seen.last for seen in self._tracks.values()), default=0.0)
@@ -179,22 +155,9 @@ class People(PeopleQuestions):
                 with self._store.writing() as database:
                     people_rows.expire(database, time.time() - self.retain)
 
-    def _values(self, key: tuple[str, int], seen: _Sighting) -> tuple[Any, ...]:
-        vector = None
-        if seen.embedding is not None:
-            vector = unit(seen.embedding).astype(np.float16).tobytes()
-        return (
-            self._runs.get(key[0], self._run),
-            key[0],
-            key[1],
-            seen.identity,
-            seen.first,
-            seen.last,
-            seen.frames,
-            seen.quality,
-            seen.picture,
-            vector,
-        )
+    def _run_of(self, camera: str) -> int:
+        """The number of the start that a camera's tracks belong to."""
+        return self._runs.get(camera, self._run)
 
     def camera_added(self, camera: CameraConfig) -> None:
         """Nothing to do before its first frame."""
@@ -206,7 +169,7 @@ class People(PeopleQuestions):
             for key in [key for key in self._tracks if key[0] == name]:
                 del self._tracks[key]
             self._judges.pop(name, None)
-            self._runs[name] = max(int(time.time() * 1000), self._runs.get(name, self._run) + 1)
+            self._runs[name] = max(int(time.time() * 1000), self._run_of(name) + 1)
 
     def close(self) -> None:
         """Write the rest."""
@@ -232,7 +195,7 @@ class People(PeopleQuestions):
             for key in [key for key, identity in self._own.items() if identity == gone]:
                 self._own[key] = keep
 
-    def split(self, identity: int, sightings: Sequence[int]) -> tuple[int, list[tuple[str, int]]]:
+    def split(self, identity: int, sightings: Sequence[int]) -> tuple[int, list[TrackKey]]:
         """Give some of a person's sightings a number of their own.
 
         Returns:
@@ -242,7 +205,7 @@ class People(PeopleQuestions):
             self.flush()
             with self._store.writing() as database:
                 new, rows = people_rows.split(database, identity, sightings)
-            now = [(camera, track) for run, camera, track in rows if run == self._runs.get(camera, self._run)]
+            now = [(camera, track) for run, camera, track in rows if run == self._run_of(camera)]
             for key in now:
                 if key in self._tracks:
                     self._tracks[key].identity = self._own[key] = new

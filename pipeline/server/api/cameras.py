@@ -2,62 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from relaytrack.pipeline.config.schema import CameraConfig, Point
+from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.server.access.addresses import check_address
+from relaytrack.pipeline.server.api.camera_forms import Address, CameraChange, NewCamera
 from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera, waiting_for_cameras
 from relaytrack.pipeline.server.descriptions import describe_camera, describe_tracks, revision_of
 from relaytrack.pipeline.server.first_picture import take_picture
-from relaytrack.pipeline.server.one_line import Line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 from relaytrack.reid.wording import plain_words
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])
 _MOST_CORNERS = 64
-_MOST_ZONES = 50
-
-
-class CameraChange(BaseModel):
-    """Settings of a camera that can be changed in the page; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    url: str | None = Field(default=None, min_length=1, max_length=2000)
-    title: Line | None = Field(default=None, max_length=60, description="what the page calls it")
-    roi: tuple[int, int, int, int] | None = None
-    max_fps: float | None = Field(default=None, gt=0, le=240)
-    offset: float | None = None
-    pixel_aspect: float | None = Field(default=None, ge=0.2, le=5)
-    transport: Literal["tcp", "udp"] | None = None
-    moving: bool | None = None
-    zones: dict[Line, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
-    lines: dict[Line, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
-    ground: dict[str, Any] | None = None
-    revision: str | None = Field(
-        default=None, description="the camera's `revision` as it was read; another one in between is a conflict"
-    )
-
-
-class NewCamera(CameraChange):
-    """A camera to be added."""
-
-    url: str = Field(min_length=1, max_length=2000)
-    name: str = Field(default="", max_length=64)
-
-
-class Address(BaseModel):
-    """A camera to be tried."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(min_length=1, max_length=2000)
-    transport: Literal["tcp", "udp"] | None = None
 
 
 def list_cameras(site: Site) -> list[dict[str, Any]]:
