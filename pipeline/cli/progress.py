@@ -51,7 +51,7 @@ class _Line:
         seen = {name: one.sight for name, one in summary.cameras.items() if one.sight and name not in self._told}
         self._told.update(seen)
         return [
-            f"camera {name}: people from about {sight.smallest} pixels of height on are found "
+            f"camera {name}: people are found from about {sight.smallest} pixels of height on "
             f"(detector.image_size {sight.side})"
             for name, sight in seen.items()
         ]

@@ -29,8 +29,8 @@ def test_the_screen_says_once_per_camera_how_small_people_may_be() -> None:
     progress.step(summary, {})
     progress.step(summary, {})
     assert stream.getvalue().splitlines() == [
-        "camera street: people from about 108 pixels of height on are found (detector.image_size 960)",
-        "camera door: people from about 48 pixels of height on are found (detector.image_size 320)",
+        "camera street: people are found from about 108 pixels of height on (detector.image_size 960)",
+        "camera door: people are found from about 48 pixels of height on (detector.image_size 320)",
     ]
 
 
