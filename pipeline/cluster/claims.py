@@ -23,6 +23,7 @@ class Claims:
     def __init__(self) -> None:
         self._held: dict[str, tuple[str, int]] = {}
         self._of: dict[str, set[str]] = {}  # by node
+        self._free: set[str] = set()  # whose node has let them go
         self._busy = threading.Lock()
 
     def take(self, node: str, order: int, cameras: Iterable[str]) -> None:
@@ -39,6 +40,12 @@ class Claims:
                 self._of.get(self._held.get(camera, (node, order))[0], set()).discard(camera)
                 self._of.setdefault(node, set()).add(camera)
                 self._held[camera] = node, order
+                self._free.discard(camera)
+
+    def release(self, cameras: Iterable[str]) -> None:
+        """Their node has let these cameras go: the next one may have an older order, too."""
+        with self._busy:
+            self._free |= set(cameras)
 
     def check(self, node: str, order: int, camera: str) -> None:
         """Refuse what comes of a camera from anybody but its node.
@@ -53,6 +60,8 @@ class Claims:
                 raise GapError(f"camera {camera!r}: node {node} has not claimed it")
 
     def _check(self, node: str, order: int, camera: str) -> None:
+        if camera in self._free:
+            return
         holder, newest = self._held.get(camera, (node, order))
         if (holder != node and order <= newest) or order < newest:
             raise ClaimError(f"camera {camera!r}: node {holder} follows it already; node {node} is refused")

@@ -12,6 +12,7 @@ from typing import Any
 
 from relaytrack.pipeline import plugins
 from relaytrack.pipeline.cluster.crew import OVER, Crew, absolute
+from relaytrack.pipeline.cluster.far_cameras import FarCameras, check_live
 from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.cluster.far_people import Command, FarCorrector, FarPeople
 from relaytrack.pipeline.cluster.greetings import DeskStatus
@@ -41,7 +42,6 @@ from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import Summary
 from relaytrack.pipeline.sinks.base import Sink
-from relaytrack.pipeline.sources import is_live
 
 LOG = logging.getLogger("relaytrack.cluster")
 _LOOK = 0.2  # seconds between two looks at the programs
@@ -50,7 +50,6 @@ _ENDING = 3.0  # seconds that the programs get to end
 _EMPTY = 0.5  # seconds that their last steps get to arrive
 _ALONE = 2.0  # seconds that they get when the head is gone
 _TOLD = 10.0  # seconds that the programs get to take something up
-_FIXED = "on a cluster the cameras are those of the site's file; change it and start anew"
 _PATIENCE = 5.0  # seconds that a sink gets to end
 
 
@@ -180,24 +179,29 @@ class ClusterEngine:
         return FarCorrector(self.corrections, self._steps.forget)
 
     def add_camera(self, camera: CameraConfig) -> str:
-        """See `Pipeline.add_camera`."""
-        raise ConfigError(_FIXED)
+        """See `FarCameras.add`."""
+        self._running()
+        return self._cameras.add(camera)
 
     def change_camera(self, camera: CameraConfig) -> None:
-        """See `Pipeline.change_camera`."""
-        raise ConfigError(_FIXED)
+        """See `FarCameras.change`."""
+        self._running()
+        self._cameras.change(camera)
 
     def pause_camera(self, name: str) -> None:
-        """See `Pipeline.pause_camera`."""
-        raise ConfigError(_FIXED)
+        """See `FarCameras.pause`."""
+        self._running()
+        self._cameras.pause(name, paused=True)
 
     def resume_camera(self, name: str) -> None:
-        """See `Pipeline.resume_camera`."""
-        raise ConfigError(_FIXED)
+        """See `FarCameras.pause`."""
+        self._running()
+        self._cameras.pause(name, paused=False)
 
     def remove_camera(self, name: str) -> None:
-        """See `Pipeline.remove_camera`."""
-        raise ConfigError(_FIXED)
+        """See `FarCameras.remove`."""
+        self._running()
+        self._cameras.remove(name)
 
     def change_settings(self, wanted: Config, keys: Collection[str]) -> None:
         """Take up other settings; see `Pipeline.change_settings`. Those of the association wait for the next start.
@@ -262,6 +266,7 @@ class ClusterEngine:
         groups = groups_of(config.cameras, programs, config.cluster.bind)
         groups += [Group("") for _ in range(programs - len(groups))]  # for cameras that are added
         self._crew = crew
+        self._cameras = FarCameras(ray, crew, self._busy, self._steps, self._host)
         threshold = crew.hire(groups)
         self._desk = begin_identities(ray, config, threshold, self._zero)
         for name, plane in ground_planes(config).items():
@@ -362,13 +367,3 @@ class ClusterEngine:
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._state = "failed"
-
-
-def check_live(camera: CameraConfig, config: Config) -> None:
-    """Refuse a camera that is a recording.
-
-    Raises:
-        ConfigError: it is one.
-    """
-    if not is_live(camera, config.run):
-        raise ConfigError(f"camera {camera.name!r}: serve --cluster follows live cameras only (live: true for a file)")

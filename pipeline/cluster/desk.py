@@ -96,9 +96,12 @@ class IdentityDesk:
             self._check(token)
             self._claims.take(node, order, cameras)
             self._calls.greet(node)
+            self._result = None  # not the last word, then
             for name, about in cameras.items():
                 key = (name, node, order)
-                self._first_ids.setdefault(key, memory.first_id(name) if about.live and about.first is None else 0)
+                if about.live and about.first is None:  # it begins, perhaps once more
+                    self._first_ids[key] = memory.first_id(name)
+                self._first_ids.setdefault(key, 0)
                 self._rates[name] = about.fps or self._rates.get(name)
                 dropped = self._merge.drop(name)
                 if about.live:  # whoever had it before waits for the answer, and has other cameras
@@ -150,10 +153,13 @@ class IdentityDesk:
             self._changed.notify_all()
         return call.future
 
-    def end(self, node: str, cameras: Iterable[str]) -> None:
-        """A node's cameras have ended."""
+    def end(self, node: str, cameras: Iterable[str], released: bool = False) -> None:
+        """A node's cameras have ended; `released`: any node may follow them from now on."""
         with self._changed:
-            self._merge.end(name for name in cameras if self._claims.holder(name) == node)
+            own = [name for name in cameras if self._claims.holder(name) == node]
+            self._merge.end(own)
+            if released:
+                self._claims.release(own)
             self._changed.notify_all()
 
     def final(self) -> Future[FinalIds]:

@@ -79,6 +79,22 @@ class Link:
                 if live:  # a recording begins anew, and its batches have the numbers that they had
                     self._next[name] = welcome.seen[name] + 1
 
+    def take(self, camera: str) -> None:
+        """Claim a further live camera.
+
+        Raises:
+            ClaimError: another node follows it.
+            TimeoutError, BusLostError: the service does not answer.
+        """
+        with self._busy:
+            hello = {camera: CameraHello(True)}
+            welcome = self.bus.ask("hello", self.node, self.order, hello, self.token, timeout=_ANSWER)
+            self.token = max(self.token, welcome.token)
+            self.first_ids = {**self.first_ids, **welcome.first_ids}
+            self._next[camera] = welcome.seen[camera] + 1
+            self._kept[camera] = deque(maxlen=KEPT)
+            self.live[camera] = True
+
     def send(self, messages: Sequence[TrackletMessage]) -> Sent:
         """Number and send messages; never blocks for an answer."""
         with self._busy:
@@ -153,7 +169,7 @@ class Link:
                     known.pop(name, None)
             self._ended -= gone
             try:
-                self.bus.ask("end", self.node, sorted(gone), timeout=_ANSWER)
+                self.bus.ask("end", self.node, sorted(gone), True, timeout=_ANSWER)
             except (BusLostError, TimeoutError):
                 LOG.warning("node %s: the identity service does not answer", self.node)
 

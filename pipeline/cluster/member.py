@@ -9,7 +9,7 @@ from typing import Any
 from relaytrack.pipeline.cluster.balance import Place, balanced
 from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.ray_start import Machine
-from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.schema import CameraConfig, Config
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +31,12 @@ class Member:
             names = [camera.name for camera in Config.model_validate_json(order.config).cameras]
             if names:
                 yield node, names
+
+    def take_in(self, node: str, camera: CameraConfig) -> None:
+        """A camera has become part of an order."""
+        config = Config.model_validate_json(self.orders[node].config)
+        changed = config.model_copy(update={"cameras": (*config.cameras, camera)}).model_dump_json()
+        self.orders[node] = replace(self.orders[node], config=changed)
 
     def leave_out(self, node: str, cameras: Iterable[str]) -> None:
         """These cameras are no longer part of an order."""

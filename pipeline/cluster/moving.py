@@ -63,7 +63,6 @@ class Mover:
     def __init__(self, ray: Any, config: Config, crew: Crew, hiring: Hiring, threshold: float | None) -> None:
         self._ray, self._crew, self._hiring, self._threshold = ray, crew, hiring, threshold
         self._cluster = config.cluster
-        self._live = {camera.name for camera in config.cameras if is_live(camera, config.run)}
         self._bounds = {config.cluster.bind.get(camera.name, "") for camera in config.cameras}
         self._known = {machine.node_id for machine in machines(ray)}
         self._joining: list[_Newcomer] = []
@@ -74,6 +73,12 @@ class Mover:
         self._due: float | None = None  # since when cameras are to be spread anew
         self._looked = self._settled = float("-inf")
         self.moved: list[str] = []
+
+    @property
+    def _live(self) -> set[str]:
+        """The live cameras of the present."""
+        config = self._crew.config
+        return {camera.name for camera in config.cameras if is_live(camera, config.run)}
 
     @property
     def moving(self) -> bool:

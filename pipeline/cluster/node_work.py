@@ -23,7 +23,7 @@ from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.proxy import ClusterIdentities
 from relaytrack.pipeline.cluster.step_relay import StepRelay
 from relaytrack.pipeline.config.ground import ground_planes
-from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.dates import free_path, stamp
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import InputError
@@ -180,14 +180,51 @@ class NodeWork:
         Raises:
             ConfigError: there is no such camera, or the work is not on its way.
         """
-        planes = ground_planes(self._config)
+        planes = ground_planes(self._config.model_copy(update={"cameras": self._pipeline.cameras}))
         for name in cameras:
             self._pipeline.remove_camera(name)
             if name in planes:  # the engine took a camera that leaves for one that is no more
                 self._identities.calibrate(name, planes[name])
+        self._let_go(cameras)
+
+    def _let_go(self, cameras: Sequence[str]) -> None:
         self._identities.release(cameras)
         if self.order.served is not None and not self._pipeline.cameras:
             self.stop()
+
+    def add_camera(self, camera: str) -> None:
+        """Follow a further live camera.
+
+        Args:
+            camera: its settings as JSON.
+
+        Raises:
+            RelayTrackError: a setting makes no sense, or the identity service refuses it or does not answer.
+        """
+        settings = CameraConfig.model_validate_json(camera)
+        self._identities.take(settings.name)
+        try:
+            self._pipeline.add_camera(settings)
+        except BaseException:
+            self._identities.release([settings.name])
+            raise
+
+    def change_camera(self, camera: str) -> None:
+        """Give a camera other settings, as JSON; see `Pipeline.change_camera`."""
+        self._pipeline.change_camera(CameraConfig.model_validate_json(camera))
+
+    def pause_camera(self, name: str) -> None:
+        """See `Pipeline.pause_camera`."""
+        self._pipeline.pause_camera(name)
+
+    def resume_camera(self, name: str) -> None:
+        """See `Pipeline.resume_camera`."""
+        self._pipeline.resume_camera(name)
+
+    def remove_camera(self, name: str) -> None:
+        """Let a camera go for good; with its last camera the work ends."""
+        self._pipeline.remove_camera(name)
+        self._let_go([name])
 
     def want(self, wanted: Wanted) -> None:
         """Send the pictures that are looked at; see `NodeLive.want`."""

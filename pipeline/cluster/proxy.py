@@ -85,7 +85,8 @@ class ClusterIdentities:
         self._bus = bus
         self._live = any(cameras.values())
         self._patience = patience
-        self._cameras = frozenset(cameras)
+        self._cameras = set(cameras)
+        self._compact = form == "compact"
         self._asked = {name: AskedEmbeddings() for name in cameras} if form == "compact" else {}
         self._known: dict[tuple[str, int], int] = {}
         self._own: dict[tuple[str, int], tuple[int, float]] = {}  # provisional number, since when
@@ -134,6 +135,21 @@ class ClusterIdentities:
     def no_more(self) -> None:
         """All cameras of this node have ended."""
         self.link.end(self.link.live)
+
+    def take(self, camera: str) -> None:
+        """Follow a further live camera from now on.
+
+        Raises:
+            ClaimError: another node follows it.
+            BusLostError: the identity service does not answer.
+        """
+        try:
+            self.link.take(camera)
+        except TimeoutError as error:
+            raise BusLostError(f"the identity service does not answer ({error})") from None
+        self._cameras.add(camera)
+        if self._compact:
+            self._asked[camera] = AskedEmbeddings()
 
     def release(self, cameras: Collection[str]) -> None:
         """Another node is to follow these cameras; the engine has let them go already."""

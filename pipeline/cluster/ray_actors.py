@@ -12,7 +12,7 @@ from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder, WorkStatu
 from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.reid.errors import ReidError
 
 _WAIT = 0.2  # seconds
@@ -123,6 +123,16 @@ class PerceptionActor:
         """End all work soon and cleanly."""
         for work in list(self._work.values()):
             work.stop()
+
+    def of_camera(self, node: str, command: str, word: str) -> None:
+        """Carry out a command for a camera; see `far_cameras.Command` and the methods of `NodeWork` of these names.
+
+        Raises:
+            RelayTrackError: what the work refused.
+        """
+        if node not in self._work:
+            raise ConfigError(f"{node} has ended")
+        getattr(self._work[node], command)(word)
 
     def release(self, node: str, cameras: Sequence[str]) -> None:
         """See `NodeWork.release`."""

@@ -65,7 +65,7 @@ def served_on_cluster(folder: Path, cameras: Sequence[dict[str, Any]], **more: A
         "detector.backend": "file",
         "run.device": "cpu",
         "run.threads": 1,
-        "run.fps": 5,
+        "run.fps": 4,
         "cluster.dir": str(folder / "nodes"),
         "cluster.patience": 20,  # of a busy machine
         "cluster.num_cpus": 0.5,

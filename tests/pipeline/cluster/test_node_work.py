@@ -144,3 +144,39 @@ def test_a_camera_that_moves_gets_new_tracks_and_the_others_go_on(
     assert max(rows[0]) < 1000 < min(rows[1])
     first.close()
     second.close()
+
+
+@pytest.mark.timeout(120)
+def test_a_camera_is_taken_up_beside_others_also_by_an_older_order(
+    live_site: Config, bus: InProcessBus, tmp_path: Path
+) -> None:
+    door = live_site.cameras[0]
+    both = live_site.model_copy(update={"cameras": (door, door.model_copy(update={"name": "yard"}))})
+    zero = time.time()
+    older, newer = (NodeWork(order(one, tmp_path, n, zero), bus) for n, one in enumerate((both, live_site), start=1))
+    older.start()
+    older.remove_camera("door")
+    newer.start()
+
+    def follows(work: NodeWork) -> None:
+        least = getattr(work.status().cameras.get("door"), "frames", 0) + 5
+        until = time.monotonic() + 60
+        while getattr(work.status().cameras.get("door"), "frames", 0) < least:
+            assert time.monotonic() < until
+            assert work.status().state == "running", work.status().error
+            time.sleep(0.05)
+
+    follows(newer)
+    with pytest.raises(ClaimError, match="node node2 follows it already"):
+        older.add_camera(door.model_dump_json())
+    newer.remove_camera("door")
+    older.add_camera(door.model_dump_json())
+    follows(older)
+    assert bus.desk is not None
+    assert bus.desk.status().nodes == {"door": "node1", "yard": "node1"}
+    for work in (older, newer):
+        work.stop()
+        work.join(30)
+        work.close()
+    rows = [line for path in (tmp_path / "node1/tracks/door").glob("*.txt") for line in path.read_text().splitlines()]
+    assert max(int(line.split(",")[1]) for line in rows) > 1000, "track ids of its own"
