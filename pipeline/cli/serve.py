@@ -105,8 +105,8 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     config, path = load_site(args)
     try:
         from relaytrack.pipeline.server.serving import address_of, bind, check_exposure, serve
-        from relaytrack.pipeline.server.site import open_site
         from relaytrack.pipeline.server.site_file import SiteFile
+        from relaytrack.pipeline.server.site_opening import open_site
     except ModuleNotFoundError as error:
         raise ConfigError(f"serve needs {error.name}: pip install 'relaytrack[web]'") from None
     from relaytrack.pipeline.cli.progress import weights_licence

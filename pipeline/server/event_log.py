@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from relaytrack.pipeline.dates import utc_text
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.server.store import SiteStore
 
@@ -195,3 +196,9 @@ class _Waiter:
 
 def _numbered(row: Any) -> str:
     return f'{{"id": {row["id"]}, {row["data"][1:]}'
+
+
+def site_event(kind: str, **content: Any) -> dict[str, Any]:
+    """An event of the site's own, as the engine's events are."""
+    date = utc_text(time.time()).replace("+00:00", "Z")
+    return {"event": kind, "time": 0.0, "date": date, "camera": "", "track": 0, "identity": 0, **content}

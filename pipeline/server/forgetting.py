@@ -92,3 +92,17 @@ def check_known(people: People, person: int) -> None:
 def said(person: int) -> str:
     """What was done, in one line."""
     return f"person {person} is forgotten"
+
+
+def erase_forgotten(store: SiteStore, identities: str | None) -> None:
+    """Take the people who were forgotten out of the association's own file; no engine may have it open.
+
+    While it runs it keeps them in memory, and would write them again.
+    """
+    known = [row["identity"] for row in store.rows("SELECT identity FROM forgotten")]
+    if not known or identities is None or not Path(identities).exists():
+        return
+    with IdentityStore(identities) as file:
+        file.forget(known)
+    with store.writing() as database:
+        database.execute("DELETE FROM forgotten")

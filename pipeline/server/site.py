@@ -1,22 +1,15 @@
-"""The site: the engine and everything that the server knows beside it, put together."""
+"""The site: the engine and everything that the server knows beside it; `site_opening` puts it together."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from relaytrack.pipeline.config.names import SINKS
-from relaytrack.pipeline.config.output import SinkConfig
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.engine import Pipeline
-from relaytrack.pipeline.errors import ConfigError, OutputError, RelayTrackError
-from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.errors import OutputError, RelayTrackError
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.runtime.request_watch import RequestWatch
@@ -25,12 +18,11 @@ from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
 from relaytrack.pipeline.server.access.login_limits import LoginLimits
 from relaytrack.pipeline.server.doubts import Doubts
-from relaytrack.pipeline.server.event_log import EventLog
+from relaytrack.pipeline.server.event_log import EventLog, site_event
 from relaytrack.pipeline.server.floor import SiteFloor
-from relaytrack.pipeline.server.forgetting import SITE, check_known, forget_person, said
+from relaytrack.pipeline.server.forgetting import check_known, erase_forgotten, forget_person, said
 from relaytrack.pipeline.server.live.audience import Audience
 from relaytrack.pipeline.server.live.hls import HlsStreams
-from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.server.looks import Looks
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.recent_log import RecentLog
@@ -38,13 +30,10 @@ from relaytrack.pipeline.server.recordings import Recordings
 from relaytrack.pipeline.server.site_engine import PeopleSaid, SiteEngine
 from relaytrack.pipeline.server.site_file import SiteFile
 from relaytrack.pipeline.server.store import SiteStore
-from relaytrack.trackers import IdentityStore
 
 LOG = logging.getLogger("relaytrack.server")
 DAY = 86_400.0
 _LAST_MOMENT = 1.0  # seconds that somebody's forgetting gets at the end; the next start goes on with it
-_RETURN_RATIO = 0.3
-"""At a site people come back; see `IdentityParams.return_ratio`."""
 
 
 @dataclass(slots=True)
@@ -179,150 +168,6 @@ class Site:
         """An event for whoever looks: somebody is not forgotten everywhere yet."""
         what = f"person {request.wanted['person']}: {reason}"
         try:
-            self.events.add([_event("forgetting_failed", reason=what)])
+            self.events.add([site_event("forgetting_failed", reason=what)])
         except OutputError as error:
             LOG.warning("event forgetting_failed: %s", error)
-
-
-def _event(kind: str, **content: Any) -> dict[str, Any]:
-    """An event of the site's own, as the engine's events are."""
-    date = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"event": kind, "time": 0.0, "date": date, "camera": "", "track": 0, "identity": 0, **content}
-
-
-def erase_forgotten(store: SiteStore, identities: str | None) -> None:
-    """Take the people who were forgotten out of the association's own file; no engine may have it open.
-
-    While it runs it keeps them in memory, and would write them again.
-    """
-    known = [row["identity"] for row in store.rows("SELECT identity FROM forgotten")]
-    if not known or identities is None or not Path(identities).exists():
-        return
-    with IdentityStore(identities) as file:
-        file.forget(known)
-    with store.writing() as database:
-        database.execute("DELETE FROM forgotten")
-
-
-def open_site(
-    config: Config,
-    file: SiteFile,
-    *,
-    make: Callable[..., SiteEngine] = Pipeline,
-    live: Audience | None = None,
-    **parts: Any,
-) -> Site:
-    """Put a site together; the engine is not started.
-
-    Args:
-        config: the settings.
-        file: where they came from.
-        make: makes the engine.
-        live: gets the live pictures, where others than the engine's steps bring them.
-        parts: handed to the engine, as `detector=...`.
-
-    Raises:
-        ConfigError: a setting is of no use.
-        OutputError: the site's folder cannot be written.
-    """
-    settings = config.server
-    folder = Path(settings.dir)
-    store = SiteStore(folder / SITE)
-    lock = RunLock(folder)
-    if not lock.acquire():
-        store.close()
-        raise ConfigError(f"{folder}: another server is running there; choose another --dir, or end it")
-    retain = None if settings.retain_days is None else settings.retain_days * DAY
-    events = EventLog(store, retain=retain)
-
-    def returned(identity: int, camera: str, track: int) -> None:
-        events.add([_event("watched", camera=camera, track=track, identity=identity)])
-
-    settled = running(config)
-    erase_forgotten(store, settled.output.store)  # after a kill the last end could not
-    people = People(store, retain=retain, on_return=returned)
-    doubts = Doubts(store)
-    floor = SiteFloor()
-    live = live or LiveHub()
-    current = None if settled.output.dir is None else settled.output.folder
-    recordings = Recordings(
-        None if current is None else current.parent, current, retain=retain, limit=config.output.disk_limit_gb * 1e9
-    )
-    if current is not None:
-        store.note_place("run", current)
-    if settled.output.store is not None:
-        store.note_place("identities", Path(settled.output.store))
-    pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings, floor], **parts)
-    corrections, looks = pipeline.corrections, Looks()
-    corrections.recall(people.merged(), doubts.cannot_link())
-
-    def networks(perception: Perception) -> None:
-        looks.perception = perception
-
-    pipeline.on_networks = networks
-    pipeline.earlier = people.earlier()
-    return Site(
-        config=config,
-        file=file,
-        pipeline=pipeline,
-        store=store,
-        events=events,
-        people=people,
-        live=live,
-        hls=HlsStreams(live),
-        recordings=recordings,
-        floor=floor,
-        corrections=corrections,
-        looks=looks,
-        doubts=doubts,
-        accounts=Accounts(folder / "accounts.json", session_seconds=settings.session_hours * 3600),
-        logins=LoginLimits(store),
-        audit=AuditLog(folder / "audit.jsonl"),
-        log=RecentLog(),
-        started=time.monotonic(),
-        changing=threading.RLock(),
-        correcting=threading.RLock(),
-        lock=lock,
-    )
-
-
-def running(config: Config) -> Config:
-    """The settings as a service runs them: lost cameras are tried again, a failure ends nothing, identities stay.
-
-    Files of a run are written only where `output.dir` is set, each start in a folder of its own. The mosaic is left
-    out unless it is asked for: the page shows the cameras side by side.
-    """
-    output, given = config.output, config.output.model_fields_set
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    changed: dict[str, Any] = {"on_error": "resume", "report": False}
-    keeps = "dir" in given and output.dir is not None
-    changed["dir"] = str(_fresh(Path(output.folder) / stamp)) if keeps else None
-    changed["mosaic"] = output.mosaic and "mosaic" in given
-    if output.store is None:
-        changed["store"] = str(Path(config.server.dir) / "identities.sqlite")
-    networks = config.input.networks if config.server.networks is None else config.server.networks
-    retry = config.input.model_copy(update={"on_start_failure": "retry", "networks": networks})
-    sinks = tuple(_with_spool(sink, Path(config.server.dir) / "spool") for sink in config.sinks)
-    ratio = config.identities.return_ratio
-    identities = replace(config.identities, return_ratio=_RETURN_RATIO if ratio is None else ratio)
-    output = output.model_copy(update=changed)
-    return config.model_copy(update={"output": output, "input": retry, "sinks": sinks, "identities": identities})
-
-
-def _with_spool(sink: SinkConfig, folder: Path) -> SinkConfig:
-    """A sink whose unsent events wait in the site's folder, where the next start finds them."""
-    if sink.name not in SINKS or "spool" in sink.options:
-        return sink
-    return sink.model_copy(update={"options": {**sink.options, "spool": str(folder / f"{sink.name}.db")}})
-
-
-def _fresh(folder: Path) -> Path:
-    """A folder that is not there yet: two starts within one second do not share one."""
-    found, number = folder, 1
-    while found.exists():
-        number += 1
-        found = folder.with_name(f"{folder.name}-{number}")
-    return found
-
-
-__all__ = ["ConfigError", "Site", "open_site", "running"]

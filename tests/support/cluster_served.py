@@ -15,8 +15,8 @@ import yaml
 from relaytrack.pipeline.cluster.cluster_engine import ClusterEngine
 from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.config.loading import load_config
-from relaytrack.pipeline.server.site import open_site
 from relaytrack.pipeline.server.site_file import SiteFile
+from relaytrack.pipeline.server.site_opening import open_site
 from tests.support.sites import Served, answering
 
 TOP = 20

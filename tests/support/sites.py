@@ -16,8 +16,9 @@ import httpx
 
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.server.serving import address_of, bind, make_server
-from relaytrack.pipeline.server.site import Site, open_site
+from relaytrack.pipeline.server.site import Site
 from relaytrack.pipeline.server.site_file import SiteFile
+from relaytrack.pipeline.server.site_opening import open_site
 from tests.support.world import Eyes, Looks, Walk, wait_for
 
 YAML = """\

@@ -15,7 +15,7 @@ import yaml
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
 from relaytrack.pipeline.server.one_line import one_line
 from relaytrack.pipeline.server.people import People
-from relaytrack.pipeline.server.site import running
+from relaytrack.pipeline.server.site_settings import running
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers import IdentityStore, Revision
 from tests.support.sites import Served, served, settled

@@ -15,8 +15,8 @@ from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.errors import ConfigError, OutputError
 from relaytrack.pipeline.postprocess.cover_segments import cover_segments
 from relaytrack.pipeline.results.correction import Correction
-from relaytrack.pipeline.server.site import open_site
 from relaytrack.pipeline.server.site_file import SiteFile
+from relaytrack.pipeline.server.site_opening import open_site
 from tests.support.sites import YAML, log_in, served, settled
 from tests.support.world import wait_for
 
