@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from relaytrack.pipeline.backoff import Backoff
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import RelayTrackError, SinkError
 from relaytrack.pipeline.records import Step
@@ -72,7 +73,7 @@ class SinkThread:
         self._seconds = 0.0
         self._error: str | None = None
         self._failing = False
-        self._pause = _FIRST_PAUSE  # seconds before the next try
+        self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, None)
         self._thread = threading.Thread(target=self._run, name=f"sink-{name}", daemon=True)
 
     def start(self) -> None:
@@ -180,7 +181,7 @@ class SinkThread:
                     if self._failing:
                         LOG.warning("sink %s works again", self.name)
                     self._failing, self._error = False, None
-                self._pause = _FIRST_PAUSE
+                self._backoff.reset()
                 return
             if self._on_error not in ("retry", "resume"):
                 return
@@ -189,10 +190,9 @@ class SinkThread:
                     self.sink.resume()
                 except Exception as error:
                     self._failed(error)
-            if self._ending or self._hurry.wait(self._pause):
+            if self._ending or self._hurry.wait(self._backoff.pause()):
                 self._disable()  # the run is over: there is no time for further tries
                 return
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             if self._on_error == "resume":
                 with self._changed:
                     self._dropped += isinstance(item, Step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import random
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -12,6 +11,7 @@ from typing import Any
 
 from av.video.frame import VideoFrame
 
+from relaytrack.pipeline.backoff import Backoff
 from relaytrack.pipeline.config.schema import InputConfig
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
@@ -37,28 +37,6 @@ class Arrival:
     broken: int
     fps: float | None
     aspect: float = 1.0
-
-
-class Backoff:
-    """Growing pauses between tries: doubled each time up to a limit, each shortened by up to half at random.
-
-    The randomness keeps cameras that were lost together from coming back all at once.
-    """
-
-    def __init__(self, initial: float, longest: float, chance: Callable[[], float] = random.random) -> None:
-        """Pauses from `initial` to `longest` seconds; `chance` returns numbers in 0..1."""
-        self._initial, self._longest, self._chance = initial, longest, chance
-        self._next = initial
-
-    def pause(self) -> float:
-        """Seconds to wait before the coming try."""
-        pause = min(self._next, self._longest)
-        self._next = min(2 * pause, self._longest)
-        return pause * (1.0 - 0.5 * self._chance())
-
-    def reset(self) -> None:
-        """Begin anew: the camera is back."""
-        self._next = self._initial
 
 
 class LiveSource:

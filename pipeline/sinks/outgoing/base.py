@@ -12,6 +12,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from relaytrack.pipeline.backoff import Backoff
 from relaytrack.pipeline.config.urls import fill_variables, redact_url
 from relaytrack.pipeline.errors import ConfigError, OutputError
 from relaytrack.pipeline.records import Step
@@ -148,7 +149,7 @@ class OutgoingSink:
     # the sender's thread
 
     def _run(self) -> None:
-        pause, tries = _FIRST_PAUSE, 0
+        backoff, tries = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, None), 0
         try:
             while True:
                 self._wake.clear()
@@ -160,16 +161,16 @@ class OutgoingSink:
                     if tries >= _TRIES:
                         self._give_up()
                         tries = 0
-                    if self._ending.wait(max(pause, error.pause)):
+                    if self._ending.wait(max(backoff.pause(), error.pause)):
                         return
-                    pause = min(2 * pause, _LONGEST_PAUSE)
                     continue
                 except OutputError as error:
                     self._failed(str(error))
                     if self._ending.wait(_LONGEST_PAUSE):
                         return
                     continue
-                pause, tries = _FIRST_PAUSE, 0
+                backoff.reset()
+                tries = 0
                 if messages:
                     self._works()
                 if self._ending.is_set() and (not messages or time.monotonic() > self._end):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relaytrack.pipeline.backoff import Backoff
 from relaytrack.pipeline.sources.latest_value import LatestValue
 from relaytrack.pipeline.sources.limits import RateLimit
-from relaytrack.pipeline.sources.live import Backoff
 
 
 @given(
