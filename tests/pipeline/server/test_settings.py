@@ -129,7 +129,7 @@ def test_what_follows_does_so_as_a_whole(tmp_path: Path) -> None:
         assert isinstance(service, LocalIdentityService)
         assert service._associator.params.margin != 9.0, "nothing of it was taken up"
         assert parts.multi.events is not None
-        assert parts.multi.events._settings.dwell != 99.0
+        assert parts.multi.events.places._settings.dwell != 99.0
 
         site.site.pipeline.change_settings(
             load_config(data={"output": {"trail": 0.5, "zones": False}}), ["output.trail", "output.zones"]
