@@ -127,5 +127,9 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     if licence:
         tell(licence)
     serve(site, listening, on_start=lambda: tell(f"open {address}"), read=lambda: load_site(args)[0])
+    if args.cluster is not None:
+        from relaytrack.pipeline.cluster.ray_start import leave_cluster
+
+        leave_cluster(0)
     gc.freeze()  # all is written; looking through the networks' objects once more would take seconds at the exit
     return 0

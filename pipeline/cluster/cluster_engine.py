@@ -16,7 +16,7 @@ from relaytrack.pipeline.cluster.far_cameras import FarCameras, check_live
 from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.cluster.far_people import Command, FarCorrector, FarPeople
 from relaytrack.pipeline.cluster.greetings import DeskStatus
-from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
+from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch, StoppedError
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.identity_start import begin_identities, end_identities, kill_identities
 from relaytrack.pipeline.cluster.moving import Mover
@@ -109,7 +109,11 @@ class ClusterEngine:
             self._steps = SiteSteps(self._host, self._zero, (track.identity for track in self.earlier))
             self._ray = join_cluster(self._address)
             self._head = HeadWatch(self._ray.get_runtime_context().gcs_address)
-            self._guarded(self._begin)
+            self._guarded(self._begin, self._stop)
+        except StoppedError:
+            self._state = "ended"
+            self._leave()
+            return self
         except BaseException as error:
             self._fail(error)
             self._leave()
@@ -131,6 +135,8 @@ class ClusterEngine:
             TimeoutError: it goes on.
             ClusterError: what ended it.
         """
+        if self._thread.ident is None and self._state == "ended":  # stopped while it started
+            return self._steps.summary
         if self._thread.ident is None:
             raise self._failure or ConfigError("the run has not been started")
         self._thread.join(timeout)
@@ -247,11 +253,11 @@ class ClusterEngine:
 
     # the run
 
-    def _guarded(self, action: Callable[[], None]) -> None:
+    def _guarded(self, action: Callable[[], None], stop: threading.Event | None = None) -> None:
         """Carry out something for as long as the head is there, and say in one line why the cluster was lost."""
         assert self._head is not None, "the cluster was joined"
         try:
-            self._head.during(action)
+            self._head.during(action, stop)
         except (self._ray.exceptions.RayError, ConnectionError) as error:
             self._head.check_now()
             why = " ".join(str(error).split())[:200]

@@ -23,7 +23,7 @@ from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.results.identities import read_identities
@@ -63,19 +63,22 @@ class ClusterRun:
         """Run to the end of all files or until `stop`.
 
         Raises:
+            ConfigError: the run is to go on in an earlier one's folder.
             ClusterError: the cluster cannot be joined, does not fit, or was lost.
             RelayTrackError: as `Pipeline.run`.
         """
         config = self._config
+        if config.output.resume:
+            raise ConfigError("--resume: a run on a cluster begins anew; with output.store people keep their numbers")
         if config.output.dir is not None:
             check_output(config.output.dir, overwrite=config.output.overwrite)
         ray = join_cluster(self._address)
-        zero, started = time.time(), time.monotonic()
+        started = time.monotonic()
         head = HeadWatch(ray.get_runtime_context().gcs_address)
         hiring = Hiring(ray, config)
-        crew = self.crew = Crew(ray, config, hiring, zero)
+        crew = self.crew = Crew(ray, config, hiring, time.time())
         try:
-            return head.during(lambda: self._whole(ray, crew, hiring, zero, started))
+            return head.during(lambda: self._whole(ray, crew, hiring, started))
         except (ray.exceptions.RayError, ConnectionError) as error:
             head.check_now()
             raise ClusterError(
@@ -89,13 +92,14 @@ class ClusterRun:
                 kill_identities(ray)
             head.close()
 
-    def _whole(self, ray: Any, crew: Crew, hiring: Hiring, zero: float, started: float) -> Summary:
+    def _whole(self, ray: Any, crew: Crew, hiring: Hiring, started: float) -> Summary:
         """The run from its first program to its last file."""
         config, bus = self._config, RayBus()
         programs = config.cluster.nodes or len(machines(ray))
         groups = groups_of(config.cameras, programs, config.cluster.bind)
         threshold = crew.hire(groups)
-        self.identities = begin_identities(ray, config, threshold, zero)
+        crew.zero = time.time()  # the start of the programs is no part of `run.max_seconds`
+        self.identities = begin_identities(ray, config, threshold, crew.zero)
         for camera, plane in ground_planes(config).items():
             bus.ask("calibrate", camera, plane, timeout=10.0)
         crew.begin(groups)

@@ -36,7 +36,7 @@ class Crew:
         served: what work needs besides, asked for with each order, where the site is served.
 
     Attributes:
-        config: as above; what is ordered from now on follows it.
+        config, zero: as above; what is ordered from now on follows them.
         members: the programs.
         moves: what was lost, and who took over; seconds: from the question that had no answer to the new order.
     """
@@ -48,7 +48,7 @@ class Crew:
         self._served = served
         self.config = config
         self._hiring = hiring
-        self._zero = zero
+        self.zero = zero
         self._number = 0
         self._order = int(time.time() * 1000)
         self.members: list[Member] = []
@@ -162,7 +162,7 @@ class Crew:
         if served is not None and self.config.output.dir is None:
             folder = None
         path = None if folder is None else str(folder)
-        order = WorkOrder(node, self._order, settings.model_dump_json(), path, self._zero, served)
+        order = WorkOrder(node, self._order, settings.model_dump_json(), path, self.zero, served)
         member.orders[node] = order
         member.asked = None
         return node, member.actor.start.remote(order)

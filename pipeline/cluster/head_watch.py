@@ -25,6 +25,10 @@ class ClusterError(RelayTrackError):
     """The cluster cannot be reached, does not fit, or was lost."""
 
 
+class StoppedError(ClusterError):
+    """Something was stopped before it was done."""
+
+
 class HeadLostError(ClusterError):
     """The head of the cluster is gone.
 
@@ -68,13 +72,18 @@ class HeadWatch:
         """Whether the head has been away for too long."""
         return self._lost or time.monotonic() - self._seen > self._patience
 
-    def during(self, action: Callable[[], T]) -> T:
+    def during(self, action: Callable[[], T], stop: threading.Event | None = None) -> T:
         """Carry out an action on a thread of its own for as long as the head is there.
 
         Many calls of Ray wait for a lost head until Ray ends the program without a word; the caller does not.
 
+        Args:
+            action: what to do.
+            stop: set when nobody waits for it any more.
+
         Raises:
             HeadLostError: the head is gone; the action is left where it is.
+            StoppedError: `stop` was set; the action is left where it is.
             BaseException: what the action raised.
         """
         answer: Future[T] = Future()
@@ -88,6 +97,8 @@ class HeadWatch:
         threading.Thread(target=act, name="cluster", daemon=True).start()
         while not wait([answer], _CHECK).done:
             self.check()
+            if stop is not None and stop.is_set():
+                raise StoppedError("stopped")
         return answer.result()
 
     def check_now(self) -> None:

@@ -137,9 +137,10 @@ def serve(
         read: reads the site's settings anew; without it SIGHUP does nothing.
 
     Raises:
-        RelayTrackError: the engine cannot start.
+        RelayTrackError: the engine cannot start, or has lost what this program cannot go on without.
     """
     ended = threading.Event()
+    lost: list[BaseException] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         """During the start; uvicorn has handlers of its own then, and raises the signal again when it has ended."""
@@ -158,11 +159,31 @@ def serve(
         site.pipeline.start()  # before the page, so that what is wrong is said in one line
         site.watch.start()  # the engine has its part in what was asked for before
         if not ended.is_set():
-            make_server(site, on_start=on_start).run(sockets=[listening])
+            server = make_server(site, on_start=on_start)
+            lost = _lost(site, server)
+            server.run(sockets=[listening])
     finally:
         site.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+    if lost:
+        raise lost[0]
+
+
+def _lost(site: Site, server: uvicorn.Server) -> list[BaseException]:
+    """End the server when the engine has ended in a way that it cannot outlive; why stands in the list then."""
+    found: list[BaseException] = []
+
+    def mind() -> None:
+        try:
+            site.pipeline.join()
+        except BaseException as error:
+            if getattr(error, "leaves_at_once", False):
+                found.append(error)
+                server.should_exit = True
+
+    threading.Thread(target=mind, name="engine-end", daemon=True).start()
+    return found
 
 
 __all__ = ["address_of", "bind", "check_exposure", "is_local", "make_server", "serve"]

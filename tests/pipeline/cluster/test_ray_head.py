@@ -92,10 +92,10 @@ cluster_run.join_cluster = join_and_kill
 """
 
 
-def start(path: Path, address: str, token: str, *, before: str = "") -> subprocess.Popen[str]:
-    """Start a run; the Python code `before` is carried out first."""
+def start(path: Path, address: str, token: str, *more: str, before: str = "") -> subprocess.Popen[str]:
+    """Start a run, or what `more` says; the Python code `before` is carried out first."""
     code = f"{before}\nimport sys\nfrom relaytrack.pipeline.cli.main import main\nsys.exit(main(sys.argv[1:]))"
-    words = [sys.executable, "-c", code, "run", str(path), "--cluster", address]
+    words = [sys.executable, "-c", code, more[0] if more else "run", str(path), "--cluster", address, *more[1:]]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(token))
 
 
@@ -131,6 +131,17 @@ def test_a_wrong_token_another_ray_and_a_killed_head_end_a_run_with_one_line(
     kept = [line for one in tmp_path.glob("nodes/*/tracks/east/*.txt") for line in one.read_text().splitlines()]
     assert len(kept) >= 5
     assert all(line.count(",") >= 6 for line in kept)
+
+
+def test_a_site_whose_head_is_killed_ends_with_one_line(head: tuple[str, str], samples: Path, tmp_path: Path) -> None:
+    address, folder = head
+    words = ("serve", "--port", "0", "--dir", str(tmp_path / "site"))
+    program = start(site(samples, tmp_path), address, TOKEN, *words)
+    assert program.stderr is not None
+    while "open http" not in program.stderr.readline():
+        assert program.poll() is None
+    os.kill(server_of(folder), signal.SIGKILL)
+    assert f":{address.rpartition(':')[2]}, is gone" in refusal(program, 60)
 
 
 def test_a_head_that_is_killed_at_the_start_ends_a_run_with_one_line(

@@ -28,6 +28,14 @@ def refused(samples: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], ad
     return line
 
 
+def test_a_run_is_not_resumed(
+    samples: Path, tmp_path: Path, ray_cluster: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(samples, tmp_path, capfd, ray_cluster.address, "--live", "--resume")
+    assert "--resume: a run on a cluster begins anew" in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_machines_with_another_relaytrack_are_refused(
     samples: Path, tmp_path: Path, ray_cluster: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
