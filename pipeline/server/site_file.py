@@ -6,7 +6,8 @@ import io
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,17 @@ import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import ConfigError, OutputError
+from relaytrack.pipeline.errors import ConfigError, OutputError, RelayTrackError
 from relaytrack.pipeline.results.folder import make_folder, open_private, writing
 
 KEPT = 20
 """Earlier versions that are kept."""
 _STAMP = "%Y%m%dT%H%M%S.%f"
+_LOADED = yaml.resolver.Resolver()
+"""What plain text means to the loader of settings, which follows YAML 1.1."""
 _VERSION = re.compile(r"\d{8}T\d{6}\.\d{6}\.yaml")
 _HEAD = "# The site's settings; `relaytrack serve` writes changes made in the page here. Comments stay.\n"
 
@@ -40,6 +44,18 @@ class SiteFile:
         self._history = history
         self._writing = threading.Lock()
 
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """A block that changes the file and then the engine: where it fails, the file is what it was before."""
+        before = self._read()
+        try:
+            yield
+        except BaseException:
+            with self._writing, suppress(RelayTrackError):
+                if self._read() != before:
+                    self._replace(before)
+            raise
+
     def put_camera(self, name: str, settings: Mapping[str, Any]) -> None:
         """Set keys of a camera; a camera that the file does not have is added at the end.
 
@@ -54,10 +70,10 @@ class SiteFile:
                 cameras = data["cameras"] = CommentedSeq()
             place = _find(cameras, name)
             if place is None:
-                cameras.append(CommentedMap({"name": name}))
+                cameras.append(CommentedMap({"name": _plain(name)}))
                 place = len(cameras) - 1
             if not isinstance(cameras[place], dict):
-                cameras[place] = CommentedMap({"name": name, "url": cameras[place]})
+                cameras[place] = CommentedMap({"name": _plain(name), "url": cameras[place]})
             entry = cameras[place]
             for key, value in settings.items():
                 if value is None or value in ({}, ""):
@@ -178,9 +194,13 @@ def _find(cameras: list[Any], name: str) -> int | None:
 
 
 def _plain(value: Any) -> Any:
-    """Lists and mappings as YAML has them; points stay on one line."""
+    """Lists and mappings as YAML has them; points stay on one line; text stays text (a zone `on`, a title `12:30`)."""
+    if isinstance(value, str):
+        tag = _LOADED.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+        quoted = tag != "tag:yaml.org,2002:str"
+        return DoubleQuotedScalarString(value) if quoted else value
     if isinstance(value, Mapping):
-        return CommentedMap({str(key): _plain(item) for key, item in value.items()})
+        return CommentedMap({_plain(str(key)): _plain(item) for key, item in value.items()})
     if isinstance(value, list | tuple):
         row = CommentedSeq([_plain(item) for item in value])
         if not any(isinstance(item, Mapping) for item in value):

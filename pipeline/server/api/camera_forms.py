@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from relaytrack.pipeline.config.schema import Point
 from relaytrack.pipeline.server.one_line import Line
 
 _MOST_ZONES = 50
+_MOST_LEVELS = 6
+
+
+def _not_deep(value: Any) -> Any:
+    """A value whose lists and mappings lie few levels in each other, as those of the floor do."""
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    if level:
+        raise ValueError("lists and mappings lie too deep in each other")
+    return value
 
 
 class CameraChange(BaseModel):
@@ -27,7 +43,7 @@ class CameraChange(BaseModel):
     moving: bool | None = None
     zones: dict[Line, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
     lines: dict[Line, list[Point]] | None = Field(default=None, max_length=_MOST_ZONES)
-    ground: dict[str, Any] | None = None
+    ground: Annotated[dict[str, Any] | None, BeforeValidator(_not_deep)] = None
     revision: str | None = Field(
         default=None, description="the camera's `revision` as it was read; another one in between is a conflict"
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.errors import RelayTrackError, SourceError
 from relaytrack.pipeline.server.access.addresses import check_address
 from relaytrack.pipeline.server.api.camera_forms import Address, CameraChange, NewCamera
 from relaytrack.pipeline.server.api.context import Operator, TheSite, Viewer, find_camera, waiting_for_cameras
@@ -56,7 +56,11 @@ def add(site: TheSite, caller: Operator, new: NewCamera) -> dict[str, Any]:
     camera = _checked({key: value for key, value in given.items() if value is not None})
     with site.changing:
         name = site.pipeline.add_camera(camera)
-        site.file.put_camera(name, given)
+        try:
+            site.file.put_camera(name, given)
+        except RelayTrackError:
+            site.pipeline.remove_camera(name)
+            raise
         site.audit.note(caller.name, "camera added", camera=name, url=camera.url)
     return one_camera(site, name)
 
@@ -101,8 +105,9 @@ def change(site: TheSite, caller: Operator, name: str, changed: CameraChange) ->
         if "title" in given:
             _check_title(site, name, given)
         camera = _checked({**before.model_dump(), **given})
-        site.pipeline.change_camera(camera)
-        site.file.put_camera(name, given)
+        with site.file.undone_on_error():
+            site.file.put_camera(name, given)
+            site.pipeline.change_camera(camera)
         site.audit.note(caller.name, "camera changed", camera=name, keys=sorted(given))
     return one_camera(site, name)
 
@@ -112,8 +117,9 @@ def pause(site: TheSite, caller: Operator, name: str) -> dict[str, Any]:
     """Take no frames until `resume`, also after a restart."""
     with site.changing:
         find_camera(site, name)
-        site.pipeline.pause_camera(name)
-        site.file.put_camera(name, {"paused": True})
+        with site.file.undone_on_error():
+            site.file.put_camera(name, {"paused": True})
+            site.pipeline.pause_camera(name)
         site.audit.note(caller.name, "camera paused", camera=name)
     return one_camera(site, name)
 
@@ -123,8 +129,9 @@ def resume(site: TheSite, caller: Operator, name: str) -> dict[str, Any]:
     """Take frames again."""
     with site.changing:
         find_camera(site, name)
-        site.pipeline.resume_camera(name)
-        site.file.put_camera(name, {"paused": None})
+        with site.file.undone_on_error():
+            site.file.put_camera(name, {"paused": None})
+            site.pipeline.resume_camera(name)
         site.audit.note(caller.name, "camera resumed", camera=name)
     return one_camera(site, name)
 
@@ -134,8 +141,9 @@ def remove(site: TheSite, caller: Operator, name: str) -> None:
     """Remove a camera; the people that it saw stay known."""
     with site.changing:
         find_camera(site, name)
-        site.pipeline.remove_camera(name)
-        site.file.remove_camera(name)
+        with site.file.undone_on_error():
+            site.file.remove_camera(name)
+            site.pipeline.remove_camera(name)
         site.audit.note(caller.name, "camera removed", camera=name)
 
 

@@ -6,10 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 import yaml
 
+from relaytrack.pipeline.errors import ConfigError, OutputError
 from tests.pipeline.server.test_api import problem
-from tests.support.sites import served, settled
+from tests.support.sites import log_in, served, settled
 from tests.support.world import wait_for
 
 
@@ -68,3 +70,57 @@ def test_floor_points_and_the_region_are_checked(tmp_path: Path) -> None:
         assert problem(site.http.patch("/api/v1/cameras/door", json={"ground": row}), 422)["field"] == "ground"
         assert problem(site.http.patch("/api/v1/cameras/door", json={"roi": [0, 0, 1, 1]}), 422)["field"] == "roi"
         assert site.get("/api/v1/cameras/door/snapshot.jpg?drawn=false").headers["content-type"] == "image/jpeg"
+
+
+def test_what_the_file_does_not_take_does_not_happen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: the engine had a change already that the file refused; the next start came up without it."""
+
+    def full(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    with served(tmp_path) as site:
+        before, text = site.get("/api/v1/cameras").json()["cameras"][0], site.file.read_text()
+        with monkeypatch.context() as patched:
+            patched.setattr(site.site.file, "_replace", full)
+            hall = {"url": "rtsp://127.0.0.1:9/x", "name": "hall"}
+            for method, path, content in (
+                ("PATCH", "/api/v1/cameras/door", {"title": "Gate"}),
+                ("POST", "/api/v1/cameras/door/pause", None),
+                ("DELETE", "/api/v1/cameras/door", None),
+                ("POST", "/api/v1/cameras", hall),
+            ):
+                answer = site.http.request(method, path, json=content)
+                assert answer.status_code == 409, (method, path)
+                assert answer.json()["detail"] == "the disk is full"
+            now = site.get("/api/v1/cameras").json()["cameras"]
+        assert [(one["name"], one["title"], one["revision"]) for one in now] == [
+            (before["name"], before["title"], before["revision"])
+        ]
+        assert now[0]["state"] != "paused"
+        assert site.file.read_text() == text
+
+        def refuse(*_: object) -> None:
+            raise ConfigError("the engine is not running")
+
+        monkeypatch.setattr(site.site.pipeline, "change_camera", refuse)
+        assert site.http.patch("/api/v1/cameras/door", json={"title": "Gate"}).status_code == 409
+        assert site.file.read_text() == text
+
+
+def test_settings_that_lie_too_deep_in_each_other(tmp_path: Path) -> None:
+    """Fault: 300 mappings in each other were a server error."""
+    with served(tmp_path) as site:
+        for depth in (10, 300, 900):
+            text = '{"ground": ' + '{"a": ' * depth + "1" + "}" * depth + "}"
+            head = {"content-type": "application/json"}
+            answer = site.http.patch("/api/v1/cameras/door", content=text, headers=head)
+            assert (answer.status_code, answer.json()["field"]) == (422, "ground")
+
+
+def test_no_address_leads_to_the_host_that_a_request_names(tmp_path: Path) -> None:
+    """Fault: an address with a slash too many was answered with a way to any host that the request named."""
+    with served(tmp_path, users={"root": "admin"}) as site, log_in(site, "root") as root:
+        for path in ("/people/", "/api/v1/cameras/", "/cameras/door/"):
+            answer = root.get(path, headers={"host": "evil.example"})
+            assert answer.status_code == 404
+            assert "location" not in answer.headers

@@ -75,6 +75,18 @@ def test_a_clock_that_was_set_back_costs_no_version(file: SiteFile) -> None:
     assert (folder / "mine.yaml").exists()
 
 
+def test_text_stays_text(file: SiteFile) -> None:
+    """Fault: a zone `on` or a title `12:30` was written so that it is read as something else, and refused."""
+    names = ["on", "no", "null", "~", "", "12:30", "1_000", "1.0", "2001-01-01", "- x", "a: b # c", "&a", "<<", "="]
+    zones = {name: [[1, 1], [50, 1], [50, 50]] for name in names}
+    for title in ("yes", "Off", "12:30", "0x1f", "1e3", "null"):
+        file.put_camera("no", {"url": "rtsp://10.0.0.7/z", "title": title, "zones": zones})
+        camera = next(one for one in load_config(file.path).cameras if one.name == "no")
+        assert camera.title == title
+        assert list(camera.zones) == names
+    file.remove_camera("no")
+
+
 def test_the_last_versions_are_kept(file: SiteFile) -> None:
     for number in range(1, KEPT + 6):
         file.set("events.dwell", float(number))
