@@ -17,6 +17,13 @@ _PLACE = re.compile(rb"(\s*)location(?=\s*:)", re.IGNORECASE)
 _SOURCE = re.compile(rb"source(?==)", re.IGNORECASE)
 _LENGTH = re.compile(rb"content-length:\s*(\d{1,15})\s*")
 
+_KIND_OF_LIST = re.compile(rb"content-type\s*:.*(?:mpegurl|application/sdp|dash\+xml)", re.IGNORECASE)
+_LIST = re.compile(rb"(?:[0-9a-fA-F]+\r\n)?\s*(?:#EXTM3U|v=0\r?\n|<MPD|<\?xml|ffconcat)")  # it may come in chunks
+_NAMES_OTHERS = (
+    "HLS, DASH and session descriptions name other addresses and are read only for cameras in the site's file, "
+    "without confined: true"
+)
+
 
 class RedirectError(Exception):
     """A server leads to another address, or says what cannot be read along."""
@@ -41,10 +48,12 @@ class _Head:
 
     Attributes:
         length: bytes of the body, as far as the head has said.
+        code: the status; None before it is known, and of requests.
     """
 
     def __init__(self, first: re.Pattern[bytes]) -> None:
         self.length = 0
+        self.code: int | None = None
         self._first: re.Pattern[bytes] | None = first
 
     def take(self, line: bytes) -> tuple[bytes, bool]:
@@ -65,7 +74,7 @@ class _Head:
         if not text:
             return end, True
         if self._first is not None:
-            self._begin(self._first, text)
+            self.code = self._begin(self._first, text)
             self._first = None
         elif text.lower().startswith(b"content-length:"):
             found = _LENGTH.fullmatch(text.lower())
@@ -79,7 +88,7 @@ class _Head:
         return text + end, False
 
     @staticmethod
-    def _begin(first: re.Pattern[bytes], text: bytes) -> None:
+    def _begin(first: re.Pattern[bytes], text: bytes) -> int | None:
         found = first.fullmatch(text)
         if found is None:
             raise RedirectError("the server's answer is damaged")
@@ -88,10 +97,14 @@ class _Head:
             raise RedirectError(f"the server redirects to another address ({code})")
         if code is not None and code < 200:  # another head would follow
             raise RedirectError("the server's answer is damaged")
+        return code
 
 
 class HttpGuard:
-    """Of an HTTP answer: its head is read line by line, its body passed on."""
+    """Of an HTTP answer: its head is read line by line, its body passed on.
+
+    FFmpeg is told to read no list of other addresses in it; here such a one is named as what it is.
+    """
 
     def __init__(self) -> None:
         self._waiting = b""
@@ -103,9 +116,13 @@ class HttpGuard:
         data, self._waiting = self._waiting + data, b""
         while self._head is not None and b"\n" in data:
             line, data = data.split(b"\n", 1)
+            if self._head.code == 200 and _KIND_OF_LIST.match(line):
+                raise RedirectError(_NAMES_OTHERS)
             passed, ended = self._head.take(line)
             if ended:
-                self._head = None
+                fine, self._head = self._head.code == 200, None
+                if fine and _LIST.match(data):
+                    raise RedirectError(_NAMES_OTHERS)
             out.append(passed)
         if self._head is None:
             out.append(data)

@@ -44,6 +44,7 @@ def test_the_page_shows_what_has_just_been_seen(capsys: pytest.CaptureFixture[st
     assert figures["pictures"] > 3
     assert figures["unreadable"] < 0.9
     assert 0.02 < figures["p50"] < 5.0, "0.2 on a machine with time"
+    assert 0.0 < figures["first_pictures"] < 30
 
 
 def test_all_parts_give_figures_and_cameras_leave_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,6 +143,16 @@ def test_a_session_description_leads_nowhere() -> None:
         picture_of(f"http://{OUTSIDE}:{outside.port}/x.sdp", confined=True)
 
 
+@pytest.mark.parametrize("kind", ["application/vnd.apple.mpegurl", "audio/mpegurl", "text/plain"])
+def test_the_line_says_that_a_playlist_is_not_read(kind: str) -> None:
+    """Fault: it said "Invalid argument"."""
+    with (
+        server(OUTSIDE, http_file(kind, playlist("http://127.0.0.1:9/x.ts"))) as outside,
+        pytest.raises(SourceError, match=r"HLS, DASH and session descriptions .* only for cameras in the site's file"),
+    ):
+        picture_of(f"http://{OUTSIDE}:{outside.port}/x.m3u8", confined=True)
+
+
 def test_the_line_says_that_the_server_redirects() -> None:
     with (
         server(OUTSIDE, rtsp_redirect(f"rtsp://{INSIDE}:9/x")) as outside,
