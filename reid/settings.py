@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.reid.wording import plain_words
-from relaytrack.reid.yamlvalues import parse_yaml
+from relaytrack.reid.yamlvalues import DoubleKeyError, parse_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -55,6 +55,8 @@ class SettingsReader(Generic[M]):
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = f" in line {mark.line + 1}" if mark else ""
+            if isinstance(error, DoubleKeyError):
+                raise self.error(f"{where}: {self.show_key(error.key)} is there twice, again{line}") from None
             raise self.error(f"{where}: not valid YAML{line}") from None
         if raw is None:
             return {}

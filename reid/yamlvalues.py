@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
 LONGEST = 10_000_000  # bytes of a configuration at the most
 
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+
+
+class DoubleKeyError(yaml.MarkedYAMLError):
+    """A key is there twice in one mapping; `key` is its text, `problem_mark` the place of the second."""
+
+    def __init__(self, key: str, mark: yaml.Mark) -> None:
+        super().__init__(problem="a key is there twice", problem_mark=mark)
+        self.key = key
+
 
 def parse_yaml(text: str) -> Any:
     """Read YAML into plain values.
 
+    Two things are other than YAML 1.1 has them. A key that is there twice is an error: the first value would be lost
+    without a word. Numbers that begin with zeros are decimal, as in YAML 1.2 (010 is ten, not eight).
+
     Raises:
+        DoubleKeyError: a key is there twice.
         yaml.YAMLError: it is none, or has values that cannot be: a date such as 2024-13-45, a number of thousands
             of digits, brackets nested without end.
     """
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except (ValueError, OverflowError, RecursionError, TypeError, AttributeError) as error:
         raise yaml.YAMLError(str(error)) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with single keys and decimal numbers."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Build one mapping; refuse keys that are there twice, as they are written (`<<` may be)."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if (key.tag, key.value) in seen:
+                raise DoubleKeyError(key.value, key.start_mark)
+            seen.add((key.tag, key.value))
+        return node
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A whole number; zeros in front do not make it octal."""
+        text = str(self.construct_scalar(node))
+        if _LEADING_ZERO.fullmatch(text):
+            return int(text.replace("_", ""))
+        return int(super().construct_yaml_int(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.machinery
 import os
 import sys
 import warnings
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from relaytrack.pipeline.config.urls import redact_url
-from relaytrack.pipeline.errors import RelayTrackError
+from relaytrack.pipeline.errors import InputError, RelayTrackError
 from relaytrack.reid.arguments import Parser
 from relaytrack.reid.terminal import speaking
 
@@ -38,6 +39,7 @@ EPILOG = (
 )
 _LONGEST = 800  # letters of an error's line
 _FORWARDING = ("reid", "bench")
+_COMPILED = tuple(importlib.machinery.EXTENSION_SUFFIXES)  # of a library that is there and cannot be loaded
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -89,6 +91,7 @@ def _guarded(action: Callable[[], int]) -> int:
     from relaytrack.trackers.errors import TrackerError
 
     try:
+        _check_current_folder()
         return int(action())
     except (RelayTrackError, ReidError, TrackerError) as error:
         code = _refuse(str(error))
@@ -101,9 +104,25 @@ def _guarded(action: Callable[[], int]) -> int:
         if error.errno is None:
             raise
         return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+    except ImportError as error:
+        if not (error.path or "").endswith(_COMPILED):
+            raise
+        return _refuse(f"a library cannot be loaded: {error}")
     except KeyboardInterrupt:
         print("relaytrack: interrupted", file=sys.stderr)
         return 130
+
+
+def _check_current_folder() -> None:
+    """Refuse to start where the current folder has been deleted: the networks' libraries abort the process there.
+
+    Raises:
+        InputError: it is gone.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the current folder has been deleted: change to another one") from None
 
 
 def _refuse(message: str) -> int:

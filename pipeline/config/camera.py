@@ -16,6 +16,8 @@ from relaytrack.trackers import GroundPlane
 
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
+MOSAIC = "mosaic"  # the video of all cameras has this name
+_LONGEST_GIVEN = 200  # letters of a camera's name: it names files, with up to 25 letters and an ending behind it
 _LONGEST_NAME = 60  # letters of a name that RelayTrack gives; it names files
 
 
@@ -95,6 +97,10 @@ class CameraConfig(Section):
     def _name(cls, value: str) -> str:
         if value and not CAMERA_NAME.fullmatch(value):
             raise ValueError(f"{quoted(value)} is not a camera name: use letters, digits, '_' and '-' (it names files)")
+        if len(value) > _LONGEST_GIVEN:
+            raise ValueError(f"{quoted(value)} is too long for a camera name: {_LONGEST_GIVEN} letters at the most")
+        if value.lower() == MOSAIC:
+            raise ValueError(f"{quoted(value)} is the name of the picture of all cameras: choose another one")
         return value
 
     @field_validator("ground")
@@ -154,8 +160,12 @@ def file_stem(address: str) -> str:
 
 
 def default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:
-    """A name for a camera that has none: its file's stem, else `cam` and its number; unlike those `taken`."""
+    """A name for a camera that has none: its file's stem, else `cam` and its number; unlike those `taken`.
+
+    Capitals make no difference between names: on many disks they make none between files.
+    """
+    used = {MOSAIC, *(other.lower() for other in taken)}
     name = file_stem(camera.url) or f"cam{number}"
-    if name not in taken:
+    if name.lower() not in used:
         return name
-    return next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
+    return next(f"{name}_{n}" for n in range(2, len(used) + 3) if f"{name}_{n}".lower() not in used)

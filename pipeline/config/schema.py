@@ -120,9 +120,16 @@ class Config(Section):
     def _name_cameras(self) -> Config:
         """Give every camera a unique name: its own, else the file's stem, else cam1, cam2, ..."""
         taken = [camera.name for camera in self.cameras if camera.name]
+        first: dict[str, str] = {}
         for name in taken:
+            other = first.setdefault(name.lower(), name)
             if taken.count(name) > 1:
                 raise ValueError(f"two cameras are named {name!r}")
+            if other != name:
+                raise ValueError(
+                    f"two cameras are named {other!r} and {name!r}: many disks make no difference between capitals and "
+                    "small letters, and names are file names"
+                )
         named: list[CameraConfig] = []
         live = 0
         for camera in self.cameras:

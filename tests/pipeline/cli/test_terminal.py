@@ -96,3 +96,31 @@ def test_other_troubles_are_not_blamed_on_the_output() -> None:
 
     with pytest.raises(OSError, match="Input/output error"):
         speaking(work)
+
+
+def test_a_current_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    """The networks' libraries abort the process there with words about oneMKL."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = (
+        f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n"
+        "from relaytrack.pipeline.cli.main import main; sys.exit(main(['run', '--source', '/x.mp4']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "relaytrack: error: the current folder has been deleted: change to another one\n"
+
+
+def test_a_library_that_cannot_be_loaded_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With too little memory for torch (`ulimit -v`); a mistake of ours stays a traceback."""
+    from relaytrack.pipeline.cli import main as command
+
+    def broken(path: str | None) -> None:
+        raise ImportError("libtorch_cpu.so: failed to map segment from shared object", path=path)
+
+    assert command._guarded(lambda: broken("/x/torch/_C.cpython-311-x86_64-linux-gnu.so") or 0) == 2  # type: ignore[func-returns-value]
+    assert capsys.readouterr().err.startswith("relaytrack: error: a library cannot be loaded: libtorch_cpu.so")
+    with pytest.raises(ImportError):
+        command._guarded(lambda: broken(None) or 0)  # type: ignore[func-returns-value]

@@ -56,6 +56,9 @@ def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
         ({"identities": {"treshold": 0.5}}, "identities: unknown key 'treshold', did you mean 'threshold'?"),
         ({"cameras": [{"url": "a.mp4", "nme": "x"}]}, "unknown key 'cameras.0.nme', did you mean 'name'?"),
         ({"cameras": [{"url": "a", "name": "x"}, {"url": "b", "name": "x"}]}, "two cameras are named 'x'"),
+        ({"cameras": [{"url": "a", "name": "Ab"}, {"url": "b", "name": "aB"}]}, "two cameras are named 'Ab' and 'aB'"),
+        ({"cameras": [{"url": "a", "name": "Mosaic"}]}, "the name of the picture of all cameras"),
+        ({"cameras": [{"url": "a", "name": "x" * 201}]}, "too long for a camera name"),
         ({"cameras": [{"url": "a", "name": "my cam"}]}, "cameras.0.name: 'my cam' is not a camera name"),
         ({"cameras": [{"url": "a", "roi": [0, 0, 0, 5]}]}, "cameras.0.roi: roi is x, y, width, height"),
         ({"cameras": [{"url": "a", "offset": 1e12}]}, "cameras.0.offset: must be .* or less"),
@@ -139,3 +142,38 @@ def test_a_cameras_floor_is_checked_and_read_from_a_file(tmp_path: Path) -> None
         (tmp_path / "floor.yaml").write_text(text)
         with pytest.raises(ConfigError, match=rf"camera 'a': ground: .*floor\.yaml: .*{said}"):
             ground_planes(load_config(tmp_path / "c.yaml"))
+
+
+def test_names_of_files_differ_in_more_than_capitals() -> None:
+    """On many disks `Gate.mp4` and `gate.mp4` are one file; `mosaic.mp4` is the video of all cameras."""
+    urls = ["/a/Gate.mp4", "/b/gate.mp4", "/c/GATE.mp4", "/d/mosaic.mp4", "/e/Mosaic.mp4"]
+    names = [camera.name for camera in load_config(data={"cameras": urls}).cameras]
+    assert names == ["Gate", "gate_2", "GATE_3", "mosaic_2", "Mosaic_3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("cameras: [a.mp4]\nrun: {fps: 5}\ncameras: [b.mp4]\n", "cameras is there twice, again in line 3"),
+        ("cameras:\n  - url: a.mp4\n    fps: 5\n    fps: 6\n", "fps is there twice, again in line 4"),
+        ("cameras: [a.mp4]\nrun: {fps: 5, fps: 6}\n", "fps is there twice, again in line 2"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(text: str, line: str, tmp_path: Path) -> None:
+    """The first value was lost without a word, with it a whole list of cameras."""
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=line):
+        load_config(tmp_path / "c.yaml")
+
+
+def test_zeros_in_front_do_not_make_a_number_octal(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("cameras: [{url: a.mp4, offset: 010}]\nrun: {fps: 08}\n")
+    config = load_config(tmp_path / "c.yaml")
+    assert (config.cameras[0].offset, config.run.fps) == (10, 8)
+    assert load_config(data={"cameras": []}, overrides=dict([parse_assignment("run.fps=012")])).run.fps == 12
+
+
+def test_merged_mappings_may_say_a_key_again(tmp_path: Path) -> None:
+    text = "cameras:\n  - &first {url: a.mp4, name: a, offset: 3}\n  - {<<: *first, name: b}\n"
+    (tmp_path / "c.yaml").write_text(text)
+    assert [(camera.name, camera.offset) for camera in load_config(tmp_path / "c.yaml").cameras] == [("a", 3), ("b", 3)]
