@@ -10,27 +10,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from relaytrack.pipeline.cluster.answers import Answers, Rgb
+from relaytrack.pipeline.cluster.answers import Answers
 from relaytrack.pipeline.cluster.asked import AskedEmbeddings
-from relaytrack.pipeline.cluster.batches import Form, TrackletBatch
+from relaytrack.pipeline.cluster.batches import Form
 from relaytrack.pipeline.cluster.bus import Bus, BusLostError, Call
 from relaytrack.pipeline.cluster.greetings import GapError
+from relaytrack.pipeline.cluster.known_identities import KnownIdentities
 from relaytrack.pipeline.cluster.link import Link, Sent
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.pipeline.records import Ints
-from relaytrack.trackers import GroundPlane, Revision
+from relaytrack.trackers import GroundPlane
 
 LOG = logging.getLogger("relaytrack.cluster")
-PROVISIONAL = 1_000_000_000
-"""Numbers from here on are a node's own, until the identity service is back."""
 _PAUSE = 0.3  # seconds between tries to reach the service
 _GIVE_UP = 120.0  # seconds after which a recording gives up
 
@@ -80,7 +75,8 @@ class ClusterIdentities:
         patience: float = 2.0,
     ) -> None:
         self.link = Link(bus, node, order, cameras, form=form)
-        self.colors: dict[int, Rgb] = {}
+        self._people = KnownIdentities(node)
+        self.colors = self._people.colors
         self.cut = 0.0
         self._bus = bus
         self._live = any(cameras.values())
@@ -88,9 +84,6 @@ class ClusterIdentities:
         self._cameras = set(cameras)
         self._compact = form == "compact"
         self._asked = {name: AskedEmbeddings() for name in cameras} if form == "compact" else {}
-        self._known: dict[tuple[str, int], int] = {}
-        self._own: dict[tuple[str, int], tuple[int, float]] = {}  # provisional number, since when
-        self._following = PROVISIONAL + zlib.crc32(node.encode()) % 1000 * 1_000_000
         self._catching_up: list[Call] = []
         self._away: float | None = None  # since when the service is out of reach
         self._messages = self._revisions = 0
@@ -108,14 +101,7 @@ class ClusterIdentities:
         """
         for name in set(rates) - set(self.link.live):
             raise RelayTrackError(f"camera {name!r} is not this node's")
-        limit = time.monotonic() + 10 * self._patience
-        while True:
-            try:
-                return self.link.open(rates)
-            except (BusLostError, TimeoutError) as error:
-                if time.monotonic() > limit:
-                    raise BusLostError(f"the identity service does not answer ({error})") from None
-                self._closed.wait(_PAUSE)
+        self._retry(lambda: self.link.open(rates), 10 * self._patience, "the identity service does not answer")
 
     def submit(self, messages: Sequence[TrackletMessage]) -> Ticket:
         """Send one moment's messages; the ticket brings the answer."""
@@ -176,7 +162,7 @@ class ClusterIdentities:
             except BusLostError:
                 if not self._live:
                     self._reconnect(self.link.generation)
-        return dict(self._known)
+        return self._people.known()
 
     def status(self) -> IdentityStatus:
         """See `IdentityService.status`."""
@@ -195,13 +181,14 @@ class ClusterIdentities:
             if isinstance(answers, Sent):
                 sent = answers
                 continue
-            late = self._caught_up()
+            self._catching_up, late = self._people.learn_late(self._catching_up)
             if answers is None:
-                return self._by_ourselves(sent.batches, late)
-            changes = (*late, *self._learn(answers), *answers.revisions)
+                ids = tuple(batch.message.ids for batch in sent.batches)
+                return IdentityAnswer(self._people.alone(sent.batches), ids, tuple(late))
+            changes = (*late, *self._people.learn(answers), *answers.revisions)
             self._revisions += len(changes)
-            ids = {(one.camera, one.sequence): one for one in answers.batches}
-            found = [ids[batch.camera, batch.sequence] for batch in sent.batches]
+            told = {(one.camera, one.sequence): one for one in answers.batches}
+            found = [told[batch.camera, batch.sequence] for batch in sent.batches]
             return IdentityAnswer(
                 tuple(one.global_ids for one in found), tuple(one.track_ids for one in found), changes
             )
@@ -224,14 +211,19 @@ class ClusterIdentities:
 
     def _reconnect(self, generation: int) -> None:
         """Reach the service again, however long it takes (a recording)."""
-        limit = time.monotonic() + _GIVE_UP
+        why = f"the identity service was away for {_GIVE_UP:g} s"
+        self._retry(lambda: self.link.reconnect(generation), _GIVE_UP, why)
+
+    def _retry(self, action: Callable[[], object], seconds: float, failure: str) -> None:
+        """Do something until the service answers, or this is closed."""
+        limit = time.monotonic() + seconds
         while not self._closed.is_set():
             try:
-                self.link.reconnect(generation)
+                action()
                 return
             except (BusLostError, TimeoutError) as error:
                 if time.monotonic() > limit:
-                    raise BusLostError(f"the identity service was away for {_GIVE_UP:g} s ({error})") from None
+                    raise BusLostError(f"{failure} ({error})") from None
                 self._closed.wait(_PAUSE)
 
     def _go_alone(self) -> None:
@@ -255,49 +247,3 @@ class ClusterIdentities:
             self.cut += time.monotonic() - (self._away or time.monotonic())
             self._away = None
             return
-
-    def _caught_up(self) -> tuple[Revision, ...]:
-        """Corrections from the answers to what was sent again."""
-        changes: list[Revision] = []
-        waiting = []
-        for call in self._catching_up:
-            try:
-                answers = Answers.from_bytes(call.result(0))
-            except TimeoutError:
-                waiting.append(call)
-                continue
-            except RelayTrackError as error:
-                LOG.warning("node %s: %s", self.link.node, error)
-                continue
-            changes += [*self._learn(answers), *answers.revisions]
-        self._catching_up = waiting
-        return tuple(changes)
-
-    def _learn(self, answers: Answers) -> list[Revision]:
-        """Remember what was told; people with a number of the node's own get their true one."""
-        changes = []
-        self.colors.update(answers.colors)
-        for one in answers.batches:
-            for track, identity in zip(one.track_ids.tolist(), one.global_ids.tolist(), strict=True):
-                if identity:
-                    self._known[one.camera, track] = identity
-                    own = self._own.pop((one.camera, track), None)
-                    if own is not None:
-                        changes.append(Revision("merge", own[0], identity, one.camera, track, own[1]))
-        for change in answers.revisions:
-            if (change.camera, change.track) in self._known:
-                self._known[change.camera, change.track] = change.new
-        return changes
-
-    def _by_ourselves(self, batches: Sequence[TrackletBatch], changes: tuple[Revision, ...]) -> IdentityAnswer:
-        """Identities without the service."""
-        found: list[Ints] = []
-        for batch in batches:
-            keys = [(batch.camera, track) for track in batch.message.ids.tolist()]
-            for key in keys:
-                if key not in self._known and key not in self._own:
-                    self._following += 1
-                    self._own[key] = (self._following, batch.time)
-            ids = [self._known[key] if key in self._known else self._own[key][0] for key in keys]
-            found.append(np.array(ids, np.int64))
-        return IdentityAnswer(tuple(found), tuple(batch.message.ids for batch in batches), changes)

@@ -21,8 +21,9 @@ from relaytrack.pipeline.cluster.checkpoint import Checkpoints, FencedError
 from relaytrack.pipeline.cluster.claims import ClaimError, Claims
 from relaytrack.pipeline.cluster.desk import IdentityDesk
 from relaytrack.pipeline.cluster.greetings import CameraHello, GapError
+from relaytrack.pipeline.cluster.known_identities import PROVISIONAL
 from relaytrack.pipeline.cluster.memory import Memory
-from relaytrack.pipeline.cluster.proxy import PROVISIONAL, ClusterIdentities
+from relaytrack.pipeline.cluster.proxy import ClusterIdentities
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
 from relaytrack.pipeline.identity.messages import TrackletMessage
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService

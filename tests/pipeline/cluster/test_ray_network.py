@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from relaytrack.pipeline.cluster.proxy import PROVISIONAL
+from relaytrack.pipeline.cluster.known_identities import PROVISIONAL
 
 pytestmark = [pytest.mark.needs("ray"), pytest.mark.needs("netns"), pytest.mark.timeout(600)]
 DRIVER = Path(__file__).parents[2] / "support" / "drive_cluster.py"
