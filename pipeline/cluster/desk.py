@@ -8,26 +8,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
 from relaytrack.pipeline.cluster.answers import Rgb
 from relaytrack.pipeline.cluster.batches import TrackletBatch, decode_all
 from relaytrack.pipeline.cluster.calls import WaitingCall, WaitingCalls
+from relaytrack.pipeline.cluster.camera_streams import CameraStreams
 from relaytrack.pipeline.cluster.checkpoint import Checkpoints, FencedError
-from relaytrack.pipeline.cluster.claims import Claims
-from relaytrack.pipeline.cluster.greetings import CameraHello, DeskStatus, GapError, Welcome
+from relaytrack.pipeline.cluster.greetings import CameraHello, DeskStatus, Welcome
+from relaytrack.pipeline.cluster.last_word import FinalIds, LastWord
 from relaytrack.pipeline.cluster.memory import Memory
-from relaytrack.pipeline.cluster.watermark import WatermarkMerge
+from relaytrack.pipeline.cluster.memory_keeper import MemoryKeeper
 from relaytrack.trackers import GroundPlane
 
 LOG = logging.getLogger("relaytrack.cluster")
-_DEFAULT_FPS = 25.0
-_SHARE = 20.0  # a checkpoint that took t seconds is followed by none for this many times t
 _POLL = 0.02
-
-FinalIds = dict[tuple[str, int], int]
 
 
 class IdentityDesk:
@@ -56,20 +52,15 @@ class IdentityDesk:
     ) -> None:
         self._memory = memory
         self._expected = list(cameras)
-        self._live, self._window, self._every = live, window, every
-        self._checkpoints = checkpoints
+        self._live = live
+        self._keeper = MemoryKeeper(checkpoints, every)
         self.token = 1 if checkpoints is None else checkpoints.token
-        self._received = dict(memory.seen)
-        self._claims = Claims()
-        self._first_ids: dict[tuple[str, str, int], int] = {}
-        self._rates: dict[str, float | None] = {}
-        self._merge = WatermarkMerge(window or 0.5 / _DEFAULT_FPS, wait)
+        self._streams = streams = CameraStreams(memory, window, wait)
+        self._claims, self._merge = streams.claims, streams.merge
         self._calls = WaitingCalls()
-        self._lost: Counter[str] = Counter()
-        self._sets = self._batches = self._tracks = self._repeated = self._bytes = 0
-        self._due = self._seconds = 0.0
-        self._asked: list[Future[FinalIds]] = []
-        self._result: FinalIds | None = None
+        self._sets = self._batches = self._tracks = self._repeated = 0
+        self._seconds = 0.0
+        self._last_word = LastWord()
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
         self._closed = False
@@ -91,35 +82,17 @@ class IdentityDesk:
             ClaimError: another node follows one of them.
             FencedError: there is a newer identity service.
         """
-        memory = self._memory
         with self._changed:
             self._check(token)
             self._claims.take(node, order, cameras)
             self._calls.greet(node)
-            self._result = None  # not the last word, then
+            self._last_word.take_back()
             for name, about in cameras.items():
-                key = (name, node, order)
-                if about.live and about.first is None:  # it begins, perhaps once more
-                    self._first_ids[key] = memory.first_id(name)
-                self._first_ids.setdefault(key, 0)
-                self._rates[name] = about.fps or self._rates.get(name)
-                dropped = self._merge.drop(name)
-                if about.live:  # whoever had it before waits for the answer, and has other cameras
-                    self._calls.answer([memory.again(one) for one in dropped], self.token, memory.colors)
-                self._merge.open(name, live=about.live)
-                seen = memory.seen.get(name, 0)
-                if about.first is not None and about.first > seen + 1:
-                    self._lost[name] += about.first - seen - 1
-                    memory.seen[name] = about.first - 1
-                self._received[name] = memory.seen.get(name, 0)
-            if self._window is None:
-                self._merge.window = 0.5 / max(rate or _DEFAULT_FPS for rate in self._rates.values())
+                late = self._streams.begin(node, order, name, about)
+                self._calls.answer(late, self.token, self._memory.colors)
+            self._streams.fit_window()
             self._changed.notify_all()
-            return Welcome(
-                self.token,
-                {name: self._received[name] for name in cameras},
-                {name: self._first_ids[name, node, order] for name in cameras},
-            )
+            return Welcome(self.token, *self._streams.places(node, order, cameras))
 
     def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> Future[bytes]:
         """Take a node's batches of one moment; the future brings `Answers` as bytes.
@@ -140,12 +113,7 @@ class IdentityDesk:
         call = WaitingCall(node, decode_all(data))
         with self._changed:
             self._check(token)
-            reached = dict(self._received)
-            for batch in call.batches:
-                self._claims.check(node, order, batch.camera)
-                if batch.sequence > reached.get(batch.camera, 0) + 1:
-                    raise GapError(f"camera {batch.camera!r}: batches before {batch.sequence} are missing")
-                reached[batch.camera] = max(batch.sequence, reached.get(batch.camera, 0))
+            self._streams.check(node, order, call.batches)
             for batch in call.batches:
                 self._take(call, batch)
             self._merge.not_before(self._claims.of(node), since)
@@ -164,9 +132,8 @@ class IdentityDesk:
 
     def final(self) -> Future[FinalIds]:
         """The identity of every (camera, track), once all cameras have ended."""
-        future: Future[FinalIds] = Future()
         with self._changed:
-            self._asked.append(future)
+            future = self._last_word.ask()
             self._changed.notify_all()
         return future
 
@@ -197,11 +164,11 @@ class IdentityDesk:
                 tracks=self._tracks,
                 repeated=self._repeated,
                 late=dict(self._merge.late),
-                lost=dict(self._lost),
+                lost=dict(self._streams.lost),
                 waiting=sum(self._merge.waiting().values()),
-                nodes={name: self._claims.holder(name) for name in self._rates},
+                nodes={name: self._claims.holder(name) for name in self._streams.rates},
                 seen=dict(self._memory.seen),
-                checkpoint_bytes=self._bytes,
+                checkpoint_bytes=self._keeper.bytes,
                 seconds=self._seconds,
             )
 
@@ -213,10 +180,9 @@ class IdentityDesk:
         self._thread.join(10.0)
         try:
             if not forget and self._failure is None:
-                self._keep()
+                self._keeper.keep(self._memory, self._changed)
         finally:
-            if self._checkpoints is not None:
-                (self._checkpoints.remove if forget else self._checkpoints.close)()
+            self._keeper.close(forget=forget)
             self._memory.service.close()
 
     # the inside
@@ -231,10 +197,7 @@ class IdentityDesk:
         with self._changed:
             self._failure = self._failure or error
             self._calls.fail(error)
-            for future in self._asked:
-                if not future.done():
-                    future.set_exception(error)
-            self._asked.clear()
+            self._last_word.fail(error)
 
     def _take(self, call: WaitingCall, batch: TrackletBatch) -> None:
         """Queue a batch, or answer one that was decided before."""
@@ -244,17 +207,15 @@ class IdentityDesk:
             call.answers[batch.camera, batch.sequence] = self._memory.again(batch)
             return
         self._calls.wait(call, batch)
-        if batch.sequence > self._received.get(batch.camera, 0):
-            self._received[batch.camera] = batch.sequence
-            self._merge.put(batch, time.monotonic())
+        self._streams.put(batch)
 
     def _work(self) -> None:
         try:
             while (chosen := self._wait()) is not None:
                 with self._changed:
                     self._decide(chosen)
-                if time.monotonic() >= self._due and not self._memory.service.correcting:
-                    self._keep()
+                if self._keeper.due() and not self._memory.service.correcting:
+                    self._keeper.keep(self._memory, self._changed)
         except BaseException as error:
             LOG.error("identities: %s", error)
             self._fail(error)
@@ -263,12 +224,12 @@ class IdentityDesk:
         """The next set; None when the service is closed."""
         with self._changed:
             while not self._closed and self._failure is None:
-                complete = self._live or all(name in self._rates for name in self._expected)
+                complete = self._live or all(name in self._streams.rates for name in self._expected)
                 chosen = self._merge.take(time.monotonic()) if complete else []
                 if chosen:
                     return chosen
-                if complete and self._rates and self._merge.over:
-                    self._finish()
+                if complete and self._streams.rates and self._merge.over:
+                    self._last_word.say(self._memory.service.final_identities)
                 self._changed.wait(0.5 if self._merge.empty else _POLL)
         return None
 
@@ -284,21 +245,3 @@ class IdentityDesk:
             if holder is not None:
                 self._calls.correct(holder, change)
         self._calls.answer(answers, self.token, self._memory.colors)
-
-    def _finish(self) -> None:
-        """Answer those who asked for the last word."""
-        if self._asked and self._result is None:
-            self._result = dict(self._memory.service.final_identities())
-        for future in self._asked:
-            if self._result is not None and not future.done():
-                future.set_result(self._result)
-        self._asked.clear()
-
-    def _keep(self) -> None:
-        """Write a checkpoint; the next one waits in proportion to the time that this one took."""
-        if self._checkpoints is None:
-            return
-        started = time.monotonic()
-        with self._changed:
-            self._bytes = self._checkpoints.write(self._memory)
-        self._due = time.monotonic() + max(self._every, _SHARE * (time.monotonic() - started))
