@@ -109,3 +109,19 @@ def test_events_are_filtered_and_exported(site: Served) -> None:
     lines = site.get("/api/v1/events/export.jsonl").text.splitlines()
     assert any(json.loads(line)["camera"] == "gate" for line in lines)
     assert not site.get("/api/v1/events?camera=gate&kind=enter").json()["events"]
+
+
+def test_the_page_tells_what_was_dropped_and_shows_kinds_that_it_does_not_know(tmp_path: Path) -> None:
+    """Fault: how much was dropped was not said; an event of a later version, or of a plug-in, was a server error."""
+    with served(tmp_path, fps=0.01) as site:
+        about = [
+            {"event": "overloaded", "dropped": 0.44},
+            {"event": "adapted", "level": 1, "saved": ["smaller pictures"]},
+            {"event": "adapted", "level": 0, "saved": []},
+            {"event": "seen_by_moonlight"},
+        ]
+        site.site.events.add([{**event(0), **one} for one in about])
+        page = site.get("/events")
+        assert page.status_code == 200
+        for said in ("44 % of the frames", "smaller pictures", "full effort again", "seen by moonlight"):
+            assert said in page.text
