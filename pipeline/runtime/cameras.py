@@ -105,8 +105,9 @@ class CameraDesk:
             taken = list(self._multi.sessions)
             if not camera.name:
                 camera = camera.model_copy(update={"name": default_name(camera, len(taken) + 1, taken)})
-            if camera.name in taken:
-                raise ConfigError(f"there is a camera {camera.name!r} already")
+            for name in taken:
+                if name.lower() == camera.name.lower():  # many disks make no difference between them
+                    raise ConfigError(f"there is a camera {name!r} already")
             plane = ground_plane(camera)
             session = self._session(camera, source or self._source(camera, joins=True))
             if source is not None:

@@ -10,18 +10,22 @@ The numbers equal those of TrackEval 1.3.0 (the MOT Challenge's scorer); the tes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from relaytrack.trackers.evaluation.overlaps import EPS, Overlaps
+from relaytrack.trackers.evaluation.overlaps import EPS, FrameOverlap, Overlaps
 
 # The localisation thresholds that HOTA averages over, 0.05 to 0.95.
 ALPHAS: NDArray[np.float64] = np.arange(0.05, 0.99, 0.05)
 MATCH_IOU = 0.5
 Doubles = NDArray[np.float64]
+Cells = tuple[NDArray[np.int64], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +98,12 @@ def hota(overlaps: Overlaps) -> HotaCounts:
     if people == 0 or tracks == 0:
         return HotaCounts(zero, zero + gt_total, zero + track_total, zero, zero, zero, zero)
     both = [frame for frame in overlaps.frames if frame.iou.size]
-    potential = np.zeros((people, tracks))
-    for frame in both:
-        iou = frame.iou
-        union = iou.sum(0)[None, :] + iou.sum(1)[:, None] - iou
-        share = np.divide(iou, union, out=np.zeros_like(iou), where=union > EPS)
-        potential[frame.gt[:, None], frame.tracks[None, :]] += share
-    gt_count = overlaps.gt_counts[:, None].astype(np.float64)
-    track_count = overlaps.track_counts[None, :].astype(np.float64)
-    alignment = potential / (gt_count + track_count - potential)
+    cells = [np.nonzero(frame.iou) for frame in both]
     pairs: list[NDArray[np.int64]] = []
     values: list[Doubles] = []
-    for frame in both:
-        score = alignment[frame.gt[:, None], frame.tracks[None, :]] * frame.iou
+    for frame, cell, alignment in zip(both, cells, _alignments(overlaps, both, cells), strict=True):
+        score = np.zeros_like(frame.iou)
+        score[cell] = alignment * frame.iou[cell]
         rows, columns = linear_sum_assignment(score, maximize=True)
         pairs.append(frame.gt[rows] * tracks + frame.tracks[columns])
         values.append(frame.iou[rows, columns])
@@ -125,6 +122,26 @@ def hota(overlaps: Overlaps) -> HotaCounts:
             (count * count / which).sum(),
         )
     return HotaCounts(sums[0], gt_total - sums[0], track_total - sums[0], *sums[1:])
+
+
+def _alignments(overlaps: Overlaps, frames: Sequence[FrameOverlap], cells: Sequence[Cells]) -> list[Doubles]:
+    """How well person and track of each cell fit over all frames; a list per frame in the order of its cells.
+
+    Only pairs that overlap somewhere are kept: a matrix of all people and all tracks would not fit into memory for
+    results of days.
+    """
+    tracks = len(overlaps.track_ids)
+    keys, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for frame, (rows, columns) in zip(frames, cells, strict=True):
+        iou = frame.iou
+        union = iou.sum(0)[columns] + iou.sum(1)[rows] - iou[rows, columns]
+        keys.append(frame.gt[rows] * tracks + frame.tracks[columns])
+        shares.append(np.divide(iou[rows, columns], union, out=np.zeros_like(union), where=union > EPS))
+    pair, which = np.unique(np.concatenate(keys), return_inverse=True)
+    potential = np.bincount(which, np.concatenate(shares), len(pair))
+    totals = (overlaps.gt_counts[pair // tracks] + overlaps.track_counts[pair % tracks]).astype(np.float64)
+    alignment = potential / (totals - potential)
+    return np.split(alignment[which], np.cumsum([len(rows) for rows, _ in cells]))[:-1]
 
 
 def clear(overlaps: Overlaps) -> tuple[ClearCounts, ClearMatches]:
@@ -193,12 +210,38 @@ def identity(overlaps: Overlaps) -> tuple[IdCounts, dict[int, int]]:
     """Count for IDF1, and the map from track id to the person it was assigned to (at IoU 0.5)."""
     people, tracks = len(overlaps.gt_ids), len(overlaps.track_ids)
     gt_total, track_total = int(overlaps.gt_counts.sum()), int(overlaps.track_counts.sum())
-    together = np.zeros((people, tracks))
+    keys = [np.zeros(0, np.int64)]
     for frame in overlaps.frames:
         rows, columns = np.nonzero(frame.iou >= MATCH_IOU)
-        together[frame.gt[rows], frame.tracks[columns]] += 1
-    rows, columns = linear_sum_assignment(together, maximize=True)
-    hit = together[rows, columns] > 0
-    idtp = int(together[rows, columns].sum())
-    owners = dict(zip(overlaps.track_ids[columns[hit]].tolist(), overlaps.gt_ids[rows[hit]].tolist(), strict=True))
+        keys.append(frame.gt[rows] * tracks + frame.tracks[columns])
+    pair, together = np.unique(np.concatenate(keys), return_counts=True)
+    best = _best_map(pair // max(1, tracks), pair % max(1, tracks), together, people, tracks)
+    idtp = int(together[best].sum())
+    rows, columns = pair[best] // max(1, tracks), pair[best] % max(1, tracks)
+    owners = dict(zip(overlaps.track_ids[columns].tolist(), overlaps.gt_ids[rows].tolist(), strict=True))
     return IdCounts(idtp, track_total - idtp, gt_total - idtp), owners
+
+
+def _best_map(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.int64], people: int, tracks: int
+) -> NDArray[np.int64]:
+    """Which of the pairs (row, column) are in the one-to-one map of the greatest sum of counts.
+
+    Groups of people and tracks that no pair joins are solved one by one, so memory goes with the largest group.
+    """
+    alone = (np.bincount(rows, minlength=people)[rows] == 1) & (np.bincount(columns, minlength=tracks)[columns] == 1)
+    chosen = [np.flatnonzero(alone)]
+    left = np.flatnonzero(~alone)
+    size = people + tracks
+    graph = coo_array((np.ones(len(left)), (rows[left], people + columns[left])), shape=(size, size))
+    group = connected_components(graph, directed=False)[1][rows[left]]
+    order = np.argsort(group, kind="stable")
+    for members in np.split(left[order], np.flatnonzero(np.diff(group[order])) + 1) if len(left) else ():
+        row_ids, row = np.unique(rows[members], return_inverse=True)
+        column_ids, column = np.unique(columns[members], return_inverse=True)
+        place = np.full((len(row_ids), len(column_ids)), -1)
+        place[row, column] = members
+        score = np.where(place >= 0, counts[place], 0)
+        found = place[linear_sum_assignment(score, maximize=True)]
+        chosen.append(found[found >= 0])
+    return np.concatenate(chosen)

@@ -18,6 +18,7 @@ from relaytrack.trackers.textfile import read_text, write_text
 
 MIN_COLUMNS, MAX_COLUMNS = 6, 10
 MAX_ID = 2**31 - 1
+MAX_PIXELS = 1e9  # squares of it are still numbers
 MAX_FRAME = 2**31 - 1
 
 
@@ -155,6 +156,8 @@ def _checked(table: NDArray[np.float64], origin: str, numbers: Sequence[int] | N
     refuse(track % 1 != 0, "the id is not a whole number", 1)
     refuse(track < 0, "the id is negative: are these detections without tracks?", 1)
     refuse(track > MAX_ID, "the id is beyond 32 bits (2147483647)", 1)
+    for column in range(2, 6):
+        refuse(np.abs(table[:, column]) > MAX_PIXELS, f"column {column + 1} is beyond 1e9 pixels", column)
     refuse(table[:, 4] < 0, "the width is negative", 4)
     refuse(table[:, 5] < 0, "the height is negative", 5)
     frames, ids = frame.astype(np.int64), track.astype(np.int64)
