@@ -92,11 +92,12 @@ def _engine(cluster: str | None) -> dict[str, Any]:
         return {}
     from relaytrack.pipeline.cluster.cluster_engine import ClusterEngine
     from relaytrack.pipeline.cluster.far_live import FarLive
+    from relaytrack.pipeline.cluster.far_recordings import FarRecordings
     from relaytrack.pipeline.cluster.ray_start import import_ray
 
     import_ray()
-    live = FarLive()
-    return {"make": partial(ClusterEngine, address=cluster, live=live), "live": live}
+    there: dict[str, Any] = {"live": FarLive(), "recordings": FarRecordings()}
+    return {"make": partial(ClusterEngine, address=cluster, **there), **there}
 
 
 def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline import plugins
-from relaytrack.pipeline.cluster.crew import OVER, Crew, absolute
+from relaytrack.pipeline.cluster.crew import OVER, RECORDINGS, Crew, absolute
 from relaytrack.pipeline.cluster.far_cameras import FarCameras, check_live
 from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.cluster.far_people import Command, FarCorrector, FarPeople
+from relaytrack.pipeline.cluster.far_recordings import Answers, FarRecordings, Question
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch, StoppedError
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.identity_start import begin_identities, end_identities, kill_identities
+from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.outbox import Message
 from relaytrack.pipeline.cluster.placing import Group, groups_of
@@ -61,14 +64,21 @@ class ClusterEngine:
         until: "stopped": no other end is known.
         sinks: receivers of every step; steps come without pictures, with cut-out pictures of people as `crops`.
         address: "auto" or HOST:PORT of Ray.
-        live: gets the live pictures.
+        live: gets the live pictures; recordings: is told how to ask the machines.
 
     Raises:
         ConfigError: a camera is no live one.
     """
 
     def __init__(
-        self, config: Config, *, until: str, live: FarLive, sinks: Sequence[Sink] = (), address: str = "auto"
+        self,
+        config: Config,
+        *,
+        until: str,
+        live: FarLive,
+        recordings: FarRecordings,
+        sinks: Sequence[Sink] = (),
+        address: str = "auto",
     ) -> None:
         assert until == "stopped", "a cluster's site has no other end"
         self.config = absolute(anchor(config, Path.cwd()), Path.cwd())
@@ -78,6 +88,7 @@ class ClusterEngine:
         self.earlier: Sequence[EarlierTrack] = ()
         self.corrections = FarPeople()
         self._address, self._sinks, self._live = address, tuple(sinks), live
+        recordings.recording, recordings.ask = self.config.output.dir is not None, self._ask_machines
         self._zero = time.time()
         self._state: RunState = "new"
         self._failure: BaseException | None = None
@@ -182,7 +193,7 @@ class ClusterEngine:
             ConfigError: the run is not on its way.
         """
         self._running()
-        return FarCorrector(self.corrections, self._steps.forget)
+        return FarCorrector(self.corrections, self._steps.forget, self._ask_machines)
 
     def add_camera(self, camera: CameraConfig) -> str:
         """See `FarCameras.add`."""
@@ -209,6 +220,12 @@ class ClusterEngine:
         self._running()
         self._cameras.remove(name)
 
+    def networks(self) -> Perception | None:
+        """The networks, loaded on this machine; nobody needs them here but who searches by a picture."""
+        from relaytrack.pipeline.build import create_perception
+
+        return create_perception(self.config.model_copy(update={"cameras": ()}))
+
     def change_settings(self, wanted: Config, keys: Collection[str]) -> None:
         """Take up other settings; see `Pipeline.change_settings`. Those of the association wait for the next start.
 
@@ -225,6 +242,22 @@ class ClusterEngine:
             crew.config = with_keys(crew.config, wanted, keys)
             self.config = with_keys(self.config, wanted, keys)
 
+    def _ask_machines(
+        self, question: Question, *words: Any, of: Member | None = None, timeout: float = _TOLD
+    ) -> Answers:
+        """Ask each machine once about what lies on it, or one program's machine; those that are lost are left out.
+
+        Raises:
+            ClusterError: a machine does not answer.
+            RelayTrackError: what it refused.
+        """
+        if self._crew is None or self._state != "running":
+            return []
+        root = str(Path(self.config.cluster.dir) / RECORDINGS)
+        machines = {member.machine.node_id: member for member in self._crew.members} if of is None else {"": of}
+        asked = {member.actor.recorded.remote(root, question, words): member for member in machines.values()}
+        return [(asked[reference], answer) for reference, answer in self._answers(asked, timeout)]
+
     def _running(self) -> Crew:
         if self._crew is None or self._state != "running":
             raise ConfigError(f"this can be done only while the run goes on; it is {self._state!r}")
@@ -240,16 +273,22 @@ class ClusterEngine:
         crew = self._running()
         with self._busy:
             asked = {member.actor.tell.remote(command, *words): member for member in crew.members}
+        self._answers(asked, timeout)
+
+    def _answers(self, asked: Mapping[Any, Member], timeout: float) -> list[tuple[Any, Any]]:
+        """The answers to calls of programs; those of lost programs are left out."""
         done, late = self._ray.wait(list(asked), num_returns=len(asked), timeout=timeout) if asked else ([], [])
+        found = []
         for reference in done:
             try:
-                self._ray.get(reference)
+                found.append((reference, self._ray.get(reference)))
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except self._ray.exceptions.RayError:
                 continue  # the program is lost; who follows its cameras instead is told at the beginning
         if late:
             raise ClusterError(f"machine {asked[late[0]].machine.address} does not answer")
+        return found
 
     # the run
 
@@ -274,6 +313,9 @@ class ClusterEngine:
         self._crew = crew
         self._cameras = FarCameras(ray, crew, self._busy, self._steps, self._host)
         threshold = crew.hire(groups)
+        if config.identities.threshold is None:
+            named = dataclasses.replace(config.identities, threshold=threshold)
+            self.config = config.model_copy(update={"identities": named})
         self._desk = begin_identities(ray, config, threshold, self._zero)
         for name, plane in ground_planes(config).items():
             RayBus().ask("calibrate", name, plane, timeout=_TOLD)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+from relaytrack.pipeline.cluster.far_recordings import Answers
 from relaytrack.pipeline.cluster.node_work import Served
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.results.correction import Kind
@@ -75,10 +76,11 @@ class FarCorrector:
     Args:
         people: keeps them.
         leave_out: told of somebody who is forgotten, before the machines are.
+        machines: asks each machine about what lies on it.
     """
 
-    def __init__(self, people: FarPeople, leave_out: Callable[[int], object]) -> None:
-        self._people, self._leave_out = people, leave_out
+    def __init__(self, people: FarPeople, leave_out: Callable[[int], object], machines: Callable[..., Answers]) -> None:
+        self._people, self._leave_out, self._machines = people, leave_out, machines
 
     def apply(
         self,
@@ -103,3 +105,5 @@ class FarCorrector:
         timeout = _FORGETTING if kind == "forget" else _SOON
         words: dict[str, Any] = {"tracks": chosen, "delete_videos": delete_videos}
         self._people.tell("correct", kind, person, new, words, timeout=timeout)
+        if kind == "forget":
+            self._machines("forget", person, delete_videos, timeout=_FORGETTING)

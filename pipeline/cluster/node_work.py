@@ -31,6 +31,7 @@ from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.correction import Kind
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import CameraSummary
+from relaytrack.pipeline.server.recordings import Recordings
 from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sources import is_live
 
@@ -152,6 +153,10 @@ class NodeWork:
         sinks: list[Sink] = []
         if self._live is not None and outbox is not None:
             sinks += [StepRelay(outbox, colors), self._live]
+        if served is not None and self._folder is not None:
+            days, limit = config.server.retain_days, config.output.disk_limit_gb * 1e9
+            folder, retain = Path(self._folder), None if days is None else 86_400.0 * days
+            sinks.append(Recordings(folder.parent, folder, retain=retain, limit=limit))
         self._pipeline = Pipeline(
             config,
             identities=self._identities,

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from relaytrack.pipeline.cluster.live_packets import Wanted
+from relaytrack.pipeline.cluster.node_recordings import NodeRecordings
 from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.ray_bus import RayBus
@@ -54,6 +55,7 @@ class PerceptionActor:
 
     def __init__(self) -> None:
         self._work: dict[str, NodeWork] = {}
+        self._recordings: dict[str, NodeRecordings] = {}
         self._outbox = Outbox()
         self._outbox.more = self._next_picture
 
@@ -133,6 +135,18 @@ class PerceptionActor:
         if node not in self._work:
             raise ConfigError(f"{node} has ended")
         getattr(self._work[node], command)(word)
+
+    def recorded(self, root: str, question: str, words: tuple[Any, ...]) -> Any:
+        """Answer a question about what lies on this machine; see `far_recordings.Question`.
+
+        Args:
+            root: folder of the starts' folders.
+            question: the name of a method of `NodeRecordings`.
+            words: what it is given.
+        """
+        if root not in self._recordings:
+            self._recordings[root] = NodeRecordings(root)
+        return getattr(self._recordings[root], question)(*words)
 
     def release(self, node: str, cameras: Sequence[str]) -> None:
         """See `NodeWork.release`."""

@@ -171,6 +171,10 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         """The settings of the present cameras."""
         return self.config.cameras if self._run is None else tuple(self._run.parts.desk.settings())
 
+    def networks(self) -> Perception | None:
+        """Networks for others; None: `on_networks` is told of the run's own."""
+        return None
+
     def change_settings(self, wanted: Config, keys: Collection[str]) -> None:
         """Take up other settings while the run goes on; see `engine.live_settings.AT_ONCE`.
 

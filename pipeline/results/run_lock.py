@@ -31,7 +31,8 @@ class RunLock:
         if self._held is not None:
             return True
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            if not self._path.exists():  # to open and close a file gives up all locks that this process has on it
+                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise OutputError(f"cannot write {self._path}: {error.strerror}") from None
         found = sqlite3.connect(self._path, timeout=0.0, isolation_level=None, check_same_thread=False)

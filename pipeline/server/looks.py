@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,10 +16,16 @@ _LARGE = 0.03  # share of the picture that a person must fill to be the one who 
 
 
 class Looks:
-    """Describes the largest person of a picture; one picture at a time."""
+    """Describes the largest person of a picture; one picture at a time.
+
+    Attributes:
+        perception: the networks, None before they are loaded.
+        load: loads them where the engine works elsewhere and has none here; gives None where there are none to load.
+    """
 
     def __init__(self) -> None:
         self.perception: Perception | None = None
+        self.load: Callable[[], Perception | None] = lambda: None
         self._busy = threading.Lock()
 
     @property
@@ -37,7 +44,8 @@ class Looks:
         Raises:
             ProblemError: this run has no network for looks.
         """
-        perception = self.perception
+        with self._busy:
+            perception = self.perception = self.perception or self.load()
         if perception is None or perception.embedder is None or perception.cropper is None:
             raise ProblemError(409, "this run has no network that could compare looks")
         height, width = picture.shape[:2]

@@ -7,9 +7,10 @@ import re
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME
 from relaytrack.pipeline.dates import by_start, stamped
@@ -17,6 +18,7 @@ from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.clips import Clip, cut_clip
 from relaytrack.pipeline.results.folder import MARKER, remove_run
 from relaytrack.pipeline.results.recordings import Recording, RecordingReader
+from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.sinks.segments import KINDS, DatedFile, remove_oldest, segments
 
 BEFORE = 2.0
@@ -27,6 +29,7 @@ _CLIPS = 8  # clips that are kept at hand
 _EARLY = 0.05  # seconds by which a moment may come before a file's first picture
 _SOON = 5.0  # seconds after the newest picture that are waited for
 _SWEEP = 60.0  # seconds between two looks at what must go
+_PIECE = 64_000  # bytes that are read at once
 _FILE = re.compile(r"[0-9]{8}T[0-9]{6}([+-][0-9]{4})?(-[0-9]{1,3})?")
 
 
@@ -43,6 +46,37 @@ class Moment:
     offset: float
     clip: Clip
     clip_offset: float
+
+
+class RecordedFile(Protocol):
+    """A file that can be read in parts."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes so far."""
+
+    def read(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` to before `end`, piece by piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file of this machine."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """Its bytes so far."""
+        return self.path.stat().st_size
+
+    def read(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` to before `end`, piece by piece."""
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            while start < end and (data := file.read(min(_PIECE, end - start))):
+                start += len(data)
+                yield data
 
 
 class NotRecordedError(Exception):
@@ -106,6 +140,15 @@ class Recordings:
                 found.append(one)
         return found
 
+    def whole(self, run: str, camera: str, name: str) -> RecordedFile | None:
+        """A file by its names, to be read; None where there is none such."""
+        path = self.file(run, camera, name)
+        return None if path is None else LocalFile(path)
+
+    def size(self, one: Recording) -> int:
+        """Bytes of a file, 0 where it is gone."""
+        return one.path.stat().st_size if one.path.exists() else 0
+
     def file(self, run: str, camera: str, name: str) -> Path | None:
         """A file by its names; None where there is none such. Nothing outside of the starts' folders is ever found."""
         if not (_FILE.fullmatch(name) and (CAMERA_NAME.fullmatch(camera))):
@@ -149,7 +192,15 @@ class Recordings:
 
     def is_running(self, one: Recording) -> bool:
         """Whether a file is being written."""
-        return one.end is None and self._current is not None and one.path.is_relative_to(self._current)
+        return one.end is None and self._is_written(one.path.parents[2])
+
+    def _is_written(self, folder: Path) -> bool:
+        """Whether a start goes on: this one, or another program's."""
+        return folder == self._current or is_held(folder)
+
+    def describe_runs(self) -> list[dict[str, Any]]:
+        """What every start left, newest first."""
+        return [self.describe_run(folder) for folder in reversed(self.runs())]
 
     def describe_run(self, folder: Path) -> dict[str, Any]:
         """What a start left: when, which cameras, how much."""
@@ -162,7 +213,7 @@ class Recordings:
             entry["end"] = one.end
         information = _json(folder / "run.json")
         identities = information.get("identities") or {}
-        running = folder == self._current
+        running = self._is_written(folder)
         return {
             "name": folder.name,
             "start": stamped(folder.name),
@@ -221,17 +272,17 @@ class Recordings:
     def sweep(self) -> None:
         """Remove what is older than `retain`, then the oldest files beyond `limit`, over all starts.
 
-        The newest file of every camera of this start is being written and stays. A start of which no file is left
-        goes whole.
+        The newest file of every camera of a start that goes on is being written and stays. A start that is over and of
+        which no file is left goes whole.
         """
         old: list[DatedFile] = []
         for folder in self.runs():
             complete, newest = segments(folder)
-            old += complete if folder == self._current else [*complete, *newest]
+            old += complete if self._is_written(folder) else [*complete, *newest]
         remove_oldest(old, self._limit, before=None if self.retain is None else time.time() - self.retain)
         for folder in self.runs():
             left = any(path.is_file() for kind in KINDS for path in folder.glob(f"{kind}/*/*"))
-            if folder != self._current and not left:
+            if not left and not self._is_written(folder):
                 remove_run(folder)
                 with self._changing:
                     self._readers.pop(folder, None)

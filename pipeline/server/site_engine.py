@@ -99,5 +99,8 @@ class SiteEngine(Protocol):
     def corrector(self) -> PeopleCorrector:
         """Carries out what operators say of people."""
 
+    def networks(self) -> Perception | None:
+        """The networks for searching, loaded now; None where `on_networks` is told of the engine's own."""
+
     def change_settings(self, wanted: Config, keys: Collection[str]) -> None:
         """Take up other settings while the run goes on."""

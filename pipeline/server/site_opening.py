@@ -40,6 +40,7 @@ def open_site(
     *,
     make: Callable[..., SiteEngine] = Pipeline,
     live: Audience | None = None,
+    recordings: Recordings | None = None,
     **parts: Any,
 ) -> Site:
     """Put a site together; the engine is not started.
@@ -49,6 +50,7 @@ def open_site(
         file: where they came from.
         make: makes the engine.
         live: gets the live pictures, where others than the engine's steps bring them.
+        recordings: finds recordings that lie elsewhere.
         parts: handed to the engine, as `detector=...`.
 
     Raises:
@@ -74,8 +76,8 @@ def open_site(
     doubts = Doubts(store)
     floor = SiteFloor()
     live = live or LiveHub()
-    current = None if settled.output.dir is None else settled.output.folder
-    recordings = Recordings(
+    current = None if settled.output.dir is None or recordings is not None else settled.output.folder
+    recordings = recordings or Recordings(
         None if current is None else current.parent, current, retain=retain, limit=config.output.disk_limit_gb * 1e9
     )
     if current is not None:
@@ -89,7 +91,7 @@ def open_site(
     def networks(perception: Perception) -> None:
         looks.perception = perception
 
-    pipeline.on_networks = networks
+    pipeline.on_networks, looks.load = networks, pipeline.networks
     pipeline.earlier = people.earlier()
     return Site(
         config=config,

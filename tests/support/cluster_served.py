@@ -14,6 +14,7 @@ import yaml
 
 from relaytrack.pipeline.cluster.cluster_engine import ClusterEngine
 from relaytrack.pipeline.cluster.far_live import FarLive
+from relaytrack.pipeline.cluster.far_recordings import FarRecordings
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.server.site_file import SiteFile
 from relaytrack.pipeline.server.site_opening import open_site
@@ -71,9 +72,9 @@ def served_on_cluster(folder: Path, cameras: Sequence[dict[str, Any]], **more: A
         "cluster.num_cpus": 0.5,
         **{key.replace("__", "."): value for key, value in more.items()},
     }
-    live = FarLive()
     config = load_config(file, overrides=overrides)
-    site = open_site(config, SiteFile(file, folder / "history"), make=partial(ClusterEngine, live=live), live=live)
+    there: dict[str, Any] = {"live": FarLive(), "recordings": FarRecordings()}
+    site = open_site(config, SiteFile(file, folder / "history"), make=partial(ClusterEngine, **there), **there)
     try:
         with answering(site, file) as running:
             yield running

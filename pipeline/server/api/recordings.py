@@ -10,9 +10,9 @@ from fastapi.responses import FileResponse, Response
 from starlette.requests import Request
 
 from relaytrack.pipeline.server.api.context import TheSite, Viewer
-from relaytrack.pipeline.server.byte_ranges import ranged
+from relaytrack.pipeline.server.byte_ranges import ranged, streamed
 from relaytrack.pipeline.server.problems import ProblemError
-from relaytrack.pipeline.server.recordings import Moment, NotRecordedError
+from relaytrack.pipeline.server.recordings import LocalFile, Moment, NotRecordedError
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(tags=["recordings"])
@@ -24,8 +24,7 @@ _VIDEO: dict[int | str, dict[str, Any]] = {200: {"content": {"video/mp4": {}}}, 
 @router.get("/runs")
 def runs(site: TheSite, _: Viewer) -> dict[str, Any]:
     """The starts of this site that left files, newest first: when, which cameras, how much."""
-    found = [site.recordings.describe_run(folder) for folder in reversed(site.recordings.runs())]
-    return {"recording": site.recordings.enabled, "runs": found}
+    return {"recording": site.recordings.enabled, "runs": site.recordings.describe_runs()}
 
 
 @router.get("/recordings")
@@ -47,7 +46,7 @@ def recordings(
                 "start": one.start,
                 "end": one.end,
                 "writing": site.recordings.is_running(one),
-                "bytes": one.path.stat().st_size if one.path.exists() else 0,
+                "bytes": site.recordings.size(one),
                 "video": f"/api/v1/recordings/{one.run}/{one.camera}/{one.path.name}",
             }
             for one in found
@@ -87,6 +86,7 @@ def clip(request: Request, site: TheSite, caller: Viewer, camera: Camera, at: At
 
 @router.get("/recordings/{run}/{camera}/{name}.mp4", response_class=FileResponse, responses=_VIDEO)
 def video(
+    request: Request,
     site: TheSite,
     caller: Viewer,
     run: Annotated[str, Path(max_length=64)],
@@ -94,12 +94,14 @@ def video(
     name: Annotated[str, Path(max_length=64)],
 ) -> Response:
     """One whole file, as far as it is written; byte ranges can be asked for."""
-    path = site.recordings.file(run, camera, name)
-    if path is None:
+    found = site.recordings.whole(run, camera, name)
+    if found is None:
         raise ProblemError(404, "there is no such recording")
-    site.audit.note_once(caller.name, "recording read", camera=camera, file=f"{run}/{name}")
+    site.audit.note(caller.name, "recording read", camera=camera, file=f"{run}/{name}")
+    if not isinstance(found, LocalFile):
+        return streamed(request.headers.get("range"), found.size, found.read, "video/mp4")
     return FileResponse(
-        path, media_type="video/mp4", filename=f"{camera}_{name}.mp4", content_disposition_type="inline"
+        found.path, media_type="video/mp4", filename=f"{camera}_{name}.mp4", content_disposition_type="inline"
     )
 
 

@@ -68,11 +68,11 @@ def describe_site(site: Site) -> dict[str, Any]:
 
 def describe_recording(site: Site, snapshot: Snapshot) -> dict[str, str | None]:
     """Whether recordings are written: "on", "off" or "stopped", with the error."""
-    sink = snapshot.sinks.get("video")
-    if not site.recordings.enabled or sink is None:
+    sinks = [sink for name, sink in snapshot.sinks.items() if name == "video" or name.startswith("video, ")]
+    if not site.recordings.enabled or not sinks:
         return {"state": "off", "error": None}
-    stopped = sink.state in ("retrying", "disabled")
-    return {"state": "stopped" if stopped else "on", "error": sink.error if stopped else None}
+    stopped = [sink for sink in sinks if sink.state in ("retrying", "disabled")]  # of a cluster, on some machine
+    return {"state": "stopped" if stopped else "on", "error": stopped[0].error if stopped else None}
 
 
 def describe_stages(site: Site, snapshot: Snapshot) -> dict[str, dict[str, float]]:
