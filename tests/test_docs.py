@@ -74,7 +74,7 @@ FOREIGN = {
     "a_camera", "gt_cam1", "gt_cam2", "id_camera_anything", "x_int8", "mm", "ss", "sp", "ace", "_2",
 }  # fmt: skip
 """Words of other programs, of Python and of other people's files, and of examples."""
-PROGRAMS = ("openssl", "ffmpeg", "ffplay", "curl", "docker", "git", "ip", "ssh", "systemctl")
+PROGRAMS = ("pytest", "openssl", "ffmpeg", "ffplay", "curl", "docker", "git", "ip", "ssh", "systemctl")
 """Commands that begin with one of these are other programs' as a whole."""
 
 
