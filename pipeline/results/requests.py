@@ -197,6 +197,9 @@ def settle(
             try:
                 done = carry_out(request)
             except InputError as error:
+                if requests.get(request.id).plan is not None:  # begun already: a file of the folder cannot be read
+                    requests.fail(request.id, str(error))
+                    raise OutputError(str(error)) from None
                 requests.note(request.id, "refused", answer=str(error))
             else:
                 requests.note(request.id, "done", answer=done)

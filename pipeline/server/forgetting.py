@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
+from relaytrack.pipeline.results.identities import NAME
 from relaytrack.pipeline.results.requests import Request, Requests, settle
+from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.site_engine import PeopleCorrector
@@ -41,12 +43,26 @@ def forget_person(
         for path in store.places("identities"):
             with IdentityStore(path) as file:
                 file.forget([person])
+    unread = []
     for folder in store.places("run"):
         if is_live_run(folder) and not is_held(folder):
             try:
                 correct_live_run(folder, "forget", {"person": person, "delete_videos": delete_videos})
-            except InputError:  # they were not seen there
-                continue
+            except InputError:  # they were not seen there, or nobody can tell
+                unread += _unread(folder)
+    if unread:
+        raise OutputError(f"{unread[0]}; mend or delete that folder")
+
+
+def _unread(folder: Path) -> list[str]:
+    """Why it cannot be told who was seen in a run's folder; [] where it can."""
+    if not (folder / NAME).exists():  # it is written with the first person
+        return []
+    try:
+        load_run(folder)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def is_site(folder: Path) -> bool:

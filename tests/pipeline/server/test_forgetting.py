@@ -196,3 +196,23 @@ def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
         config = load_config(site.file, overrides={"server.dir": str(tmp_path / "site")})
         with pytest.raises(ConfigError, match="another server is running there"):
             open_site(config, SiteFile(site.file, tmp_path / "history"))
+
+
+@pytest.mark.parametrize("broken", ["identities.json", "embeddings.npz"])
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str) -> None:
+    """Fault: it counted as one in which they were never seen, and they stayed in its videos without a word."""
+    recorded(tmp_path)
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+    [found] = (tmp_path / "recordings").rglob(broken)
+    whole = found.read_bytes()
+    found.write_bytes(b"something else")
+    ask = ["forget", "--run", str(tmp_path / "site"), str(person)]
+    assert main(ask) == 2
+    error = capsys.readouterr().err
+    assert str(found) in error
+    assert "is forgotten" not in error
+    found.write_bytes(whole)
+    main(ask)
+    assert traces(tmp_path) == []
+    assert blackened(tmp_path) > 0
