@@ -230,6 +230,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         finally:
             self._stop.set()
             try:
+                run.tell_end()
                 self._closing.close()
             except Exception as error:
                 self._fail(error)

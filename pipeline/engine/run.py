@@ -161,6 +161,11 @@ class Run:
         if config.output.report:
             write_report(parts.folder, ground_planes(config))
 
+    def tell_end(self) -> None:
+        """Say in `status.json` how the run ended."""
+        if self._health is not None:
+            self._health.tell_end()
+
     def _report_anew(self) -> None:
         folder = self.parts.folder
         if folder is not None and (folder / REPORT).exists():

@@ -159,12 +159,16 @@ class HealthWatch:
         self._thread.start()
 
     def close(self) -> None:
-        """End, with a last `status.json`."""
+        """End; `tell_end` follows when the run has come to its end."""
         if self._thread.ident is None or self._ending.is_set():
             return
         self._ending.set()
         self._thread.join(5.0)
-        self._write(self._snapshot())
+
+    def tell_end(self) -> None:
+        """Write the last `status.json`, which says how the run ended; nothing where it has not begun."""
+        if self._ending.is_set():
+            self._write(self._snapshot())
 
     def look(self) -> Snapshot:
         """Look once: tell what has changed, write `status.json` and give freed memory back when it is time to."""

@@ -15,6 +15,7 @@ from support.world import Eyes, Keep, Looks, Walk, wait_for
 from relaytrack.pipeline.cli.log_lines import log_lines
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.events.schema import parse_event
 from relaytrack.pipeline.records import Detections, Frame
 from relaytrack.pipeline.runtime import health
@@ -105,6 +106,7 @@ def test_a_run_that_is_overloaded_says_so_in_its_events_and_in_status_json(
         run.stop()
         run.join(30)
     last = json.loads((tmp_path / "o" / "status.json").read_text())
+    assert (last["state"], last["error"]) == ("ended", None), "it went on saying that the run goes on"
     assert last["cameras"]["a"]["dropped_share"] > 0.2
     assert last["cameras"]["a"]["age_p95"] > 0
     lines = (tmp_path / "o" / "events.jsonl").read_text().splitlines()
@@ -124,3 +126,22 @@ def test_log_lines_of_live_runs_have_date_time_and_level(capsys: pytest.CaptureF
     assert words.endswith("WARNING camera gate is lost\n")
     with log_lines(dated=False):
         assert not [handler for handler in logging.getLogger("relaytrack").handlers if handler.level]
+
+
+class Broken(Eyes):
+    """Fails at the third frame."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        if any(frame.index >= 3 for frame in frames):
+            raise InputError("the detector is broken")
+        return super().detect(frames)
+
+
+def test_a_run_that_fails_says_so_in_status_json(tmp_path: Path) -> None:
+    output = {"dir": str(tmp_path / "o"), "video": False, "crops": False}
+    config = Config.model_validate({"output": output})
+    run = Pipeline(config, sources=[Walk("a", None, live=True, fps=60)], detector=Broken(), embedder=Looks())
+    with pytest.raises(InputError):
+        run.run()
+    last = json.loads((tmp_path / "o" / "status.json").read_text())
+    assert (last["state"], last["error"]) == ("failed", "the detector is broken")
