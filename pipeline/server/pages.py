@@ -83,8 +83,8 @@ class Pages:
         caller = request.scope.get("caller")
         return self.show("error", caller, code=code, problem_title=title, detail=detail, back=back)
 
-    def login(self, request: Request, problem: ProblemError | None = None) -> Response:
-        """The log-in page."""
+    def login(self, request: Request, problem: ProblemError | None = None, name: str = "") -> Response:
+        """The log-in page; `name` as it was tried."""
         if problem is None and (request.scope.get("caller") or not self._site.accounts):
             return RedirectResponse("/", 303)
         return self.show(
@@ -92,6 +92,7 @@ class Pages:
             None,
             code=200 if problem is None else problem.status,
             error=None if problem is None else problem.detail,
+            name=name,
         )
 
     def router(self) -> APIRouter:

@@ -80,7 +80,7 @@ async def login(request: Request) -> Response:
         secret = await to_thread.run_sync(log_in, site, name, password, address, limiter=turns)
     except ProblemError as problem:
         pages = request.app.state.pages
-        return pages.login(request, problem)  # type: ignore[no-any-return]
+        return pages.login(request, problem, one_line(name)[:64])  # type: ignore[no-any-return]
     response = RedirectResponse("/", 303)
     response.set_cookie(
         COOKIE,

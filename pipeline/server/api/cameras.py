@@ -77,7 +77,7 @@ async def test(request: Request, site: TheSite, caller: Operator, address: Addre
     try:
         return Response(await waiting_for_cameras(request, take), media_type="image/jpeg")
     except SourceError as error:
-        raise ProblemError(422, str(error), field="url") from None
+        raise ProblemError(422, str(error).removeprefix("camera 'test': "), field="url") from None
 
 
 @router.get("/{name}")

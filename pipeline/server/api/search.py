@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.server.access.uploads import SearchQueue, decode_picture, read_body
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, find_person
+from relaytrack.pipeline.server.api.doubts import threshold_of
 from relaytrack.pipeline.server.descriptions import color_of, ink_of, titles_of
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -43,7 +44,10 @@ async def search(
     until: Moment = None,
     limit: Limit = 24,
 ) -> dict[str, Any]:
-    """Sightings that look like the person in a picture, which is the request's body (JPEG, PNG or WebP)."""
+    """Sightings that look like the person in a picture, which is the request's body (JPEG, PNG or WebP).
+
+    From the similarity `threshold` on two pictures count as one person.
+    """
 
     def find() -> list[dict[str, Any]]:
         picture = decode_picture(data)
@@ -53,7 +57,7 @@ async def search(
     turns: SearchQueue = request.app.state.searches
     async with turns.enter() as one:
         data = await read_body(request, round(site.config.server.upload_mb * 1e6))
-        return {"matches": await to_thread.run_sync(find, limiter=one)}
+        return {"matches": await to_thread.run_sync(find, limiter=one), "threshold": threshold_of(site)}
 
 
 @router.get("/people/{identity}/alike")
@@ -67,4 +71,4 @@ def alike(
         raise ProblemError(409, f"there is no picture of person {identity} that could be compared")
     site.audit.note(caller.name, "searched by person", identity=identity)
     found = find_alike(site, looks, besides=identity, camera=camera, since=since, limit=limit + 50)
-    return {"matches": found[:limit]}
+    return {"matches": found[:limit], "threshold": threshold_of(site)}

@@ -47,6 +47,10 @@ async function search() {
     title.firstChild.textContent = picture ? "Most alike " : `Most like person ${person} `;
     title.hidden = false;
     document.querySelector("#found .count").textContent = found.matches.length;
+    const from = document.getElementById("threshold");
+    const best = found.matches[0]?.similarity ?? 1;
+    from.textContent = `From ${Math.round(100 * found.threshold)} % on two pictures count as one person.${best < found.threshold ? " Nobody here looks so much alike." : ""}`;
+    from.hidden = !found.matches.length;
     if (!found.matches.length) matches.textContent = "Nobody was seen in that camera and time.";
   } catch (error) { problem.textContent = error.message; problem.hidden = false; } finally { drop.classList.remove("busy"); }
 }
@@ -59,6 +63,7 @@ function take(file) {
   search();
 }
 
+shown.addEventListener("error", () => { shown.hidden = true; });
 input.addEventListener("change", () => take(input.files[0]));
 for (const name of ["dragenter", "dragover"]) document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
 document.addEventListener("dragleave", () => drop.classList.remove("over"));

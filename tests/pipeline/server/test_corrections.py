@@ -198,3 +198,10 @@ def test_a_number_given_by_hand_is_never_given_again(tmp_path: Path) -> None:
     one, *_ = people.sightings(7)
     assert people.split(7, [one.id])[0] == 100_002
     store.close()
+
+
+def test_a_search_says_from_when_on_two_pictures_count_as_one_person(tmp_path: Path) -> None:
+    """Fault: a list of people who are 24 % alike looked like finds."""
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+        assert site.get(f"/api/v1/people/{person}/alike").json()["threshold"] == 0.5

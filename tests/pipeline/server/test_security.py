@@ -598,3 +598,11 @@ def test_a_revision_says_nothing_about_a_password(monkeypatch: pytest.MonkeyPatc
     assert before != descriptions.revision_of(other)
     monkeypatch.setattr(descriptions, "_KEY", bytes(32))
     assert descriptions.revision_of(one) != before, "without the process's key nobody can try passwords"
+
+
+def test_a_wrong_password_leaves_the_name_in_its_place(guarded: Served) -> None:
+    form = {"name": 'vera"><script>', "password": "a wrong guess"}
+    page = httpx.post(f"{guarded.url}/login", data=form)
+    assert page.status_code == 401
+    assert 'value="vera&#34;&gt;&lt;script&gt;"' in page.text
+    assert "a wrong guess" not in page.text
