@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import struct
 import time
 from collections.abc import Iterator
@@ -243,3 +245,20 @@ def test_cameras_change_go_and_come_while_it_runs(site: Served) -> None:
     assert wait_for(lambda: str(camera_of(site, "hall").get("node")).startswith("node3"), 60)
     assert wait_for(lambda: "hall" in shown(site), 60)
     assert camera_of(site, "door")["state"] == "running"
+
+
+def test_cameras_of_a_lost_program_are_followed_by_another_and_shown_again(site: Served) -> None:
+    import ray
+
+    engine: Any = site.site.pipeline
+    lost = engine._crew.members[0]
+    names = [name for _, group in lost.groups() for name in group]
+    assert names
+    before = {name: camera_of(site, name)["node"] for name in names}
+    pid = ray.get(lost.actor.__ray_call__.remote(lambda _: os.getpid()))
+    os.kill(pid, signal.SIGKILL)
+    assert wait_for(lambda: all(camera_of(site, name).get("node") not in (None, before[name]) for name in names), 60)
+    assert wait_for(lambda: all(camera_of(site, name).get("frames", 0) > 3 for name in names), 60)
+    with look(site, names[0], "jpeg") as socket:
+        assert len(pieces_of(socket, 2)) == 2
+    assert site.get("/ready").status_code == 200
