@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,16 @@ from relaytrack.pipeline import plugins
 from relaytrack.pipeline.cluster.crew import OVER, RECORDINGS, Crew, absolute
 from relaytrack.pipeline.cluster.far_cameras import FarCameras, check_live
 from relaytrack.pipeline.cluster.far_live import FarLive
-from relaytrack.pipeline.cluster.far_people import Command, FarCorrector, FarPeople
+from relaytrack.pipeline.cluster.far_people import FarCorrector, FarPeople
 from relaytrack.pipeline.cluster.far_recordings import Answers, FarRecordings, Question
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch, StoppedError
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.identity_start import begin_identities, end_identities, kill_identities
-from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.outbox import Message
 from relaytrack.pipeline.cluster.placing import Group, groups_of
+from relaytrack.pipeline.cluster.program_calls import TOLD, ProgramCalls
 from relaytrack.pipeline.cluster.pulling import Puller
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
@@ -52,7 +52,6 @@ _ASK = 1.0  # seconds between two questions to the identity service
 _ENDING = 3.0  # seconds that the programs get to end
 _EMPTY = 0.5  # seconds that their last steps get to arrive
 _ALONE = 2.0  # seconds that they get when the head is gone
-_TOLD = 10.0  # seconds that the programs get to take something up
 _PATIENCE = 5.0  # seconds that a sink gets to end
 
 
@@ -129,7 +128,7 @@ class ClusterEngine:
             self._fail(error)
             self._leave()
             raise
-        self.corrections.tell = self._tell
+        self.corrections.tell = self._calls.tell
         self._state = "running"
         self._thread.start()
         return self
@@ -237,58 +236,19 @@ class ClusterEngine:
         late = sorted(key for key in keys if key.startswith("identities."))
         if late:
             raise ConfigError(f"{late[0]}: on a cluster it holds after the next start")
-        self._tell("change_settings", wanted.model_dump_json(), sorted(keys), timeout=_TOLD)
+        self._calls.tell("change_settings", wanted.model_dump_json(), sorted(keys), timeout=TOLD)
         with self._busy:
             crew.config = with_keys(crew.config, wanted, keys)
             self.config = with_keys(self.config, wanted, keys)
 
-    def _ask_machines(
-        self, question: Question, *words: Any, of: Member | None = None, timeout: float = _TOLD
-    ) -> Answers:
-        """Ask each machine once about what lies on it, or one program's machine; those that are lost are left out.
-
-        Raises:
-            ClusterError: a machine does not answer.
-            RelayTrackError: what it refused.
-        """
-        if self._crew is None or self._state != "running":
-            return []
-        root = str(Path(self.config.cluster.dir) / RECORDINGS)
-        machines = {member.machine.node_id: member for member in self._crew.members} if of is None else {"": of}
-        asked = {member.actor.recorded.remote(root, question, words): member for member in machines.values()}
-        return [(asked[reference], answer) for reference, answer in self._answers(asked, timeout)]
+    def _ask_machines(self, question: Question, *words: Any, **how: Any) -> Answers:
+        """See `ProgramCalls.ask_machines`; nobody answers before the start and after the end."""
+        return self._calls.ask_machines(question, *words, **how) if self._state == "running" else []
 
     def _running(self) -> Crew:
         if self._crew is None or self._state != "running":
             raise ConfigError(f"this can be done only while the run goes on; it is {self._state!r}")
         return self._crew
-
-    def _tell(self, command: Command, *words: Any, timeout: float) -> None:
-        """Tell all programs something, and wait until all have done it.
-
-        Raises:
-            ClusterError: one does not answer.
-            RelayTrackError: one refused it.
-        """
-        crew = self._running()
-        with self._busy:
-            asked = {member.actor.tell.remote(command, *words): member for member in crew.members}
-        self._answers(asked, timeout)
-
-    def _answers(self, asked: Mapping[Any, Member], timeout: float) -> list[tuple[Any, Any]]:
-        """The answers to calls of programs; those of lost programs are left out."""
-        done, late = self._ray.wait(list(asked), num_returns=len(asked), timeout=timeout) if asked else ([], [])
-        found = []
-        for reference in done:
-            try:
-                found.append((reference, self._ray.get(reference)))
-            except self._ray.exceptions.RayTaskError as error:
-                raise error.cause from None
-            except self._ray.exceptions.RayError:
-                continue  # the program is lost; who follows its cameras instead is told at the beginning
-        if late:
-            raise ClusterError(f"machine {asked[late[0]].machine.address} does not answer")
-        return found
 
     # the run
 
@@ -311,6 +271,7 @@ class ClusterEngine:
         groups = groups_of(config.cameras, programs, config.cluster.bind)
         groups += [Group("") for _ in range(programs - len(groups))]  # for cameras that are added
         self._crew = crew
+        self._calls = ProgramCalls(ray, crew, self._busy, str(Path(config.cluster.dir) / RECORDINGS))
         self._cameras = FarCameras(ray, crew, self._busy, self._steps, self._host)
         threshold = crew.hire(groups)
         if config.identities.threshold is None:
@@ -318,13 +279,13 @@ class ClusterEngine:
             self.config = config.model_copy(update={"identities": named})
         self._desk = begin_identities(ray, config, threshold, self._zero)
         for name, plane in ground_planes(config).items():
-            RayBus().ask("calibrate", name, plane, timeout=_TOLD)
+            RayBus().ask("calibrate", name, plane, timeout=TOLD)
         for wanted in config.sinks:
             sink = plugins.create_sink(wanted.name, wanted.options, folder=None)
             self._host.add(sink, name=wanted.name, when_full=wanted.when_full, on_error=wanted.on_error)
         for sink in self._sinks:
             self._host.add(sink)
-        self._steps.cameras = {camera.name for camera in config.cameras}
+        self._steps.expect(camera.name for camera in config.cameras)
         for camera in config.cameras:
             self._host.camera_added(camera)
         self._mover = Mover(ray, config, crew, hiring, threshold)

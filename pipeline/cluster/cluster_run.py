@@ -16,10 +16,10 @@ from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.identity_start import begin_identities, end_identities, kill_identities
 from relaytrack.pipeline.cluster.moving import Mover
-from relaytrack.pipeline.cluster.node_work import WorkStatus
 from relaytrack.pipeline.cluster.placing import groups_of
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
+from relaytrack.pipeline.cluster.work_order import WorkStatus
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
 from relaytrack.pipeline.config.schema import Config

@@ -13,9 +13,9 @@ from relaytrack.pipeline.cluster.gather import NodeResults
 from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.member import Member, spread
-from relaytrack.pipeline.cluster.node_work import Served, WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.placing import Group
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
+from relaytrack.pipeline.cluster.work_order import Served, WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import Config
 
 LOG = logging.getLogger("relaytrack.cluster")

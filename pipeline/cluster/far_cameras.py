@@ -109,7 +109,7 @@ class FarCameras:
 
     def _know(self, cameras: tuple[CameraConfig, ...]) -> None:
         self._crew.config = self._crew.config.model_copy(update={"cameras": cameras})
-        self._steps.cameras = {camera.name for camera in cameras}
+        self._steps.expect(camera.name for camera in cameras)
 
     def _least_busy(self, bound: str) -> Member:
         """The program with the fewest cameras among those that may follow it."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from relaytrack.pipeline.cluster.far_recordings import Answers
-from relaytrack.pipeline.cluster.node_work import Served
 from relaytrack.pipeline.cluster.ray_bus import RayBus
+from relaytrack.pipeline.cluster.work_order import Served
 from relaytrack.pipeline.results.correction import Kind
 
 Command = Literal["correct", "forbid_link", "change_settings"]

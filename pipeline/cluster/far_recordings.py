@@ -12,7 +12,8 @@ from relaytrack.pipeline.cluster.node_recordings import FarMoment, NoMoment
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.clips import Clip
 from relaytrack.pipeline.results.recordings import Recording
-from relaytrack.pipeline.server.recordings import Moment, NotRecordedError, RecordedFile, Recordings
+from relaytrack.pipeline.server.recorded_files import RecordedFile
+from relaytrack.pipeline.server.recordings import Moment, NotRecordedError, Recordings
 
 Question = Literal["known", "moment", "clip", "length", "read", "described", "forget"]
 """What machines can be asked: the methods of `NodeRecordings` of these names."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relaytrack.pipeline.cluster.balance import Place, balanced
-from relaytrack.pipeline.cluster.node_work import WorkOrder, WorkStatus
 from relaytrack.pipeline.cluster.ray_start import Machine
+from relaytrack.pipeline.cluster.work_order import WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 
 

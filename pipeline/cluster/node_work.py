@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,11 @@ from relaytrack.pipeline.cluster.clock_skew import TELL, clock_skew
 from relaytrack.pipeline.cluster.live_packets import Wanted
 from relaytrack.pipeline.cluster.node_colors import NodeColors
 from relaytrack.pipeline.cluster.node_live import NodeLive
+from relaytrack.pipeline.cluster.node_notes import NodeNotes
 from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.proxy import ClusterIdentities
 from relaytrack.pipeline.cluster.step_relay import StepRelay
+from relaytrack.pipeline.cluster.work_order import WorkOrder, WorkStatus
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.dates import free_path, stamp
@@ -29,8 +29,7 @@ from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.correction import Kind
-from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
-from relaytrack.pipeline.runtime.summary import CameraSummary
+from relaytrack.pipeline.runtime.snapshot import Snapshot
 from relaytrack.pipeline.server.recordings import Recordings
 from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sources import is_live
@@ -38,70 +37,6 @@ from relaytrack.pipeline.sources import is_live
 LOG = logging.getLogger("relaytrack.cluster")
 PIECE = 64_000
 """Bytes of a file that are handed out at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What work for a site that is served needs besides.
-
-    Attributes:
-        merged: number -> the number that it goes by; apart: pairs of numbers that are two people.
-    """
-
-    merged: Mapping[int, int] = field(default_factory=dict)
-    apart: frozenset[frozenset[int]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class WorkOrder:
-    """Which cameras a machine is to follow.
-
-    Attributes:
-        node: the name of this piece of work, unique in the run.
-        order: a number higher than that of every order before; see `claims`.
-        config: the configuration with these cameras only, as JSON.
-        folder: where the results go on that machine; None leaves none. Work for a site that is served makes a folder
-            of its own below it, named by its moment.
-        zero: seconds since 1970 at the run's time 0, on the identity service's clock.
-        served: the work goes on until it is stopped, and hands its steps on; None ends with its recordings.
-    """
-
-    node: str
-    order: int
-    config: str
-    folder: str | None
-    zero: float
-    served: Served | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WorkStatus:
-    """How a piece of work is doing.
-
-    Attributes:
-        state: of its run; error: what ended it.
-        cameras: figures of each camera.
-        seconds: of following, and with the final pass.
-        bytes: sent to the identity service; tracks: persons and frames in them.
-        cut: seconds during which the identity service was out of reach.
-        skew: seconds by which the machine's clock is ahead.
-        costs: what its present cameras cost.
-        notes: warnings since the last time.
-        snapshot: the run at present without the last frames; only of work for a site that is served.
-    """
-
-    node: str
-    state: RunState
-    error: str | None
-    cameras: dict[str, CameraSummary]
-    seconds: tuple[float, float]
-    bytes: int
-    tracks: int
-    cut: float
-    skew: float
-    costs: CameraCosts = field(default_factory=CameraCosts)
-    notes: tuple[str, ...] = field(default=())
-    snapshot: Snapshot | None = None
 
 
 class NodeWork:
@@ -135,7 +70,7 @@ class NodeWork:
             form = config.cluster.embeddings
         self.order = order
         self._config = config
-        self._notes = _Notes(order.node)
+        self._notes = NodeNotes(order.node)
         self._skew, _ = clock_skew(lambda: float(bus.ask("clock", timeout=10.0)), now)
         if abs(self._skew) > TELL:
             LOG.warning(
@@ -343,26 +278,3 @@ def _without_frames(snapshot: Snapshot) -> Snapshot:
     """The snapshot without the cameras' last frames, which come with the steps."""
     cameras = {name: dataclasses.replace(one, tracks=None) for name, one in snapshot.cameras.items()}
     return dataclasses.replace(snapshot, cameras=cameras, present={})
-
-
-class _Notes(logging.Handler):
-    """Keeps the last warnings for whoever runs the cluster."""
-
-    def __init__(self, node: str) -> None:
-        super().__init__(logging.WARNING)
-        self._node = node
-        self._lines: deque[str] = deque(maxlen=50)
-        logging.getLogger("relaytrack").addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        self._lines.append(text if text.startswith(f"node {self._node}") else f"node {self._node}: {text}")
-
-    def take(self) -> tuple[str, ...]:
-        """The lines since the last call."""
-        lines = tuple(self._lines.popleft() for _ in range(len(self._lines)))
-        return lines
-
-    def close(self) -> None:
-        logging.getLogger("relaytrack").removeHandler(self)
-        super().close()

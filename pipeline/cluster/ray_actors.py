@@ -9,9 +9,10 @@ from typing import Any
 
 from relaytrack.pipeline.cluster.live_packets import Wanted
 from relaytrack.pipeline.cluster.node_recordings import NodeRecordings
-from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder, WorkStatus
+from relaytrack.pipeline.cluster.node_work import NodeWork
 from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.ray_bus import RayBus
+from relaytrack.pipeline.cluster.work_order import WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.reid.errors import ReidError

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from relaytrack.pipeline.cluster.answers import Rgb
@@ -38,7 +40,8 @@ class SiteSteps:
         self._known = NumberSet(known)
         self._told: OrderedDict[int, Rgb] = OrderedDict()
         self._forgotten: set[int] = set()
-        self.cameras: Collection[str] = ()
+        self._begun = False
+        self._cameras: dict[str, float] = {}  # since when each is there, seconds on the run's clock
         self.present, self.summary = Present(), Summary(())
         self.colors = NodeColors(self._told)
         self.handing_on = threading.Lock()
@@ -56,6 +59,13 @@ class SiteSteps:
             self.summary.add(step)
             self._host.put(step)
 
+    def expect(self, cameras: Iterable[str]) -> None:
+        """These are the present cameras; of one that comes again, no step from before counts."""
+        now = time.time() - self._zero
+        with self.handing_on:
+            self._cameras = {name: self._cameras.get(name, now if self._begun else -math.inf) for name in cameras}
+            self._begun = True
+
     def forget(self, person: int) -> None:
         """Leave somebody out of the steps that are on their way."""
         with self.handing_on:
@@ -65,7 +75,7 @@ class SiteSteps:
         """The step without cameras that have left, people who are forgotten, and news that another program told."""
         tracks = []
         for one in step:
-            if one.frame.camera in self.cameras:
+            if one.frame.time >= self._cameras.get(one.frame.camera, math.inf):
                 rows = [row for row, person in enumerate(one.global_ids.tolist()) if person not in self._forgotten]
                 tracks.append(one if len(rows) == len(one) else one.pick(rows))
         events = []

@@ -7,10 +7,9 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME
 from relaytrack.pipeline.dates import by_start, stamped
@@ -19,6 +18,7 @@ from relaytrack.pipeline.render.clips import Clip, cut_clip
 from relaytrack.pipeline.results.folder import MARKER, remove_run
 from relaytrack.pipeline.results.recordings import Recording, RecordingReader
 from relaytrack.pipeline.results.run_lock import is_held
+from relaytrack.pipeline.server.recorded_files import LocalFile, RecordedFile
 from relaytrack.pipeline.sinks.segments import KINDS, DatedFile, remove_oldest, segments
 
 BEFORE = 2.0
@@ -29,7 +29,6 @@ _CLIPS = 8  # clips that are kept at hand
 _EARLY = 0.05  # seconds by which a moment may come before a file's first picture
 _SOON = 5.0  # seconds after the newest picture that are waited for
 _SWEEP = 60.0  # seconds between two looks at what must go
-_PIECE = 64_000  # bytes that are read at once
 _FILE = re.compile(r"[0-9]{8}T[0-9]{6}([+-][0-9]{4})?(-[0-9]{1,3})?")
 
 
@@ -46,37 +45,6 @@ class Moment:
     offset: float
     clip: Clip
     clip_offset: float
-
-
-class RecordedFile(Protocol):
-    """A file that can be read in parts."""
-
-    @property
-    def size(self) -> int:
-        """Its bytes so far."""
-
-    def read(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` to before `end`, piece by piece."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file of this machine."""
-
-    path: Path
-
-    @property
-    def size(self) -> int:
-        """Its bytes so far."""
-        return self.path.stat().st_size
-
-    def read(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` to before `end`, piece by piece."""
-        with open(self.path, "rb") as file:
-            file.seek(start)
-            while start < end and (data := file.read(min(_PIECE, end - start))):
-                start += len(data)
-                yield data
 
 
 class NotRecordedError(Exception):

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from relaytrack.pipeline.server.api.context import TheSite, Viewer
 from relaytrack.pipeline.server.byte_ranges import ranged, streamed
 from relaytrack.pipeline.server.problems import ProblemError
-from relaytrack.pipeline.server.recordings import LocalFile, Moment, NotRecordedError
+from relaytrack.pipeline.server.recorded_files import LocalFile
+from relaytrack.pipeline.server.recordings import Moment, NotRecordedError
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(tags=["recordings"])

@@ -13,9 +13,9 @@ from relaytrack.pipeline.cluster.crew import Crew
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.moving import SETTLE, Mover
-from relaytrack.pipeline.cluster.node_work import WorkStatus
 from relaytrack.pipeline.cluster.ray_actors import Fitness
 from relaytrack.pipeline.cluster.ray_start import Machine
+from relaytrack.pipeline.cluster.work_order import WorkStatus
 from relaytrack.pipeline.config.loading import load_config
 
 

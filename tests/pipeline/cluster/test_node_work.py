@@ -12,8 +12,9 @@ import pytest
 
 from relaytrack.pipeline.cluster.bus import InProcessBus
 from relaytrack.pipeline.cluster.claims import ClaimError
-from relaytrack.pipeline.cluster.node_work import NodeWork, WorkOrder
+from relaytrack.pipeline.cluster.node_work import NodeWork
 from relaytrack.pipeline.cluster.site import CHECKPOINT, forget_checkpoint, open_desk
+from relaytrack.pipeline.cluster.work_order import WorkOrder
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError
