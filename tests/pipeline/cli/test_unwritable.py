@@ -18,6 +18,7 @@ from relaytrack.trackers.evaluation import rows_from_arrays, write_mot
 
 FOLDERS = {
     "run": "run --source CLIP --out OUT",
+    "serve": "serve --dir OUT",
     "eval": "eval --gt a=TRACKS --result a=TRACKS --plots OUT",
     "bench tracker": "bench tracker --caches CACHES --gt CACHES --plots OUT",
     "bench soak": "bench soak --source CLIP --out OUT",
