@@ -129,7 +129,8 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     licence = weights_licence(config)
     if licence:
         tell(licence)
-    serve(site, listening, on_start=lambda: tell(f"open {address}"), read=lambda: load_site(args)[0])
+    with listening:
+        serve(site, listening, on_start=lambda: tell(f"open {address}"), read=lambda: load_site(args)[0])
     if args.cluster is not None:
         from relaytrack.pipeline.cluster.ray_start import leave_cluster
 

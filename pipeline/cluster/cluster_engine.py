@@ -145,10 +145,10 @@ class ClusterEngine:
             TimeoutError: it goes on.
             ClusterError: what ended it.
         """
-        if self._thread.ident is None and self._state == "ended":  # stopped while it started
-            return self._steps.summary
         if self._thread.ident is None:
-            raise self._failure or ConfigError("the run has not been started")
+            if self._state in ("ended", "failed"):  # stopped while it started, or `start` has said why
+                return self._steps.summary
+            raise ConfigError("the run has not been started")
         self._thread.join(timeout)
         if self._thread.is_alive():
             raise TimeoutError(f"the run goes on after {timeout:g} s")

@@ -91,3 +91,24 @@ def test_what_goes_on_while_the_head_is_there_ends_as_ever() -> None:
     with pytest.raises(HeadLostError):
         head.check_now()
     head.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
+def test_a_site_is_refused_with_one_line_as_a_run_is(
+    address: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    words = ["serve", "--dir", str(tmp_path / "site"), "--port", "0", "--cluster", address]
+    assert main(words) == 2
+    told = [line for line in capfd.readouterr().err.splitlines() if "default re-identification weights" not in line]
+    assert len(told) == 1
+    assert told[0].startswith(f"relaytrack: error: --cluster {address}:".replace("nonsense:", "'nonsense':"))
+
+
+def test_a_site_of_recordings_is_refused(samples: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(f"cameras:\n  - name: east\n    url: {samples / 'east.mp4'}\n")
+    assert main(["serve", str(file), "--dir", str(tmp_path / "site"), "--port", "0", "--cluster", "auto"]) == 2
+    assert "camera 'east': serve --cluster follows live cameras only" in capfd.readouterr().err
