@@ -64,12 +64,14 @@ def _service(args: argparse.Namespace) -> SiteService:
     run_as = None
     if args.system:
         run_as = args.run_as or os.environ.get("SUDO_USER") or getpass.getuser()
+        if args.cluster is not None:
+            raise ConfigError("--system: such a unit cannot reach a Ray of this machine; with --cluster leave it out")
         if run_as == "root":
             raise ConfigError("--system: the service should not run as root; name the user who runs it: --run-as USER")
     elif args.run_as:
         raise ConfigError("--run-as works only with --system; without it the service runs as you")
     words = ["serve", *([str(path.absolute())] if args.site else [])]
-    for key in ("host", "port", "dir", "tls_cert", "tls_key", "log_format"):
+    for key in ("host", "port", "dir", "tls_cert", "tls_key", "cluster", "log_format"):
         value = getattr(args, key)
         if value is not None:
             words += [f"--{key.replace('_', '-')}", str(value)]

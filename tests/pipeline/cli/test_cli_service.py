@@ -113,3 +113,9 @@ def test_who_called_sudo_runs_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.delenv("SUDO_USER")
     monkeypatch.setattr(getpass, "getuser", lambda: "ann")
     assert "User=ann" in unit_of(capsys, "--system")
+
+
+def test_a_site_on_a_cluster_is_a_unit_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--cluster 10.0.1.1:6379" in unit_of(capsys, "--cluster", "10.0.1.1:6379")
+    assert main(["service", "install", "--print", "--cluster", "auto", "--system", "--run-as", "daemon"]) == 2
+    assert "--system: such a unit cannot reach a Ray of this machine" in capsys.readouterr().err
