@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.arrays import numbers
 from relaytrack.trackers.errors import MissingDependencyError, TrackerInputError
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ def from_supervision(detections: supervision.Detections) -> tuple[NDArray[np.flo
         (N, 4) xyxy in pixels and (N,) scores.
 
     Raises:
-        TrackerInputError: the detections carry no confidence.
+        TrackerInputError: the detections carry no confidence, or are none.
     """
+    if not hasattr(detections, "xyxy") or not hasattr(detections, "confidence"):
+        raise TrackerInputError(f"from_supervision takes supervision.Detections, not {type(detections).__name__}")
     if detections.confidence is None:
         raise TrackerInputError("these supervision.Detections have no confidence; the tracker needs a score per box")
-    return np.asarray(detections.xyxy, np.float32), np.asarray(detections.confidence, np.float32)
+    return numbers(detections.xyxy, "xyxy", np.float32), numbers(detections.confidence, "confidence", np.float32)
 
 
 def detections_of_supervision(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from relaytrack.trackers.arrays import frame_sides, numbers, seconds, with_overrides
 from relaytrack.trackers.association.cascade import CascadeAssociation
 from relaytrack.trackers.association.joint import Association, JointAssociation
 from relaytrack.trackers.backfill import Diary
@@ -39,10 +39,7 @@ class DeepSort:
     """
 
     def __init__(self, params: DeepSortParams | None = None, **overrides: Any) -> None:
-        unknown = set(overrides) - {field.name for field in fields(DeepSortParams)}
-        if unknown:
-            raise TrackerInputError(f"DeepSort has no setting {sorted(unknown)[0]!r}")
-        self.params = replace(params or DeepSortParams(), **overrides)
+        self.params = with_overrides(DeepSortParams, params, overrides)
         self._tracks = Tracks(self.params)
         self._association: Association = (
             JointAssociation(self.params) if self.params.association == "joint" else CascadeAssociation(self.params)
@@ -88,11 +85,13 @@ class DeepSort:
             The confirmed tracks updated in this frame (and coasting ones where asked for).
 
         Raises:
-            TrackerInputError: arrays that do not fit together; a warp of another shape, not finite or mirroring.
-            TimeError: `time` lies before the last call's or is not finite.
+            TrackerInputError: arrays that do not fit together or hold no numbers; scores outside 0..1; a warp of
+                another shape, not finite or mirroring; a frame size that is none.
+            TimeError: `time` lies before the last call's, is not finite or no number.
         """
         tracks, association = self._tracks, self._association
-        found = CheckedDetections.of(xyxy, scores, embeddings, frame_size)
+        time = self._moment(time)
+        found = CheckedDetections.of(xyxy, scores, embeddings, frame_sides(frame_size))
         moved = None if warp is None else _affine(warp)
         tracks.make_room_for(found)
         self._advance(time, moved)
@@ -104,7 +103,7 @@ class DeepSort:
         tracks.start(found, *association.births(tracks, found, _others(picks, len(found))), self._clock)
         confirmed = tracks.confirm()
 
-        self._diary.write(tracks, confirmed, self._frame, float(time))
+        self._diary.write(tracks, confirmed, self._frame, time)
         result = self._result(confirmed)
         tracks.drop(self._given_up())
         return result
@@ -128,12 +127,19 @@ class DeepSort:
         """Hand over the earlier boxes of the tracks that the last call of `update` confirmed."""
         return self._diary.pop()
 
+    def _moment(self, time: Any) -> float:
+        """`time` in seconds.
+
+        Raises:
+            TimeError: it is no number, or lies before the last call's.
+        """
+        moment = seconds(time)
+        if self._time is not None and moment < self._time:
+            raise TimeError(f"time went backwards: {moment} after {self._time}")
+        return moment
+
     def _advance(self, time: float, warp: NDArray[np.float64] | None = None) -> None:
         """Move the clock and every track to `time`, in the picture that the camera has moved by `warp`."""
-        if not math.isfinite(time):
-            raise TimeError(f"time must be finite, not {time}")
-        if self._time is not None and time < self._time:
-            raise TimeError(f"time went backwards: {time} after {self._time}")
         # In steps of 10 microseconds, so that they do not depend on where the origin of time lies: seconds since
         # 1970 are known to a quarter of a microsecond in double precision.
         dt = 0.0 if self._time is None else round(time - self._time, 5)
@@ -182,7 +188,7 @@ class DeepSort:
 
 
 def _affine(warp: ArrayLike) -> NDArray[np.float64]:
-    matrix = np.asarray(warp, np.float64)
+    matrix = numbers(warp, "warp")
     if matrix.shape != (2, 3) or not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) <= 0:
         raise TrackerInputError(f"warp must be a finite (2, 3) map that mirrors nothing, not {matrix.tolist()}")
     return matrix

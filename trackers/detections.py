@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.trackers import boxes
+from relaytrack.trackers.arrays import numbers, scores_in_range
 from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.rows import every, some, where
 
@@ -50,10 +51,10 @@ class CheckedDetections:
         """Check the caller's arrays and take the usable rows, sorted so that their order does not matter.
 
         Raises:
-            TrackerInputError: shapes that do not fit together.
+            TrackerInputError: shapes that do not fit together, what is no number, a score outside 0..1.
         """
         all_boxes = _shaped(xyxy, "xyxy", (-1, 4))
-        all_scores = _shaped(scores, "scores", (len(all_boxes),))
+        all_scores = scores_in_range(_shaped(scores, "scores", (len(all_boxes),)))
         usable = boxes.usable(all_boxes, frame_size) & np.isfinite(all_scores)
         rows = _sorted(where(usable), all_boxes, all_scores)
         vectors, embedded = _unit_rows(embeddings, len(all_boxes), rows)
@@ -82,10 +83,7 @@ def _sorted(rows: NDArray[np.int64], xyxy: Floats, scores: Floats) -> NDArray[np
 
 
 def _shaped(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Floats:
-    try:
-        array = np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise TrackerInputError(f"{name} is not an array of numbers: {error}") from None
+    array = numbers(values, name)
     if array.size == 0 and shape[0] in (-1, 0):
         return np.zeros((0, *shape[1:]))
     fits = array.ndim == len(shape) and all(want in (-1, got) for want, got in zip(shape, array.shape, strict=True))
@@ -101,12 +99,12 @@ def _unit_rows(
     none = np.zeros((len(rows), 0), np.float32), np.zeros(len(rows), bool)
     if embeddings is None:
         return none
-    array = np.asarray(embeddings)
+    array = numbers(embeddings, "embeddings", np.float32)
     if array.ndim != 2 or len(array) != count:
         if array.size == 0 and count == 0:
             return none
         raise TrackerInputError(f"embeddings have shape {array.shape}, wanted ({count}, D)")
-    vectors = np.asarray(array[rows], np.float32)
+    vectors: NDArray[np.float32] = array[rows]
     squared = np.einsum("nd,nd->n", vectors, vectors)
     normal = np.abs(squared - 1.0) <= 1e-3
     if every(normal):

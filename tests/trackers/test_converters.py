@@ -107,3 +107,9 @@ def test_an_absent_library_is_named(tracker: DeepSort, monkeypatch: pytest.Monke
         tracks.to_supervision()
     with pytest.raises(TrackerInputError, match="'numpy'"):
         tracks.to_dataframe("numpy")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [None, {"xyxy": 1}, np.zeros((2, 4))])
+def test_what_is_no_supervision_detections_is_named(wrong: Any) -> None:
+    with pytest.raises(TrackerInputError, match=r"supervision\.Detections, not"):
+        from_supervision(wrong)

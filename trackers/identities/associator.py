@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from relaytrack.trackers.arrays import with_overrides
 from relaytrack.trackers.errors import TimeError, TrackerInputError
 from relaytrack.trackers.identities.baseline import GreedyAppearance
 from relaytrack.trackers.identities.ground_plane import GroundPlane
@@ -43,8 +44,12 @@ class IdentityAssociator:
         max_late: float = 1.0,
         **overrides: Any,
     ) -> None:
-        self.params = replace(params or IdentityParams(), **overrides)
+        self.params = with_overrides(IdentityParams, params, overrides)
+        if isinstance(max_late, bool) or not isinstance(max_late, int | float) or not 0 <= max_late < np.inf:
+            raise TrackerInputError(f"max_late must be a number of seconds from 0 on, not {max_late!r}")
         self.calibrations = dict(calibrations or {})
+        for camera, plane in self.calibrations.items():
+            _need_plane(camera, plane)
         self._backend: GreedyAppearance | JointAssociator
         if self.params.method == "appearance":
             self._backend = GreedyAppearance(self.params)
@@ -61,21 +66,29 @@ class IdentityAssociator:
                 may differ by the cameras' frame period; none may be more than `max_late` behind the newest so far.
 
         Raises:
-            TrackerInputError: arrays of wrong shape.
+            TrackerInputError: arrays of wrong shape or type; what is no `CameraTracks`. The step is left out whole.
             TimeError: time went back by more than `max_late`.
         """
-        for view in views:
-            view.check()
-            if view.time < self._time - self._max_late:
-                raise TimeError(f"camera {view.camera}: time went back from {self._time:.3f} to {view.time:.3f} s")
-            self._time = max(self._time, view.time)
-        return self._backend.update(views)
+        newest, checked = self._time, []
+        for view in _list_of_views(views):
+            view = view.checked()
+            if view.time < newest - self._max_late:
+                raise TimeError(f"camera {view.camera}: time went back from {newest:.3f} to {view.time:.3f} s")
+            newest = max(newest, view.time)
+            checked.append(view)
+        step = self._backend.update(checked)
+        self._time = newest
+        return step
 
     def calibrate(self, camera: str, plane: GroundPlane | None) -> None:
         """Set the ground plane of a camera from now on, also while tracks are followed; None takes it away.
 
         What was seen before stays as it was judged. "appearance" uses no ground planes.
+
+        Raises:
+            TrackerInputError: something else than a ground plane.
         """
+        _need_plane(camera, plane)
         if plane is None:
             self.calibrations.pop(camera, None)
         else:
@@ -133,3 +146,16 @@ class IdentityAssociator:
     def finalize(self) -> dict[TrackKey, int]:
         """The identity of every track of the run, (camera, track id) -> identity, after all corrections."""
         return self._backend.finalize()
+
+
+def _list_of_views(views: object) -> list[CameraTracks]:
+    if isinstance(views, Iterable):
+        listed = list(views)
+        if all(isinstance(view, CameraTracks) for view in listed):
+            return listed
+    raise TrackerInputError("views must be a list of CameraTracks, one for each camera")
+
+
+def _need_plane(camera: object, plane: object) -> None:
+    if plane is not None and not isinstance(plane, GroundPlane):
+        raise TrackerInputError(f"camera {camera}: a calibration is a GroundPlane, not a {type(plane).__name__}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, TrackKey
 
@@ -27,6 +28,7 @@ class GreedyAppearance:
 
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
         """Decide the identities of one time step; see `IdentityAssociator.update`."""
+        self._check_lengths(views)
         out = []
         for view in views:
             keys = [(view.camera, int(track)) for track in view.ids]
@@ -47,6 +49,21 @@ class GreedyAppearance:
             out.append(np.array([self._of_track[key] for key in keys], np.int64))
         self._forget()
         return IdentityStep(tuple(out), track_ids=tuple(view.ids for view in views))
+
+    def _check_lengths(self, views: Sequence[CameraTracks]) -> None:
+        """Refuse embeddings of another length than before, before anything is learned.
+
+        Raises:
+            TrackerInputError: naming the camera.
+        """
+        known = next((len(total) for total in self._sums.values()), 0)
+        for view in views:
+            length = view.embeddings.shape[1] if len(view) else 0
+            if length and known and length != known:
+                raise TrackerInputError(
+                    f"camera {view.camera}: embeddings have {length} numbers, those before had {known}"
+                )
+            known = known or length
 
     def forget(self, identities: set[int], tracks: Mapping[TrackKey, tuple[float, float]]) -> None:
         """Erase people; see `IdentityAssociator.forget`."""

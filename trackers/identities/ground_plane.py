@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from relaytrack.trackers.arrays import numbers
 from relaytrack.trackers.errors import TrackerInputError
 
 Doubles = NDArray[np.float64]
@@ -39,7 +40,11 @@ class GroundPlane:
         Raises:
             TrackerInputError: wrong shape, not finite, not invertible.
         """
-        if self.to_ground.shape != (3, 3) or not np.isfinite(self.to_ground).all():
+        if (
+            np.shape(self.to_ground) != (3, 3)
+            or not isinstance(self.to_ground, np.ndarray)
+            or not np.isfinite(self.to_ground).all()
+        ):
             raise TrackerInputError("ground plane: the homography must be 3 x 3 finite numbers")
         scaled = self.to_ground / np.abs(self.to_ground).max(initial=1e-300)
         if abs(np.linalg.det(scaled)) < 1e-18:
@@ -54,7 +59,7 @@ class GroundPlane:
         Raises:
             TrackerInputError: not a usable homography.
         """
-        return cls(np.asarray(matrix, np.float64))
+        return cls(numbers(matrix, "ground plane: the homography"))
 
     @classmethod
     def from_calibration(
@@ -214,7 +219,7 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
         TrackerInputError: fewer than four pairs, a value that is not finite, or points that fix no homography (three
             in a line).
     """
-    source, target = np.asarray(pixels, np.float64), np.asarray(metres, np.float64)
+    source, target = numbers(pixels, "ground plane: pixels"), numbers(metres, "ground plane: metres")
     if source.ndim != 2 or source.shape[1] != 2 or source.shape != target.shape or len(source) < 4:
         raise TrackerInputError("ground plane: a homography needs at least four pairs of points")
     if not (np.abs(source) < _FARTHEST).all() or not (np.abs(target) < _FARTHEST).all():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from relaytrack.trackers.errors import TrackerInputError
 
-_POSITIVE = ("gallery", "max_identities", "window", "bank", "max_tracks", "feet_speed", "return_ratio")
+_POSITIVE = (
+    "gallery", "max_identities", "window", "bank", "max_tracks", "feet_speed", "return_ratio",
+    "revise_every",
+)  # fmt: skip
 _NOT_NEGATIVE = (
     "max_age",
     "horizon",
-    "revise_every",
     "stability",
     "time_weight",
     "crowd_margin",
@@ -22,6 +25,10 @@ _NOT_NEGATIVE = (
     "prior_weight",
     "centre_weight",
 )
+_WHOLE = ("gallery", "bank", "max_identities", "max_tracks", "window")
+_FLAGS = ("refine", "split_switched_tracks", "duplicates")
+_OPTIONAL = ("threshold", "return_ratio")
+_NUMBERS = tuple(sorted({*_POSITIVE, *_NOT_NEGATIVE, *_OPTIONAL, "margin"} - {*_WHOLE}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +115,26 @@ class IdentityParams:
             raise TrackerInputError(f"identities.method: {self.method!r} is neither 'joint' nor 'appearance'")
         if self.normalise not in ("cohort", "centre", "none"):
             raise TrackerInputError(f"identities.normalise: {self.normalise!r} is not cohort, centre or none")
+        for name in _WHOLE:
+            if isinstance(value := getattr(self, name), bool) or not isinstance(value, int):
+                raise TrackerInputError(f"identities.{name}: must be a whole number, not {value!r}")
+        for name in _FLAGS:
+            if not isinstance(value := getattr(self, name), bool):
+                raise TrackerInputError(f"identities.{name}: must be true or false, not {value!r}")
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise TrackerInputError(f"identities.{name}: must be a finite number, not {value!r}")
         if self.threshold is not None and not -1.0 <= self.threshold <= 1.0:
             raise TrackerInputError("identities.threshold: a cosine similarity lies in -1..1")
+        if not isinstance(self.travel_times, tuple | list):
+            raise TrackerInputError("identities.travel_times: must be a list of ways")
         for way in self.travel_times:
-            if len(way) != 4 or not way[2] <= way[3]:
+            if not _is_way(way):
                 raise TrackerInputError(
-                    f"identities.travel_times: {list(way)} is not from camera, to camera, least and most seconds"
+                    f"identities.travel_times: {way!r} is not from camera, to camera, least and most seconds"
                 )
         for name in _POSITIVE:
             if (value := getattr(self, name)) is not None and not value > 0:
@@ -121,3 +142,15 @@ class IdentityParams:
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise TrackerInputError(f"identities.{name}: must not be negative")
+
+
+def _is_way(way: Any) -> bool:
+    """Whether a row is (from camera, to camera, least seconds, most seconds)."""
+    if not isinstance(way, tuple | list) or len(way) != 4:
+        return False
+    *cameras, least, most = way
+    return (
+        all(isinstance(camera, str) for camera in cameras)
+        and all(isinstance(limit, int | float) for limit in (least, most))
+        and least <= most
+    )

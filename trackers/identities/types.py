@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.arrays import numbers
 from relaytrack.trackers.errors import TrackerInputError
 
 Floats = NDArray[np.float32]
@@ -46,30 +47,52 @@ class CameraTracks:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def check(self) -> None:
-        """Refuse arrays whose shapes do not belong together.
+    def checked(self) -> CameraTracks:
+        """These tracks with arrays of the types above, whatever array or list of numbers each was.
 
         Raises:
-            TrackerInputError: naming the camera and the array.
+            TrackerInputError: naming the camera and what is wrong: shapes that do not belong together, what is no
+                number, a track id that is not whole or occurs twice, a size that is none.
         """
-        count = len(self.ids)
-        shapes = {
-            "ids": (self.ids.shape, (count,)),
-            "xyxy": (self.xyxy.shape, (count, 4)),
-            "scores": (self.scores.shape, (count,)),
-            "embeddings": (self.embeddings.shape[:1], (count,)),
+        if not isinstance(self.camera, str) or not self.camera:
+            raise TrackerInputError(f"a camera's name is text, not {self.camera!r}")
+        where = f"camera {self.camera}: "
+        if not isinstance(self.time, int | float | np.number) or not np.isfinite(float(self.time)):
+            raise TrackerInputError(f"{where}time is not a finite number")
+        arrays: dict[str, Any] = {
+            name: numbers(getattr(self, name), where + name, np.float32)
+            for name in ("xyxy", "scores", "embeddings", "quality")
+            if name != "quality" or self.quality is not None
         }
-        if self.quality is not None:
-            shapes["quality"] = (self.quality.shape, (count,))
-        for name, (found, wanted) in shapes.items():
-            if found != wanted:
-                raise TrackerInputError(f"camera {self.camera}: {name} has shape {found}, expected {wanted}")
-        if self.embeddings.ndim != 2:
-            raise TrackerInputError(f"camera {self.camera}: embeddings must be (N, D)")
-        if len(set(self.ids.tolist())) != count:
-            raise TrackerInputError(f"camera {self.camera}: a track id occurs twice in one frame")
-        if not np.isfinite(self.time):
-            raise TrackerInputError(f"camera {self.camera}: time is not a finite number")
+        ids = _whole(self.ids, where)
+        count = len(ids)
+        wanted = {"xyxy": (count, 4), "scores": (count,), "quality": (count,)}
+        for name, array in arrays.items():
+            shape = wanted.get(name, (count, *array.shape[1:2]))
+            if array.shape != shape or (name == "embeddings" and array.ndim != 2):
+                expected = f"({count}, D)" if name == "embeddings" else shape
+                raise TrackerInputError(f"{where}{name} has shape {array.shape}, expected {expected}")
+        if len(set(ids.tolist())) != count:
+            raise TrackerInputError(f"{where}a track id occurs twice in one frame")
+        for name in ("image_size", "origin"):
+            pair = getattr(self, name)
+            if pair is not None and numbers(pair, where + name).shape != (2,):
+                raise TrackerInputError(f"{where}{name} must be two numbers of pixels, not {pair!r}")
+        return replace(self, ids=ids, **arrays)
+
+
+def _whole(ids: object, where: str) -> Ints:
+    """Track ids as (N,) int64."""
+    array = np.asarray(ids)
+    if array.size == 0:
+        array = array.astype(np.int64) if array.dtype.kind in "iuf" else array
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise TrackerInputError(f"{where}ids: {array.max()} is too large")
+    if array.dtype.kind not in "iu":
+        raise TrackerInputError(f"{where}ids are not whole numbers, but of type {array.dtype}")
+    if array.ndim != 1:
+        raise TrackerInputError(f"{where}ids has shape {array.shape}, expected (N,)")
+    return array.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True, slots=True)
