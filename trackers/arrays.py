@@ -40,8 +40,8 @@ def numbers(values: Any, name: str, dtype: DTypeLike = np.float64) -> NDArray[An
         if array.dtype.kind not in "fiubO":
             raise TypeError(f"its values are of type {array.dtype}")
         with np.errstate(over="ignore"):
-            if isinstance(values, np.ma.MaskedArray):
-                return np.asarray(values.astype(dtype).filled(np.nan))
+            if np.ma.isMaskedArray(values):
+                return np.where(np.ma.getmaskarray(values), np.nan, array).astype(dtype)
             return np.asarray(array, dtype)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise TrackerInputError(f"{name} is not an array of numbers: {' '.join(str(error).split())}") from None
