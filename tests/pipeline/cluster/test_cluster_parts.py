@@ -91,8 +91,16 @@ def test_the_load_of_a_service_is_measured() -> None:
 )
 @pytest.mark.needs("ray")
 def test_a_wrong_address_is_one_line(
-    address: str, told: str, samples: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    address: str,
+    told: str,
+    samples: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # other tests of this process may have joined one
     words = ["run", "--source", str(samples / "east.mp4"), "--cluster", address, "--out", str(tmp_path / "out")]
     assert main(words) == 2
     error = [line for line in capfd.readouterr().err.splitlines() if line.startswith("relaytrack: error:")]
