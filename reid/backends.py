@@ -15,6 +15,8 @@ from relaytrack.reid.checkpoint import INFO_KEY, WeightsInfo
 from relaytrack.reid.errors import ReidError, WeightsError, first_line
 from relaytrack.reid.model import ReidModel
 
+_LARGEST_SIDE = 4096
+
 
 class Backend(Protocol):
     """Runs a network on normalised images.
@@ -111,12 +113,17 @@ class OnnxBackend:
         self.device = torch.device("cpu")  # onnxruntime copies to its own device
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape, result = inputs[0].shape, outputs[0].shape
+        if inputs[0].type != "tensor(float)":
+            raise WeightsError(f"{name} wants an input of type {inputs[0].type}, where tensor(float) is needed")
         if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or len(result) != 2:
             raise WeightsError(f"{name} does not map images (B, 3, H, W) to embeddings (B, D): {shape}, {result}")
         self._input = inputs[0].name
         self._batch = shape[0] if isinstance(shape[0], int) else None
         height, width = (side if isinstance(side, int) else None for side in shape[2:])
+        if not all(side is None or 0 < side <= _LARGEST_SIDE for side in (height, width)):
+            raise WeightsError(f"{name} wants images of {height} x {width} pixels; sides are 1 to {_LARGEST_SIDE}")
         self.input_size = (height or 256, width or 128)
+        self._name = name
         self.dim = result[1] if isinstance(result[1], int) else self._probe()
 
     @property
@@ -126,11 +133,15 @@ class OnnxBackend:
         text = stored.get(INFO_KEY)
         try:
             return WeightsInfo.from_json(text) if text else WeightsInfo()
-        except (json.JSONDecodeError, TypeError):
+        except (json.JSONDecodeError, TypeError, AttributeError):
             return WeightsInfo()
 
     def run(self, images: Tensor) -> NDArray[np.float32]:
-        """See `Backend.run`; a network of fixed batch is fed in blocks, the last one filled up."""
+        """See `Backend.run`; a network of fixed batch is fed in blocks, the last one filled up.
+
+        Raises:
+            WeightsError: the network does not run.
+        """
         array = np.ascontiguousarray(images.cpu().numpy(), dtype=np.float32)
         if self._batch is None:
             return self._run(array)
@@ -142,7 +153,10 @@ class OnnxBackend:
         return np.concatenate(rows)
 
     def _run(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: Any = self._session.run(None, {self._input: array})[0]
+        try:
+            result: Any = self._session.run(None, {self._input: array})[0]
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise WeightsError(f"{self._name}: the network does not run: {first_line(error)}") from error
         return np.asarray(result, dtype=np.float32)
 
     def _probe(self) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
 from relaytrack.reid.datasets.base import Split
+from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
 from relaytrack.reid.evaluation.threshold import calibrate_pairs, operating_point, pair_similarities
 from relaytrack.reid.onnx_weights import onnx_info, read_onnx, write_onnx
@@ -39,6 +40,11 @@ def recalibrate(weights: Path, parts: Mapping[str, Split], target: Path) -> Weig
         ReidOutputError: the target cannot be written.
     """
     splits = {name: readable(split) for name, split in parts.items()}
+    for name, split in splits.items():
+        if not len(split) and len(parts[name]):
+            raise DatasetError(
+                f"{name}: none of the {len(parts[name])} images can be decoded, the first is {parts[name].paths[0]}"
+            )
     embedded = {name: embeddings_of(weights, split) for name, split in splits.items()}
     pairs = {name: pair_similarities(embedded[name], split.ids, split.cameras) for name, split in splits.items()}
     measured = calibrate_pairs(list(pairs.values()))

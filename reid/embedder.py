@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -23,6 +24,9 @@ from relaytrack.reid.precision import cpu_has_int8
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_MOST = {"batch_size": 65_536, "threads": 256}
+_ROUNDING = 0.01
+"""How far outside 0..1 a resized image may reach."""
 
 
 class Embedder:
@@ -55,7 +59,7 @@ class Embedder:
 
     Raises:
         WeightsError: the weights are missing, unreadable or of no use, or have no 8-bit form where one is asked for.
-        ReidError: the device is not there, or cannot compute with 8-bit integers.
+        ReidError: the device is not there, or cannot compute with 8-bit integers; an argument is of another kind.
     """
 
     def __init__(
@@ -67,8 +71,8 @@ class Embedder:
         threads: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        if batch_size < 1:
-            raise ReidError(f"batch_size must be at least 1, not {batch_size}")
+        _check_arguments(weights, device, batch_size, flip, threads, precision)
+        self._wanted_device, self._threads = device, threads
         self.weights = find_weights(weights)
         self.batch_size = batch_size
         self.flip = flip
@@ -87,7 +91,11 @@ class Embedder:
         self._scale = (1.0 / std).view(1, 3, 1, 1).to(self._backend.device)
         self._shift = (-mean / std).view(1, 3, 1, 1).to(self._backend.device)
 
-    def __call__(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles load the file anew: they go to another process on a machine that has it."""
+        return Embedder, (self.weights, self._wanted_device, self.batch_size, self.flip, self._threads)
+
+    def __call__(self, crops: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed RGB crops.
 
         Args:
@@ -99,13 +107,19 @@ class Embedder:
         Raises:
             ReidError: a crop is empty or not (H, W, 3) uint8; names its number.
         """
-        height, width = self.input_size
-        batch = np.empty((len(crops), height, width, 3), np.uint8)
+        if not isinstance(crops, Iterable):
+            raise ReidError(f"crops must be a list of (H, W, 3) uint8 images, not {type(crops).__name__}")
+        crops = list(crops)
         for number, crop in enumerate(crops):
+            if not isinstance(crop, np.ndarray):
+                raise ReidError(f"crop {number} is not a numpy array, but {type(crop).__name__}")
             if crop.ndim != 3 or crop.shape[2] != 3 or crop.size == 0 or crop.dtype != np.uint8:
                 raise ReidError(f"crop {number} is not a (H, W, 3) uint8 image: {crop.dtype} {crop.shape}")
-            cv2.resize(crop, (width, height), dst=batch[number], interpolation=cv2.INTER_LINEAR)
-        return self.embed(torch.from_numpy(batch).permute(0, 3, 1, 2))
+        parts = [np.empty((0, self.dim), np.float32)]
+        for start in range(0, len(crops), self.batch_size):  # not all at once: memory goes with the batch
+            resized = self._resized(crops[start : start + self.batch_size])
+            parts.append(self.embed(torch.from_numpy(resized).permute(0, 3, 1, 2)))
+        return np.concatenate(parts)
 
     def embed(self, batch: Tensor) -> NDArray[np.float32]:
         """Embed crops that are cut and resized already.
@@ -117,21 +131,34 @@ class Embedder:
             (N, dim) float32, L2-normalised rows.
 
         Raises:
-            ReidError: the batch has another shape.
+            ReidError: the batch is no tensor, has another shape or type or values outside 0..1; the network gives
+                values that are not finite.
         """
+        if not isinstance(batch, Tensor):
+            raise ReidError(f"batch must be a torch.Tensor, not {type(batch).__name__}")
         if batch.ndim != 4 or tuple(batch.shape[1:]) != (3, *self.input_size):
             raise ReidError(
                 f"batch of shape {tuple(batch.shape)} instead of (N, 3, {', '.join(map(str, self.input_size))})"
             )
+        batch = _readable(batch)
         out = np.empty((len(batch), self.dim), np.float32)
         for start in range(0, len(batch), self.batch_size):
             images = self._normalised(batch[start : start + self.batch_size])
             features = self._backend.run(images)
             if self.flip:
                 features = features + self._backend.run(images.flip(3))
+            if not np.isfinite(features).all():
+                raise ReidError(f"the network {self.weights} gives values that are not finite")
             norms = np.linalg.norm(features, axis=1, keepdims=True)
             out[start : start + len(features)] = features / np.maximum(norms, 1e-12)
         return out
+
+    def _resized(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        height, width = self.input_size
+        batch = np.empty((len(crops), height, width, 3), np.uint8)
+        for number, crop in enumerate(crops):
+            cv2.resize(crop, (width, height), dst=batch[number], interpolation=cv2.INTER_LINEAR)
+        return batch
 
     def _normalised(self, images: Tensor) -> Tensor:
         """uint8 or 0..1 to ImageNet's zero mean and unit variance, float32 on the backend's device."""
@@ -143,6 +170,47 @@ class Embedder:
         values = np.multiply(images.numpy(), scale.numpy(), dtype=np.float32)
         values += self._shift.numpy()
         return torch.from_numpy(values)
+
+
+def _check_arguments(
+    weights: object, device: object, batch_size: object, flip: object, threads: object, precision: object
+) -> None:
+    """Refuse what is of another kind than `Embedder` says.
+
+    Raises:
+        ReidError: naming the argument.
+    """
+    if not isinstance(weights, str | Path | None) or "\0" in str(weights):
+        raise ReidError(f"weights must be a path, a name or None, not {weights!r}")
+    if not isinstance(device, str):
+        raise ReidError(f"device must be text such as 'cpu' or 'cuda:0', not {device!r}")
+    for name, count in (("batch_size", batch_size), ("threads", 1 if threads is None else threads)):
+        if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= int(count) <= _MOST[name]:
+            raise ReidError(f"{name} must be a whole number from 1 to {_MOST[name]}, not {count!r}")
+    if not isinstance(flip, bool):
+        raise ReidError(f"flip must be True or False, not {flip!r}")
+    if precision not in get_args(Precision):
+        raise ReidError(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
+
+
+def _readable(batch: Tensor) -> Tensor:
+    """The values of a batch without gradients, in a type that numpy knows.
+
+    Raises:
+        ReidError: another type than uint8 and floating point, no values, or values outside 0..1.
+    """
+    if batch.device.type == "meta":
+        raise ReidError("batch has no values: it lies on the device meta")
+    batch = batch.detach()
+    if batch.dtype == torch.uint8:
+        return batch
+    if not batch.is_floating_point():
+        raise ReidError(f"batch must be uint8 in 0..255 or floating point in 0..1, not {batch.dtype}")
+    if batch.numel():
+        least, most = (float(value) for value in batch.aminmax())
+        if not (least >= -_ROUNDING and most <= 1 + _ROUNDING):
+            raise ReidError(f"batch of floating point must lie in 0..1, not in {least:g}..{most:g}")
+    return batch.float() if batch.dtype == torch.bfloat16 else batch
 
 
 def _in_precision(path: Path, precision: Precision, device: torch.device) -> Path:

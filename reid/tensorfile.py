@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,5 +57,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _read_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # torch's own text advises to read it unsafely
-        raise ValueError("not a file of plain tensors") from error
+    except PermissionError:
+        raise
+    except Exception as error:  # a cut or foreign file makes torch stumble anywhere; its text advises to read unsafely
+        raise ValueError("not a file of plain tensors, or a damaged one") from error

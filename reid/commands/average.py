@@ -39,11 +39,14 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.reid.datasets.base import Split
     from relaytrack.reid.datasets.factory import hold_out, load_dataset
     from relaytrack.reid.datasets.images import ImageCache
+    from relaytrack.reid.errors import ReidOutputError
     from relaytrack.reid.outputs import check_target
     from relaytrack.reid.training.finish import calibrated
     from relaytrack.reid.training.held_out import usable
     from relaytrack.reid.training.statistics import with_measured_statistics
 
+    if args.out.suffix != ".safetensors":
+        raise ReidOutputError(f"--out {args.out}: the name must end in .safetensors")
     check_target(args.out)
     model = average_networks([load_any(source) for source in args.sources])
     held: Split | None = None

@@ -58,13 +58,14 @@ def embed_paths(embedder: Embedder, paths: tuple[Path, ...] | list[Path]) -> NDA
 
     from relaytrack.reid.datasets.images import read_image
 
+    if not paths:
+        return np.empty((0, embedder.dim), np.float32)
     step = 4 * embedder.batch_size
     chunks = [paths[start : start + step] for start in range(0, len(paths), step)]
-    parts = [np.empty((0, embedder.dim), np.float32)]
+    parts = []
     with ThreadPoolExecutor(1) as pool, ProgressBar(len(paths)) as advance:
-        waiting = pool.submit(lambda chunk: [read_image(path) for path in chunk], chunks[0]) if chunks else None
+        waiting = pool.submit(lambda chunk: [read_image(path) for path in chunk], chunks[0])
         for following in [*chunks[1:], None]:
-            assert waiting is not None
             images = waiting.result()
             if following is not None:
                 waiting = pool.submit(lambda chunk: [read_image(path) for path in chunk], following)

@@ -100,12 +100,11 @@ def run(args: argparse.Namespace) -> int:
 
     check_target(args.out / "weights.safetensors")
     height, width = _size(args.size)
+    _check_numbers(args)
     if not 0 <= args.known <= 1:
         raise ReidConfigError(f"--known must be between 0 and 1, not {args.known:g}")
     if not 0 <= args.average < 1:
         raise ReidConfigError(f"--average must be at least 0 and below 1, not {args.average:g}")
-    if args.warmup < 1:
-        raise ReidConfigError(f"--warmup must be at least 1, not {args.warmup}")
     device = torch_device(args.device)
     teachers = [load_teacher(path, device) for path in args.teacher]
     draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
@@ -175,6 +174,26 @@ def run(args: argparse.Namespace) -> int:
         print(f"relaytrack: {interruption or 'interrupted'}; go on with --resume", file=sys.stderr)
         return 130
     return 0
+
+
+_LEAST = {"batch": 2, "people": 0, "steps": 1, "warmup": 1, "every": 1, "seed": 0}
+_ABOVE_0 = ("minutes", "lr", "save_minutes")
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Refuse numbers that no training can go by, before anything is loaded.
+
+    Raises:
+        ReidConfigError: naming the option.
+    """
+    from relaytrack.reid.errors import ReidConfigError
+
+    for name, least in _LEAST.items():
+        if (count := getattr(args, name)) is not None and count < least:
+            raise ReidConfigError(f"--{name} must be at least {least}, not {count}")
+    for name in _ABOVE_0:
+        if (value := getattr(args, name)) is not None and not 0 < value < float("inf"):
+            raise ReidConfigError(f"--{name.replace('_', '-')} must be above 0, not {value:g}")
 
 
 def _pair(text: str) -> tuple[str, str]:

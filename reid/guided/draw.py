@@ -33,7 +33,10 @@ class Draw:
 
     def __call__(self) -> Tensor:
         """The indices of a batch, (B,)."""
-        return torch.cat([self._by_person(), torch.multinomial(self._weights, self._batch - self.labelled)])
+        others = self._batch - self.labelled
+        if not others:  # torch draws at least one
+            return self._by_person()
+        return torch.cat([self._by_person(), torch.multinomial(self._weights, others)])
 
     def _by_person(self) -> Tensor:
         device = self._counts.device

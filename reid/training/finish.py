@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import pickle
 from pathlib import Path
 
 import torch
@@ -95,6 +96,10 @@ def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig, int]:
         model.load_state_dict(state["average"] or state["model"])
     except FileNotFoundError as error:
         raise WeightsError(f"checkpoint not found: {path}") from error
+    except pickle.UnpicklingError as error:  # torch's own text advises to read it unsafely
+        raise WeightsError(f"{path} is no training checkpoint: not a file of plain tensors") from error
+    except KeyError as error:
+        raise WeightsError(f"{path} is no training checkpoint: it has no entry {error}") from error
     except Exception as error:  # torch raises many kinds for files that are something else
         raise WeightsError(f"{path} is no training checkpoint: {first_line(error)}") from error
     return model.eval(), config, int(state["step"])

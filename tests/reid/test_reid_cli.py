@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
 from relaytrack.reid.cli import COMMANDS, main
@@ -236,3 +237,60 @@ def test_weights_of_another_network_are_refused(
     other = tmp_path / "other.safetensors"
     save_file(tensors, str(other), beside)
     assert "belongs to another network" in fails(capsys, "embed", people, "--weights", other)
+
+
+def test_pictures_of_which_none_can_be_decoded_are_an_error(
+    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
+) -> None:
+    for name in ("a_1_0", "a_2_0", "b_1_0", "b_2_0"):
+        (tmp_path / f"{name}.jpg").write_text("no picture")
+    network = tmp_path / "network.onnx"
+    assert main(["export", str(weights), str(network)]) == 0
+    for file in (weights, network):
+        line = fails(capsys, "calibrate", file, "--root", tmp_path, "--all", "--out", tmp_path / f"new{file.suffix}")
+        assert "none of the 4 images can be decoded" in line
+        fails(capsys, "eval", "--weights", file, "--dataset", "folder", "--root", tmp_path, "--validation")
+
+
+def test_average_writes_no_weights_under_another_ending(
+    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
+) -> None:
+    assert "must end in .safetensors" in fails(capsys, "average", weights, "--out", tmp_path / "mean.onnx")
+    assert not (tmp_path / "mean.onnx").exists()
+
+
+def test_a_file_that_is_no_checkpoint_is_said_without_advice_to_read_it_unsafely(
+    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "junk.pt").write_bytes(b"junk" * 9)
+    torch.save({"step": 3}, tmp_path / "other.pt")
+    whole = (tmp_path / "other.pt").read_bytes()
+    (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
+    for name in ("junk", "other", "cut"):
+        line = fails(capsys, "average", tmp_path / f"{name}.pt", "--out", tmp_path / "mean.safetensors")
+        assert f"{name}.pt is no training checkpoint" in line
+        assert "weights_only" not in line
+    for name in ("junk", "cut"):
+        line = fails(capsys, "import", tmp_path / f"{name}.pt", tmp_path / "mean.safetensors")
+        assert "not a file of plain tensors, or a damaged one" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--batch", "0"),
+        ("--steps", "0"),
+        ("--minutes", "-1"),
+        ("--lr", "nan"),
+        ("--every", "0"),
+        ("--save-minutes", "0"),
+        ("--seed", "-1"),
+        ("--people", "-1"),
+        ("--warmup", "0"),
+    ],
+)
+def test_guide_refuses_numbers_before_it_loads_anything(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, option: str, value: str
+) -> None:
+    line = fails(capsys, "guide", "--teacher", tmp_path / "none.onnx", "--out", tmp_path, option, value)
+    assert option in line

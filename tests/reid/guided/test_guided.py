@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from relaytrack.reid.cli import main
 from relaytrack.reid.datasets.base import JUNK, Split
 from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.guided import degrade
+from relaytrack.reid.guided.draw import Draw
 from relaytrack.reid.guided.learner import Guided
 from relaytrack.reid.guided.pictures import PictureSource, TrainingPictures, crops_without_ids, load_pictures
 from relaytrack.reid.guided.recipe import Recipe
@@ -185,3 +188,9 @@ def test_bad_input_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_batch_of_known_people_alone_is_drawn() -> None:
+    pictures: Any = SimpleNamespace(draw=torch.ones(8), labels=torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), classes=2)
+    drawn = Draw(pictures, batch=8, people=2)()
+    assert sorted(pictures.labels[drawn].tolist()) == [0] * 4 + [1] * 4
