@@ -40,7 +40,10 @@ def load_config(
     raw: dict[str, Any] = dict(data or {})
     where = "configuration"
     if path is not None:
-        path = file_path(str(path))
+        try:
+            path = file_path(str(path))
+        except ValueError as error:
+            raise ConfigError(f"{str(path)!r}: {error}") from None
         where = str(path)
         raw = _read_yaml(path)
     for key, value in (overrides or {}).items():

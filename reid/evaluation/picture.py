@@ -47,7 +47,7 @@ def rank_picture(
     """
     similarity = normalise(query_embeddings) @ normalise(gallery_embeddings).T
     known = [identity_and_camera(path) for path in gallery]
-    rows = []
+    found = []
     for query, scores in zip(queries, similarity, strict=True):
         mine = identity_and_camera(query)
         tiles = [_tile(read_image(query), _BLUE, _called(query), "query")]
@@ -60,8 +60,10 @@ def rank_picture(
             told = mine is not None and theirs is not None
             colour = (_GREEN if theirs and mine and theirs[0] == mine[0] else _RED) if told else _GREY
             tiles.append(_tile(read_image(gallery[index]), colour, _called(gallery[index]), f"{scores[index]:.2f}"))
-        blank = np.full_like(tiles[0], 255)
-        rows.append(np.concatenate(tiles + [blank] * (top + 1 - len(tiles)), axis=1))
+        found.append(tiles)
+    most = max(len(tiles) for tiles in found)
+    blank = np.full_like(found[0][0], 255)
+    rows = [np.concatenate(tiles + [blank] * (most - len(tiles)), axis=1) for tiles in found]
     legend = _legend(rows[0].shape[1])
     strips = [np.full_like(legend, 255)] * (len(rows) - 1) + [legend]  # rows of one height
     return np.concatenate([part for both in zip(rows, strips, strict=True) for part in both], axis=0)

@@ -154,7 +154,7 @@ class TrainingRunConfig(_Section):
     channels_last: bool = True
     device: str = "auto"
     threads: int | None = Field(default=None, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     ema: float | None = Field(default=0.999, gt=0, lt=1)
     freeze_norm: bool = False
     sync_norm: bool = True

@@ -25,7 +25,10 @@ def load_config(source: Path | str, overrides: Sequence[str] = ()) -> TrainConfi
     Raises:
         ReidConfigError: no such file, not YAML, an unknown key (the nearest valid one is named) or a wrong value.
     """
-    path = file_path(str(source))
+    try:
+        path = file_path(str(source))
+    except ValueError as error:
+        raise ReidConfigError(f"{str(source)!r}: {error}") from None
     if not path.is_file() and (PRESETS / f"{source}.yaml").is_file():
         path = PRESETS / f"{source}.yaml"
     if not path.is_file():

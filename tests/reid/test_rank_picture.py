@@ -48,3 +48,12 @@ def test_a_legend_and_ids_stand_in_the_picture(tmp_path: Path, monkeypatch: pyte
     for colour in (picture._BLUE, picture._GREEN, picture._RED, picture._GREY):
         assert (legend == colour).all(axis=2).any()
     assert made.shape[1] == 4 * (64 + 8 + picture._GAP)
+
+
+def test_the_picture_is_as_wide_as_its_matches_whatever_is_asked_for(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}_c{number}_1.png" for number in range(3)]
+    for path in paths:
+        cv2.imwrite(str(path), np.full((40, 20, 3), 90, np.uint8))
+    vectors = np.eye(3, dtype=np.float32)
+    made = rank_picture(paths, vectors, paths, vectors, top=10_000)
+    assert made.shape[1] == 3 * (64 + 8 + picture._GAP)

@@ -66,6 +66,7 @@ def test_overrides_reach_values_lists_and_new_keys() -> None:
         ("data.sources.4.root=/x", r"--set data\.sources\.4\.root: no entry '4' there"),
         ("run.iterations", r"--set 'run\.iterations': write key\.path=value"),
         ("run.iterations.x=1", r"--set run\.iterations\.x: there is nothing below 'run\.iterations'"),
+        ("run.seed=-1", r"run\.seed: must be 0 or more"),
         ("run.seed=[1", r"--set run\.seed: the value is no YAML"),
     ],
 )
@@ -78,6 +79,8 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "picture").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(ReidConfigError, match=r"picture: not a configuration \(UTF-8 text\)"):
         load_config(tmp_path / "picture")
+    with pytest.raises(ReidConfigError, match="null character"):
+        load_config("a\0b")
     with pytest.raises(ReidConfigError, match="no configuration nothing"):
         load_config("nothing")
     broken = tmp_path / "broken.yaml"

@@ -20,7 +20,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.identities.store_file import open_store, store_errors
+from relaytrack.trackers.identities.store_file import StoreError, open_store, store_errors
 from relaytrack.trackers.identities.types import Floats, TrackKey
 
 FEW = 20.0
@@ -71,6 +71,8 @@ class IdentityStore:
     def __init__(
         self, path: Path | str, every: float = 0.5, origin: float | None = None, retain: float | None = None
     ) -> None:
+        if not isinstance(path, str | Path):
+            raise StoreError(f"a store of identities is a file, not {path!r}")
         self._given_origin = origin
         self._retain = retain
         self._newest = self._swept = -np.inf  # seconds since 1970

@@ -35,6 +35,8 @@ def open_store(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: not a store of this version, or not writable.
     """
+    if "\0" in str(path):
+        raise StoreError(f"{str(path)!r}: a path cannot have a null character in it")
     try:
         path.touch(mode=0o600, exist_ok=True)
         file = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)

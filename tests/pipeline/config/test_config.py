@@ -74,6 +74,8 @@ def test_a_mistake_is_named_in_one_line(data: dict[str, object], says: str) -> N
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a.*b.*null character"):
+        load_config("a\0b")
     with pytest.raises(ConfigError, match=r"nothing\.yaml: no such configuration file"):
         load_config(tmp_path / "nothing.yaml")
     (tmp_path / "bad.yaml").write_text("cameras: [a\nb: {")

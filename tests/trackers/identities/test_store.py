@@ -167,3 +167,9 @@ def test_a_store_that_cannot_be_written_for_a_while_is_written_later(tmp_path, m
     with pytest.raises(StoreError):  # nothing would be written any more: that must not pass in silence
         associator.finalize()
     store.close()
+
+
+@pytest.mark.parametrize("path", [None, 3, "a\0b"])
+def test_what_is_no_path_is_no_store(path):
+    with pytest.raises(StoreError, match=r"file|null character"):
+        IdentityStore(path)
