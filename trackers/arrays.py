@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
 
+LARGEST_TIME = 1e18
+"""Seconds; differences of larger ones would overflow."""
 NOT_UNIT = 1e-3
 """How far outside 0..1 a score may lie: what rounding to half precision does."""
 
@@ -86,7 +88,7 @@ def seconds(time: Any) -> float:
             value = float(time)
         except (TypeError, ValueError, OverflowError):
             value = math.nan
-        if math.isfinite(value):
+        if abs(value) < LARGEST_TIME:
             return value
     raise TimeError(f"time must be a finite number of seconds, not {' '.join(repr(time)[:60].split())}")
 

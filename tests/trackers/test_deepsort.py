@@ -463,7 +463,10 @@ def test_classic_is_the_paper() -> None:
         ({"frame_size": (640,)}, "frame_size"),
         ({"frame_size": "ab"}, "frame_size"),
         ({"frame_size": (float("nan"), 3)}, "frame_size"),
-        *(({"time": odd}, "time") for odd in (None, "1", 1j, 10**400, np.datetime64("2020-01-01"), [1.0, 2.0])),
+        *(
+            ({"time": odd}, "time")
+            for odd in (None, "1", 1j, 10**400, 1.7e308, np.datetime64("2020-01-01"), [1.0, 2.0])
+        ),
     ],
 )
 def test_what_is_no_number_or_out_of_range_is_named(given: dict[str, Any], names: str) -> None:

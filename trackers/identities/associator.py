@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from relaytrack.trackers.arrays import with_overrides
+from relaytrack.trackers.arrays import numbers, seconds, with_overrides
 from relaytrack.trackers.errors import TimeError, TrackerInputError
 from relaytrack.trackers.identities.baseline import GreedyAppearance
 from relaytrack.trackers.identities.ground_plane import GroundPlane
@@ -134,7 +134,16 @@ class IdentityAssociator:
             identities: (N,) their numbers; new people get higher ones.
             features: (N, D) embeddings, L2-normalised, their camera's mean removed.
             time: when they were last seen, seconds on the run's clock.
+
+        Raises:
+            TrackerInputError: not one embedding of finite numbers for each identity.
+            TimeError: `time` is no number.
         """
+        features, time = numbers(features, "features", np.float32), seconds(time)
+        if features.ndim != 2 or len(features) != len(identities) or not np.isfinite(features).all():
+            raise TrackerInputError(
+                f"features has shape {features.shape}, and {len(identities)} rows of finite numbers are needed"
+            )
         if isinstance(self._backend, JointAssociator):
             self._backend.remember(identities, features, time)
 

@@ -451,3 +451,14 @@ def test_a_calibration_that_is_none_is_refused_at_once():
             GroundPlane.from_homography(wrong)
         with pytest.raises(TrackerInputError, match="homography"):
             GroundPlane(wrong)
+
+
+@pytest.mark.parametrize(
+    "features", [np.zeros((2, D)), np.zeros(D), np.full((1, D), np.nan), np.full((1, D), "a"), np.zeros((0, D))]
+)
+def test_known_people_need_an_embedding_each(features):
+    associator = IdentityAssociator()
+    with pytest.raises(TrackerInputError, match="features"):
+        associator.remember(np.array([7]), features, 0.0)
+    with pytest.raises(TimeError, match="time"):
+        associator.remember(np.array([7]), people(1), None)
