@@ -103,7 +103,7 @@ def test_a_clock_that_was_set_back_does_not_take_the_run_back(
     start(out)
     last = max(path.stat().st_mtime for path in out.rglob("*.txt"))
     set_back = partial(RunClock, now=lambda: time.time() - 3600.0)
-    monkeypatch.setattr("relaytrack.pipeline.engine.parts.RunClock", set_back)
+    monkeypatch.setattr("relaytrack.pipeline.engine.resuming.RunClock", set_back)
     with caplog.at_level(logging.WARNING):
         run = start(out)
     assert re.search(r"clock is 3[56]\d\d s behind", caplog.text)
