@@ -89,7 +89,7 @@ def track(
 
 def _own(tracker: DeepSort, seen: SeenFrame, score_scale: float) -> Table:
     """A frame's tracks as rows of frame, id, x1, y1, x2, y2, score, coasting."""
-    scores = seen.scores / score_scale
+    scores = np.clip(seen.scores / score_scale, 0.0, 1.0)
     found = tracker.update(seen.xyxy, scores, seen.embeddings, seen.time, frame_size=seen.size, warp=seen.warp)
     shown = found.scores * np.float32(score_scale)
     shown[~found.coasting] = seen.scores[found.indices[~found.coasting]]

@@ -39,7 +39,7 @@ class CameraSession:
         config: the camera's settings.
         tracker: follows the people of this camera.
         source: hands out its frames; None where frames come from elsewhere.
-        score_scale: detection scores are divided by it for the tracker's thresholds.
+        score_scale: detection scores are divided by it for the tracker's thresholds; above 1 they count as 1.
         motion: estimates how the camera itself moves; None where it stands.
         earlier: collects boxes from before a track's confirmation, in a run that ends; else None.
         first_id: added to the tracker's ids, so that a camera that was there before makes new ones.
@@ -86,7 +86,7 @@ class CameraSession:
         result = run_tracker(
             self.tracker,
             found.xyxy,
-            found.scores / self.score_scale,
+            np.clip(found.scores / self.score_scale, 0.0, 1.0),
             seen.embeddings,
             frame.time,
             frame_size=frame.size,

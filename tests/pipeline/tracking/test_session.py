@@ -131,6 +131,12 @@ def test_scores_are_put_on_the_trackers_scale() -> None:
     assert all(len(tracker.follow([seen("a", index)]).step.tracks[0]) == 0 for index in range(1, 7))
 
 
+def test_scores_beyond_one_count_as_one() -> None:
+    """A detector whose scale lies below 1, or a plug-in without one: the tracker takes scores of 0 to 1 only."""
+    tracker = multi(session("a", scale=0.5))
+    assert [len(tracker.follow([seen("a", index)]).step.tracks[0]) for index in range(1, 5)][-1] == 1
+
+
 def test_the_association_knows_the_edges_of_a_cameras_region() -> None:
     heard: list[CameraTracks] = []
 
