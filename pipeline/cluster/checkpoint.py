@@ -52,6 +52,7 @@ class Checkpoints:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA secure_delete = ON")  # who is forgotten leaves nothing in the file
             self._db.executescript(_SCHEMA)
             self._db.execute("INSERT INTO lease VALUES (1, 1) ON CONFLICT(one) DO UPDATE SET token = token + 1")
             self.token = int(self._db.execute("SELECT token FROM lease").fetchone()[0])
@@ -95,6 +96,7 @@ class Checkpoints:
                 if self._db.in_transaction:  # a full disk has ended it already
                     self._db.execute("ROLLBACK")
                 raise
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # nor in the one beside it
         except sqlite3.Error as error:
             raise OutputError(f"{self.path}: the identities' checkpoint cannot be written ({error})") from error
         return len(data)

@@ -250,6 +250,18 @@ def test_a_service_that_was_replaced_writes_no_more(tmp_path: Path) -> None:
     new.close()
 
 
+def test_what_the_service_has_forgotten_is_in_no_file_after_the_next_checkpoint(tmp_path: Path) -> None:
+    kept, memory = Checkpoints(tmp_path / "state.db"), Memory(service())
+    memory.seen["somebody who is forgotten" * 1000] = 1
+    kept.write(memory)
+    memory.seen.clear()
+    kept.write(memory)
+    files = list(tmp_path.iterdir())
+    assert files
+    assert not [file.name for file in files if b"somebody who is forgotten" in file.read_bytes()]
+    kept.close()
+
+
 def test_the_checkpoint_is_its_owners_alone_and_a_damaged_one_is_told(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     kept = Checkpoints(path)
