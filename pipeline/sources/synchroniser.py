@@ -204,9 +204,8 @@ class FrameSynchronizer:
 
     def _spawn(self, name: str, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=work, args=args, name=name, daemon=True)
-        self._threads = [other for other in self._threads if other.is_alive()]
-        self._threads.append(thread)
-        thread.start()
+        thread.start()  # first: who ends meanwhile cannot wait for a thread that has not begun
+        self._threads = [*(other for other in self._threads if other.is_alive()), thread]
 
     @property
     def _over(self) -> bool:

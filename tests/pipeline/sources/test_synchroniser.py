@@ -279,3 +279,19 @@ def test_a_cameras_frames_are_the_same_whoever_runs_along(
         assert [(frame.index, frame.time) for frame in alone] == [(frame.index, frame.time) for frame in joint]
         for one, other in zip(alone, joint, strict=True):
             np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_the_end_may_come_while_a_cameras_thread_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: a site that ended while a camera was changed failed with 'cannot join thread before it is started'."""
+    frames = FrameSynchronizer([], window=None, max_wait=0.1, queue=4, stop=threading.Event(), until_stopped=True)
+    frames.start()
+    begin = threading.Thread.start
+
+    def end_first(thread: threading.Thread) -> None:
+        if thread.name == "read-a":
+            frames.close()
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", end_first)
+    frames.add(FakeSource("a", [0.0], live=True))
+    frames.close()
