@@ -9,6 +9,7 @@ from typing import Any, Literal
 from relaytrack.pipeline.cluster.far_recordings import Answers
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.work_order import Served
+from relaytrack.pipeline.identity.same_people import SamePeople
 from relaytrack.pipeline.results.correction import Kind
 
 Command = Literal["correct", "forbid_link", "change_settings"]
@@ -28,20 +29,18 @@ class FarPeople:
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
-        self._merged: dict[int, int] = {}
-        self._apart: set[frozenset[int]] = set()
+        self._people = SamePeople()
         self.tell: Tell = lambda *words, timeout: None
 
     def said(self) -> Served:
         """All of it."""
         with self._changing:
-            return Served(dict(self._merged), frozenset(self._apart))
+            return Served(dict(self._people.merged), frozenset(self._people.cannot_link))
 
     def recall(self, merged: Mapping[int, int], cannot_link: Iterable[frozenset[int]] = ()) -> None:
         """Add what was said in earlier starts."""
         with self._changing:
-            self._merged |= merged
-            self._apart |= set(cannot_link)
+            self._people.recall(merged, cannot_link)
 
     def forbid_link(self, one: int, other: int) -> None:
         """From now on these are two people.
@@ -50,23 +49,19 @@ class FarPeople:
             RelayTrackError: a machine could not follow.
         """
         with self._changing:
-            self._apart.add(frozenset((one, other)))
+            self._people.forbid_link(one, other)
         self.tell("forbid_link", one, other, timeout=_SOON)
 
     def merge(self, keep: int, gone: int) -> None:
         """Keep that `gone` counts as `keep`."""
         with self._changing:
-            self._merged = {old: keep if new == gone else new for old, new in self._merged.items()} | {gone: keep}
-            self._merged.pop(keep, None)
-            pairs = {frozenset(keep if one == gone else one for one in pair) for pair in self._apart}
-            self._apart = {pair for pair in pairs if len(pair) == 2}
+            self._people.merge(keep, gone)
 
     def forget(self, person: int) -> set[int]:
         """Keep nothing of a person; all numbers that they went by."""
         with self._changing:
-            names = {person} | {old for old, new in self._merged.items() if new == person}
-            for name in names:
-                self._merged.pop(name, None)
+            names = self._people.names(person)
+            self._people.forget(names)
             return names
 
 

@@ -100,7 +100,7 @@ class NodeWork:
             sinks=sinks,
         )
         if served is not None:
-            self._pipeline.corrections.recall(served.merged, served.apart)
+            self._pipeline.corrections.recall(served.merged, served.cannot_link)
         self._pipeline.colors = colors
         self._pipeline.on_networks = self._know
         self._perception: Perception | None = None

@@ -15,11 +15,11 @@ class Served:
     """What work for a site that is served needs besides.
 
     Attributes:
-        merged: number -> the number that it goes by; apart: pairs of numbers that are two people.
+        merged: number -> the number that it goes by; cannot_link: pairs of numbers that are two people.
     """
 
     merged: Mapping[int, int] = field(default_factory=dict)
-    apart: frozenset[frozenset[int]] = frozenset()
+    cannot_link: frozenset[frozenset[int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

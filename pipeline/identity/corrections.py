@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.identity.interface import IdentityService, IdentityStatus, TunableService
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
+from relaytrack.pipeline.identity.same_people import SamePeople
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.trackers import GroundPlane, Revision
@@ -39,8 +40,7 @@ class Corrections:
     def __init__(self, merged: Mapping[int, int] | None = None, cannot_link: Iterable[frozenset[int]] = ()) -> None:
         self._inner: IdentityService | None = None
         self._changing = threading.RLock()
-        self._alias = dict(merged or {})
-        self._cannot_link = set(cannot_link)
+        self._people = SamePeople(merged, cannot_link)
         self._own: dict[TrackKey, int] = {}
         self._last = RecentMap[TrackKey, int](_LATELY)
         self._parts: OrderedDict[TrackKey, int] = OrderedDict()  # tracks that go on under another id
@@ -56,8 +56,7 @@ class Corrections:
     def recall(self, merged: Mapping[int, int], cannot_link: Iterable[frozenset[int]] = ()) -> None:
         """Add the merges, and the pairs that are two people, of earlier starts of the run."""
         with self._changing:
-            self._alias |= merged
-            self._cannot_link |= set(cannot_link)
+            self._people.recall(merged, cannot_link)
 
     @property
     def _service(self) -> IdentityService:
@@ -69,10 +68,7 @@ class Corrections:
     def merge(self, keep: int, gone: int, tracks: Iterable[TrackKey] = ()) -> None:
         """From now on `gone` counts as `keep`; `tracks` are older tracks of `gone`, whose change is reported too."""
         with self._changing:
-            self._alias = {old: keep if new == gone else new for old, new in self._alias.items()} | {gone: keep}
-            self._alias.pop(keep, None)
-            pairs = {frozenset(keep if one == gone else one for one in pair) for pair in self._cannot_link}
-            self._cannot_link = {pair for pair in pairs if len(pair) == 2}
+            self._people.merge(keep, gone)
             for key, new in self._own.items():
                 if new == gone:
                     self._own[key] = keep
@@ -82,7 +78,7 @@ class Corrections:
     def forbid_link(self, one: int, other: int) -> None:
         """From now on these are two people: no track of one becomes the other."""
         with self._changing:
-            self._cannot_link.add(frozenset((one, other)))
+            self._people.forbid_link(one, other)
 
     def separate(self, tracks: Iterable[TrackKey], new: int, old: int = 0) -> None:
         """From now on these tracks belong to `new`; `old` is the number that older ones among them had."""
@@ -106,7 +102,7 @@ class Corrections:
             TrackerError: the store cannot be written.
         """
         with self._changing:
-            names = {person} | {old for old, new in self._alias.items() if new == person}
+            names = self._people.names(person)
             known = dict(tracks)
             for key, identity in self._last.items():
                 if identity == person:
@@ -115,8 +111,7 @@ class Corrections:
             while len(self._forgotten) > _REMEMBERED:
                 self._forgotten.popitem(last=False)
             self._service.forget(names, known)
-            for name in names:
-                self._alias.pop(name, None)
+            self._people.forget(names)
             for key in known:
                 self._last.pop(key)
                 self._own.pop(key, None)
@@ -159,7 +154,9 @@ class Corrections:
         """Turn the service's answer to the `shown` tracks into a corrected answer to all tracks of the messages."""
         with self._changing:
             time = max((message.frame.time for message in messages), default=0.0)
-            changed = bool(self._alias or self._own or self._cannot_link or self._pending or self._forgotten)
+            changed = bool(
+                self._people.merged or self._people.cannot_link or self._own or self._pending or self._forgotten
+            )
             kept = [self._corrected_revision(change) for change in answer.revisions]
             revisions = [one for one in kept if one is not None] if changed else list(answer.revisions)
             for (camera, track), old, new in self._pending:
@@ -204,8 +201,8 @@ class Corrections:
         own = self._own.get(key)
         if own is not None:
             return own
-        identity, before = self._alias.get(identity, identity), self._last.get(key)
-        if before is not None and frozenset((before, identity)) in self._cannot_link:
+        identity, before = self._people.merged.get(identity, identity), self._last.get(key)
+        if before is not None and frozenset((before, identity)) in self._people.cannot_link:
             identity = self._own[key] = before
         return identity
 
@@ -214,7 +211,7 @@ class Corrections:
         key = (change.camera, change.track)
         if key in self._forgotten:
             return None
-        old, new = self._last.get(key, self._alias.get(change.old, change.old)), self._of(key, change.new)
+        old, new = self._last.get(key, self._people.merged.get(change.old, change.old)), self._of(key, change.new)
         if old == new:
             return None
         if key in self._last:
