@@ -34,7 +34,7 @@ from relaytrack.pipeline.cluster.step_relay import STEP
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
 from relaytrack.pipeline.config.schema import CameraConfig, Config
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.engine.live_settings import with_keys
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
@@ -119,7 +119,7 @@ class ClusterEngine:
             self._steps = SiteSteps(self._host, self._zero, (track.identity for track in self.earlier))
             self._ray = join_cluster(self._address)
             self._head = HeadWatch(self._ray.get_runtime_context().gcs_address)
-            self._guarded(self._begin, self._stop)
+            self._head.following(self._begin, self._stop)
         except StoppedError:
             self._state = "ended"
             self._leave()
@@ -158,7 +158,7 @@ class ClusterEngine:
 
     def status(self) -> Snapshot:
         """The run at present; from any thread."""
-        error = None if self._failure is None else " ".join(redact_url(str(self._failure)).split())
+        error = None if self._failure is None else one_line(self._failure)
         state: RunState = "stopping" if self._state == "running" and self._stop.is_set() else self._state
         crew = self._crew
         sinks = self._host.status()
@@ -252,16 +252,6 @@ class ClusterEngine:
 
     # the run
 
-    def _guarded(self, action: Callable[[], None], stop: threading.Event | None = None) -> None:
-        """Carry out something for as long as the head is there, and say in one line why the cluster was lost."""
-        assert self._head is not None, "the cluster was joined"
-        try:
-            self._head.during(action, stop)
-        except (self._ray.exceptions.RayError, ConnectionError) as error:
-            self._head.check_now()
-            why = " ".join(str(error).split())[:200]
-            raise ClusterError(f"the cluster was lost ({type(error).__name__}: {why})") from None
-
     def _begin(self) -> None:
         """The first programs, the identity service, the sinks."""
         ray, config = self._ray, self.config
@@ -314,12 +304,13 @@ class ClusterEngine:
             self._live.take(message)
 
     def _main(self) -> None:
+        assert self._head is not None, "the cluster was joined"
         try:
-            self._guarded(self._follow)
+            self._head.following(self._follow)
             self._state = "ended"
         except BaseException as error:
             self._fail(error)
-            LOG.error("%s", " ".join(redact_url(str(error)).split()))
+            LOG.error("%s", one_line(error))
         finally:
             self._stop.set()
             self._leave()

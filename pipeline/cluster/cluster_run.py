@@ -78,12 +78,7 @@ class ClusterRun:
         hiring = Hiring(ray, config)
         crew = self.crew = Crew(ray, config, hiring, time.time())
         try:
-            return head.during(lambda: self._whole(ray, crew, hiring, started))
-        except (ray.exceptions.RayError, ConnectionError) as error:
-            head.check_now()
-            raise ClusterError(
-                f"the cluster was lost ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-            ) from None
+            return head.following(lambda: self._whole(ray, crew, hiring, started))
         finally:
             if head.gone:  # who is asked to end the programs is not there
                 crew.end_without_head(_ALONE)

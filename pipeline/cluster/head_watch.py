@@ -101,6 +101,22 @@ class HeadWatch:
                 raise StoppedError("stopped")
         return answer.result()
 
+    def following(self, action: Callable[[], T], stop: threading.Event | None = None) -> T:
+        """Carry out an action as `during` does, and say in one line why the cluster was lost in it.
+
+        Raises:
+            ClusterError: the cluster was lost.
+            BaseException: as of `during`.
+        """
+        from ray.exceptions import RayError
+
+        try:
+            return self.during(action, stop)
+        except (RayError, ConnectionError) as error:
+            self.check_now()
+            why = " ".join(str(error).split())[:200]
+            raise ClusterError(f"the cluster was lost ({type(error).__name__}: {why})") from None
+
     def check_now(self) -> None:
         """Refuse to go on if the head does not answer at this moment.
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.engine.camera_commands import CameraCommands
 from relaytrack.pipeline.engine.live_settings import take_up
 from relaytrack.pipeline.engine.own_parts import OwnParts, TrackerFactory, Until, by_name, with_own_cameras
@@ -193,7 +193,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
 
     def status(self) -> Snapshot:
         """The run at present; from any thread, at any time."""
-        error = None if self._failure is None else " ".join(redact_url(str(self._failure)).split())
+        error = None if self._failure is None else one_line(self._failure)
         if self._run is None:
             return Snapshot(self._state, error)
         state: RunState = "stopping" if self._state == "running" and self._stop.is_set() else self._state

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import InputError, RelayTrackError
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.trackers.errors import TrackerError
@@ -69,21 +69,21 @@ class RequestWatch:
                     if not self._ending.is_set() and time.monotonic() >= due:
                         self._answer(request)
             except RelayTrackError as error:
-                if _one_line(error) != self._said:  # it is tried twice a second, and said once
-                    self._said = _one_line(error)
+                if one_line(error) != self._said:  # it is tried twice a second, and said once
+                    self._said = one_line(error)
                     LOG.warning("corrections: %s", self._said)
 
     def _answer(self, request: Request) -> None:
         try:
             answer = self._carry_out(request)
         except InputError as error:
-            self._requests.note(request.id, "refused", answer=_one_line(error))
+            self._requests.note(request.id, "refused", answer=one_line(error))
         except (RelayTrackError, TrackerError) as error:
-            self._fail(request, _one_line(error))
+            self._fail(request, one_line(error))
         except Exception as error:  # a fault of ours: whoever waits is told, and the next request is carried out
             if not self._ending.is_set():
                 LOG.exception("corrections")
-            self._fail(request, f"{type(error).__name__}: {_one_line(error)}")
+            self._fail(request, f"{type(error).__name__}: {one_line(error)}")
         else:
             self._due.pop(request.id, None)
             if answer is not None:
@@ -103,7 +103,3 @@ class RequestWatch:
             LOG.error("person %s is not forgotten everywhere yet: %s", request.wanted.get("person"), reason)
             self._failed(request, reason)
         self._requests.fail(request.id, reason)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(redact_url(str(error)).split())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
 
 from relaytrack.pipeline.records import Floats, Frame, FrameInfo, Ints
+from relaytrack.pipeline.tracking.recent_frames import RecentFrames
 from relaytrack.trackers import Backfill
 
 _REMEMBERED = 1000  # frames; a track is confirmed, or given up, within far fewer
@@ -20,22 +20,20 @@ class EarlierBoxes:
     """
 
     def __init__(self) -> None:
-        self._calls = 0
         self._rows: list[tuple[Ints, Ints, Floats, Floats]] = []
-        self._indices: deque[int] = deque(maxlen=_REMEMBERED)
+        self._indices: RecentFrames[int] = RecentFrames(_REMEMBERED)
 
     def saw(self, frame: Frame | FrameInfo) -> None:
         """Note the source's number of the frame that the tracker was just given."""
-        self._indices.append(frame.index)
-        self._calls += 1
+        self._indices.add(frame.index)
 
     def add(self, found: Backfill, origin: tuple[int, int], score_scale: float = 1.0, first_id: int = 0) -> None:
         """Take over what the tracker handed out for its last frame, its scores back on the detector's scale."""
-        place = found.frames - (self._calls - len(self._indices))
-        known = np.flatnonzero(place >= 0)
-        if len(known) == 0:
+        numbers = [self._indices.get(call) for call in found.frames.tolist()]
+        known = [row for row, number in enumerate(numbers) if number is not None]
+        if not known:
             return
-        indices = np.array([self._indices[int(at)] for at in place[known]], np.int64)
+        indices = np.array([numbers[row] for row in known], np.int64)
         boxes = found.xyxy[known] + np.array([*origin, *origin], np.float32)
         self._rows.append((indices, found.ids[known] + first_id, boxes, found.scores[known] * np.float32(score_scale)))
 

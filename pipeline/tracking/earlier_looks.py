@@ -6,11 +6,10 @@ that it had before; without one it would look like nobody and get a new identity
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from relaytrack.pipeline.records import Floats, Ints
+from relaytrack.pipeline.tracking.recent_frames import RecentFrames
 from relaytrack.trackers import Backfill
 
 _REMEMBERED = 16  # frames
@@ -20,13 +19,11 @@ class EarlierLooks:
     """The embeddings of one camera's last frames."""
 
     def __init__(self) -> None:
-        self._calls = 0
-        self._frames: deque[Floats] = deque(maxlen=_REMEMBERED)
+        self._frames: RecentFrames[Floats] = RecentFrames(_REMEMBERED)
 
     def saw(self, embeddings: Floats) -> None:
         """Remember the embeddings (N, D) of the detections that the tracker was just given; NaN where there is none."""
-        self._frames.append(embeddings)
-        self._calls += 1
+        self._frames.add(embeddings)
 
     def fill(self, ids: Ints, embeddings: Floats, found: Backfill) -> None:
         """Give newly confirmed tracks that lack an embedding their newest earlier one.
@@ -39,12 +36,11 @@ class EarlierLooks:
         if embeddings.shape[1] == 0 or len(found) == 0:
             return
         lacking = {int(ids[row]): row for row in np.flatnonzero(np.isnan(embeddings[:, 0])).tolist()}
-        oldest = self._calls - len(self._frames)
         for at in range(len(found) - 1, -1, -1):
-            row, place = lacking.get(int(found.ids[at])), int(found.frames[at]) - oldest
-            if row is None or place < 0 or self._frames[place].shape[1] != embeddings.shape[1]:
+            row, frame = lacking.get(int(found.ids[at])), self._frames.get(int(found.frames[at]))
+            if row is None or frame is None or frame.shape[1] != embeddings.shape[1]:
                 continue
-            known = self._frames[place][found.indices[at]]
+            known = frame[found.indices[at]]
             if np.isfinite(known[0]):
                 embeddings[row] = known
                 del lacking[int(ids[row])]

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import TypeVar
 
 from relaytrack.pipeline.server.live.viewer import Codec, PacketQueue, Viewer
 
+T = TypeVar("T")
 _NUMBERS = count(1)
 
 
@@ -66,11 +68,7 @@ class Audience:
     def leave(self, viewer: PacketQueue) -> None:
         """They look no more."""
         with self._changing:
-            left = [other for other in self._viewers.get(viewer.camera, ()) if other is not viewer]
-            if left:
-                self._viewers[viewer.camera] = left
-            else:
-                self._viewers.pop(viewer.camera, None)
+            _take_out(self._viewers, viewer.camera, viewer)
             self._count()
 
     def snapshot(self, camera: str, timeout: float = 3.0, *, drawn: bool = True) -> bytes | None:
@@ -98,11 +96,7 @@ class Audience:
     def withdraw(self, waiting: AskedPicture) -> None:
         """Wait no more."""
         with self._changing:
-            left = [other for other in self._asked.get(waiting.camera, ()) if other is not waiting]
-            if left:
-                self._asked[waiting.camera] = left
-            else:
-                self._asked.pop(waiting.camera, None)
+            _take_out(self._asked, waiting.camera, waiting)
             self._count()
 
     def end_camera(self, name: str) -> None:
@@ -128,6 +122,15 @@ class Audience:
 
     def _count(self) -> None:
         """Who looks or waits has changed; `_changing` is held."""
+
+
+def _take_out(lists: dict[str, list[T]], camera: str, one: T) -> None:
+    """Take somebody out of a camera's list, and the list itself where nobody is left in it."""
+    left = [other for other in lists.get(camera, ()) if other is not one]
+    if left:
+        lists[camera] = left
+    else:
+        lists.pop(camera, None)
 
 
 def answer(asked: Iterable[AskedPicture], data: bytes) -> None:
