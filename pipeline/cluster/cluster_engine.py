@@ -220,7 +220,7 @@ class ClusterEngine:
         self._cameras.remove(name)
 
     def networks(self) -> Perception | None:
-        """The networks, loaded on this machine; nobody needs them here but who searches by a picture."""
+        """Load the networks on this machine; only the search by picture needs them here."""
         from relaytrack.pipeline.build import create_perception
 
         return create_perception(self.config.model_copy(update={"cameras": ()}))

@@ -21,7 +21,7 @@ _FORGETTING = 60.0  # seconds; videos are covered
 
 
 class FarPeople:
-    """The merges, and the pairs that are two people; work that begins later is told of them, too.
+    """Remembers merges and pairs of numbers that are two people; tells them to all programs, and to new ones.
 
     Attributes:
         tell: see `Tell`; set once there are programs.
@@ -33,7 +33,7 @@ class FarPeople:
         self.tell: Tell = lambda *words, timeout: None
 
     def said(self) -> Served:
-        """All of it."""
+        """All merges and pairs so far."""
         with self._changing:
             return Served(dict(self._people.merged), frozenset(self._people.cannot_link))
 
@@ -53,12 +53,12 @@ class FarPeople:
         self.tell("forbid_link", one, other, timeout=_SOON)
 
     def merge(self, keep: int, gone: int) -> None:
-        """Keep that `gone` counts as `keep`."""
+        """Remember that `gone` is the same person as `keep`."""
         with self._changing:
             self._people.merge(keep, gone)
 
     def forget(self, person: int) -> set[int]:
-        """Keep nothing of a person; all numbers that they went by."""
+        """Drop a person's merges; returns all numbers that the person had."""
         with self._changing:
             names = self._people.names(person)
             self._people.forget(names)

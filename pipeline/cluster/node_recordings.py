@@ -117,7 +117,7 @@ class NodeRecordings(Recordings):
             return file.read(min(most, PIECE))
 
     def forget(self, person: int, delete_videos: bool) -> None:
-        """Forget a person in what earlier starts have left; what is being written is told by its own work.
+        """Remove a person from the files of earlier starts; running work removes them from its own files.
 
         Raises:
             OutputError: something cannot be written.

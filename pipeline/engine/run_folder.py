@@ -12,7 +12,7 @@ from relaytrack.pipeline.results.run_lock import RunLock
 
 
 def remove_unused(folder: Path, *, whole: bool) -> None:
-    """Remove what lies in the folder of a run that did not begin, as no camera could be opened; it is free again."""
+    """Empty the folder of a run that did not begin (no camera could be opened), so that it can be used again."""
     if (folder / MARKER).exists() and not (folder / RUN_INFO).exists():
         with suppress(OutputError):
             remove_run(folder, whole=whole)

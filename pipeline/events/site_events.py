@@ -55,7 +55,7 @@ class OverloadedEvent(_CameraEvent):
 
 
 class AdaptedEvent(_CameraEvent):
-    """The networks put another effort into the pictures."""
+    """The networks do more or less work per picture, so that the run keeps up."""
 
     event: Literal["adapted"] = "adapted"
     camera: str = ""

@@ -59,14 +59,14 @@ class Audience:
             self.leave(viewer)
 
     def join(self, viewer: PacketQueue) -> None:
-        """Somebody looks."""
+        """Add a viewer."""
         with self._changing:
             self._viewers.setdefault(viewer.camera, []).append(viewer)
             self._joined(viewer)
             self._count()
 
     def leave(self, viewer: PacketQueue) -> None:
-        """They look no more."""
+        """Take a viewer out."""
         with self._changing:
             _take_out(self._viewers, viewer.camera, viewer)
             self._count()
