@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -77,8 +77,33 @@ def frame_sides(size: Any) -> tuple[float, float] | None:
     return float(sides[0]), float(sides[1])
 
 
-def seconds(time: Any) -> float:
-    """A moment as a finite number.
+def whole_numbers(values: Any, name: str) -> NDArray[np.int64]:
+    """Whole numbers as (N,) int64: an array, a list, a set, a tensor of torch on the CPU.
+
+    Raises:
+        TrackerInputError: text, fractions, truth values, numbers beyond 64 bits, rows, or no numbers at all.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach()
+    elif isinstance(values, Iterable) and not isinstance(values, str | bytes | np.ndarray):
+        values = list(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise TrackerInputError(f"{name} are not a list of whole numbers") from None
+    if array.shape == (0,):  # numpy takes an empty list for fractions
+        array = array.astype(np.int64) if array.dtype.kind in "iuf" else array
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise TrackerInputError(f"{name}: {array.max()} is too large")
+    if array.dtype.kind not in "iu":
+        raise TrackerInputError(f"{name} are not whole numbers, but of type {array.dtype}")
+    if array.ndim != 1:
+        raise TrackerInputError(f"{name} has shape {array.shape}, expected (N,)")
+    return array.astype(np.int64, copy=False)
+
+
+def seconds(time: Any, name: str = "time") -> float:
+    """A moment, or a span of time, as a finite number; `name` is the argument's, for the message.
 
     Raises:
         TimeError: it is none.
@@ -90,7 +115,7 @@ def seconds(time: Any) -> float:
             value = math.nan
         if abs(value) < LARGEST_TIME:
             return value
-    raise TimeError(f"time must be a finite number of seconds, not {' '.join(repr(time)[:60].split())}")
+    raise TimeError(f"{name} must be a finite number of seconds, not {' '.join(repr(time)[:60].split())}")
 
 
 def with_overrides(kind: type[Settings], settings: Settings | None, overrides: Mapping[str, Any]) -> Settings:

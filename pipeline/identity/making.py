@@ -30,7 +30,8 @@ def create_identity_service(
 
     Raises:
         TrackerError: a setting that makes no sense.
-        ConfigError: a travel time names a camera that is not there.
+        ConfigError: a travel time names a camera that is not there, or another network described the people in the
+            store.
     """
     identities = config.identities
     threshold = getattr(embedder, "threshold", None)
@@ -44,8 +45,21 @@ def create_identity_service(
     store = None
     if config.output.store is not None:
         store = IdentityStore(config.output.store, origin=origin, retain=_retain(config) if live else None)
+        _need_same_network(store, embedder)
     associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=MAX_LATE)
     return LocalIdentityService(associator, store=store, cameras=names)
+
+
+def _need_same_network(store: IdentityStore, embedder: object | None) -> None:
+    """Refuse a store whose embeddings have another length than the embedder's, where that is known."""
+    lengths, mine = store.lengths(), getattr(embedder, "dim", None)
+    if lengths and isinstance(mine, int) and lengths != {mine}:
+        store.close()
+        theirs = " or ".join(map(str, sorted(lengths)))
+        raise ConfigError(
+            f"output.store {store.path}: its people are described by {theirs} numbers each, and this network gives "
+            f"{mine}: use the network that made it, or another file"
+        )
 
 
 def _retain(config: Config) -> float | None:

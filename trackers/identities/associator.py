@@ -8,14 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from relaytrack.trackers.arrays import numbers, seconds, with_overrides
+from relaytrack.trackers.arrays import seconds, with_overrides
 from relaytrack.trackers.errors import TimeError, TrackerInputError
+from relaytrack.trackers.identities.arguments import (
+    ground_plane,
+    ground_planes,
+    identity_set,
+    known_people,
+    list_of_views,
+    track_spans,
+)
 from relaytrack.trackers.identities.baseline import GreedyAppearance
 from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.joint import JointAssociator
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.store import IdentityStore
-from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, TrackKey
+from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, TrackKey, camera_name
 
 TUNABLE = ("margin", "crowd_margin", "stability", "time_weight", "motion_weight", "ground_weight")
 """Settings that can change while tracks are followed."""
@@ -47,9 +55,9 @@ class IdentityAssociator:
         self.params = with_overrides(IdentityParams, params, overrides)
         if isinstance(max_late, bool) or not isinstance(max_late, int | float) or not 0 <= max_late < np.inf:
             raise TrackerInputError(f"max_late must be a number of seconds from 0 on, not {max_late!r}")
-        self.calibrations = dict(calibrations or {})
-        for camera, plane in self.calibrations.items():
-            _need_plane(camera, plane)
+        if store is not None and not isinstance(store, IdentityStore):
+            raise TrackerInputError(f"store is an IdentityStore (IdentityStore(FILE) opens one), not {store!r}")
+        self.calibrations = ground_planes(calibrations)
         self._backend: GreedyAppearance | JointAssociator
         if self.params.method == "appearance":
             self._backend = GreedyAppearance(self.params)
@@ -69,13 +77,11 @@ class IdentityAssociator:
             TrackerInputError: arrays of wrong shape or type; what is no `CameraTracks`. The step is left out whole.
             TimeError: time went back by more than `max_late`.
         """
-        newest, checked = self._time, []
-        for view in _list_of_views(views):
-            view = view.checked()
+        newest, checked = self._time, list_of_views(views)
+        for view in checked:
             if view.time < newest - self._max_late:
                 raise TimeError(f"camera {view.camera}: time went back from {newest:.3f} to {view.time:.3f} s")
             newest = max(newest, view.time)
-            checked.append(view)
         step = self._backend.update(checked)
         self._time = newest
         return step
@@ -88,11 +94,11 @@ class IdentityAssociator:
         Raises:
             TrackerInputError: something else than a ground plane.
         """
-        _need_plane(camera, plane)
+        camera_name(camera)
         if plane is None:
             self.calibrations.pop(camera, None)
         else:
-            self.calibrations[camera] = plane
+            self.calibrations[camera] = ground_plane(camera, plane)
         if isinstance(self._backend, JointAssociator):
             self._backend.calibrate(camera, plane)
 
@@ -123,9 +129,11 @@ class IdentityAssociator:
                 the identity that they belong to stays, with what its other tracks in the store tell of it.
 
         Raises:
+            TrackerInputError: identities that are no whole numbers, tracks that are none; nobody is erased then.
+            TimeError: a track's time is no number.
             StoreError: the store cannot be written.
         """
-        self._backend.forget(set(identities), dict(tracks or {}))
+        self._backend.forget(identity_set(identities), track_spans(tracks))
 
     def remember(self, identities: Ints, features: Floats, time: float) -> None:
         """Add people that are known already. The method "appearance" ignores them: it starts without known people.
@@ -136,14 +144,12 @@ class IdentityAssociator:
             time: when they were last seen, seconds on the run's clock.
 
         Raises:
-            TrackerInputError: not one embedding of finite numbers for each identity.
+            TrackerInputError: not one embedding of finite numbers for each identity, an identity below 1 or given
+                twice, or embeddings of another length than those before.
             TimeError: `time` is no number.
         """
-        features, time = numbers(features, "features", np.float32), seconds(time)
-        if features.ndim != 2 or len(features) != len(identities) or not np.isfinite(features).all():
-            raise TrackerInputError(
-                f"features has shape {features.shape}, and {len(identities)} rows of finite numbers are needed"
-            )
+        identities, features = known_people(identities, features)
+        time = seconds(time)
         if isinstance(self._backend, JointAssociator):
             self._backend.remember(identities, features, time)
 
@@ -155,16 +161,3 @@ class IdentityAssociator:
     def finalize(self) -> dict[TrackKey, int]:
         """The identity of every track of the run, (camera, track id) -> identity, after all corrections."""
         return self._backend.finalize()
-
-
-def _list_of_views(views: object) -> list[CameraTracks]:
-    if isinstance(views, Iterable):
-        listed = list(views)
-        if all(isinstance(view, CameraTracks) for view in listed):
-            return listed
-    raise TrackerInputError("views must be a list of CameraTracks, one for each camera")
-
-
-def _need_plane(camera: object, plane: object) -> None:
-    if plane is not None and not isinstance(plane, GroundPlane):
-        raise TrackerInputError(f"camera {camera}: a calibration is a GroundPlane, not a {type(plane).__name__}")

@@ -111,6 +111,7 @@ class JointAssociator:
     def remember(self, identities: Ints, features: Floats, time: float) -> None:
         """Add known people; see `IdentityAssociator.remember`."""
         window = self._window
+        self._table.widen(features.shape[1] if len(identities) else 0, "features")
         window.gallery.reserve(len(identities))
         for identity, feature in zip(identities.tolist(), features, strict=True):
             window.gallery.add(identity, feature[None], time)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
+from relaytrack.trackers.identities.store import IdentityStore
 from relaytrack.trackers.identities.store_file import StoreError
+from relaytrack.trackers.identities.store_rows import StoredTrack
 from relaytrack.trackers.identities.types import Ints, TrackKey
 from relaytrack.trackers.identities.window import Window
 
@@ -27,6 +28,9 @@ class WindowKeeper:
     Args:
         store: the file.
         window: the window, still empty; the identities of earlier runs enter its gallery.
+
+    Raises:
+        StoreError: the file cannot be read, or different networks wrote into it.
     """
 
     def __init__(self, store: IdentityStore, window: Window) -> None:
@@ -34,9 +38,16 @@ class WindowKeeper:
         self._window = window
         self._kept: dict[int, tuple[float, int]] = {}
         self._again = -math.inf  # not before this moment, after a failure
+        lengths = sorted(store.lengths())
+        if len(lengths) > 1:
+            raise StoreError(
+                f"{store.path}: its embeddings have {lengths[0]} and {lengths[1]} numbers, from different networks"
+            )
         store.begin()
         window.following = store.following()
         table, appearance = window.table, window.pairs.appearance
+        for length in lengths:
+            table.widen(length, f"{store.path}: embeddings")
         for name, (count, total) in store.cameras().items():
             camera = table.cameras.setdefault(name, len(table.cameras))
             appearance.recall(camera, count, total)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,38 +19,24 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.arrays import numbers, seconds, whole_numbers
+from relaytrack.trackers.errors import TrackerInputError
+from relaytrack.trackers.identities.arguments import identity_set, track_spans
 from relaytrack.trackers.identities.store_file import StoreError, open_store, store_errors
-from relaytrack.trackers.identities.types import Floats, TrackKey
+from relaytrack.trackers.identities.store_rows import (
+    CameraSums,
+    StoredIdentity,
+    StoredTrack,
+    camera_rows,
+    track_rows,
+)
+from relaytrack.trackers.identities.types import TrackKey, camera_name
 
 FEW = 20.0
 """Tracks of which a camera's sum tells too much of each one to be kept when one of them is forgotten."""
 _SLACK = 2.0  # seconds between two clocks' times of one track
 _SWEEP = 600.0  # seconds of the tracks' time between two removals of what is older than `retain`
 _MOST = 100  # tracks of one identity that a store with `retain` keeps
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredTrack:
-    """One track of a run as it stands in the store; times in seconds of the run's clock."""
-
-    camera: str
-    track: int
-    identity: int
-    first: float
-    last: float
-    frames: int
-    feature: Floats | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredIdentity:
-    """What the store knows of one identity; times in seconds since 1970."""
-
-    identity: int
-    cameras: tuple[str, ...]
-    first: float
-    last: float
-    tracks: int
 
 
 class IdentityStore:
@@ -66,6 +51,8 @@ class IdentityStore:
 
     Raises:
         StoreError: not a store of this version, or not writable.
+        TrackerInputError: `retain` is not above 0.
+        TimeError: a number of seconds is none.
     """
 
     def __init__(
@@ -73,11 +60,13 @@ class IdentityStore:
     ) -> None:
         if not isinstance(path, str | Path):
             raise StoreError(f"a store of identities is a file, not {path!r}")
-        self._given_origin = origin
-        self._retain = retain
+        self._given_origin = None if origin is None else seconds(origin, "origin")
+        self._retain = None if retain is None else seconds(retain, "retain")
+        if self._retain is not None and self._retain <= 0:
+            raise TrackerInputError(f"retain must be a number of seconds above 0, not {retain!r}")
         self._newest = self._swept = -np.inf  # seconds since 1970
         self.path = Path(path)
-        self._every = every
+        self._every = seconds(every, "every")
         self._written = -np.inf
         self._db = open_store(self.path)
         self.run = 0
@@ -94,9 +83,14 @@ class IdentityStore:
         self.close()
 
     def begin(self, origin: float | None = None) -> None:
-        """Begin a run; `origin` is the time since 1970 at second 0 of its clock (default: the store's, else now)."""
+        """Begin a run; `origin` is the time since 1970 at second 0 of its clock (default: the store's, else now).
+
+        Raises:
+            TimeError: it is no number.
+            StoreError: the file cannot be written.
+        """
         origin = self._given_origin if origin is None else origin
-        self._origin = time.time() if origin is None else origin
+        self._origin = time.time() if origin is None else seconds(origin, "origin")
         with store_errors(self.path):
             row = self._db.execute("INSERT INTO runs(origin) VALUES (?) RETURNING run", (self._origin,)).fetchone()
         self.run = int(row[0])
@@ -109,33 +103,23 @@ class IdentityStore:
         self,
         tracks: Iterable[StoredTrack],
         following: int,
-        cameras: dict[str, tuple[float, NDArray[np.float64]]] | None = None,
+        cameras: CameraSums | None = None,
     ) -> None:
         """Write tracks of this run, the identity to be given next, and the cameras' sums, all or nothing.
 
         Raises:
+            TrackerInputError: what is no track, no number or no sum; nothing is written then.
+            TimeError: a time that is no number.
             StoreError: the disk is full or the file is locked.
         """
-        rows = [
-            (
-                self.run,
-                item.camera,
-                item.track,
-                item.identity,
-                item.first + self._origin,
-                item.last + self._origin,
-                item.frames,
-                None if item.feature is None else item.feature.astype(np.float16).tobytes(),
-            )
-            for item in tracks
-        ]
-        sums = [(name, count, total.tobytes()) for name, (count, total) in (cameras or {}).items()]
+        rows, sums = track_rows(tracks, self.run, self._origin), camera_rows(cameras)
+        number = int(whole_numbers([following], "following")[0])
         with store_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.executemany("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 self._db.executemany("INSERT OR REPLACE INTO cameras VALUES (?, ?, ?)", sums)
-                self._db.execute("INSERT OR REPLACE INTO numbers VALUES ('next', ?)", (following,))
+                self._db.execute("INSERT OR REPLACE INTO numbers VALUES ('next', ?)", (number,))
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:  # a full disk has ended it already
@@ -158,9 +142,26 @@ class IdentityStore:
             most = self._db.execute("SELECT coalesce(max(identity), 0) FROM tracks").fetchone()
         return max(int(row[0]) if row else 1, int(most[0]) + 1)
 
+    def lengths(self) -> set[int]:
+        """How many numbers the embeddings in the file have; none without embeddings, several by different networks."""
+        query = (
+            "SELECT length(feature) / 2 FROM tracks WHERE feature IS NOT NULL UNION SELECT length(sum) / 8 FROM cameras"
+        )
+        with store_errors(self.path):
+            return {int(length) for (length,) in self._db.execute(query)}
+
     def tracks(self, identity: int | None = None) -> list[StoredTrack]:
-        """Tracks of earlier runs and of this one, oldest first; times on this run's clock."""
-        where, values = ("WHERE identity = ?", (identity,)) if identity is not None else ("", ())
+        """Tracks of earlier runs and of this one, oldest first; times on this run's clock.
+
+        Args:
+            identity: only those of this one.
+
+        Raises:
+            TrackerInputError: the identity is no whole number.
+            StoreError: the file cannot be read.
+        """
+        chosen = () if identity is None else tuple(identity_set([identity]))
+        where, values = ("WHERE identity = ?" if chosen else ""), chosen
         with store_errors(self.path):
             rows = self._db.execute(
                 f"SELECT camera, track, identity, first, last, frames, feature FROM tracks {where} "
@@ -186,12 +187,21 @@ class IdentityStore:
         Args:
             since: leave out those last seen before.
             camera: only those ever seen there.
+
+        Raises:
+            TrackerInputError: `since` is no number, or `camera` no text.
+            StoreError: the file cannot be read.
         """
+        if camera is not None:
+            camera_name(camera)
+        earliest = numbers(since, "since")
+        if earliest.shape or np.isnan(earliest):
+            raise TrackerInputError(f"since must be a number of seconds since 1970, not {since!r}")
         with store_errors(self.path):
             rows = self._db.execute(
                 "SELECT identity, group_concat(DISTINCT camera), min(first), max(last), count(*) FROM tracks "
                 "GROUP BY identity HAVING max(last) >= ? ORDER BY max(last) DESC, identity",
-                (max(since, -1e300),),
+                (max(float(earliest), -1e300),),
             ).fetchall()
         found = [StoredIdentity(row[0], tuple(sorted(row[1].split(","))), *row[2:]) for row in rows]
         return [item for item in found if camera is None or camera in item.cameras]
@@ -208,16 +218,22 @@ class IdentityStore:
 
         Returns:
             the number of tracks erased.
+
+        Raises:
+            TrackerInputError: identities that are no whole numbers, tracks that are none; nobody is erased then.
+            TimeError: a track's time is no number.
+            StoreError: the file cannot be written.
         """
         erased = 0
+        names, spans = identity_set(identities), track_spans(tracks)
         with store_errors(self.path):
             cameras: set[str] = set()
-            for identity in identities:
+            for identity in sorted(names):
                 query = "DELETE FROM tracks WHERE identity = ? RETURNING camera"
                 rows = self._db.execute(query, (identity,)).fetchall()
                 cameras |= {camera for (camera,) in rows}
                 erased += len(rows)
-            for (camera, track), (first, last) in (tracks or {}).items():
+            for (camera, track), (first, last) in spans.items():
                 query = (
                     "DELETE FROM tracks WHERE camera = ? AND track = ? AND last >= ? AND first <= ? RETURNING camera"
                 )
@@ -231,19 +247,29 @@ class IdentityStore:
         return erased
 
     def thin(self, tracks: int, before: float | None = None) -> None:
-        """Keep the latest `tracks` of each identity, and none last seen before `before` (since 1970)."""
+        """Keep the latest `tracks` of each identity, and none last seen before `before` (since 1970).
+
+        Raises:
+            TrackerInputError: `tracks` is no whole number from 0 on.
+            TimeError: `before` is no number.
+            StoreError: the file cannot be written.
+        """
+        most = int(whole_numbers([tracks], "tracks")[0])
+        if most < 0:
+            raise TrackerInputError(f"tracks must be a whole number from 0 on, not {tracks!r}")
+        oldest = None if before is None else seconds(before, "before")
         with store_errors(self.path):
             self._db.execute(
                 "DELETE FROM tracks WHERE (run, camera, track) IN (SELECT run, camera, track FROM (SELECT run, "
                 "camera, track, row_number() OVER (PARTITION BY identity ORDER BY last DESC, run DESC, camera, "
                 "track) AS place FROM tracks) WHERE place > ?)",
-                (tracks,),
+                (most,),
             )
-            if before is not None:
+            if oldest is not None:
                 self._db.execute(
                     "DELETE FROM tracks WHERE identity IN (SELECT identity FROM tracks GROUP BY identity "
                     "HAVING max(last) < ?)",
-                    (before,),
+                    (oldest,),
                 )
 
     def close(self) -> None:

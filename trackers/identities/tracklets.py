@@ -97,7 +97,7 @@ class TrackletTable:
             TrackerInputError: embeddings of another size than before; nothing is taken then.
         """
         for view in views:
-            self._widen(view)
+            self.widen(view.embeddings.shape[1], f"camera {view.camera}: embeddings")
         met: list[Ints] = []
         pairs = [self._find(view, met) for view in views]
         found, fresh = [slots for slots, _ in pairs], [new for _, new in pairs]
@@ -231,14 +231,16 @@ class TrackletTable:
         self.feature[rows] = self.live.look(seats, weight, vectors)
         self.weight[rows] += weight
 
-    def _widen(self, view: CameraTracks) -> None:
-        size = view.embeddings.shape[1]
+    def widen(self, size: int, name: str) -> None:
+        """Take embeddings of `size` numbers from now on; `name` says whose they are.
+
+        Raises:
+            TrackerInputError: they had another length before.
+        """
         if size == 0 or size == self.feature.shape[1]:
             return
         if self.feature.shape[1] != 0:
-            raise TrackerInputError(
-                f"camera {view.camera}: embeddings have {size} numbers, those before had {self.feature.shape[1]}"
-            )
+            raise TrackerInputError(f"{name} have {size} numbers, those before had {self.feature.shape[1]}")
         self.feature = np.zeros((self.size, size), np.float32)
         self.live.widen(size)
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.arrays import numbers
-from relaytrack.trackers.errors import TrackerInputError
+from relaytrack.trackers.arrays import numbers, seconds, whole_numbers
+from relaytrack.trackers.errors import TimeError, TrackerInputError
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -54,17 +54,17 @@ class CameraTracks:
             TrackerInputError: naming the camera and what is wrong: shapes that do not belong together, what is no
                 number, a track id that is not whole or occurs twice, a size that is none.
         """
-        if not isinstance(self.camera, str) or not self.camera:
-            raise TrackerInputError(f"a camera's name is text, not {self.camera!r}")
-        where = f"camera {self.camera}: "
-        if not isinstance(self.time, int | float | np.number) or not np.isfinite(float(self.time)):
-            raise TrackerInputError(f"{where}time is not a finite number")
+        where = f"camera {camera_name(self.camera)}: "
+        try:
+            time = seconds(self.time)
+        except TimeError as error:
+            raise TrackerInputError(f"{where}{error}") from None
         arrays: dict[str, Any] = {
             name: numbers(getattr(self, name), where + name, np.float32)
             for name in ("xyxy", "scores", "embeddings", "quality")
             if name != "quality" or self.quality is not None
         }
-        ids = _whole(self.ids, where)
+        ids = whole_numbers(self.ids, f"{where}ids")
         count = len(ids)
         wanted = {"xyxy": (count, 4), "scores": (count,), "quality": (count,)}
         for name, array in arrays.items():
@@ -78,21 +78,20 @@ class CameraTracks:
             pair = getattr(self, name)
             if pair is not None and numbers(pair, where + name).shape != (2,):
                 raise TrackerInputError(f"{where}{name} must be two numbers of pixels, not {pair!r}")
-        return replace(self, ids=ids, **arrays)
+        return replace(self, time=time, ids=ids, **arrays)
 
 
-def _whole(ids: object, where: str) -> Ints:
-    """Track ids as (N,) int64."""
-    array = np.asarray(ids)
-    if array.size == 0:
-        array = array.astype(np.int64) if array.dtype.kind in "iuf" else array
-    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
-        raise TrackerInputError(f"{where}ids: {array.max()} is too large")
-    if array.dtype.kind not in "iu":
-        raise TrackerInputError(f"{where}ids are not whole numbers, but of type {array.dtype}")
-    if array.ndim != 1:
-        raise TrackerInputError(f"{where}ids has shape {array.shape}, expected (N,)")
-    return array.astype(np.int64, copy=False)
+def camera_name(name: object) -> str:
+    """A camera's name.
+
+    Raises:
+        TrackerInputError: no text, empty, or with characters that no file can hold.
+    """
+    if not isinstance(name, str) or not name:
+        raise TrackerInputError(f"a camera's name is text, not {name!r}")
+    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise TrackerInputError(f"a camera's name cannot be written as UTF-8: {name!a}")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import MARKER, check_output, prepare_output
 from relaytrack.pipeline.results.result_names import PARTIAL
-from relaytrack.trackers.identities.store import IdentityStore, StoredTrack
+from relaytrack.trackers.identities.store import IdentityStore
 from relaytrack.trackers.identities.store_file import StoreError
+from relaytrack.trackers.identities.store_rows import StoredTrack
 
 
 def chaos(*words: object) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.trackers import IdentityStore
-from relaytrack.trackers.identities.store import StoredTrack
+from relaytrack.trackers.identities.store_rows import StoredTrack
 
 FRAMES = 30
 SHIRTS = {1: (230, 40, 40), 2: (40, 200, 230)}  # person 1 and person 2; nothing else has these colours

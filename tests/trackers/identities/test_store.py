@@ -13,7 +13,7 @@ import pytest
 
 from relaytrack.trackers import IdentityAssociator
 from relaytrack.trackers.identities import CameraTracks, IdentityStore, StoreError
-from relaytrack.trackers.identities.store import StoredTrack
+from relaytrack.trackers.identities.store_rows import StoredTrack
 
 
 def look(seed, size=32):
