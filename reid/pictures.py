@@ -16,6 +16,8 @@ MOST_PIXELS = 120_000_000
 """Pixels of a picture that is decoded at the most."""
 
 _MOST_BYTES = 4 * MOST_PIXELS
+_BY_PILLOW = ("JPEG", "MPO", "GIF", "AVIF")
+"""OpenCV's libjpeg writes of damaged data to the screen itself; OpenCV 4.10 reads no GIF, and its wheels no AVIF."""
 _TURNED = 0x0112  # Exif's mark for a picture that is to be turned
 _DAMAGED = "a damaged picture"
 _TOO_LARGE = f"it has more than {MOST_PIXELS // 1_000_000} million pixels"
@@ -34,8 +36,8 @@ def decode_picture(data: bytes) -> NDArray[np.uint8]:
     width, height, kind = _header(data)
     if width * height > MOST_PIXELS:
         raise PictureError(_TOO_LARGE)
-    if kind in ("JPEG", "MPO"):
-        return _decode_jpeg(data)
+    if kind in _BY_PILLOW:
+        return _decode_by_pillow(data)
     silence_opencv()
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -46,8 +48,8 @@ def decode_picture(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
-    """By Pillow: the same pixels as OpenCV's, whose libjpeg writes of damaged data to the screen itself."""
+def _decode_by_pillow(data: bytes) -> NDArray[np.uint8]:
+    """The first picture of a file by Pillow; of a JPEG the same pixels as OpenCV's."""
     try:
         with PillowImage.open(io.BytesIO(data)) as picture:
             upright = ImageOps.exif_transpose(picture) if picture.getexif().get(_TURNED) else picture

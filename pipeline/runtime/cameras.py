@@ -11,7 +11,7 @@ from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.ground import ground_plane
 from relaytrack.pipeline.config.schema import CameraConfig, Config, default_name
 from relaytrack.pipeline.errors import ConfigError
-from relaytrack.pipeline.perception.detectors.base import Detector
+from relaytrack.pipeline.perception.detectors.base import Detector, introduce
 from relaytrack.pipeline.runtime.camera_counts import CameraCounts
 from relaytrack.pipeline.sources import create_source, is_live
 from relaytrack.pipeline.sources.base import Source, SourceStats
@@ -109,6 +109,7 @@ class CameraDesk:
                 if name.lower() == camera.name.lower():  # many disks make no difference between them
                     raise ConfigError(f"there is a camera {name!r} already")
             plane = ground_plane(camera)
+            introduce(self._detector, camera)
             session = self._session(camera, source or self._source(camera, joins=True))
             if source is not None:
                 self._given[camera.name] = source
@@ -171,7 +172,8 @@ class CameraDesk:
                 return
             plane = ground_plane(camera)
             if changed - _SETTINGS - _READING:
-                source = self._source(camera, joins=True)  # fails before anything has changed
+                introduce(self._detector, camera)  # fails before anything has changed, as the next line does
+                source = self._source(camera, joins=True)
                 self.remove(camera.name)
                 self.add(camera, source)
                 return

@@ -13,11 +13,11 @@ import numpy as np
 
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.reid.picture_kinds import is_picture, left_out
 from relaytrack.reid.pictures import PictureError, read_picture
 from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.seqinfo import read_seqinfo
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _VIDEOS = "3gp asf avi dav flv h264 h265 hevc m2ts m4v mjpeg mkv mov mp4 mpeg mpg mts ogv ts webm wmv y4m"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEOS.split())
 DEFAULT_FPS = 30.0
@@ -69,14 +69,15 @@ class ImageFolderReader:
         folder = self._folder / images
         mot = images != "." or (self._folder / "seqinfo.ini").is_file()
         try:
-            files, dead = list_pictures(folder)
+            files, dead, others = list_pictures(folder)
         except OSError as error:
             raise ReadError(f"the folder cannot be read ({error.strerror})") from None
         if not files:
             raise ReadError(
-                "no images in this folder" + (", only links that lead nowhere" if dead else _videos_in(folder))
+                "no images in this folder"
+                + (", only links that lead nowhere" if dead else f"; {others}" if others else _videos_in(folder))
             )
-        said = []
+        said = [others] if others else []
         if dead:
             links = "1 link that leads" if dead == 1 else f"{dead} links that lead"
             said.append(f"{links} nowhere left out of the folder")
@@ -130,17 +131,18 @@ def _videos_in(folder: Path) -> str:
     return f"; it holds {count} videos: name each as a camera" if count > 1 else "; it holds a video: name the file"
 
 
-def list_pictures(folder: Path) -> tuple[list[Path], int]:
-    """The pictures of a folder, in no order, and how many links called like pictures lead nowhere.
+def list_pictures(folder: Path) -> tuple[list[Path], int, str | None]:
+    """The pictures of a folder, in no order; how many links called like pictures lead nowhere; what is left out.
 
     Hidden files (macOS writes `._name.jpg` beside each picture) and folders called like pictures are left out.
 
     Raises:
         OSError: the folder cannot be read.
     """
-    named = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    shown = [path for path in folder.iterdir() if path.name[0] != "."]
+    named = [path for path in shown if is_picture(path)]
     dead = sum(path.is_symlink() and not path.exists() for path in named)
-    return [path for path in named if path.is_file()], dead
+    return [path for path in named if path.is_file()], dead, left_out(shown)
 
 
 def list_videos(folder: Path) -> list[Path]:

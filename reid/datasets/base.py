@@ -12,17 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.picture_kinds import is_picture, left_out
 
 Ids = NDArray[np.int64]
 
 JUNK = -1
 """Identity of images that evaluation leaves out (Market-1501's "-1": neither right nor wrong)."""
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-
 
 class CountWarning(UserWarning):
-    """A split does not hold as many images as its authors published."""
+    """A split does not hold as many images as its authors published, or files of its folder are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +112,13 @@ def _only_images(folder: Path, paths: Iterable[Path]) -> list[Path]:
     that are called like a picture, and links that lead nowhere.
 
     Warns:
-        CountWarning: there are links that lead nowhere.
+        CountWarning: there are links that lead nowhere, or pictures of kinds that are not read.
     """
-    named = sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and not _hidden(path, folder))
+    shown = [path for path in paths if not _hidden(path, folder)]
+    others = left_out(shown)
+    if others:
+        warnings.warn(f"{folder}: {others}", CountWarning, stacklevel=3)
+    named = sorted(path for path in shown if is_picture(path))
     lost = [path for path in named if path.is_symlink() and not path.exists()]
     if lost:
         warnings.warn(f"{len(lost)} links lead nowhere, the first is {lost[0]}", CountWarning, stacklevel=3)

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from relaytrack.reid.datasets.base import IMAGE_SUFFIXES, JUNK, Split
+from relaytrack.reid.datasets.base import JUNK, Split, images_below
 from relaytrack.reid.datasets.factory import join
 from relaytrack.reid.errors import DatasetError
+from relaytrack.reid.pictures import PictureError, read_picture
 
 HEIGHT, WIDTH = 256, 128
 """Pixels at which crops are kept: what the teachers look at."""
@@ -60,14 +61,7 @@ def crops_without_ids(folder: Path) -> Split:
     Raises:
         DatasetError: there is no such folder, or no picture in it.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"no folder {folder}")
-    hidden = (
-        p for p in sorted(folder.rglob("*")) if not any(part.startswith(".") for part in p.relative_to(folder).parts)
-    )
-    paths = [path for path in hidden if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    if not paths:
-        raise DatasetError(f"{folder}: no pictures ({', '.join(IMAGE_SUFFIXES)})")
+    paths = images_below(folder)
     return Split.of([(path, JUNK, 0) for path in paths])
 
 
@@ -103,11 +97,12 @@ def decode(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]
     good = np.zeros(len(paths), np.bool_)
 
     def one(number: int) -> None:
-        image = cv2.imread(str(paths[number]), cv2.IMREAD_COLOR)
-        if image is None:
+        try:
+            image = read_picture(paths[number])
+        except (OSError, PictureError):
             return
         how = cv2.INTER_AREA if image.shape[0] > HEIGHT else cv2.INTER_LINEAR
-        images[number] = cv2.resize(image, (WIDTH, HEIGHT), interpolation=how)[:, :, ::-1]
+        images[number] = cv2.resize(image, (WIDTH, HEIGHT), interpolation=how)
         good[number] = True
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -406,3 +406,26 @@ def vars_of(record: object) -> list[object]:
 def test_a_frame_knows_its_facts() -> None:
     frame = Frame("a", 1, 0.5, np.zeros((4, 6, 3), np.uint8), (10, 20), 3.0, 1e9)
     assert frame.info == FrameInfo("a", 1, 0.5, (6, 4), (10, 20), 1e9, 3.0)
+
+
+def test_a_camera_without_its_file_of_detections_cannot_join_and_ends_nothing(tmp_path: Path) -> None:
+    """Fault: the first frame of such a camera ended the whole run."""
+    (tmp_path / "a.txt").write_text("1,-1,10,10,40,80,0.9\n")
+    (tmp_path / "bad.txt").write_text("one,two\n")
+    cameras = [{"url": "a.mp4", "name": "a", "detections": str(tmp_path / "a.txt")}]
+    config = Config.model_validate({"cameras": cameras, "detector": {"backend": "file"}, "output": {"dir": None}})
+    run = Pipeline(config, sources=[Walk("a", None, live=True)], embedder=Looks())
+    run.start()
+    try:
+        wait_for(lambda: run.status().state == "running" and run.status().cameras["a"].frames > 0)
+        for extra, said in (({}, "it names no detections file"), ({"detections": str(tmp_path / "bad.txt")}, "MOT")):
+            with pytest.raises(ConfigError, match=rf"^camera 'b': .*{said}"):
+                run.add_camera(CameraConfig(url="b.mp4", name="b", **extra), source=Walk("b"))
+        with pytest.raises(ConfigError, match=r"^camera 'a': .*no such file|No such file"):
+            run.change_camera(CameraConfig(url="a.mp4", name="a", detections=str(tmp_path / "gone.txt")))
+        assert set(run.status().cameras) == {"a"}
+        run.add_camera(CameraConfig(url="b.mp4", name="b", detections=str(tmp_path / "a.txt")), source=Walk("b"))
+        wait_for(lambda: run.status().cameras["b"].frames > 0)
+    finally:
+        run.stop()
+        run.join()

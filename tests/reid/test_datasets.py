@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from support.png import png
 
 from relaytrack.reid.datasets.base import JUNK, CountWarning, ReidDataset, Split, images_below
@@ -330,6 +331,18 @@ def test_images_below_lists_sub_folders_and_refuses_empty_ones(tmp_path: Path) -
     (tmp_path / "void").mkdir()
     with pytest.raises(DatasetError, match="no images in"):
         images_below(tmp_path / "void")
+
+
+def test_pictures_of_kinds_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    tree(tmp_path, ["1_a_0.png", "sub/3_b_0.tif"])
+    Image.new("RGB", (16, 32)).save(tmp_path / "2_a_0.gif")
+    (tmp_path / "sub/4_b_0.HEIC").write_bytes(b"\0")
+    (tmp_path / ".5_b_0.heic").write_bytes(b"\0")
+    with pytest.warns(CountWarning, match=r"1 picture of a kind that is not read is left out \(\.heic\)"):
+        assert [path.name for path in images_below(tmp_path)] == ["1_a_0.png", "2_a_0.gif", "3_b_0.tif"]
+    with pytest.warns(CountWarning):
+        paths = load_dataset("crops", tmp_path).train.paths
+    assert {read_image(path).shape for path in paths} == {(32, 16, 3)}
 
 
 def test_every_name_has_a_loader_that_refuses_a_wrong_root(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.errors import ConfigError, DetectorError
 from relaytrack.pipeline.records import Detections, Floats, Frame
 from relaytrack.trackers.boxes import iou
 
@@ -37,6 +39,31 @@ class Detector(Protocol):
             DetectorError: the detector cannot serve this frame.
         """
         ...
+
+
+@runtime_checkable
+class KnowsCameras(Protocol):
+    """A detector that needs something of each camera before its first frame, such as a file."""
+
+    def take_camera(self, camera: CameraConfig) -> None:
+        """A camera joins the run, or has other settings.
+
+        Raises:
+            DetectorError: the detector cannot serve it; the message names it.
+        """
+
+
+def introduce(detector: Detector, camera: CameraConfig) -> None:
+    """Have a detector read what it needs of a camera that joins a run.
+
+    Raises:
+        ConfigError: it cannot serve the camera.
+    """
+    if isinstance(detector, KnowsCameras):
+        try:
+            detector.take_camera(camera)
+        except DetectorError as error:
+            raise ConfigError(str(error)) from error
 
 
 def greedy_keep(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:

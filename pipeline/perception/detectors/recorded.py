@@ -48,6 +48,14 @@ class RecordedDetections:
         self._most = config.detector.max_people
         self._tables = {camera.name: _read(camera) for camera in config.cameras}
 
+    def take_camera(self, camera: CameraConfig) -> None:
+        """Read the file of a camera that joins the run.
+
+        Raises:
+            DetectorError: as at the start.
+        """
+        self._tables[camera.name] = _read(camera)
+
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Look the frames up; see `Detector.detect`. A frame that the file does not name has no people."""
         return [self._look_up(frame) for frame in frames]

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from relaytrack.pipeline.config.schema import RunConfig
 from relaytrack.pipeline.errors import SourceError
@@ -148,3 +149,23 @@ def test_names_that_are_times_are_no_frame_numbers(tmp_path: Path, make_source: 
     source = make_source(tmp_path, fps=10)
     assert [(index, time) for index, time, _ in read(source)] == [(1, 0.0), (2, 0.1), (3, 0.2)]
     assert "counted in order" in (source.stats.warning or "")
+
+
+def test_pictures_of_other_kinds_are_read_or_counted(
+    tmp_path: Path, make_source: MakeSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault: .gif, .avif and .heic files beside the pictures were left out without a word."""
+    write(tmp_path, ["1.jpg", "2.png", "3.png", "4.webp", "5.tif"])
+    Image.new("RGB", (40, 30), (20, 0, 0)).save(tmp_path / "2.gif")
+    (tmp_path / "2.png").unlink()
+    for name in ("6.heic", "7.HEIC", "8.jxl", "._9.heic", "notes.txt"):
+        (tmp_path / name).write_bytes(b"\0")
+    source = make_source(tmp_path, fps=10)
+    assert [red for _, _, red in read(source)] == [1, 2, 3, 4, 5]
+    said = "3 pictures of kinds not read are left out (.heic and .jxl): save as .jpg or .png what is needed"
+    assert source.stats.warning == f"camera 'door': {said}"
+    assert len(caplog.records) == 1
+    for number in range(1, 6):
+        next(tmp_path.glob(f"{number}.*")).unlink()
+    with pytest.raises(SourceError, match=r"no images in this folder; 3 pictures of kinds not read"):
+        make_source(tmp_path).open()
