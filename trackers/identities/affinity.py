@@ -146,7 +146,14 @@ class AffinityModel:
         spread = float(np.clip(spread, *SPREADS))
         return COHORT_MEAN * spread, COHORT_DEVIATION * spread
 
-    def cohort(self, similarity: Floats, cameras: Ints, count: int, itself: Ints | None = None) -> Cohort:
+    def cohort(
+        self,
+        similarity: Floats,
+        cameras: Ints,
+        count: int,
+        itself: Ints | None = None,
+        columns: Ints | None = None,
+    ) -> Cohort:
         """Statistics of each row's most alike strangers.
 
         The very most alike are left out: they may be the same person.
@@ -156,6 +163,7 @@ class AffinityModel:
             cameras: (M,) their cameras.
             count: number of cameras.
             itself: (N,) column of the row's own track, -1 where it is none.
+            columns: (M,) where in `similarity` the tracks are, if it has more columns; None: as they come.
         """
         mean0, deviation0 = self.prior()
         kept = self.params.prior_weight
@@ -168,6 +176,7 @@ class AffinityModel:
             own = np.flatnonzero(itself >= 0)
             values[own, itself[own]] = 2.0  # comes first and is left out
         order = np.argsort(cameras, kind="stable")
+        places = order if columns is None else columns[order]
         numbers = np.bincount(cameras, minlength=count)
         begins = np.cumsum(numbers) - numbers
         for number in np.unique(numbers).tolist():  # cameras with the same number of tracks together
@@ -177,8 +186,8 @@ class AffinityModel:
             skip = 1 + int(min(SKIP_MOST, round(SKIP_SHARE * number)))
             first = min(skip + take, number)
             group = np.flatnonzero(numbers == number)
-            columns = order[begins[group][:, None] + np.arange(number)]
-            top = -np.partition(-values[:, columns], first - 1, axis=2)[:, :, :first]
+            taken = values[:, places[begins[group][:, None] + np.arange(number)]]
+            top = -np.partition(-taken, first - 1, axis=2)[:, :, :first]
             top = -np.sort(-top, axis=2)[:, :, skip:]
             left = top.shape[2]
             if left == 0:
@@ -193,12 +202,20 @@ class AffinityModel:
         self, similarity: Floats, row: Cohort, row_cameras: Ints, column: Cohort, column_cameras: Ints
     ) -> Floats:
         """(N, M) normalised similarity less the margin: above 0 speaks for one person."""
+        return self.pair_scores(
+            similarity,
+            Cohort(row.mean[:, column_cameras], row.deviation[:, column_cameras]),
+            Cohort(column.mean[:, row_cameras].T, column.deviation[:, row_cameras].T),
+        )
+
+    def pair_scores(self, similarity: Floats, row: Cohort, column: Cohort) -> Floats:
+        """As `scores`, with the two cohorts of each pair in the shape of `similarity`."""
         if self.params.normalise == "none":
             threshold = 0.5 if self.params.threshold is None else self.params.threshold
             return np.asarray((similarity - threshold) / 0.05, np.float32)
         if self.params.normalise == "centre":
             mean, deviation = self.prior()
             return np.asarray((similarity - mean) / deviation - self.margin, np.float32)
-        forward = (similarity - row.mean[:, column_cameras]) / row.deviation[:, column_cameras]
-        back = (similarity - column.mean[:, row_cameras].T) / column.deviation[:, row_cameras].T
+        forward = (similarity - row.mean) / row.deviation
+        back = (similarity - column.mean) / column.deviation
         return np.asarray(0.5 * (forward + back) - self.margin, np.float32)

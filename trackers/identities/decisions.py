@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from relaytrack.trackers.association.assignment import assign
-from relaytrack.trackers.identities.clustering import Evidence, agglomerate
-from relaytrack.trackers.identities.gallery import Candidates
+from relaytrack.trackers.identities.clustering import agglomerate
+from relaytrack.trackers.identities.identity_scores import identity_scores
+from relaytrack.trackers.identities.preparing import prepare, prepare_many
+from relaytrack.trackers.identities.shortlisted_scores import choose, shortlisted_scores
 from relaytrack.trackers.identities.types import Floats, Ints, Revision
-from relaytrack.trackers.identities.window import SHORTLIST, Window
+from relaytrack.trackers.identities.window import Window
 
-Array = NDArray[Any]
+ALL = 512
+"""Tracks up to which all pairs are looked at; among more, those of a shortlist. The decisions are the same."""
+TOGETHER = 512
+"""New tracks that are decided together at most; more begin at once only when a large site starts."""
 _IMPOSSIBLE = -3.0
 """Score of two new tracks below which they cannot be one person."""
 
 
 def decide(window: Window, new: Ints) -> None:
     """Give new tracks (N,) identities: known ones where the score is above 0, else new ones."""
+    for part in _parts(window.table.camera[new]):
+        _decide(window, new[part])
+
+
+def _decide(window: Window, new: Ints) -> None:
+    pairs = window.pairs
+    many = len(window.table) > ALL and pairs.can_shortlist
+    chosen, scores, alike = (_among_many if many else _among_all)(window, new)
+    own = pairs.between(new, new, similarity=alike)
+    _untangle(chosen, scores, own.score())
+    left = np.flatnonzero(chosen == 0)
+    if len(left):
+        labels = agglomerate(own.part(left))
+        chosen[left] = window.new_identities(int(labels.max()) + 1) + labels
+    window.table.identity[new] = chosen
+
+
+def _among_all(window: Window, new: Ints) -> tuple[Ints, Floats, Floats]:
+    """The known identities of new tracks (N,) or 0, their scores, and the (N, N) similarities of the tracks."""
     table, pairs = window.table, window.pairs
     slots = table.slots()
-    similarity = pairs.prepare(new, slots)
+    similarity = prepare(pairs, new, slots)
     place = np.full(table.size, -1)
     place[slots] = np.arange(len(slots))
     old = table.identity[slots] > 0
@@ -30,7 +51,7 @@ def decide(window: Window, new: Ints) -> None:
     others = slots[old]
     evidence = pairs.between(new, others, similarity=similarity[:, old])
     names, column = np.unique(table.identity[others], return_inverse=True)
-    names, score = _identity_scores(window, new, evidence, names, column.reshape(-1))
+    names, score = identity_scores(window, new, evidence, names, column.reshape(-1))
     chosen = np.zeros(len(new), np.int64)
     scores = np.zeros(len(new), np.float32)
     for camera in np.unique(table.camera[new]).tolist():
@@ -38,13 +59,28 @@ def decide(window: Window, new: Ints) -> None:
         picked, columns = assign(score[rows])
         chosen[rows[picked]] = names[columns]
         scores[rows[picked]] = score[rows[picked], columns]
-    own = pairs.between(new, new, similarity=similarity[:, place[new]])
-    _untangle(chosen, scores, own.score())
-    left = np.flatnonzero(chosen == 0)
-    if len(left):
-        labels = agglomerate(own.part(left))
-        chosen[left] = window.new_identities(int(labels.max()) + 1) + labels
-    table.identity[new] = chosen
+    return chosen, scores, similarity[:, place[new]]
+
+
+def _among_many(window: Window, new: Ints) -> tuple[Ints, Floats, Floats]:
+    """As `_among_all`, by a shortlist."""
+    similarity = prepare_many(window.pairs, new)
+    chosen, scores = choose(window, new, shortlisted_scores(window, new, similarity))
+    return chosen, scores, similarity[:, new]
+
+
+def _parts(cameras: Ints) -> list[Ints]:
+    """The rows of new tracks, by their cameras (N,): all together, or whole cameras up to `TOGETHER` tracks."""
+    if len(cameras) <= TOGETHER:
+        return [np.arange(len(cameras))]
+    order = np.argsort(cameras, kind="stable")
+    begins = np.flatnonzero(np.diff(cameras[order], prepend=-1))
+    cuts, filled = list[int](), 0
+    for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(order)], strict=True):
+        if end - filled > TOGETHER and begin > filled:
+            cuts.append(begin)
+            filled = begin
+    return np.split(order, cuts)
 
 
 def decide_again(window: Window, slots: Ints) -> list[Revision]:
@@ -61,55 +97,6 @@ def decide_again(window: Window, slots: Ints) -> list[Revision]:
     return window.revisions(slots, before)
 
 
-def _identity_scores(window: Window, new: Ints, evidence: Evidence, names: Ints, column: Ints) -> tuple[Ints, Floats]:
-    """Scores of new tracks for identities, of the window and of the gallery.
-
-    Args:
-        window: the window.
-        new: (N,) slots.
-        evidence: between the N tracks and M tracks of the window.
-        names: identities of these M tracks.
-        column: (M,) which of the names each has.
-
-    Returns:
-        (I,) identities and (N, I) scores.
-    """
-    gallery = window.gallery
-    known = gallery.query(window.pairs.centred[new], SHORTLIST) if len(gallery) else None
-    extra = np.setdiff1d(known.identity, names) if known is not None else np.zeros(0, np.int64)
-    everyone = np.concatenate([names, extra])
-    mean, weight, more, link, cannot_link = (
-        _wider(_by_group(join, part, column, len(names)), len(extra))
-        for join, part in (
-            (np.add, evidence.mean),
-            (np.add, evidence.weight),
-            (np.add, evidence.extra),
-            (np.maximum, evidence.link),
-            (np.logical_or, evidence.cannot_link),
-        )
-    )
-    if known is not None and len(known.query):
-        _add_known(window, new, known, everyone, mean, weight)
-    for row, slot in enumerate(new.tolist()):
-        for identity in window.barred.get(slot, ()):
-            cannot_link[row, everyone == identity] = True
-    low, high = evidence.limits
-    score = mean / np.maximum(weight, 1e-6) + np.clip(more, low, high) + link
-    score[cannot_link | (weight == 0)] = -1e6
-    return everyone, np.asarray(score, np.float32)
-
-
-def _add_known(window: Window, new: Ints, known: Candidates, everyone: Ints, mean: Array, weight: Array) -> None:
-    """Add what the gallery says of `everyone` (I,) to `mean` and `weight` (N, I), in place."""
-    order = np.argsort(everyone, kind="stable")
-    place = order[np.searchsorted(everyone, known.identity, sorter=order)]
-    scores = window.pairs.to_known(new[known.query], known.similarity[:, None])[:, 0]
-    window.note_resembled(new, known, scores)
-    held = window.gallery.held(known.identity).astype(np.float32)
-    np.add.at(mean, (known.query, place), scores * held)
-    np.add.at(weight, (known.query, place), held)
-
-
 def _untangle(chosen: Ints, scores: Floats, between: Floats) -> None:
     """Where two new tracks with one identity cannot be one person, the one of lower score loses the identity."""
     clash = (chosen[:, None] == chosen[None, :]) & (chosen > 0) & (between < _IMPOSSIBLE)
@@ -122,24 +109,3 @@ def _untangle(chosen: Ints, scores: Floats, between: Floats) -> None:
         rivals = np.flatnonzero((chosen == chosen[row]) & (between[row] < _IMPOSSIBLE))
         weaker = rivals[scores[rivals] <= scores[row]]
         chosen[weaker[weaker != row]] = 0
-
-
-def _by_group(join: np.ufunc, values: Array, group: Ints, count: int) -> Array:
-    """(N, count) the columns of `values` (N, M) joined by their group (M,) of 0..count-1, none of them empty."""
-    first = np.full(count, -1)
-    first[group[::-1]] = np.arange(len(group))[::-1]
-    alone = len(first) == len(group) and bool((first[1:] > first[:-1]).all())
-    out = values if alone else values.take(first, axis=1)
-    more = np.ones(len(group), bool)
-    more[first] = False
-    rest = np.flatnonzero(more)
-    if len(rest):
-        rest = rest[np.argsort(group[rest], kind="stable")]
-        shared, begins = np.unique(group[rest], return_index=True)
-        out[:, shared] = join(out[:, shared], join.reduceat(values[:, rest], begins, axis=1))
-    return out
-
-
-def _wider(values: Array, columns: int) -> Array:
-    """(N, M + columns) `values` (N, M) with columns of zeros after them."""
-    return np.hstack([values, np.zeros((len(values), columns), values.dtype)]) if columns else values

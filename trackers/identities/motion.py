@@ -5,30 +5,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.identities.meetings import pairs_of_cameras
 from relaytrack.trackers.identities.tracklets import TrackletTable
 from relaytrack.trackers.identities.types import Floats, Ints
 
 Doubles = NDArray[np.float64]
 
 
-def continuation(table: TrackletTable, slots: Ints, others: Ints, horizon: float) -> Floats:
-    """(N, M) evidence in nats that one track takes up another's motion in the same camera's picture.
+def continuation(table: TrackletTable, one: Ints, other: Ints, horizon: float) -> Floats:
+    """(P,) evidence that one track takes up another's motion, of pairs of tracks of one camera, (P,) slots each.
 
     The place where a person is expected `gap` seconds after its last box is normal around the box moved on by
     a part of its velocity, with a deviation of 0.4 + 0.5 gap box heights; a stranger's place is uniform over
-    the picture. Box heights must agree within about a fifth per axis. Pairs of different cameras, of tracks
-    that overlap in time, or further apart than `horizon` seconds give 0; far-off places are bounded at -1.
+    the picture. Box heights must agree within about a fifth per axis. Pairs of tracks that overlap in time, or are
+    further apart than `horizon` seconds, give 0; far-off places are bounded at -1.
     """
-    out = np.zeros((len(slots), len(others)), np.float32)
-    rows, columns = pairs_of_cameras(table.camera[slots], table.camera[others])
-    one, other = slots[rows], others[columns]
+    out = np.zeros(len(one), np.float32)
     start, starts = table.start[one], table.start[other]
     wait = np.maximum(starts - table.last[one], start - table.last[other])
     near = (wait > 0) & (wait <= horizon)
-    rows, columns, one, other = rows[near], columns[near], one[near], other[near]
+    one, other = one[near], other[near]
     later = starts[near] >= start[near]
-    out[rows, columns] = _nats(table, np.where(later, one, other), np.where(later, other, one), wait[near])
+    out[near] = _nats(table, np.where(later, one, other), np.where(later, other, one), wait[near])
     return out
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from relaytrack.trackers.association.assignment import assign
 from relaytrack.trackers.identities.clustering import Evidence, agglomerating
+from relaytrack.trackers.identities.learning import among, learn, learn_times
 from relaytrack.trackers.identities.slices import Slices, large
 from relaytrack.trackers.identities.types import Floats, Ints, Revision
 from relaytrack.trackers.identities.window import Window
@@ -31,10 +32,10 @@ def revise(window: Window) -> Slices[tuple[list[Revision], int]]:
         slots = slots[max(len(slots) - params.window, 0) :]
     if len(slots) == 0:
         return [], 0
-    scores = yield from pairs.learn(slots)
+    scores = yield from learn(pairs, slots)
     if params.time_weight > 0:
-        yield from pairs.learn_times(slots, scores)
-    evidence = yield from pairs.among(slots, scores)
+        yield from learn_times(pairs, slots, scores)
+    evidence = yield from among(pairs, slots, scores)
     same = table.identity[slots][:, None] == table.identity[slots][None, :]
     evidence.mean[same] += params.stability * evidence.weight[same]
     known = _known_people(window, slots, ~np.isnan(scores.diagonal()))

@@ -69,34 +69,37 @@ def assumed(returns: float) -> Doubles:
 
 
 def gaps(start: Doubles, last: Doubles, starts: Doubles, lasts: Doubles) -> Doubles:
-    """Seconds between the sightings of rows (N,) and columns (M,): negative when they overlap in time."""
-    return np.maximum(start[:, None] - lasts[None, :], starts[None, :] - last[:, None])
+    """Seconds between two tracks' sightings: negative when they overlap in time.
+
+    Here and below the arguments are of shapes that NumPy broadcasts: (N, 1) and (1, M) for all pairs of two lists of
+    tracks, (P,) and (P,) for a list of pairs.
+    """
+    return np.maximum(start - lasts, starts - last)
 
 
 def is_later(start: Doubles, starts: Doubles, slots: Ints, others: Ints) -> Bools:
-    """(N, M) whether the column's track began after the row's (ties by slot)."""
-    row, column = start[:, None], starts[None, :]
-    out = column > row
-    equal = column == row
+    """Whether the other track began after the first one (ties by slot)."""
+    out = starts > start
+    equal = starts == start
     if equal.any():
-        out |= equal & (others[None, :] > slots[:, None])
+        out |= equal & (others > slots)
     return np.asarray(out, bool)
 
 
 def kinds(later: Bools, same_camera: Bools, row: tuple[Ints, Ints], column: tuple[Ints, Ints]) -> Ints:
-    """(N, M) kind of the way between two sightings.
+    """Kind of the way between two sightings.
 
     Args:
-        later: whether the column's track is the later one.
+        later: whether the other track is the later one.
         same_camera: whether both are of one camera.
-        row: where the rows' tracks began and where they ended, each (N,), as of `picture_zones.zones`.
-        column: the same for the columns' tracks, each (M,).
+        row: where the first track began and where it ended, as of `picture_zones.zones`.
+        column: the same for the other track.
 
     Returns:
         0, 1: unknown (other, same camera); 2..5 other camera, 6..9 same camera: inside -> inside,
         inside -> border, border -> inside, border -> border.
     """
-    began, ended = row[0].astype(np.int8)[:, None], 3 * row[1].astype(np.int8)[:, None]
+    began, ended = row[0].astype(np.int8), 3 * row[1].astype(np.int8)
     left = np.where(later, ended, 3 * column[1].astype(np.int8))
     way = np.where(later, column[0].astype(np.int8), began)
     way += left
@@ -112,6 +115,8 @@ class TravelTimes:
 
     Attributes:
         given: (from, to) camera indices -> (least, greatest) seconds that the way takes, known beforehand.
+        most: the greatest nats that `follow` gives.
+        most_at_once: the greatest that `at_once` gives, 0 at least.
     """
 
     def __init__(self, returns: float = PASSERS_BY) -> None:
@@ -122,6 +127,8 @@ class TravelTimes:
         self._same = np.zeros(0, np.int64)  # cells of people's gaps to their next sighting
         self._table = np.zeros((0, KINDS, CLASSES), np.float32)
         self._both = np.zeros((0, 0), np.float32)
+        self.most = float(self._assumed_nats.max())
+        self.most_at_once = 0.0
 
     @property
     def learned(self) -> bool:
@@ -169,34 +176,36 @@ class TravelTimes:
         chance, seen = counts.at_once()
         ratio = (seen + seen.T + 2.0) / (chance + chance.T + 2.0)
         self._both = np.asarray(np.clip(np.log(ratio), -4.0, 1.0), np.float32)
+        self.most = max(float(self._table.max(initial=0)), float(np.log(_SOON)))
+        self.most_at_once = max(float(self._both.max(initial=0)), 0.0)
 
     def follow(self, gap: Doubles, later: Bools, cameras: Ints, others: Ints, kind: Ints) -> Floats:
-        """(N, M) nats for one being the next sighting of the other; -inf where they overlap in time."""
+        """Nats for one being the next sighting of the other, as `gaps`; -inf where they overlap in time."""
         index = self._classes(gap).astype(np.int32)
         index += CLASSES * kind.astype(np.int32)
         if self._count == 0:
             table = self._assumed_nats
         else:
             table, last = self._table, self._count - 1
-            row = np.minimum(cameras, last).astype(np.int32)[:, None] * _CELLS
-            column = np.minimum(others, last).astype(np.int32)[None, :] * _CELLS
+            row = np.minimum(cameras, last).astype(np.int32) * _CELLS
+            column = np.minimum(others, last).astype(np.int32) * _CELLS
             index += np.where(later, row, column) * self._count
             index += np.where(later, column, row)
         scores = table.take(index)
         for (first, second), (least, greatest) in self.given.items():
-            forth = later & (cameras == first)[:, None] & (others == second)[None, :]
-            back = ~later & (cameras == second)[:, None] & (others == first)[None, :]
+            forth = later & (cameras == first) & (others == second)
+            back = ~later & (cameras == second) & (others == first)
             way = forth | back
             scores[way] = np.where((gap[way] >= least) & (gap[way] <= greatest), np.log(_SOON), -LIMIT)
         scores[gap <= -CLOCKS] = -np.inf
         return np.asarray(scores, np.float32)
 
     def at_once(self, gap: Doubles, cameras: Ints, others: Ints) -> Floats:
-        """(N, M) nats for one person being seen by two cameras at once; 0 where there is no overlap in time."""
+        """Nats for one person being seen by two cameras at once, as `gaps`; 0 where there is no overlap in time."""
         if self._count == 0:
             return np.zeros(gap.shape, np.float32)
         last = self._count - 1
-        table = self._both[np.minimum(cameras, last)[:, None], np.minimum(others, last)[None, :]]
+        table = self._both[np.minimum(cameras, last), np.minimum(others, last)]
         return np.where(gap <= -CLOCKS, table, 0).astype(np.float32)
 
     def median(self, first: int, second: int) -> float | None:

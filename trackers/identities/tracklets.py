@@ -174,10 +174,17 @@ class TrackletTable:
         """
         cannot_link = np.zeros((len(slots), len(others)), bool)
         rows, columns = pairs_of_cameras(self.camera[slots], self.camera[others])
-        met, twins = self._meetings.conflicts(slots[rows], others[columns])
-        twins &= met & duplicates
-        cannot_link[rows, columns] = met & ~twins
+        cannot_link[rows, columns], twins = self.met(slots[rows], others[columns], duplicates=duplicates)
         return cannot_link, (rows[twins], columns[twins])
+
+    def met(self, one: Ints, other: Ints, *, duplicates: bool) -> tuple[Bools, Bools]:
+        """Of pairs of tracks of one camera, (P,) slots each: which are two people, and which are left out of these.
+
+        One frame shows both; `duplicates` leaves out those whose boxes coincide throughout.
+        """
+        met, twins = self._meetings.conflicts(one, other)
+        twins &= met & duplicates
+        return met & ~twins, twins
 
     def zones(self, slots: Ints) -> tuple[Ints, Ints]:
         """Where tracks (N,) began and ended, two (N,) as of `picture_zones.zones`."""

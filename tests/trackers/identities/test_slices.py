@@ -7,6 +7,7 @@ import pytest
 
 from relaytrack.trackers import CameraTracks, IdentityAssociator, IdentityParams
 from relaytrack.trackers.identities import joint, slices
+from relaytrack.trackers.identities.learning import among, learn
 from relaytrack.trackers.identities.pairs import UNKNOWN, UNKNOWN_WEIGHT, PairEvidence
 
 D = 32
@@ -79,9 +80,9 @@ def test_a_track_first_seen_clearly_between_two_slices_counts_as_unknown_until_t
     unclear = vectors.copy()
     unclear[2] = np.nan
     ((slots,), _) = pairs.observe(step(0.0, 1, 3, embeddings=unclear))
-    scores = slices.finish(pairs.learn(slots))
+    scores = slices.finish(learn(pairs, slots))
     pairs.observe(step(0.25, 1, 3, embeddings=vectors))
-    evidence = slices.finish(pairs.among(slots, scores))
+    evidence = slices.finish(among(pairs, slots, scores))
     assert evidence.weight[2] == pytest.approx(UNKNOWN_WEIGHT)
     assert evidence.mean[2] == pytest.approx(UNKNOWN * UNKNOWN_WEIGHT)
     assert evidence.weight[0, 1] == 1
