@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from relaytrack.reid.errors import ReidOutputError
+
+ROOM = 1 << 16
+"""Bytes that must be free where something is to be written whose size is not known."""
 
 
 @contextmanager
@@ -23,30 +28,52 @@ def writing(path: Path) -> Iterator[None]:
         raise ReidOutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def check_folder(folder: Path) -> None:
-    """Make a folder, and see that files can be made in it.
+def need_room(folder: Path, room: int = ROOM) -> None:
+    """See that a file of `room` bytes can be made in a folder; none is left behind.
+
+    A full disk and a used-up quota take new files, as long as they are empty.
 
     Raises:
-        ReidOutputError: it is a file, cannot be made, or takes no files.
+        OSError: the system refuses.
     """
-    probe = folder / f".{os.getpid()}.probe"
+    with TemporaryFile(dir=folder) as probe:
+        if room and hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(probe.fileno(), 0, room)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                    raise
+        probe.write(bytes(min(room, ROOM)))
+        probe.flush()
+
+
+def check_folder(folder: Path, room: int = ROOM) -> None:
+    """Make a folder, and see that files of `room` bytes can be made in it.
+
+    Raises:
+        ReidOutputError: it is a file, cannot be made, takes no files, or the disk is full.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        need_room(folder, room)
     except FileExistsError as error:
         raise ReidOutputError(f"cannot write to {folder}: it is a file, not a folder") from error
     except OSError as error:
         raise ReidOutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def check_target(path: Path) -> None:
+def check_target(path: Path, like: Path | None = None) -> None:
     """Make the folder of a file, and see that the file can be written.
 
     Call it before long work, so that nothing is computed which cannot be stored.
 
+    Args:
+        path: the file.
+        like: a file of about the size that `path` will have; there must be room for it.
+
     Raises:
-        ReidOutputError: the path is a folder, or its folder takes no files.
+        ReidOutputError: the path is a folder, its folder takes no files, or the disk is full.
     """
     if path.is_dir():
         raise ReidOutputError(f"cannot write {path}: it is a folder")
@@ -54,7 +81,8 @@ def check_target(path: Path) -> None:
         raise ReidOutputError(f"cannot write {path}: no permission to change it")
     if _is_device(path):
         return
-    check_folder(path.resolve().parent)
+    size = like.stat().st_size if like is not None and like.is_file() else 0
+    check_folder(path.resolve().parent, max(size, ROOM))
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:

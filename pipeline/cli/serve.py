@@ -105,7 +105,7 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     from relaytrack.pipeline.results.single_file import check_folder
 
     config, path = load_site(args)
-    check_folder(Path(config.server.dir))  # before the seconds that the networks' libraries take
+    check_folder(Path(config.server.dir), room=0)  # before the seconds that the networks' libraries take
     try:
         from relaytrack.pipeline.server.serving import address_of, bind, check_exposure, serve
         from relaytrack.pipeline.server.site_file import SiteFile

@@ -19,6 +19,7 @@ from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.result_names import PARTIAL, SUFFIX, results_of
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.results.single_file import check_folder
+from relaytrack.reid.outputs import ROOM
 from relaytrack.trackers.textfile import read_text
 
 MARKER = ".relaytrack.json"
@@ -34,7 +35,7 @@ def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, res
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise OutputError(f"output folder {path}: there is a file of that name")
-    check_folder(path)
+    check_folder(path, 0 if resume else ROOM)  # a run that goes on may have old segments to delete
     with writing(path, "read the output folder"):
         filled = path.exists() and _is_filled(path)
     if filled and is_held(path):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.reid.errors import ReidOutputError
-from relaytrack.reid.outputs import write_whole
+from relaytrack.reid.outputs import ROOM, need_room, write_whole
 
 
 def check_single_file(path: Path) -> None:
     """Refuse a file that cannot be written; what it holds is left as it is, and a new one is not left behind.
 
     Raises:
-        OutputError: its folder is not there, it is a folder itself, or the system refuses.
+        OutputError: its folder is not there, it is a folder itself, the disk is full, or the system refuses.
     """
     new = not path.exists()
     try:
@@ -22,16 +21,18 @@ def check_single_file(path: Path) -> None:
             pass
         if new:
             path.unlink()
+        if new or path.is_file():  # no device or pipe
+            need_room(path.resolve().parent)
     except OSError as error:
         reason = "no such folder" if isinstance(error, FileNotFoundError) else error.strerror or type(error).__name__
         raise OutputError(f"{path}: cannot be written: {reason}") from None
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a folder in which no file can be made; one that is not there yet is not made.
+def check_folder(path: Path, room: int = ROOM) -> None:
+    """Refuse a folder in which no file of `room` bytes can be made; one that is not there yet is not made.
 
     Raises:
-        OutputError: it or a folder above it is a file, or the system refuses.
+        OutputError: it or a folder above it is a file, the disk is full, or the system refuses.
     """
     there = path
     while not there.exists() and there != there.parent:
@@ -40,8 +41,7 @@ def check_folder(path: Path) -> None:
         what = "it" if there == path else there
         raise OutputError(f"cannot write to {path}: {what} is a file, not a folder")
     try:
-        with TemporaryFile(dir=there):
-            pass
+        need_room(there, room)
     except OSError as error:
         raise OutputError(f"cannot write to {path}: {error.strerror or type(error).__name__}") from None
 

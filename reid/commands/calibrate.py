@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     target = args.out or args.weights
     if target.suffix != args.weights.suffix:
         raise ReidError(f"--out {target}: it must end in {args.weights.suffix}, as the weights do")
-    check_target(target)
+    check_target(target, like=args.weights)
     parts = {}
     for name, root in zip(names, args.root, strict=True):
         train = load_dataset(name, root).train

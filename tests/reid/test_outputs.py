@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -200,3 +203,39 @@ def test_training_goes_on_when_a_checkpoint_does_not_fit(
     assert "step 1: cannot write" in caplog.text
     assert "the training goes on" in caplog.text
     assert (tmp_path / "last.pt").is_file()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_and_a_used_up_quota_are_found_before_the_work(
+    number: int, weights: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Fault: a full disk takes new files as long as they are empty, and was found when all had been computed."""
+
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(outputs.os, "posix_fallocate", full)
+    monkeypatch.setattr("relaytrack.reid.calibrating.embeddings_of", lambda *_: pytest.fail("embedded first"))
+    monkeypatch.setattr("relaytrack.reid.commands.common.embed_paths", lambda *_: pytest.fail("embedded first"))
+    monkeypatch.setattr("relaytrack.reid.averaging.average_networks", lambda *_: pytest.fail("averaged first"))
+    about = ["--dataset", "folder", "--root", str(people)]
+    for argv in (
+        ["calibrate", str(weights), *about],
+        ["embed", str(people), "--weights", str(weights), "--out", str(tmp_path / "e.npz")],
+        ["average", str(weights), str(weights), "--out", str(tmp_path / "a.safetensors")],
+    ):
+        assert main(argv) == 2
+        folder = tmp_path if "--out" in argv else weights.parent
+        lines = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+        assert lines == [f"relaytrack: error: cannot write to {folder}: {os.strerror(number)}"]
+
+
+def test_there_must_be_room_for_a_file_as_large_as_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(outputs.os, "posix_fallocate", lambda _, begin, size: asked.append(size))
+    like = tmp_path / "weights.onnx"
+    like.write_bytes(bytes(100_000))
+    outputs.check_target(tmp_path / "new.onnx", like=like)
+    outputs.check_target(tmp_path / "new.npz")
+    assert asked == [100_000, 1 << 16]
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.onnx"]

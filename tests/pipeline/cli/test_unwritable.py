@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,23 @@ def test_a_file_that_cannot_be_made(
         line = refused(FILES[name], words, str(out), capsys)
         assert str(out) in line or str(out.parent) in line
         assert ".part" not in line
+
+
+@pytest.mark.parametrize("command", sorted({*FOLDERS, *FILES} - {"serve", "bench chaos"}))
+def test_a_full_disk_is_found_before_the_work(
+    command: str,
+    words: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fault: a full disk takes new files as long as they are empty. `serve` starts, and `bench chaos` fills disks."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("relaytrack.reid.outputs.os.posix_fallocate", full)
+    assert "Disk quota exceeded" in refused({**FOLDERS, **FILES}[command], words, str(tmp_path / "new"), capsys)
 
 
 def test_looking_at_a_folder_changes_nothing(tmp_path: Path) -> None:
