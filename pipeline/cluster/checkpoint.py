@@ -18,6 +18,7 @@ from typing import Any
 from relaytrack.pipeline.cluster.memory import Memory
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
 from relaytrack.trackers import IdentityStore
+from relaytrack.trackers.identities.store_file import file_reason
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease(one INTEGER PRIMARY KEY CHECK (one = 1), token INTEGER NOT NULL);
@@ -57,7 +58,7 @@ class Checkpoints:
             self._db.execute("INSERT INTO lease VALUES (1, 1) ON CONFLICT(one) DO UPDATE SET token = token + 1")
             self.token = int(self._db.execute("SELECT token FROM lease").fetchone()[0])
         except (OSError, sqlite3.Error) as error:
-            why = getattr(error, "strerror", None) or error
+            why = file_reason(error, path)
             raise OutputError(f"{path}: the identities' checkpoint cannot be opened ({why})") from error
 
     def read(self, store: IdentityStore | None) -> Memory | None:
@@ -98,7 +99,9 @@ class Checkpoints:
                 raise
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # nor in the one beside it
         except sqlite3.Error as error:
-            raise OutputError(f"{self.path}: the identities' checkpoint cannot be written ({error})") from error
+            raise OutputError(
+                f"{self.path}: the identities' checkpoint cannot be written ({file_reason(error, self.path)})"
+            ) from error
         return len(data)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.results.folder import open_private
 from relaytrack.pipeline.results.run_lock import RunLock
+from relaytrack.trackers.identities.store_file import file_reason
 
 NAME = "requests.db"
 State = Literal["asked", "begun", "failed", "done", "refused"]
@@ -67,7 +68,7 @@ class Requests:
                 database.executescript(_SCHEMA)
                 yield database
         except sqlite3.Error as error:
-            raise OutputError(f"{self._path}: {error}") from None
+            raise OutputError(f"{self._path}: {file_reason(error, self._path)}") from None
 
     def ask(self, kind: str, wanted: dict[str, Any], state: State = "asked") -> int:
         """Put a request; its number.

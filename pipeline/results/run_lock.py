@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.trackers.identities.store_file import file_reason
 
 LOCK = ".relaytrack.lock"
 
@@ -43,7 +44,7 @@ class RunLock:
             found.close()
             if "locked" in str(error):
                 return False
-            raise OutputError(f"{self._path}: {error}") from None
+            raise OutputError(f"{self._path}: {file_reason(error, self._path)}") from None
         self._held = found
         return True
 

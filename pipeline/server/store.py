@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import make_folder
+from relaytrack.trackers.identities.store_file import file_reason
 
 Place = Literal["run", "identities"]
 """A run's folder, or the association's file."""
@@ -64,7 +65,7 @@ class SiteStore:
             with self.writing() as database:
                 database.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise OutputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+            raise OutputError(f"{path}: {file_reason(error, path)}") from None
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -95,7 +96,7 @@ class SiteStore:
                 with database:
                     yield database
             except sqlite3.Error as error:
-                raise OutputError(f"{self.path}: {error}") from None
+                raise OutputError(f"{self.path}: {file_reason(error, self.path)}") from None
 
     def erase(self) -> None:
         """Leave nothing of deleted rows in the write-ahead log either."""

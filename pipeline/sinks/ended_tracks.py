@@ -21,6 +21,7 @@ from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.results.folder import open_private, writing
 from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import TrackRecord, track_record
+from relaytrack.trackers.identities.store_file import file_reason
 from relaytrack.trackers.identities.types import TrackKey
 
 NAME = "tracks.db"
@@ -219,7 +220,7 @@ class EndedTracks:
             if self._file is not None and self._file.in_transaction:
                 self._file.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise OutputError(f"cannot write {self._path}: {error}") from error
+                raise OutputError(f"cannot write {self._path}: {file_reason(error, self._path)}") from error
             raise
 
     def _opened(self) -> sqlite3.Connection:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from relaytrack.trackers.errors import TrackerError
 
@@ -48,9 +49,26 @@ def open_store(path: Path) -> sqlite3.Connection:
         file.execute("PRAGMA secure_delete = ON")
         file.executescript(_SCHEMA)
     except (OSError, sqlite3.Error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise StoreError(f"{path}: cannot be opened as a store of identities ({why})") from error
+        raise StoreError(f"{path}: cannot be opened as a store of identities ({file_reason(error, path)})") from error
     return file
+
+
+def file_reason(error: OSError | sqlite3.Error, path: Path) -> str:
+    """Why a file could not be opened or written, in the system's words.
+
+    SQLite calls a used-up quota, a lost mount and a broken disk "disk I/O error"; the system is asked what it is.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+        return str(error)
+    try:
+        with TemporaryFile(dir=path.parent) as probe:
+            probe.write(bytes(1 << 16))
+            probe.flush()
+    except OSError as system:
+        return f"{error}: {system.strerror or system}"
+    return str(error)
 
 
 @contextmanager
@@ -59,4 +77,4 @@ def store_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}") from error
+        raise StoreError(f"{path}: {file_reason(error, path)}") from error

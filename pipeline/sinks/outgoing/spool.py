@@ -15,6 +15,7 @@ from typing import Any
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.correction import Correction, tells_of
 from relaytrack.pipeline.results.folder import open_private
+from relaytrack.trackers.identities.store_file import file_reason
 
 DROPPED = "dropped"
 _TABLES = """
@@ -228,7 +229,11 @@ class Spool:
             yield
         except sqlite3.Error as error:
             locked = "locked" in str(error)
-            reason = "another run or sink is using it (option spool: another file)" if locked else str(error)
+            reason = (
+                "another run or sink is using it (option spool: another file)"
+                if locked
+                else file_reason(error, self._path)
+            )
             raise OutputError(f"cannot use the file of waiting events {self._path}: {reason}") from error
 
 

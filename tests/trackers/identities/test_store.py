@@ -1,5 +1,6 @@
 """Identities that outlive the process."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ import pytest
 
 from relaytrack.trackers import IdentityAssociator
 from relaytrack.trackers.identities import CameraTracks, IdentityStore, StoreError
+from relaytrack.trackers.identities.store_file import store_errors
 from relaytrack.trackers.identities.store_rows import StoredTrack
 
 
@@ -173,3 +175,21 @@ def test_a_store_that_cannot_be_written_for_a_while_is_written_later(tmp_path, m
 def test_what_is_no_path_is_no_store(path):
     with pytest.raises(StoreError, match=r"file|null character"):
         IdentityStore(path)
+
+
+def test_a_used_up_quota_is_called_so(tmp_path, monkeypatch):
+    """Fault: SQLite says "disk I/O error" of everything that it does not know."""
+    unknown = sqlite3.OperationalError("disk I/O error")
+    unknown.sqlite_errorname = "SQLITE_IOERR_WRITE"
+
+    def full(**_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    path = tmp_path / "people.db"
+    with pytest.raises(StoreError, match=r"people\.db: disk I/O error$"), store_errors(path):
+        raise unknown
+    monkeypatch.setattr("relaytrack.trackers.identities.store_file.TemporaryFile", full)
+    with pytest.raises(StoreError, match=r"people\.db: disk I/O error: Disk quota exceeded$"), store_errors(path):
+        raise unknown
+    with pytest.raises(StoreError, match=r"no such table"), IdentityStore(path) as store, store_errors(path):
+        store._db.execute("SELECT 1 FROM nowhere")
