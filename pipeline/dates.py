@@ -61,8 +61,25 @@ def by_start(paths: Iterable[Path]) -> list[tuple[float, Path]]:
     return sorted(known, key=lambda entry: (entry[0], len(entry[1].stem), entry[1]))
 
 
+def time_of_day(epoch: float, first: float, last: float, *, whole: bool = False) -> str:
+    """A moment of a run from `first` to `last` (seconds since the epoch) for people: the time of day.
+
+    The date comes before it where the run lasts into another day, and the distance from UTC behind it where the clocks
+    of the place were changed between its first and its last moment. `whole` minutes are written without seconds.
+    """
+    local, begin, end = (datetime.fromtimestamp(moment).astimezone() for moment in (epoch, first, last))
+    date = "" if begin.date() == end.date() else f"{local:%d %b} "
+    away = "" if begin.utcoffset() == end.utcoffset() else f" {zone(epoch)}"
+    return date + local.strftime("%H:%M" if whole else "%H:%M:%S") + away
+
+
 def zone(epoch: float) -> str:
     """The distance from UTC of the place's time at a moment: `UTC+01:00`, or `UTC`."""
     local = datetime.fromtimestamp(epoch).astimezone()
     away = local.strftime("%z")
     return f"UTC{away[:3]}:{away[3:5]}" if local.utcoffset() else "UTC"
+
+
+def zones(first: float, last: float) -> str:
+    """The same between two moments: `UTC+02:00`, or `UTC+02:00, later UTC+01:00` where the clocks were changed."""
+    return ", later ".join(dict.fromkeys((zone(first), zone(last))))

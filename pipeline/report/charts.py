@@ -97,7 +97,7 @@ def time_axis(data: RunData) -> list[Tick]:
     ticks = []
     for number in range(int(np.ceil((start + zero) / step)), int((end + zero) / step) + 1):
         time = number * step - zero
-        text = data.moment(time)
+        text = data.moment(time, whole=step >= 60)
         text = text.removesuffix(".0") if step >= 1 else text
         ticks.append(Tick(text, f"{100 * (time - start) / (end - start):.3f}"))
     return ticks

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from relaytrack.pipeline.dates import zone
+from relaytrack.pipeline.dates import zones
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.report.cameras import cameras
 from relaytrack.pipeline.report.charts import count_curves, matrix, time_axis, timeline
@@ -112,7 +112,7 @@ def _facts(data: RunData) -> list[str]:
         except ValueError:
             facts.insert(0, started)
     if data.clock_zero is not None:
-        facts.append(f"times of the place ({zone(data.clock_zero)})")
+        facts.append(f"times of the place ({zones(data.clock_zero + start, data.clock_zero + end)})")
     return facts
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.dates import by_start
+from relaytrack.pipeline.dates import by_start, time_of_day
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.render.painter import format_time
 from relaytrack.pipeline.render.palette import IdentityColors
@@ -38,11 +37,12 @@ class RunData:
         start = min(firsts, default=0.0)
         return start, max(max(lasts, default=0.0), start + 1e-3)
 
-    def moment(self, time: float) -> str:
-        """A time as text: of the run's clock, or the local time of day in a live run."""
+    def moment(self, time: float, *, whole: bool = False) -> str:
+        """A time as text: of the run's clock, or the local time of day in a live run (see `time_of_day`)."""
         if self.clock_zero is None:
             return format_time(time)
-        return datetime.fromtimestamp(self.clock_zero + time).strftime("%H:%M:%S")
+        first, last = self.span
+        return time_of_day(self.clock_zero + time, self.clock_zero + first, self.clock_zero + last, whole=whole)
 
     def video_at(self, camera: str, time: float, lead: float = 1.0) -> tuple[str, float] | None:
         """The video file (relative) and the second in it that show `camera` a little before `time`."""

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relaytrack.pipeline.dates import by_start, free_path, shown, stamp, stamped, zone
-from relaytrack.pipeline.records import Frame, FrameTracks
+from relaytrack.pipeline.dates import by_start, free_path, shown, stamp, stamped, time_of_day, zone, zones
+from relaytrack.pipeline.records import Frame, FrameInfo, FrameTracks
 from relaytrack.pipeline.render.painter import Painter
 from relaytrack.pipeline.sinks.segments import Segments
 
@@ -95,3 +95,30 @@ def test_every_second_comes_back(epoch: int) -> None:
 @pytest.mark.parametrize("stem", ["film", "20261120", "20261320T120000", "20261120T120000+01", "20261120T120000x"])
 def test_other_names_are_none(stem: str) -> None:
     assert stamped(stem) is None
+
+
+def test_times_of_a_run_tell_day_and_zone_where_they_change(live_in: Callable[[str], None]) -> None:
+    """Fault: a report called two moments an hour apart by one name in the night in which summer time ends."""
+    live_in("Europe/Berlin")
+    night = (AUTUMN, AUTUMN + 3600)
+    assert [time_of_day(moment, *night) for moment in night] == ["02:50:00 UTC+02:00", "02:50:00 UTC+01:00"]
+    assert zones(*night) == "UTC+02:00, later UTC+01:00"
+    assert time_of_day(NOON, NOON, NOON + 60) == "13:00:00"
+    assert time_of_day(NOON, NOON, NOON + 60, whole=True) == "13:00"
+    assert time_of_day(NOON, NOON - 3 * 86400, NOON) == "20 Nov 13:00:00"
+    assert zones(NOON, NOON + 60) == "UTC+01:00"
+
+
+@pytest.mark.parametrize("change", [1774746000, 1792890000])  # 2026-03-29 and 2026-10-25, 01:00 UTC
+def test_segments_over_a_change_of_summer_time_keep_their_order(
+    change: int, live_in: Callable[[str], None], tmp_path: Path
+) -> None:
+    live_in("Europe/Berlin")
+    begin, names = change - 7200, Segments(tmp_path / "gate.mp4", 600.0)
+    for second in range(0, 14400, 60):
+        path = names.next_path(FrameInfo("gate", second, float(second), (64, 48), epoch=float(begin + second)))
+        if path is not None:
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    starts = [start for start, _ in by_start((tmp_path / "gate").iterdir())]
+    assert starts == [begin + 600.0 * number for number in range(24)]
