@@ -44,6 +44,10 @@ def missing(feature: str) -> str | None:
         return None if done.returncode == 0 else "pip reaches no package index"
     if feature == "ray":
         return None if find_spec("ray") else "Ray not found (pip install 'relaytrack[cluster]')"
+    if feature == "fsspec":
+        return None if find_spec("fsspec") else "fsspec not found (pip install 'relaytrack[cluster]')"
+    if feature == "s3":
+        return None if find_spec("s3fs") and find_spec("moto") else "s3fs and moto[server] not found"
     if feature == "netns":
         return _no_network_namespaces()
     raise ValueError(f"unknown feature {feature!r}")

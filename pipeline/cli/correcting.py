@@ -15,10 +15,11 @@ def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run",
         type=plain_path,
-        metavar="DIR",
+        metavar="DIR|URL",
         required=True,
         dest="folder",
-        help="the run's output folder; a live run may go on meanwhile",
+        help="the run's output folder, or where it lies at a shared place (cluster.share); a live run may go on "
+        "meanwhile",
     )
     parser.add_argument(
         "--videos",

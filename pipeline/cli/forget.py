@@ -20,16 +20,20 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.postprocess.corrections import forget, open_run
     from relaytrack.pipeline.server.forgetting import forget_in_site, is_site
+    from relaytrack.pipeline.share.shared_run import correct_everywhere
 
     wanted = {"person": args.person, "delete_videos": args.videos == "delete"}
     if is_site(Path(args.folder)):
         forget_in_site(Path(args.folder), args.person, delete_videos=args.videos == "delete")
         print(f"person {args.person} is forgotten in {args.folder} and in the folders of its runs")
         return 0
-    answer = corrected_live(Path(args.folder), "forget", wanted)
-    if answer is not None:
-        print(f"{answer} in {args.folder}")
-        return 0
-    forget(open_run(Path(args.folder)), args.person, videos=args.videos)
-    print(f"person {args.person} is forgotten in {args.folder}; the source footage still shows them")
+
+    def correct(folder: Path) -> str:
+        answer = corrected_live(folder, "forget", wanted)
+        if answer is not None:
+            return f"{answer} in {args.folder}"
+        forget(open_run(folder), args.person, videos=args.videos)
+        return f"person {args.person} is forgotten in {args.folder}; the source footage still shows them"
+
+    print(correct_everywhere(args.folder, correct))
     return 0

@@ -19,11 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.postprocess.corrections import merge, open_run
+    from relaytrack.pipeline.share.shared_run import correct_everywhere
 
-    answer = corrected_live(Path(args.folder), "merge", {"people": args.people})
-    if answer is not None:
-        print(answer)
-        return 0
-    kept = merge(open_run(Path(args.folder)), args.people, videos=args.videos)
-    print(f"{' and '.join(map(str, args.people))} are person {kept} now")
+    def correct(folder: Path) -> str:
+        answer = corrected_live(folder, "merge", {"people": args.people})
+        if answer is not None:
+            return answer
+        kept = merge(open_run(folder), args.people, videos=args.videos)
+        return f"{' and '.join(map(str, args.people))} are person {kept} now"
+
+    print(correct_everywhere(args.folder, correct))
     return 0

@@ -16,7 +16,12 @@ HELP = "find the person in a picture in all cameras of a finished run"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `relaytrack search`."""
     parser.add_argument(
-        "--run", type=plain_path, metavar="DIR", required=True, dest="folder", help="the run's output folder"
+        "--run",
+        type=plain_path,
+        metavar="DIR|URL",
+        required=True,
+        dest="folder",
+        help="the run's output folder, or where it lies at a shared place (cluster.share)",
     )
     parser.add_argument(
         "--image", type=plain_path, metavar="FILE", required=True, help="a picture that one person fills"
@@ -42,18 +47,19 @@ def run(args: argparse.Namespace) -> int:
         write_sheet,
     )
     from relaytrack.pipeline.results.run_data import load_run
+    from relaytrack.pipeline.share.shared_run import run_folder
     from relaytrack.reid import Embedder
 
-    folder = Path(args.folder)
     if args.top < 1:
         raise InputError("--top: at least 1")
     if args.sheet:
         check_sheet(Path(args.sheet))
     picture = read_picture(Path(args.image))
-    data = load_run(folder)
-    matches = search(folder, picture, Embedder(args.weights or _weights_of(data.run), args.device), top=args.top)
-    if args.sheet:
-        write_sheet(Path(args.sheet), contact_sheet(folder, picture, matches))
+    with run_folder(args.folder, videos=False) as folder:
+        data = load_run(folder)
+        matches = search(folder, picture, Embedder(args.weights or _weights_of(data.run), args.device), top=args.top)
+        if args.sheet:
+            write_sheet(Path(args.sheet), contact_sheet(folder, picture, matches))
     if args.json:
         print(json.dumps([match.as_dict() for match in matches], indent=1))
     else:

@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.errors import InputError
     from relaytrack.pipeline.postprocess.corrections import open_run, split, split_at
+    from relaytrack.pipeline.share.shared_run import correct_everywhere
 
     if (args.at is None) == (not args.tracks):
         raise InputError("name tracks to take out, or a moment with --at")
@@ -38,13 +39,16 @@ def run(args: argparse.Namespace) -> int:
         if not camera or not (number.isascii() and number.isdecimal()):
             raise InputError(f"{text!r} is not CAMERA:TRACK")
         tracks.append((camera, int(number)))
-    answer = corrected_live(Path(args.folder), "split", {"person": args.person, "tracks": tracks, "at": args.at})
-    if answer is not None:
-        print(answer)
-    elif args.at is not None:
-        new = split_at(open_run(Path(args.folder)), args.person, args.at, videos=args.videos)
-        print(f"person {args.person} is person {new} from {args.at:g} s on")
-    else:
-        new = split(open_run(Path(args.folder)), args.person, tracks, videos=args.videos)
-        print(f"{', '.join(args.tracks)}: person {new} now, no longer {args.person}")
+
+    def correct(folder: Path) -> str:
+        answer = corrected_live(folder, "split", {"person": args.person, "tracks": tracks, "at": args.at})
+        if answer is not None:
+            return answer
+        if args.at is not None:
+            new = split_at(open_run(folder), args.person, args.at, videos=args.videos)
+            return f"person {args.person} is person {new} from {args.at:g} s on"
+        new = split(open_run(folder), args.person, tracks, videos=args.videos)
+        return f"{', '.join(args.tracks)}: person {new} now, no longer {args.person}"
+
+    print(correct_everywhere(args.folder, correct))
     return 0

@@ -44,6 +44,7 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import Summary
+from relaytrack.pipeline.share.starting import begin_share, check_share, unused_if_it_fails
 from relaytrack.pipeline.sinks.base import Sink
 
 LOG = logging.getLogger("relaytrack.cluster")
@@ -116,8 +117,10 @@ class ClusterEngine:
         self._state = "starting"
         try:
             preflight(self.config, output=False, cameras=())
+            check_share(self.config)
             self._steps = SiteSteps(self._host, self._zero, (track.identity for track in self.earlier))
             self._ray = join_cluster(self._address)
+            self.config = begin_share(self.config)
             self._head = HeadWatch(self._ray.get_runtime_context().gcs_address)
             self._head.following(self._begin, self._stop)
         except StoppedError:
@@ -263,7 +266,8 @@ class ClusterEngine:
         self._crew = crew
         self._calls = ProgramCalls(ray, crew, self._busy, str(Path(config.cluster.dir) / RECORDINGS))
         self._cameras = FarCameras(ray, crew, self._busy, self._steps, self._host)
-        threshold = crew.hire(groups)
+        with unused_if_it_fails(config):
+            threshold = crew.hire(groups)
         if config.identities.threshold is None:
             named = dataclasses.replace(config.identities, threshold=threshold)
             self.config = config.model_copy(update={"identities": named})

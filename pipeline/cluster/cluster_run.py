@@ -19,6 +19,7 @@ from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.placing import groups_of
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
+from relaytrack.pipeline.cluster.shared_lists import share_lists
 from relaytrack.pipeline.cluster.work_order import WorkStatus
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
@@ -28,6 +29,7 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.results.identities import read_identities
 from relaytrack.pipeline.runtime.summary import Summary, joined
+from relaytrack.pipeline.share.starting import begin_share, check_share, unused_if_it_fails
 
 LOG = logging.getLogger("relaytrack.cluster")
 _ALONE = 5.0  # seconds that the nodes get to end when the head is gone
@@ -72,7 +74,9 @@ class ClusterRun:
             raise ConfigError("--resume: a run on a cluster begins anew; with output.store people keep their numbers")
         if config.output.dir is not None:
             check_output(config.output.dir, overwrite=config.output.overwrite)
+        check_share(config)
         ray = join_cluster(self._address)
+        config = self._config = begin_share(config)
         started = time.monotonic()
         head = HeadWatch(ray.get_runtime_context().gcs_address)
         hiring = Hiring(ray, config)
@@ -92,7 +96,8 @@ class ClusterRun:
         config, bus = self._config, RayBus()
         programs = config.cluster.nodes or len(machines(ray))
         groups = groups_of(config.cameras, programs, config.cluster.bind)
-        threshold = crew.hire(groups)
+        with unused_if_it_fails(config):
+            threshold = crew.hire(groups)
         crew.zero = time.time()  # the start of the programs is no part of `run.max_seconds`
         self.identities = begin_identities(ray, config, threshold, crew.zero)
         for camera, plane in ground_planes(config).items():
@@ -104,9 +109,12 @@ class ClusterRun:
         summary = self._summary(time.monotonic() - started)
         if config.output.dir is not None:
             colors = bus.ask("colors", timeout=10.0)
-            out = gather(config, crew.results(), colors, self._told(bus) if mover.moved else None)
+            nodes = crew.results()
+            out = gather(config, nodes, colors, self._told(bus) if mover.moved else None)
             if config.output.report:
                 write_report(out, ground_planes(config))
+            if config.cluster.share is not None:
+                share_lists(out, config.cluster.share, nodes, self.nodes)
             final = {(one.camera, one.track): identity for one, identity in read_identities(out).tracks}
             summary.identify(final)
         end_identities(ray)

@@ -17,6 +17,7 @@ from relaytrack.pipeline.cluster.placing import Group
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.cluster.work_order import Served, WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.share.places import is_address
 
 LOG = logging.getLogger("relaytrack.cluster")
 OVER = ("ended", "failed")
@@ -233,11 +234,15 @@ class Crew:
 
 def absolute(config: Config, folder: Path) -> Config:
     """The configuration with paths that hold in every working folder."""
-    output = config.output
+    output, share = config.output, config.cluster.share
     store = None if output.store is None else str((folder / output.store).absolute())
+    if share is not None and not is_address(share):
+        share = str((folder / share).absolute())
     return config.model_copy(
         update={
-            "cluster": config.cluster.model_copy(update={"dir": str((folder / config.cluster.dir).absolute())}),
+            "cluster": config.cluster.model_copy(
+                update={"dir": str((folder / config.cluster.dir).absolute()), "share": share}
+            ),
             "output": output.model_copy(update={"store": store}),
         }
     )

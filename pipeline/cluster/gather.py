@@ -22,7 +22,7 @@ from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackReco
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.sources import is_live
 
-TEXT = ("tracks/", "global/")
+TEXT = ("tracks/", "global/", "hidden/")
 _READ_FIRST = (NAME, EMBEDDINGS, EVENTS, "run.json")
 _WANTED = {"text": TEXT, "crops": (*TEXT, "crops/"), "all": (*TEXT, "crops/", "video/")}
 

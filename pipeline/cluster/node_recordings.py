@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.cluster.node_share import of_site
 from relaytrack.pipeline.cluster.outbox import PIECE
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
 from relaytrack.pipeline.results.recordings import Recording
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.server.recordings import NotRecordedError, Recordings
+from relaytrack.pipeline.share.leftovers import bring_folder
 
 _KEPT = 4  # clips that may be fetched
 
@@ -120,7 +122,7 @@ class NodeRecordings(Recordings):
         """Remove a person from the files of earlier starts; running work removes them from its own files.
 
         Raises:
-            OutputError: something cannot be written.
+            RelayTrackError: something cannot be written, or the shared place cannot be reached.
         """
         for folder in self.runs():
             if is_live_run(folder) and not is_held(folder):
@@ -128,6 +130,7 @@ class NodeRecordings(Recordings):
                     correct_live_run(folder, "forget", {"person": person, "delete_videos": delete_videos})
                 except InputError:  # they were not seen there
                     continue
+                bring_folder(folder, of_site)
 
     def described(self) -> list[dict[str, Any]]:
         """See `Recordings.describe_runs`."""

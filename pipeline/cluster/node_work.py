@@ -18,6 +18,7 @@ from relaytrack.pipeline.cluster.live_packets import Wanted
 from relaytrack.pipeline.cluster.node_colors import NodeColors
 from relaytrack.pipeline.cluster.node_live import NodeLive
 from relaytrack.pipeline.cluster.node_notes import NodeNotes
+from relaytrack.pipeline.cluster.node_share import node_share
 from relaytrack.pipeline.cluster.outbox import Message, Outbox
 from relaytrack.pipeline.cluster.proxy import ClusterIdentities
 from relaytrack.pipeline.cluster.step_relay import StepRelay
@@ -103,12 +104,15 @@ class NodeWork:
             self._pipeline.corrections.recall(served.merged, served.cannot_link)
         self._pipeline.colors = colors
         self._pipeline.on_networks = self._know
+        self._share = node_share(order, config, self._folder, live=any(live.values()), is_over=self._is_over)
         self._perception: Perception | None = None
         self._meter = CostMeter()
 
     def start(self) -> None:
         """Load the networks, open the cameras, begin; see `Pipeline.start`."""
         self._pipeline.start()
+        if self._share is not None:
+            self._share.start()
 
     def stop(self) -> None:
         """End soon and cleanly."""
@@ -187,6 +191,8 @@ class NodeWork:
             tracks = [key for key in tracks if key[0] in names]
         if tracks != []:
             self._pipeline.corrector().apply(kind, person, new, **{**more, "tracks": tracks})
+            if self._share is not None:
+                self._share.hurry()
 
     def forbid_link(self, one: int, other: int) -> None:
         """These are two people; see `Corrections.forbid_link`."""
@@ -206,7 +212,10 @@ class NodeWork:
 
     def status(self) -> WorkStatus:
         """How it is doing."""
+        shared = None if self._share is None else self._share.status()  # first: the warnings of its end are taken below
         snapshot, summary, link = self._pipeline.status(), self._pipeline.summary, self._identities.link
+        if shared is not None and not shared.over and snapshot.state == "ended":
+            snapshot = dataclasses.replace(snapshot, state="finalizing")
         return WorkStatus(
             node=self.order.node,
             state=snapshot.state,
@@ -219,8 +228,12 @@ class NodeWork:
             skew=self._skew,
             costs=self._costs(snapshot),
             notes=self._notes.take(),
+            shared=shared,
             snapshot=None if self.order.served is None else _without_frames(snapshot),
         )
+
+    def _is_over(self) -> bool:
+        return self._pipeline.status().state in ("ended", "failed")
 
     def _know(self, perception: Perception) -> None:
         self._perception = perception
@@ -259,6 +272,8 @@ class NodeWork:
     def close(self) -> None:
         """Stop, and wait a moment for the end."""
         self.stop()
+        if self._share is not None:
+            self._share.close()
         self._notes.close()
 
 

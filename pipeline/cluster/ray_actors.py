@@ -15,6 +15,7 @@ from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.work_order import WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.share.starting import check_share_here
 from relaytrack.reid.errors import ReidError
 
 _WAIT = 0.2  # seconds
@@ -66,6 +67,7 @@ class PerceptionActor:
 
         here = version("relaytrack")
         try:
+            check_share_here(Config.model_validate_json(config))
             perception = build.create_perception(Config.model_validate_json(config))
         except (RelayTrackError, ReidError, ValueError) as error:
             return Fitness(here, problem=" ".join(str(error).split()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from relaytrack.pipeline.cluster.camera_costs import CameraCosts
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import CameraSummary
+from relaytrack.pipeline.share.keeper import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class WorkStatus:
         skew: seconds by which the machine's clock is ahead.
         costs: what its present cameras cost.
         notes: warnings since the last time.
+        shared: how much of its results is at the shared place; None where there is none.
         snapshot: the run at present without the last frames; only of work for a site that is served.
     """
 
@@ -71,4 +73,5 @@ class WorkStatus:
     skew: float
     costs: CameraCosts = field(default_factory=CameraCosts)
     notes: tuple[str, ...] = field(default=())
+    shared: Shared | None = None
     snapshot: Snapshot | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from relaytrack.pipeline.config.section import FileName, Section
+
+_PASSWORD = re.compile(r"://[^/@]*:(?!\$\{)[^/@]+@")
 
 
 class ClusterConfig(Section):
@@ -22,6 +25,11 @@ class ClusterConfig(Section):
     collect: Literal["text", "crops", "all"] = Field(
         default="crops", description="what is fetched into output.dir at the end; all: videos, too"
     )
+    share: FileName | None = Field(
+        default=None,
+        description="folder or URL (s3://bucket/site, with s3fs) that all machines reach: their videos and crops, and "
+        "the lists of people, go there, too",
+    )
     embeddings: Literal["auto", "exact", "compact"] = Field(
         default="auto", description="how they are sent; auto: compact from live cameras, exact from recordings"
     )
@@ -30,3 +38,10 @@ class ClusterConfig(Section):
         default=2.0, gt=0, le=60, description="seconds without an answer after which a machine counts as lost"
     )
     checkpoint: float = Field(default=1.0, ge=0, le=60, description="seconds between two checkpoints of identities")
+
+    @field_validator("share")
+    @classmethod
+    def _no_password(cls, value: str | None) -> str | None:
+        if value is not None and _PASSWORD.search(value):
+            raise ValueError("write the password as ${NAME} and set the variable NAME on every machine")
+        return value

@@ -27,6 +27,7 @@ _NETWORK = re.compile(
     rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>{_USER})?(?P<host>{_HOST})(?P<port>:\d{{1,5}})?"
     r"(?P<path>/[^@\s?#]*)?(?P<query>\?[^@\s#]*)?"
 )
+_STORE = re.compile(r"(?:s3a?|gs|gcs|az|abfss?|adl|oci|oss|memory)://[^\s@?#:;,]*")  # of files: no login is in these
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _START = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*://|webcam:)", re.IGNORECASE)
 # Names of streams that cameras and servers come with; a number may follow, or stand alone, and the ending of a file.
@@ -78,6 +79,8 @@ def shown_address(address: str) -> str:
     text = address.strip()
     if text.lower().startswith("file://") or not _SCHEME.match(text):
         return text if os.path.exists(text) else HIDDEN if re.search(":.*@", text, re.DOTALL) else _hide_login(text)
+    if _STORE.fullmatch(text):
+        return text
     found = _NETWORK.fullmatch(text)
     if found is None:
         return f"{text.split('://')[0]}://{HIDDEN}"
@@ -109,7 +112,8 @@ def redact_url(text: str) -> str:
     assert end is not None, "the end of the text always matches"
     token, after = rest[: end.start()], rest[end.start() :]
     shown = shown_address(token)
-    if token.lower().startswith("file://") or (shown == token and HIDDEN in token):
+    harmless = HIDDEN in token or (_STORE.fullmatch(token) is not None and "@" not in after)
+    if token.lower().startswith("file://") or (shown == token and harmless):
         return before + shown + redact_url(after)
     if len(after) > 2:  # more than the end of a sentence: what looks like the host may be a piece of the password
         return f"{before}{token.split('://')[0]}://{HIDDEN}"
