@@ -132,7 +132,7 @@ def soak_recorded(
                         "disk_mib": folder_mib(out / "run"),
                     }
                 )
-                if len(log.rows) % 12 == 0:
+                if len(log) % 12 == 0:
                     say(f"{done} frames, {done / passed:.0f} per second, {used.rss_mib:.1f} MiB")
             if done >= frames or time.monotonic() - begin > seconds:
                 break

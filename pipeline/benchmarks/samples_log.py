@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,13 @@ def quarters(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     return [(rows[first], rows[last]) for first, last in itertools.pairwise(cuts)]
 
 
+def _given(value: float) -> float | int | None:
+    """A stored value as it was given."""
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() else value
+
+
 class SamplesLog:
     """Keeps samples and writes each to a CSV at once; to be used in a `with` block.
 
@@ -29,8 +38,8 @@ class SamplesLog:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.rows: list[Row] = []
-        self._columns = columns
+        self._columns = tuple(columns)
+        self._values = array("d")  # not dicts: those of an hour would be growth of their own
         with writing(path):
             self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
         self._writer = csv.DictWriter(self._file, columns)
@@ -38,11 +47,25 @@ class SamplesLog:
 
     def add(self, row: Row) -> None:
         """Take a sample."""
-        self.rows.append(row)
+        self._values.extend(math.nan if (value := row[column]) is None else value for column in self._columns)
         self._writer.writerow(
             {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
         )
         self._file.flush()
+
+    def __len__(self) -> int:
+        """Number of samples so far."""
+        return len(self._values) // len(self._columns)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All samples so far, in their order."""
+        width = len(self._columns)
+        starts = range(0, len(self._values), width)
+        return [
+            {column: _given(value) for column, value in zip(self._columns, self._values[at : at + width], strict=True)}
+            for at in starts
+        ]
 
     def growth(self, column: str, *, over: str, after: float, horizon: float, limit: float) -> Growth:
         """The growth of a column along another one, from the place `after` on; see `growth.growth`."""

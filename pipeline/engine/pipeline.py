@@ -26,6 +26,7 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.cv_threads import opencv_on_one_thread
+from relaytrack.pipeline.runtime.heap import steady_heap
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import Summary
@@ -201,6 +202,8 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
 
     def _prepare(self) -> Run:
         """Build all stages and open the cameras."""
+        if self._live:
+            steady_heap()
         self._own.on_networks = self.on_networks
         self._own.earlier = self.earlier
         parts = make_parts(

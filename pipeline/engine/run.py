@@ -21,7 +21,6 @@ from relaytrack.pipeline.report.page import NAME as REPORT
 from relaytrack.pipeline.results.folder import mark_cameras
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.health import HealthWatch
-from relaytrack.pipeline.runtime.heap import keep_pictures_apart
 from relaytrack.pipeline.runtime.load import LoadControl
 from relaytrack.pipeline.runtime.snapshot import Present, RunState, Snapshot
 from relaytrack.pipeline.runtime.stage_thread import Worker
@@ -99,7 +98,6 @@ class Run:
         if self._progress:
             self._progress.start("follow")
         if self._health is not None:
-            keep_pictures_apart()
             self._health.start()
         if parts.live:
             self.corrector.start()

@@ -2,8 +2,9 @@
 
 glibc keeps freed memory for the next request. One thread allocates pictures of all sizes, another one frees them, and
 small objects that live for hours end up between them. So a run of hours comes to hold hundreds of MiB that nobody
-uses. `malloc_trim` hands such pages back, those in the middle of the heap too. `keep_pictures_apart` does more: what
-is as large as a picture or an array never lies among small objects, and goes back as soon as it is freed.
+uses. `malloc_trim` hands such pages back, those in the middle of the heap too. `steady_heap` does more: what is as
+large as a picture or an array never lies among small objects, and goes back as soon as it is freed; and all threads
+share two heaps, where glibc would give each of some twenty threads a heap of its own with holes of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from functools import cache
 
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h; once set, glibc no longer raises it on its own
 _LARGE = 2**20  # bytes
+_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
+_ARENAS = 2  # the main heap and one more
 
 
 @cache
@@ -35,10 +38,12 @@ def return_freed_memory() -> bool:
     return trim is not None and bool(trim(0))
 
 
-def keep_pictures_apart() -> bool:
-    """From now on take memory of `_LARGE` and more straight from the system; returns whether the C library can.
+def steady_heap() -> bool:
+    """Make the process hold as much after weeks as after minutes; returns whether the C library can.
 
-    By default glibc does so only until such memory is freed for the first time.
+    From now on memory of `_LARGE` and more comes straight from the system (by default glibc does so only until such
+    memory is freed for the first time), and no further heaps are made for threads. To be called before threads start:
+    a thread keeps the heap that it has.
     """
     option = _call("mallopt")
-    return option is not None and bool(option(_MMAP_THRESHOLD, _LARGE))
+    return option is not None and bool(option(_MMAP_THRESHOLD, _LARGE)) and bool(option(_ARENA_MAX, _ARENAS))

@@ -32,8 +32,8 @@ def test_holes_of_the_heap_go_back() -> None:
 _CHILD = """
 import numpy as np
 from relaytrack.pipeline.benchmarks.resources import Resources
-from relaytrack.pipeline.runtime.heap import keep_pictures_apart
-assert not {apart} or keep_pictures_apart()
+from relaytrack.pipeline.runtime.heap import steady_heap
+assert not {apart} or steady_heap()
 warm = np.ones(2**21)
 del warm
 kept, big = [], []
@@ -53,3 +53,31 @@ def test_pictures_go_back_as_soon_as_they_are_freed(apart: bool) -> None:
     words = [sys.executable, "-c", _CHILD.format(apart=apart)]
     freed = float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
     assert (freed > 100) == apart, "128 MiB, with small things between them"
+
+
+_THREADS = """
+import re, threading
+import numpy as np
+from relaytrack.pipeline.runtime.heap import steady_heap
+assert not {steady} or steady_heap()
+together = threading.Barrier(13)
+kept = []
+def work():
+    kept.append([np.ones(500) for _ in range(200)])
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads:
+    thread.start()
+together.wait()
+heads = re.findall(r"^([0-9a-f]+)-[0-9a-f]+ rw-p 00000000 00:00 0 *$", open("/proc/self/maps").read(), re.M)
+print(sum(int(head, 16) % 2**26 == 0 for head in heads))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+@pytest.mark.parametrize("steady", [False, True])
+def test_threads_share_their_heaps(steady: bool) -> None:
+    """Fault: each thread of a live run had a heap of its own, whose holes came to 100 MiB, more every hour."""
+    words = [sys.executable, "-c", _THREADS.format(steady=steady)]
+    heaps = int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert (heaps <= 2) == steady
