@@ -15,7 +15,7 @@ from relaytrack.pipeline.sources.base import ReadError, Source, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.live import LiveSource
 from relaytrack.pipeline.sources.recorded import Reader, RecordedSource, find_reader
-from relaytrack.pipeline.sources.streams import connect
+from relaytrack.pipeline.sources.streams import check_stream, connect
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
 __all__ = ["Source", "SourceStats", "check_source", "create_source", "create_synchronizer", "is_live"]
@@ -92,20 +92,22 @@ def create_synchronizer(
 
 
 def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> tuple[int, int] | None:
-    """Open a camera that is a file or folder and close it again; a stream is left alone.
+    """Open a camera that is a file or folder and close it again; of a stream only the address is looked at.
 
     Returns:
         (width, height) of its pictures in pixels, before the region of interest is cut out; None for a stream.
 
     Raises:
         ConfigError: an environment variable in the address is not set.
-        SourceError: it cannot be opened, or the region of interest reaches beyond its pictures.
+        SourceError: it cannot be opened, the region of interest reaches beyond its pictures, or the address of a
+            stream cannot be one.
     """
     address = plain_address(expand_variables(camera.url, camera.name))
-    if not _is_file(address):
-        return None
     settings = Camera.of(camera, run, started=0.0, stop=threading.Event(), address=address)
     try:
+        if not _is_file(address):
+            check_stream(address)
+            return None
         reader, _ = _finder(address, camera, options)()
         try:
             reader.open()

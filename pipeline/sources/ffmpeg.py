@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,9 @@ from relaytrack.pipeline.sources.hosts import resolve
 
 # A title in another encoding is no reason to refuse a video; from version 19 on PyAV thinks so too.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_RECEIVED = ("udp", "rtp")
+"""Kinds of streams that are sent to a port of this machine: `udp://@:5000`."""
+_ZONE = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://(?:[^/]*@)?\[[0-9A-Fa-f:.]+)%25")
 _TRIES = 4
 _RETRY_PAUSE = 0.5  # seconds
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
@@ -110,18 +114,33 @@ def open_container(
     raise AssertionError("the last try returns or raises")
 
 
+def check_address(url: str) -> str | None:
+    """The host that a network address names; None where it names none and the stream is sent to this machine.
+
+    Raises:
+        ReadError: the address cannot be one: it has no host, or a wrong port.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port  # a wrong port raises
+    except ValueError:
+        raise ReadError("not a valid address") from None
+    if not host and not (port and parts.scheme.lower() in _RECEIVED):
+        raise ReadError("the address has no host")
+    return host
+
+
 def resolve_host(url: str) -> None:
     """Look up the host of a network address, because FFmpeg reports an unknown one as a bare I/O error.
 
     Raises:
-        ReadError: the address has no host, a wrong port, or the host is unknown.
+        ReadError: see `check_address`; or the host is unknown.
     """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # a wrong port raises
-    except ValueError:
-        raise ReadError("not a valid address") from None
-    if not host:
-        raise ReadError("the address has no host")
-    if not resolve(host):
+    host = check_address(url)
+    if host and not resolve(host):
         raise ReadError("unknown host")
+
+
+def with_plain_zone(url: str) -> str:
+    """An address whose IPv6 host has its zone as FFmpeg wants it: `[fe80::1%eth0]`, not RFC 6874's `%25eth0`."""
+    return _ZONE.sub(r"\1%", url)

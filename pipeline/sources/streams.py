@@ -6,7 +6,7 @@ import sys
 
 from relaytrack.pipeline.config.schema import InputConfig
 from relaytrack.pipeline.sources.base import ReadError
-from relaytrack.pipeline.sources.ffmpeg import resolve_host
+from relaytrack.pipeline.sources.ffmpeg import check_address, resolve_host, with_plain_zone
 from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.pipeline.sources.video import VideoReader
 
@@ -36,6 +36,7 @@ def connect(
         ReadError: the host is unknown, there is no such webcam, or a confined camera may not stand there.
     """
     format: str | None = None
+    address = with_plain_zone(address)
     settings: dict[str, str] = {}
     scheme = address.split("://")[0].lower()
     relay: Relay | None = None
@@ -66,6 +67,18 @@ def connect(
         pixel_aspect=pixel_aspect,
         relay=relay,
     )
+
+
+def check_stream(address: str) -> None:
+    """See that an address can be one at all; nobody is asked.
+
+    Raises:
+        ReadError: it cannot.
+    """
+    if address.lower().startswith(_WEBCAM):
+        webcam(address[len(_WEBCAM) :])
+    else:
+        check_address(with_plain_zone(address))
 
 
 def webcam(which: str) -> tuple[str, str]:
