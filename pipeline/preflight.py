@@ -35,6 +35,7 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
         raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
     if output and config.output.dir is not None:
         check_output(config.output.dir, overwrite=config.output.overwrite, resume=config.output.resume)
+        _check_store(config)
     _check_files(config)
     _check_plugins(config)
     ground_planes(config)
@@ -46,6 +47,19 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
         if cameras is not None and camera.name not in cameras:
             continue
         check_source(camera, config.input, config.run)
+
+
+def _check_store(config: Config) -> None:
+    """Check that the file of identities can be made.
+
+    Raises:
+        ConfigError: its folder is not there, and is none that the run makes.
+    """
+    if config.output.store is None or config.output.dir is None:
+        return
+    folder = Path(config.output.store).absolute().parent
+    if not folder.is_dir() and folder != Path(config.output.dir).absolute():
+        raise ConfigError(f"output.store: no such folder: {folder}")
 
 
 def _check_plugins(config: Config) -> None:

@@ -114,7 +114,7 @@ class SettingsReader(Generic[M]):
         try:
             return self.model.model_validate(raw)
         except ValidationError as error:
-            raise self.error(f"{where}: {self._first_problem(error)}") from None
+            raise self.error(f"{where}: {self._first_problem(error, raw)}") from None
 
     def _entry(self, here: Any, step: str, key: str) -> Any:
         if isinstance(here, list) and _PLACE.fullmatch(step) and int(step) < len(here):
@@ -122,17 +122,20 @@ class SettingsReader(Generic[M]):
         shown = self.show_key(key)
         raise self.error(f"--set {shown}: no entry {step if shown == key else shown!r} there")
 
-    def _first_problem(self, error: ValidationError) -> str:
+    def _first_problem(self, error: ValidationError, raw: Mapping[str, Any]) -> str:
         problems = error.errors(include_url=False)
         problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-        location = problem["loc"]
-        key = ".".join(str(part) for part in location if part != "[key]")
+        location = _given_keys(problem, raw)
+        key = ".".join(map(str, location))
         key = key and self.show_key(key)
         if problem["type"] == "extra_forbidden":
             return unknown_key(key, str(location[-1]), self._keys_at(location[:-1]))
         got = problem.get("input")
         shown = isinstance(got, str | int | float | bool) and location and location[-1] not in self.hidden
-        message = plain_words(problem) + (f" (got {self.show_value(got)})" if shown else "")
+        # a value that may be of several kinds has a problem with each of them
+        words = list(dict.fromkeys(plain_words(one) for one in problems if _given_keys(one, raw) == location))
+        message = ", or ".join([words[0], *(one.removeprefix("must be ") for one in words[1:])])
+        message += f" (got {self.show_value(got)})" if shown else ""
         return f"{key}: {message}" if key else message
 
     def _keys_at(self, location: Iterable[int | str]) -> list[str]:
@@ -146,6 +149,20 @@ class SettingsReader(Generic[M]):
                 break
             model = next(_models_in(field.annotation), model)
         return list(model.model_fields)
+
+
+def _given_keys(problem: Mapping[str, Any], raw: Any) -> tuple[int | str, ...]:
+    """Where a problem is, in the words of who gave the value: pydantic's names of kinds of values are left out."""
+    kept: list[int | str] = []
+    here, location = raw, problem["loc"]
+    for place, part in enumerate(location):
+        inside = isinstance(here, list | tuple) and isinstance(part, int) and part < len(here)
+        if inside or (isinstance(here, Mapping) and part in here):
+            here = here[part]
+            kept.append(part)
+        elif problem["type"] == "missing" and place == len(location) - 1:
+            kept.append(part)
+    return tuple(kept)
 
 
 def unknown_key(shown: str, key: str, known: Sequence[str]) -> str:

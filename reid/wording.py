@@ -19,6 +19,7 @@ _WORDS = {
     "int_parsing": "must be a whole number",
     "int_parsing_size": "must be a smaller number",
     "int_type": "must be a whole number",
+    "invalid_key": "keys are text (put it in quotes)",
     "is_instance_of": "must be a {class}",
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be {le:g} or less",

@@ -21,6 +21,10 @@ from relaytrack.pipeline.preflight import preflight
         ({"cameras": ["gone.mp4"]}, "camera 'gone': no such file"),
         ({"cameras": ["CLIP", "README"]}, "camera 'README': no video that can be read"),
         ({"cameras": ["rtsp://${NOT_SET_ANYWHERE}@h.x/1"]}, "environment variable NOT_SET_ANYWHERE"),
+        (
+            {"cameras": ["CLIP"], "output": {"dir": "o", "store": "/nowhere/x.db"}},
+            "output.store: no such folder: /nowhere",
+        ),
         ({"cameras": ["rtsp://h.x:99999/1"]}, "camera 'cam1': not a valid address"),
         ({"cameras": ["rtsp://[::1/1"]}, "camera 'cam1': not a valid address"),
         ({"cameras": ["rtsp://user:word@/1"]}, "camera 'cam1': the address has no host"),

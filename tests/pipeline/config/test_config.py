@@ -46,6 +46,9 @@ def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
+        ({"detector": {"image_size": -1}}, r"detector.image_size: must be 32 or more, or 'auto' \(got -1\)"),
+        ({"cameras": [{"url": "a.mp4", "ground": 5}]}, r"cameras.0.ground: must be a mapping .*, or text"),
+        ({5: {}}, "5: keys are text"),
         ({"detectr": {}}, "unknown key 'detectr', did you mean 'detector'?"),
         ({"detector": {"score_treshold": 1}}, "unknown key 'detector.score_treshold', did you mean 'score_threshold'?"),
         ({"detector": {"score_threshold": "high"}}, "detector.score_threshold: .*number.*'high'"),
