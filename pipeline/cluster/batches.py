@@ -9,8 +9,9 @@ original above 0.999).
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ _HEAD = struct.Struct("<BBBHHIIdHHHH")  # version, form, letters of the name, tr
 _TRACK = np.dtype([("id", "<u4"), ("box", "<f4", 4), ("score", "<f4")])
 _MOST_HALF = 640  # bytes of an embedding as float16; longer ones go as 8 bits
 _EXACT, _HALF, _EIGHT = range(3)
-_WIDTHS = {_EXACT: 4, _HALF: 2, _EIGHT: 1}
+_TYPES = {_EXACT: "<f4", _HALF: "<f2", _EIGHT: "i1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,41 +85,97 @@ def decode(data: bytes | memoryview, *, zero: float | None = None) -> tuple[Trac
     Raises:
         InputError: the bytes are of another version or cut off.
     """
+    part, used = _read(data, 0, zero)
+    return _whole([part])[0], used
+
+
+def decode_all(data: bytes | memoryview) -> list[TrackletBatch]:
+    """All batches of one piece of bytes; their embeddings are unpacked together.
+
+    Raises:
+        InputError: as `decode`.
+    """
+    parts, at = [], 0
+    while at < len(data):
+        part, at = _read(data, at, None)
+        parts.append(part)
+    return _whole(parts)
+
+
+class _Part(NamedTuple):
+    """A batch whose embeddings are still packed.
+
+    Attributes:
+        sequence, frame: as of the batch; rows: (N,) its tracks, `_TRACK`.
+        known: (N,) which tracks have an embedding; packed: (K, ...) those of them.
+        scale: (K,) of the 8 bits; None for other forms.
+        size: numbers in an embedding.
+    """
+
+    sequence: int
+    frame: FrameInfo
+    rows: NDArray[Any]
+    known: NDArray[np.bool_]
+    packed: NDArray[Any]
+    scale: Floats | None
+    size: int
+
+
+def _read(data: bytes | memoryview, at: int, zero: float | None) -> tuple[_Part, int]:
+    """The batch that begins at `at`, and where it ends."""
     try:
-        version, code, letters, count, size, sequence, index, time, *sides = _HEAD.unpack_from(data)
-        if version != VERSION or code not in _WIDTHS:
+        version, code, letters, count, size, sequence, index, time, *sides = _HEAD.unpack_from(data, at)
+        if version != VERSION or code not in _TYPES:
             raise InputError(f"a message of version {version} reached a program that speaks version {VERSION}")
-        at = _HEAD.size
+        at += _HEAD.size
         name = bytes(data[at : at + letters]).decode()
         at += letters
         rows = np.frombuffer(data, _TRACK, count, at)
         at += rows.nbytes
         bits = (count + 7) // 8
-        known = np.unpackbits(np.frombuffer(data, np.uint8, bits, at), count=count).astype(bool)
+        known = np.unpackbits(np.frombuffer(data, np.uint8, bits, at), count=count).view(bool)
         at += bits
-        vectors = np.full((count, size), np.nan, np.float32)
-        vectors[known], used = _unpack(data, at, int(known.sum()), size, code)
-        at += used
+        number = int(np.count_nonzero(known))
+        scale = None
+        if code == _EIGHT:
+            scale = np.frombuffer(data, "<f4", number, at)
+            at += scale.nbytes
+        packed = np.frombuffer(data, _TYPES[code], number * size, at).reshape(number, size)
+        at += packed.nbytes
     except (struct.error, ValueError) as error:
         raise InputError(f"a message of a camera is cut off or damaged ({error})") from None
     epoch = None if zero is None else zero + time
     frame = FrameInfo(name, index, time, (sides[0], sides[1]), (sides[2], sides[3]), epoch)
-    message = TrackletMessage(frame, rows["id"].astype(np.int64), rows["box"].copy(), rows["score"].copy(), vectors)
-    return TrackletBatch(sequence, message), at
+    return _Part(sequence, frame, rows, known, packed, scale, size), at
 
 
-def decode_all(data: bytes | memoryview) -> list[TrackletBatch]:
-    """All batches of one piece of bytes.
+def _whole(parts: Sequence[_Part]) -> list[TrackletBatch]:
+    """Batches with unpacked embeddings; those of one form and size are unpacked together."""
+    out: dict[int, TrackletBatch] = {}
+    kinds = [(part.packed.dtype, part.size) for part in parts]
+    for kind in set(kinds):
+        places = [place for place, one in enumerate(kinds) if one == kind]
+        same = [parts[place] for place in places]
+        rows, known = np.concatenate([part.rows for part in same]), np.concatenate([part.known for part in same])
+        vectors = np.full((len(rows), kind[1]), np.nan, np.float32)
+        vectors[known] = _unpacked(same)
+        ids, boxes, scores = rows["id"].astype(np.int64), rows["box"].copy(), rows["score"].copy()
+        at = 0
+        for place, part in zip(places, same, strict=True):
+            own = slice(at, at := at + len(part.rows))
+            message = TrackletMessage(part.frame, ids[own], boxes[own], scores[own], vectors[own])
+            out[place] = TrackletBatch(part.sequence, message)
+    return [out[place] for place in range(len(parts))]
 
-    Raises:
-        InputError: as `decode`.
-    """
-    view, found = memoryview(data), []
-    while len(view):
-        batch, used = decode(view)
-        found.append(batch)
-        view = view[used:]
-    return found
+
+def _unpacked(parts: Sequence[_Part]) -> Floats:
+    """(K, size) the embeddings of batches of one form and size, one after the other."""
+    every = np.concatenate([part.packed for part in parts]).astype(np.float32)
+    scales = [part.scale for part in parts if part.scale is not None]
+    if scales:
+        every *= np.concatenate(scales)[:, None]
+        every /= np.maximum(np.linalg.norm(every, axis=1, keepdims=True), 1e-12)
+    return every
 
 
 def _pack(vectors: Floats, code: int) -> bytes:
@@ -128,16 +185,3 @@ def _pack(vectors: Floats, code: int) -> bytes:
         return bytes(vectors.astype("<f2").tobytes())
     scale = np.abs(vectors).max(axis=1, initial=1e-12) / 127.0
     return bytes(scale.astype("<f4").tobytes() + np.rint(vectors / scale[:, None]).astype(np.int8).tobytes())
-
-
-def _unpack(data: bytes | memoryview, at: int, count: int, size: int, code: int) -> tuple[Floats, int]:
-    """(count, size) float32 embeddings, and the bytes that they took."""
-    if code == _EXACT:
-        return np.frombuffer(data, "<f4", count * size, at).reshape(count, size).astype(np.float32), 4 * count * size
-    if code == _HALF:
-        return np.frombuffer(data, "<f2", count * size, at).reshape(count, size).astype(np.float32), 2 * count * size
-    scale = np.frombuffer(data, "<f4", count, at)
-    whole = np.frombuffer(data, np.int8, count * size, at + 4 * count).reshape(count, size)
-    vectors: NDArray[np.float32] = whole.astype(np.float32) * scale[:, None]
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return vectors, count * (4 + size)

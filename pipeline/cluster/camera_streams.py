@@ -80,12 +80,13 @@ class CameraStreams:
             ClaimError: another node follows a camera.
             GapError: batches before these have not arrived.
         """
-        reached = dict(self._received)
+        reached: dict[str, int] = {}
         for batch in batches:
             self.claims.check(node, order, batch.camera)
-            if batch.sequence > reached.get(batch.camera, 0) + 1:
+            before = reached.get(batch.camera, self._received.get(batch.camera, 0))
+            if batch.sequence > before + 1:
                 raise GapError(f"camera {batch.camera!r}: batches before {batch.sequence} are missing")
-            reached[batch.camera] = max(batch.sequence, reached.get(batch.camera, 0))
+            reached[batch.camera] = max(batch.sequence, before)
 
     def put(self, batch: TrackletBatch) -> None:
         """Queue a batch, unless it has come before."""

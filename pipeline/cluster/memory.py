@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from relaytrack.pipeline.cluster.answers import BatchAnswer
 from relaytrack.pipeline.cluster.batches import TrackletBatch
 from relaytrack.pipeline.identity.messages import IdentityAnswer
@@ -32,13 +34,14 @@ class Memory:
     def decide(self, batches: list[TrackletBatch]) -> tuple[IdentityAnswer, list[BatchAnswer]]:
         """Decide batches together, and remember what was told."""
         answer = self.service.update([batch.message for batch in batches])
-        out, people = [], []
+        out = []
         for batch, global_ids, track_ids in zip(batches, answer.global_ids, answer.track_ids, strict=True):
-            self.seen[batch.camera] = batch.sequence
-            self.highest[batch.camera] = max(self.highest.get(batch.camera, 0), int(track_ids.max(initial=0)))
-            people += global_ids[global_ids > 0].tolist()
-            out.append(BatchAnswer(batch.camera, batch.sequence, global_ids, track_ids))
-        self.colors.see(max(batch.time for batch in batches), people)
+            camera = batch.camera
+            self.seen[camera] = batch.sequence
+            self.highest[camera] = max(self.highest.get(camera, 0), max(track_ids.tolist(), default=0))
+            out.append(BatchAnswer(camera, batch.sequence, global_ids, track_ids))
+        people = np.unique(np.concatenate(answer.global_ids))
+        self.colors.see(max(batch.time for batch in batches), people[people > 0].tolist())
         return answer, out
 
     def again(self, batch: TrackletBatch) -> BatchAnswer:

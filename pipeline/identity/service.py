@@ -50,16 +50,18 @@ class LocalIdentityService:
         self._watermark = -math.inf
         self._newest: dict[str, float] = {}
         self._last: dict[str, dict[int, int]] = {}
+        self._noted: dict[str, tuple[bytes, bytes]] = {}  # by camera, what was noted last
         self._late: Counter[str] = Counter()
         self._messages = self._revisions = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """What a checkpoint keeps: all but the lock."""
-        return {name: value for name, value in vars(self).items() if name != "_busy"}
+        return {name: value for name, value in vars(self).items() if name not in ("_busy", "_noted")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         vars(self).update(state)
+        self._noted = {}
         self._busy = threading.Lock()
 
     def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
@@ -95,10 +97,15 @@ class LocalIdentityService:
         for change in step.revisions:
             if change.track in (last := self._last.get(change.camera, {})):
                 last[change.track] = change.new
+                self._noted.pop(change.camera, None)
         return IdentityAnswer(tuple(ids), tuple(tracks), step.revisions)
 
     def _note(self, message: TrackletMessage, global_ids: Ints) -> None:
         """Remember the identities that a camera's tracks have got, of its last tracks only."""
+        told = message.ids.tobytes(), global_ids.tobytes()
+        if self._noted.get(message.frame.camera) == told:
+            return
+        self._noted[message.frame.camera] = told
         last = self._last.setdefault(message.frame.camera, {})
         now = dict(zip(message.ids.tolist(), global_ids.tolist(), strict=True))
         last.update(now)
@@ -155,6 +162,7 @@ class LocalIdentityService:
         """See `IdentityService.forget`."""
         with self._busy:
             self._associator.forget(identities, tracks)
+            self._noted.clear()
             for camera, last in self._last.items():
                 for track in [one for one, name in last.items() if name in identities or (camera, one) in tracks]:
                     del last[track]

@@ -31,6 +31,7 @@ COHORT_SHARE, COHORT_MOST = 0.1, 100
 SKIP_SHARE, SKIP_MOST = 0.05, 3
 FEW = 50
 """Tracks of a window up to which `margin` stands alone."""
+_ROWS = 32  # looked at together: what is taken of them stays in the processor's cache
 MEMORY = 2_000.0
 """Tracks for which a camera's mean remembers closed tracks."""
 
@@ -179,19 +180,14 @@ class AffinityModel:
         places = order if columns is None else columns[order]
         numbers = np.bincount(cameras, minlength=count)
         begins = np.cumsum(numbers) - numbers
-        for number in np.unique(numbers).tolist():  # cameras with the same number of tracks together
-            take = int(min(COHORT_MOST, round(COHORT_SHARE * number)))
-            if take < 1:
-                continue
-            skip = 1 + int(min(SKIP_MOST, round(SKIP_SHARE * number)))
-            first = min(skip + take, number)
-            group = np.flatnonzero(numbers == number)
-            taken = values[:, places[begins[group][:, None] + np.arange(number)]]
-            top = -np.partition(-taken, first - 1, axis=2)[:, :, :first]
-            top = -np.sort(-top, axis=2)[:, :, skip:]
-            left = top.shape[2]
-            if left == 0:
-                continue
+        take = np.minimum(COHORT_MOST, np.rint(COHORT_SHARE * numbers)).astype(np.int64)
+        skip = 1 + np.minimum(SKIP_MOST, np.rint(SKIP_SHARE * numbers)).astype(np.int64)
+        first = np.minimum(skip + take, numbers)
+        usable = np.flatnonzero((take > 0) & (first > skip))
+        for reach, left_out in np.unique(np.stack([first[usable], skip[usable]], axis=1), axis=0).tolist():
+            group = usable[(first[usable] == reach) & (skip[usable] == left_out)]
+            top = _most_alike(values, places, begins[group], numbers[group], reach)[:, :, left_out:]
+            left = reach - left_out
             average = top.mean(axis=2)
             square = ((top - average[:, :, None]) ** 2).sum(axis=2)
             mean[:, group] = (top.sum(axis=2) + kept * mean0) / (left + kept)
@@ -219,3 +215,26 @@ class AffinityModel:
         forward = (similarity - row.mean) / row.deviation
         back = (similarity - column.mean) / column.deviation
         return np.asarray(0.5 * (forward + back) - self.margin, np.float32)
+
+
+def _most_alike(values: Floats, places: Ints, begins: Ints, numbers: Ints, most: int) -> Floats:
+    """(N, G, most) the greatest values of each row among the columns of each of G groups, the greatest first.
+
+    Args:
+        values: (N, S).
+        places: columns, group after group.
+        begins: (G,) where in `places` each group begins.
+        numbers: (G,) how many columns it has, `most` at least.
+        most: how many are taken.
+    """
+    within = np.arange(int(numbers.max()))
+    missing = within >= numbers[:, None]  # groups are filled up to the size of the largest
+    columns = places[np.minimum(begins[:, None] + within, len(places) - 1)]
+    out = np.empty((len(values), len(begins), most), np.float32)
+    for begin in range(0, len(values), _ROWS):
+        part = values[begin : begin + _ROWS].take(columns.reshape(-1), axis=1)
+        part[:, np.flatnonzero(missing)] = -np.inf
+        part = part.reshape(len(part), *columns.shape)
+        part.partition(columns.shape[1] - most, axis=2)
+        out[begin : begin + _ROWS] = np.sort(part[:, :, columns.shape[1] - most :], axis=2)[:, :, ::-1]
+    return out

@@ -17,6 +17,7 @@ from relaytrack.trackers.identities.due_tracks import DueTracks, put_down, take_
 from relaytrack.trackers.identities.gallery import Gallery
 from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.keeping import WindowKeeper
+from relaytrack.trackers.identities.meetings import pairs_of_cameras
 from relaytrack.trackers.identities.pairs import PairEvidence
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.revisions import revise
@@ -24,7 +25,7 @@ from relaytrack.trackers.identities.slices import Slices, finish
 from relaytrack.trackers.identities.store import IdentityStore
 from relaytrack.trackers.identities.switch_detector import TrackParts
 from relaytrack.trackers.identities.types import CameraTracks, Floats, IdentityStep, Ints, Revision, TrackKey
-from relaytrack.trackers.identities.window import QUERIES, Window
+from relaytrack.trackers.identities.window import AT_LEAST, QUERIES, Window
 
 LIVE = 5.0
 """Seconds for which a track that was not updated still counts as live."""
@@ -79,11 +80,12 @@ class JointAssociator:
     def update(self, views: Sequence[CameraTracks]) -> IdentityStep:
         """Decide one time step; see `IdentityAssociator.update`."""
         window = self._window
-        views = [replace(view, ids=self._parts.rename(view.camera, view.ids)) for view in views]
+        if self._parts:
+            views = [replace(view, ids=self._parts.rename(view.camera, view.ids)) for view in views]
         seen, fresh = self._pairs.observe(views)
         window.now = max([window.now, *(view.time for view in views)])
         new = np.concatenate(fresh) if fresh else np.zeros(0, np.int64)
-        window.budget = max(QUERIES - len(new), 0)
+        window.budget = max(QUERIES - len(new), AT_LEAST)
         revisions: list[Revision] = []
         if len(new):
             decide(window, new)
@@ -228,10 +230,11 @@ class JointAssociator:
         table, window = self._table, self._window
         if self._keeper is not None:
             self._keeper.let_go(leaving)
-        cannot_link, _ = table.conflicts(staying, leaving, duplicates=self._params.duplicates)
-        for row, column in np.argwhere(cannot_link).tolist():
-            identity = int(table.identity[leaving[column]])
-            window.barred.setdefault(int(staying[row]), set()).add(identity)
+        row, column = pairs_of_cameras(table.camera[staying], table.camera[leaving])
+        barred, _ = table.met(staying[row], leaving[column], duplicates=self._params.duplicates)
+        kept, gone = staying[row[barred]], leaving[column[barred]]
+        for slot, identity in zip(kept.tolist(), table.identity[gone].tolist(), strict=True):
+            window.barred.setdefault(slot, set()).add(identity)
         known = table.weight[leaving] > 0
         self._pairs.appearance.remember(table.feature[leaving[known]], table.camera[leaving[known]])
         for slot in leaving.tolist():

@@ -178,12 +178,16 @@ class PairEvidence:
         """As `topology.kinds`, of tracks in shapes that NumPy broadcasts."""
         table = self.table
         same = table.camera[slots] == table.camera[others]
-        row, column = (
-            (began.reshape(part.shape), ended.reshape(part.shape))
-            for part in (slots, others)
-            for began, ended in [table.zones(part.reshape(-1))]
-        )
-        return kinds(later, same, row, column)
+        return kinds(later, same, self._zones(slots), self._zones(others))
+
+    def _zones(self, slots: Ints) -> tuple[Ints, Ints]:
+        """As `TrackletTable.zones`, for slots of any shape and with repetitions."""
+        if slots.ndim == 1:
+            slots, place = np.unique(slots, return_inverse=True)
+            began, ended = self.table.zones(slots)
+            return began[place], ended[place]
+        began, ended = self.table.zones(slots.reshape(-1))
+        return began.reshape(slots.shape), ended.reshape(slots.shape)
 
     def _scores(self, slots: Ints, others: Ints, similarity: Floats | None = None) -> Floats:
         table = self.table

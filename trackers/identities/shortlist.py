@@ -64,11 +64,9 @@ def likely(window: Window, new: Ints, similarity: Floats) -> Shortlist:
             row, slot = _alike(window, new[some], similarity[some], other & looks, least)
             rows.append(some[row])
             slots.append(slot)
-    every = np.flatnonzero(other)
-    row, column = pairs_of_cameras(table.camera[new], table.camera[every])
-    barred, _ = table.met(new[row], every[column], duplicates=window.params.duplicates)
-    rows.append(row[~barred])
-    slots.append(every[column[~barred]])
+    row, slot = _moved_on(window, new, np.flatnonzero(other))
+    rows.append(row)
+    slots.append(slot)
     names = [table.identity[slot] for slot in slots]
     # Where there is no embedding, appearance says -1 and times and motion decide: too little to leave anybody out.
     for unclear, joined in ((np.flatnonzero(clear), other & ~looks), (np.flatnonzero(~clear), other)):
@@ -132,6 +130,23 @@ def _alike(window: Window, new: Ints, similarity: Floats, others: Bools, added: 
     place[slots] = np.arange(len(slots))
     near = points > least[place[slot]]
     return row[near], slot[near]
+
+
+def _moved_on(window: Window, new: Ints, others: Ints) -> tuple[Ints, Ints]:
+    """Rows and slots of the pairs of one camera to which motion, or boxes that coincide, can add points.
+
+    Args:
+        window: the window.
+        new: (N,) slots.
+        others: (M,) the slots that they are compared with.
+    """
+    table, params = window.table, window.params
+    row, column = pairs_of_cameras(table.camera[new], table.camera[others])
+    one, other = new[row], others[column]
+    wait = np.maximum(table.start[other] - table.last[one], table.start[one] - table.last[other])
+    barred, twins = table.met(one, other, duplicates=params.duplicates)
+    some = twins | (~barred & (params.motion_weight > 0) & (wait > 0) & (wait <= params.motion_horizon))
+    return row[some], other[some]
 
 
 def _once(row: Ints, identity: Ints) -> Shortlist:

@@ -95,20 +95,18 @@ class Sightings:
 
     def _embeddings(self) -> tuple[Ints, Floats]:
         """The rows (K,) that have an embedding, and the embeddings, (K, D)."""
-        rows: list[Ints] = []
-        vectors: list[NDArray[Any]] = []
-        for view, begin in zip(self.views, self.begins.tolist(), strict=True):
-            if view.embeddings.shape[1] == 0:
-                continue
-            known = np.flatnonzero(np.isfinite(view.embeddings[:, 0]))
-            if len(known):
-                rows.append(begin + known)
-                vectors.append(view.embeddings[known])
-        if not rows:
+        views = [view for view in self.views if view.embeddings.shape[1]]
+        counts = np.array([len(view) for view in views], np.int64)
+        known = np.isfinite(_joined([view.embeddings[:, 0] for view in views], (0,)))
+        if not known.any():
             return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-        every = np.asarray(np.concatenate(vectors), np.float32)
+        begins = self.begins[[view.embeddings.shape[1] > 0 for view in self.views]]
+        rows = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(len(known))
+        parts = np.split(known, np.cumsum(counts)[:-1])
+        every = np.concatenate([view.embeddings[part] for view, part in zip(views, parts, strict=True)])
+        every, rows = np.asarray(every, np.float32), rows[known]
         whole = np.isfinite(every).all(axis=1)
-        return np.concatenate(rows)[whole], every[whole]
+        return (rows, every) if whole.all() else (rows[whole], every[whole])
 
 
 def _edges(view: CameraTracks) -> tuple[float, float, float, float]:

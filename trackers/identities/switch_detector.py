@@ -80,10 +80,11 @@ class TrackParts:
     def __init__(self) -> None:
         self._part: dict[tuple[str, int], int] = {}
 
+    def __bool__(self) -> bool:
+        return len(self._part) > 0
+
     def rename(self, camera: str, ids: Ints) -> Ints:
         """(N,) the ids of the tracks' present parts."""
-        if not self._part:
-            return ids
         return np.array([track + PART * self._part.get((camera, track), 0) for track in ids.tolist()], np.int64)
 
     def part(self, camera: str, track: int) -> None:

@@ -56,7 +56,7 @@ class TimeCounts:
         self._following.append(self._cells(pair[rows, columns], kind[rows, columns], gap[rows, columns]))
         at_once = wanted & ~in_turn
         for place, pairs in enumerate((at_once, at_once & sure)):
-            self._overlapping[place] += np.bincount(pair[pairs], minlength=len(self._overlapping[place]))
+            np.add.at(self._overlapping[place], pair[pairs], 1)
         self._usable += np.count_nonzero(wanted), np.count_nonzero(wanted & sure)
 
     def following(self) -> Ints:

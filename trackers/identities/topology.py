@@ -44,6 +44,10 @@ VAGUE = 1 / 3
 CLOCKS = 3.0
 """Seconds by which the cameras' clocks may differ."""
 LIMIT = 6.0
+FEW_CAMERAS = 64
+"""Cameras up to which each ordered pair has ratios of its own; among more, pairs of which something is known."""
+_LIKELY = 0.5
+"""People expected between two cameras from which on it counts that there were none."""
 PASSERS_BY = 0.001
 """The return ratio where nothing is said: who walked out does not come back."""
 
@@ -126,6 +130,7 @@ class TravelTimes:
         self._count = 0
         self._same = np.zeros(0, np.int64)  # cells of people's gaps to their next sighting
         self._table = np.zeros((0, KINDS, CLASSES), np.float32)
+        self._row: NDArray[np.int32] | None = None  # row of `_table` by pair of cameras; None: a row each
         self._both = np.zeros((0, 0), np.float32)
         self.most = float(self._assumed_nats.max())
         self.most_at_once = 0.0
@@ -147,37 +152,38 @@ class TravelTimes:
         those. They are taken against all gaps of the kind's frequencies; they are not made to average to one: how long
         a run lasts says nothing about how people walk.
         """
-        same, everything = counts.following(), counts.everything()
+        same = counts.following()
+        everything = counts.everything()
         if large(len(everything)):
             yield
         rate = max(len(same) / max(len(everything), 1.0), 1e-4)
         shape = (KINDS, CLASSES)
         found = np.bincount(same % _CELLS, minlength=_CELLS).reshape(shape)
         expected = np.bincount(everything % _CELLS, minlength=_CELLS).reshape(shape) * rate
+        if large(len(everything)):
+            yield
         firm = np.ones(shape)
         firm[2:] = FIRM
         firm[WALK, :SOON] = 1
         prior = np.maximum(expected * (POOL * firm / max(expected.sum(), 1.0)), 0.5)
         pooled = (found + prior * self._assumed) / (expected + prior)
         most = OWN * firm / max(rate * len(everything), 1.0)
-        pairs = counts.cameras * counts.cameras
-        table = np.empty((pairs, *shape), np.float32)
-        for part in (parts := blocks(pairs, _CELLS, 4)):
-            own, every = (
-                histogram(cells, part.start * _CELLS, part.stop * _CELLS).reshape(-1, *shape)
-                for cells in (same, everything)
-            )
+        pairs, row = _pairs_apart(counts.cameras, same, everything, rate)
+        table = np.empty((len(pairs), *shape), np.float32)
+        greatest = float(np.log(_SOON))
+        for part in (parts := blocks(len(pairs), _CELLS, 4)):
+            own, every = (_cells_of(pairs[part], cells).reshape(-1, *shape) for cells in (same, everything))
             lean = np.maximum(every * rate * most, OWN * firm / KINDS)
             nats = np.clip(np.log((own + lean * pooled) / (every * rate + lean)), -LIMIT, LIMIT)
             nats[:, 2:] = np.minimum(nats[:, 2:], np.log(_SOON))  # so that the best of many pairs counts for no more
-            table[part] = nats
+            table[part] = _vaguely(nats.astype(np.float32))
+            greatest = max(greatest, float(table[part].max(initial=greatest)))
             yield from pause(parts)
-        self._same, self._count, self._table = same, counts.cameras, _vaguely(table)
         chance, seen = counts.at_once()
         ratio = (seen + seen.T + 2.0) / (chance + chance.T + 2.0)
         self._both = np.asarray(np.clip(np.log(ratio), -4.0, 1.0), np.float32)
-        self.most = max(float(self._table.max(initial=0)), float(np.log(_SOON)))
-        self.most_at_once = max(float(self._both.max(initial=0)), 0.0)
+        self._same, self._count, self._table, self._row = same, counts.cameras, table, row
+        self.most, self.most_at_once = greatest, max(float(self._both.max(initial=0)), 0.0)
 
     def follow(self, gap: Doubles, later: Bools, cameras: Ints, others: Ints, kind: Ints) -> Floats:
         """Nats for one being the next sighting of the other, as `gaps`; -inf where they overlap in time."""
@@ -187,10 +193,10 @@ class TravelTimes:
             table = self._assumed_nats
         else:
             table, last = self._table, self._count - 1
-            row = np.minimum(cameras, last).astype(np.int32) * _CELLS
-            column = np.minimum(others, last).astype(np.int32) * _CELLS
-            index += np.where(later, row, column) * self._count
-            index += np.where(later, column, row)
+            row, column = np.minimum(cameras, last).astype(np.int32), np.minimum(others, last).astype(np.int32)
+            pair = np.where(later, row, column) * self._count
+            pair += np.where(later, column, row)
+            index += pair * _CELLS if self._row is None else self._row.take(pair) * np.int32(_CELLS)
         scores = table.take(index)
         for (first, second), (least, greatest) in self.given.items():
             forth = later & (cameras == first) & (others == second)
@@ -229,3 +235,37 @@ def _vaguely(nats: Floats) -> Floats:
     """Nats (..., KINDS, CLASSES) where those of ways that are not known weigh less; in place."""
     nats[..., :2, :] *= np.float32(VAGUE)
     return nats
+
+
+def _pairs_apart(cameras: int, same: Ints, everything: Ints, rate: float) -> tuple[Ints, NDArray[np.int32] | None]:
+    """The ordered pairs of cameras that get ratios of their own, and where in that list each of all pairs is.
+
+    Of few cameras, all do. Of many, those between which a person was followed, or could have been if people went as
+    often between all; the others, of which nothing is known that would change them, share those of the first entry, a
+    pair that does not exist.
+
+    Args:
+        cameras: their number.
+        same: cells of people's gaps, in order.
+        everything: cells of all gaps, in order.
+        rate: people's gaps for each of all gaps.
+    """
+    count = cameras * cameras
+    if cameras <= FEW_CAMERAS:
+        return np.arange(count), None
+    wanted = np.bincount(everything // _CELLS, minlength=count) * rate >= _LIKELY
+    wanted[same // _CELLS] = True
+    pairs = np.flatnonzero(wanted)
+    row = np.zeros(count, np.int32)
+    row[pairs] = np.arange(1, len(pairs) + 1)
+    return np.concatenate([[count], pairs]), row
+
+
+def _cells_of(pairs: Ints, cells: Ints) -> Ints:
+    """(P, KINDS x CLASSES) how often each cell of these pairs of cameras (P,) occurs; both lists are in order."""
+    begins = np.searchsorted(cells, pairs * _CELLS)
+    number = np.searchsorted(cells, (pairs + 1) * _CELLS) - begins
+    place = np.repeat(np.arange(len(pairs)), number)
+    within = np.arange(len(place)) - np.repeat(np.cumsum(number) - number, number)
+    found = cells[np.repeat(begins, number) + within] - pairs[place] * _CELLS + place * _CELLS
+    return np.bincount(found, minlength=len(pairs) * _CELLS)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.arrays import numbers, seconds, whole_numbers
+from relaytrack.trackers.arrays import LARGEST_TIME, numbers, seconds, whole_numbers
 from relaytrack.trackers.errors import TimeError, TrackerInputError
 
 Floats = NDArray[np.float32]
@@ -55,6 +55,8 @@ class CameraTracks:
                 number, a track id that is not whole or occurs twice, a size that is none.
         """
         where = f"camera {camera_name(self.camera)}: "
+        if self._as_declared():
+            return self
         try:
             time = seconds(self.time)
         except TimeError as error:
@@ -79,6 +81,28 @@ class CameraTracks:
             if pair is not None and numbers(pair, where + name).shape != (2,):
                 raise TrackerInputError(f"{where}{name} must be two numbers of pixels, not {pair!r}")
         return replace(self, time=time, ids=ids, **arrays)
+
+    def _as_declared(self) -> bool:
+        """Whether all is of the types above already: what a service gets thousands of times a second."""
+        if type(self.ids) is not np.ndarray or self.ids.dtype != np.int64 or self.ids.ndim != 1:
+            return False
+        count, arrays = len(self.ids), (self.xyxy, self.scores, self.embeddings)
+        return (
+            type(self.time) is float
+            and abs(self.time) < LARGEST_TIME
+            and all(type(array) is np.ndarray and array.dtype == np.float32 for array in arrays)
+            and self.xyxy.shape == (count, 4)
+            and self.scores.shape == (count,)
+            and self.embeddings.ndim == 2
+            and len(self.embeddings) == count
+            and self.quality is None
+            and len(set(self.ids.tolist())) == count
+            and all(pair is None or _is_two_whole_numbers(pair) for pair in (self.image_size, self.origin))
+        )
+
+
+def _is_two_whole_numbers(pair: object) -> bool:
+    return type(pair) is tuple and len(pair) == 2 and type(pair[0]) is int and type(pair[1]) is int
 
 
 def camera_name(name: object) -> str:

@@ -10,11 +10,14 @@ import numpy as np
 from relaytrack.trackers.identities.gallery import Candidates, Gallery
 from relaytrack.trackers.identities.pairs import PairEvidence
 from relaytrack.trackers.identities.params import IdentityParams
+from relaytrack.trackers.identities.revision_scores import revision_scores
 from relaytrack.trackers.identities.tracklets import TrackletTable
 from relaytrack.trackers.identities.types import Floats, Ints, Revision
 
 QUERIES = 100
 """Tracks that query the gallery in one step at most, besides new ones."""
+AT_LEAST = 25
+"""Tracks that may query the gallery in a step with many new ones."""
 SHORTLIST = 0.2
 """Least similarity to a known identity's mean for it to be looked at."""
 _CLOSE = -0.5
@@ -97,24 +100,13 @@ class Window:
         table = self.table
         after = table.identity[slots]
         remaining = set(table.identity[table.used].tolist())
+        rows = np.flatnonzero((before != after) & (before > 0))
+        scores = revision_scores(self.pairs, slots[rows])
         out = []
-        for row in np.flatnonzero((before != after) & (before > 0)).tolist():
+        for row, score in zip(rows.tolist(), scores, strict=True):
             camera, track = table.key(int(slots[row]))
             old, new = int(before[row]), int(after[row])
             parted = old in remaining or old in self.gallery
             kind: Literal["merge", "split"] = "split" if parted else "merge"
-            start, score = float(table.start[slots[row]]), self._score(int(slots[row]), new)
-            out.append(Revision(kind, old, new, camera, track, start, score))
+            out.append(Revision(kind, old, new, camera, track, float(table.start[slots[row]]), score))
         return out
-
-    def _score(self, slot: int, identity: int) -> float | None:
-        """Points of evidence for a track having an identity; None where that has no other track in the window."""
-        table = self.table
-        others = np.flatnonzero(table.used & (table.identity == identity))
-        others = others[others != slot]
-        if len(others) == 0:
-            return None
-        found = self.pairs.between(np.array([slot], np.int64), others)
-        low, high = found.limits
-        points = found.mean.sum() / max(float(found.weight.sum()), 1e-6)
-        return round(float(points + np.clip(found.extra.sum(), low, high) + found.link.max()), 3)
