@@ -142,6 +142,7 @@ class JointAssociation:
             if self._appearance is None
             else overlap + self.params.new_track_appearance * self._appearance[:, picks]
         )
+        repeats[overlap <= 0.0] = 0.0
         new = repeats[live].max(axis=0, initial=0.0) <= self.params.new_track_iou
         picks = picks[new]
         doubt = self._doubt(found.scores[picks])
