@@ -7,7 +7,8 @@ coordinates alike and apart, the 8 x 8 covariance is four 2 x 2 blocks per track
 velocity; each block is three numbers.
 
 Time is in seconds. At a step of 1/30 s the noise is the paper's per-frame noise; process noise variance
-grows in proportion to the step, as a random walk's does.
+grows in proportion to the step, as a random walk's does. Only the aspect's grows faster at low frame rates
+(`GAIT_TIME`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ REFERENCE_RATE = 30.0
 
 ASPECT = 2
 HEIGHT = 3
+
+GAIT_TIME = 0.18
+"""Seconds between frames from which the last box says little about the outline of a walker, whose legs have moved on."""
+GAIT = 0.3
+"""Standard deviation of the aspect that such a gap adds, also for who comes in at the picture's edge."""
 
 
 class Noise:
@@ -53,7 +59,10 @@ class Noise:
         """(N, 4) variances that `dt` seconds add to position and to velocity."""
         steps = dt * REFERENCE_RATE
         position, velocity = self._drift
-        return position.of(heights, steps), velocity.of(heights, steps)
+        grown = position.of(heights, steps)
+        if dt >= GAIT_TIME:
+            grown[:, ASPECT] += GAIT**2
+        return grown, velocity.of(heights, steps)
 
     def measurement(self, heights: Floats) -> Floats:
         """(N, 4) variances of a detection's position."""
