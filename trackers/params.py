@@ -24,6 +24,8 @@ class DeepSortParams:
         n_init: number of hits that confirm a track.
         early_doubt: two hits confirm it already where the learnt likelihoods that either is noise have a product
             below this; never beside a lost track, nor before much was seen. 0: never.
+        early_time: two hits confirm it already where they lie at least this many seconds apart: at few frames per
+            second noise is not seen twice at one place; never beside a lost track. 0: never.
         max_age: seconds that a confirmed track is kept unseen.
         tentative_age: seconds that an unconfirmed track is kept unseen.
         track_high_thresh: detections from this likelihood on enter the first round of matching.
@@ -72,6 +74,7 @@ class DeepSortParams:
     kalman: Literal["batched", "filterpy"] = "batched"
     n_init: int = 3
     early_doubt: float = 0.01
+    early_time: float = 0.25
     max_age: float = 8.0
     tentative_age: float = 0.1
     track_high_thresh: float = 0.4
@@ -128,6 +131,7 @@ class DeepSortParams:
             track_low_thresh=0.3,
             new_track_thresh=0.3,
             early_doubt=0.0,
+            early_time=0.0,
             max_age=1.0,
             tentative_age=0.0,
             position_noise=1 / 20,

@@ -224,7 +224,10 @@ class Tracks:
     def confirm(self) -> Rows:
         """Give ids to tentative tracks with enough hits, or two beyond doubt, by birth; return their rows."""
         p = self.params
-        enough = (self.hits >= p.n_init) | ((self.hits >= 2) & (self.doubt < p.early_doubt))
+        beyond_doubt = self.doubt < p.early_doubt
+        if p.early_time > 0:
+            beyond_doubt |= (self.seen - self.born >= p.early_time) & np.isfinite(self.doubt)
+        enough = (self.hits >= p.n_init) | ((self.hits >= 2) & beyond_doubt)
         rows = where((self.ids == 0) & enough)
         if len(rows):
             rows = rows[self.proven()[rows]]

@@ -78,6 +78,49 @@ def test_two_hits_confirm_once_scores_are_proven() -> None:
         assert counts == [10] * (hits - 1) + [11] * (5 - hits)
 
 
+@pytest.mark.parametrize(("fps", "early", "hits"), [(2.0, 0.25, 2), (2.0, 0.0, 3), (2.0, 0.6, 3), (30.0, 0.25, 3)])
+def test_two_hits_confirm_where_they_lie_far_apart_in_time(fps: float, early: float, hits: int) -> None:
+    tracker = DeepSort(early_time=early)
+    counts = [len(tracker.update([box(100 + k)], [0.9], None, k / fps)) for k in range(4)]
+    assert counts == [0] * (hits - 1) + [1] * (5 - hits)
+
+
+def test_beside_a_lost_track_all_hits_are_waited_for_at_few_frames_per_second_too() -> None:
+    looks = np.eye(2, 8, dtype=np.float32)
+    tracker = DeepSort()
+    for k in range(8):
+        tracker.update([box(100)], [0.9], looks[:1], k / 2)
+    counts = [len(tracker.update([box(110)], [0.9], looks[1:], 4 + k / 2)) for k in range(3)]
+    assert counts == [0, 0, 1]
+
+
+def test_at_few_frames_per_second_somebody_of_other_looks_beside_the_place_is_somebody_else() -> None:
+    looks = np.array([[1.0, 0.0], [0.53, np.sqrt(1 - 0.53**2)]], np.float32)
+    tracker = DeepSort()
+    for k in range(4):
+        first = tracker.update([box(100)], [0.9], looks[:1], k / 2).ids.tolist()
+    shown = [tracker.update([box(145)], [0.9], looks[1:], 2 + k / 2).ids.tolist() for k in range(4)]
+    assert first == [1]
+    assert shown[-1] == [2]
+    assert [1] not in shown
+
+
+@pytest.mark.parametrize("kalman", ["batched", "filterpy"])
+def test_at_few_frames_per_second_boxes_follow_the_outline(kalman: Any) -> None:
+    tracker = DeepSort(kalman=kalman)
+    edge, bottom = 640.0, 300.0
+    overlaps = []
+    for k in range(12):  # somebody walks in at the right edge, legs apart in every second picture
+        left = 630.0 - 30 * k
+        right = min(edge, left + (40 if k % 2 else 70))
+        result = tracker.update([[left, 100, right, bottom]], [0.9], None, k / 2)
+        for shown in result.xyxy:
+            common = min(right, shown[2]) - max(left, shown[0])
+            overlaps.append(common / (max(right, shown[2]) - min(left, shown[0])))
+    assert len(overlaps) >= 9
+    assert min(overlaps) > 0.7
+
+
 def test_beside_a_lost_track_all_hits_are_waited_for() -> None:
     looks = np.eye(12, 16, dtype=np.float32)
     tracker = DeepSort()
@@ -174,6 +217,15 @@ def test_a_second_box_of_a_tracked_person_starts_no_track_but_a_neighbour_does()
                 three = np.concatenate([looks[:2], second[None]])
                 result = tracker.update([*pair, box(318)], [0.9, 0.9, 0.8], three, k / 30)
         assert result.ids.tolist() == list(range(1, people + 1))
+
+
+def test_who_looks_like_somebody_in_view_is_followed() -> None:
+    alike = np.ones((2, 1), np.float32)
+    tracker = DeepSort()
+    for k in range(30):
+        pair = [box(100), *([box(500)] if k >= 10 else [])]
+        result = tracker.update(pair, [0.9] * len(pair), alike[: len(pair)], k / 30)
+    assert result.ids.tolist() == [1, 2]
 
 
 # What it must not depend on

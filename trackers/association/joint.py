@@ -22,6 +22,8 @@ Overlaps = NDArray[np.float32]
 
 SPARSE = 0.25
 """Seconds between frames from which boxes of a walker may not overlap."""
+STRIDE_LOOKS = 2.0
+"""Weight of appearance against the distance of boxes that need not overlap."""
 
 
 class Association(Protocol):
@@ -108,7 +110,10 @@ class JointAssociation:
         return rows[person], picks[person]
 
     def _stride(self, matches: Matches, tracks: Tracks, found: CheckedDetections, clear: Mask, clock: float) -> None:
-        """Match by distance where frames are so far apart that a walker's boxes no longer overlap."""
+        """Match by distance where frames are so far apart that a walker's boxes no longer overlap.
+
+        A distance says less than an overlap, so that looks weigh more.
+        """
         rows = matches.free_tracks(tracks.misses == 1)
         columns = matches.free_detections(clear)
         if len(rows) == 0 or len(columns) == 0:
@@ -122,7 +127,7 @@ class JointAssociation:
         near = 1.0 - step / (0.3 + passed)[:, None]  # a height, about 1.7 m, per second
         near[np.abs(np.log(height[:, None] / there[None, :, 3])) > 0.35] = 0.0
         if self._appearance is not None:
-            near = np.where(near > 0, near + self._appearance[rows[:, None], columns], 0.0)
+            near = np.where(near > 0, near + STRIDE_LOOKS * self._appearance[rows[:, None], columns], 0.0)
         matches.round(near, rows, columns)
 
     def births(self, tracks: Tracks, found: CheckedDetections, free: Mask) -> tuple[Rows, Floats, Mask]:

@@ -58,6 +58,16 @@ def test_process_noise_grows_with_the_step() -> None:
         np.testing.assert_allclose(b, 3 * a)
 
 
+@pytest.mark.parametrize(("step", "low", "high"), [(1 / 7, 0.4, 0.45), (0.5, 0.57, 0.6)])
+def test_outline_is_taken_from_the_detection_at_few_frames_per_second(
+    motion: MotionFilter, step: float, low: float, high: float
+) -> None:
+    motion.append(np.array([[100.0, 200, 0.4, 120]]))
+    motion.predict(step)
+    motion.update(np.array([0]), np.array([[100.0, 200, 0.6, 120]]), np.ones(1))
+    assert low < motion.position[0, 2] < high
+
+
 def test_follows_a_walk_at_any_frame_rate(motion: MotionFilter) -> None:
     start, speed = np.array([100.0, 200, 0.4, 120]), np.array([60.0, -15, 0, 0])
     motion.append(start[None])
