@@ -30,7 +30,7 @@ ASPECT = 2
 HEIGHT = 3
 
 GAIT_TIME = 0.18
-"""Seconds between frames from which the last box says little about the outline of a walker, whose legs have moved on."""
+"""Seconds between frames from which the last box says little about a walker's outline: the legs have moved on."""
 GAIT = 0.3
 """Standard deviation of the aspect that such a gap adds, also for who comes in at the picture's edge."""
 
