@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
 from relaytrack.trackers import IdentityAssociator
 
 _BEFORE = 5.0  # seconds of tracklets that do not count
+_TOGETHER = 50  # cameras that see the same people; those of the next ones look different
 _PER_NODE = 20  # cameras whose batches travel in one call
 
 
@@ -53,7 +54,7 @@ def identity_load(cameras: int, *, people: int = 20, rate: float = 5.0, seconds:
     """Send `seconds` of synthetic tracklets at their pace, and time the answers.
 
     All cameras begin at once, every person new. So five seconds of tracklets go before, as fast as they are answered:
-    in them everybody is decided, and decided again; they do not count.
+    in them everybody is decided, and decided again; they do not count. The same people walk through 50 cameras each.
     """
     before = round(_BEFORE * rate)
     frames = before + round(seconds * rate)
@@ -111,14 +112,21 @@ def identity_load(cameras: int, *, people: int = 20, rate: float = 5.0, seconds:
 
 def _calls(cameras: int, people: int, rate: float, frames: int, dim: int) -> tuple[list[list[tuple[int, bytes]]], int]:
     """By frame, the calls of all nodes as (first camera, bytes); and how many tracks are in them."""
+    streams = []
+    for number in range(min(cameras, _TOGETHER)):
+        asked = AskedEmbeddings()
+        stream = CameraStream(f"c{number}", people=people, fps=rate, dim=dim, number=number)
+        streams.append([asked.choose(message) for message in stream.messages(frames)])
     tracks = 0
     encoded: list[list[bytes]] = []
     for number in range(cameras):
-        asked = AskedEmbeddings()
-        stream = CameraStream(f"c{number}", people=people, fps=rate, dim=dim, number=number % 50)
+        group, own = divmod(number, _TOGETHER)
+        mixed = np.random.default_rng(group).permutation(dim) if group else np.arange(dim)  # other people
         rows = []
-        for sequence, message in enumerate(stream.messages(frames)):
-            rows.append(encode(TrackletBatch(sequence + 1, asked.choose(message)), "compact"))
+        for sequence, message in enumerate(streams[own]):
+            frame = replace(message.frame, camera=f"c{number}")
+            here = replace(message, frame=frame, embeddings=message.embeddings[:, mixed])
+            rows.append(encode(TrackletBatch(sequence + 1, here), "compact"))
             tracks += len(message.ids)
         encoded.append(rows)
     groups = range(0, cameras, _PER_NODE)

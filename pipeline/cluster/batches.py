@@ -106,7 +106,7 @@ class _Part(NamedTuple):
     """A batch whose embeddings are still packed.
 
     Attributes:
-        sequence, frame: as of the batch; rows: (N,) its tracks, `_TRACK`.
+        sequence, frame: as of the batch; rows: its tracks, N x `_TRACK` as bytes.
         known: (N,) which tracks have an embedding; packed: (K, ...) those of them.
         scale: (K,) of the 8 bits; None for other forms.
         size: numbers in an embedding.
@@ -114,7 +114,7 @@ class _Part(NamedTuple):
 
     sequence: int
     frame: FrameInfo
-    rows: NDArray[Any]
+    rows: NDArray[np.uint8]
     known: NDArray[np.bool_]
     packed: NDArray[Any]
     scale: Floats | None
@@ -130,7 +130,7 @@ def _read(data: bytes | memoryview, at: int, zero: float | None) -> tuple[_Part,
         at += _HEAD.size
         name = bytes(data[at : at + letters]).decode()
         at += letters
-        rows = np.frombuffer(data, _TRACK, count, at)
+        rows = np.frombuffer(data, np.uint8, count * _TRACK.itemsize, at)
         at += rows.nbytes
         bits = (count + 7) // 8
         known = np.unpackbits(np.frombuffer(data, np.uint8, bits, at), count=count).view(bool)
@@ -156,13 +156,14 @@ def _whole(parts: Sequence[_Part]) -> list[TrackletBatch]:
     for kind in set(kinds):
         places = [place for place, one in enumerate(kinds) if one == kind]
         same = [parts[place] for place in places]
-        rows, known = np.concatenate([part.rows for part in same]), np.concatenate([part.known for part in same])
+        rows = np.concatenate([part.rows for part in same]).view(_TRACK)
+        known = np.concatenate([part.known for part in same])
         vectors = np.full((len(rows), kind[1]), np.nan, np.float32)
         vectors[known] = _unpacked(same)
         ids, boxes, scores = rows["id"].astype(np.int64), rows["box"].copy(), rows["score"].copy()
         at = 0
         for place, part in zip(places, same, strict=True):
-            own = slice(at, at := at + len(part.rows))
+            own = slice(at, at := at + len(part.known))
             message = TrackletMessage(part.frame, ids[own], boxes[own], scores[own], vectors[own])
             out[place] = TrackletBatch(part.sequence, message)
     return [out[place] for place in range(len(parts))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from relaytrack.trackers.identities.affinity import Cohort
-from relaytrack.trackers.identities.growing import enlarged
+from relaytrack.trackers.identities.growing import enlarged, extended
 from relaytrack.trackers.identities.types import Floats, Ints
 
 _LEAST, _SMALLEST, _LARGEST = range(3)
@@ -18,7 +18,7 @@ class Cohorts:
     """
 
     def __init__(self) -> None:
-        self._mean = self._deviation = np.zeros((0, 0), np.float32)
+        self._mean, self._deviation = np.zeros((2, 0, 0), np.float32)
         self._bounds = np.zeros((0, 3), np.float32)  # least mean, smallest and largest deviation over the cameras
 
     def fit(self, size: int, cameras: int, assumed: tuple[float, float]) -> None:
@@ -30,8 +30,12 @@ class Cohorts:
         columns = max(columns, cameras)
         for name, value in zip(("_mean", "_deviation"), assumed, strict=True):
             old = getattr(self, name)
-            filled = np.full((size, columns), value, np.float32)
-            filled[: old.shape[0], : old.shape[1]] = old
+            if columns == old.shape[1]:
+                filled = extended(old, size)
+                filled[rows:] = value
+            else:
+                filled = np.full((size, columns), value, np.float32)
+                filled[: old.shape[0], : old.shape[1]] = old
             setattr(self, name, filled)
         mean, deviation = np.float32(assumed[0]), np.float32(assumed[1])
         self._bounds = enlarged(self._bounds, size)

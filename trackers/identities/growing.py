@@ -23,6 +23,18 @@ def enlarged(values: NDArray[Any], size: int, fill: float = 0.0) -> NDArray[Any]
     return larger
 
 
+def extended(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """As `enlarged` with zeros, but without a copy where the system can move memory; no view of `values` may be in use.
+
+    Hundreds of megabytes that are copied keep a step waiting.
+    """
+    try:
+        values.resize((size, *values.shape[1:]), refcheck=False)
+    except ValueError:  # the memory belongs to somebody else
+        return enlarged(values, size)
+    return values
+
+
 def enlarged_square(values: NDArray[Any], size: int) -> NDArray[Any]:
     """A copy (size, size) of a matrix (N, N), N <= size, with zeros in the new rows and columns."""
     larger = np.zeros((size, size), values.dtype)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.identities.growing import enlarged
+from relaytrack.trackers.identities.growing import enlarged, extended
 from relaytrack.trackers.identities.types import Floats, Ints
 
 Doubles = NDArray[np.float64]
@@ -18,7 +18,7 @@ NOVEL = 0.85
 REST = 60.0
 """Seconds without an update after which a track's seat may be given away."""
 _ROWS = 256  # looked at together: their banks stay in the processor's cache
-_STEP = 32  # seats are made by so many, or by a half of those that are there
+_STEP = 32  # seats are made by so many, or by a quarter of those that are there
 
 
 class LiveTracks:
@@ -147,6 +147,6 @@ class LiveTracks:
         self._bank[seats] = self._held[seats] = 0
 
     def _grow(self, more: int) -> None:
-        size = len(self._slot) + max(more, _STEP, len(self._slot) // 2)
+        size = len(self._slot) + max(more, _STEP, len(self._slot) // 4)
         self._slot, self._last = enlarged(self._slot, size, -1), enlarged(self._last, size)
-        self._bank, self._held = enlarged(self._bank, size), enlarged(self._held, size)
+        self._bank, self._held = extended(self._bank, size), enlarged(self._held, size)

@@ -12,7 +12,7 @@ from relaytrack.trackers.identities.clustering import Evidence
 from relaytrack.trackers.identities.cohorts import Cohorts
 from relaytrack.trackers.identities.floor import Floor
 from relaytrack.trackers.identities.ground_plane import GroundPlane
-from relaytrack.trackers.identities.growing import enlarged
+from relaytrack.trackers.identities.growing import extended
 from relaytrack.trackers.identities.meetings import pairs_of_cameras
 from relaytrack.trackers.identities.motion import continuation
 from relaytrack.trackers.identities.params import IdentityParams
@@ -203,5 +203,5 @@ class PairEvidence:
         size, width = self.table.feature.shape
         if self.centred.shape != (size, width):
             fits = self.centred.shape[1] == width
-            self.centred = enlarged(self.centred if fits else np.zeros((0, width), np.float32), size)
+            self.centred = extended(self.centred if fits else np.zeros((0, width), np.float32), size)
         self.cohorts.fit(size, len(self.table.cameras), self.appearance.prior())

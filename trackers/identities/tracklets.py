@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
-from relaytrack.trackers.identities.growing import enlarge
+from relaytrack.trackers.identities.growing import enlarge, extended
 from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.meetings import Meetings, pairs_of_cameras
 from relaytrack.trackers.identities.picture_zones import zones
@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 _VELOCITY_TIME = 1.0
 _COLUMNS = (
     "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
-    "weight", "feature", "identity",
+    "weight", "identity",
 )  # fmt: skip
 
 
@@ -254,6 +254,7 @@ class TrackletTable:
     def _grow(self) -> None:
         old, new = self.size, self.size + max(256, self.size // 4)
         enlarge(self, _COLUMNS, new)
+        self.feature = extended(self.feature, new)
         self._meetings.grow(new)
         self.size = new
         self._free.extend(range(new - 1, old - 1, -1))

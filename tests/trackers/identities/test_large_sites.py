@@ -5,6 +5,7 @@ import pytest
 
 from relaytrack.trackers import CameraTracks, IdentityAssociator
 from relaytrack.trackers.identities import due_tracks, joint, revision_scores, topology
+from relaytrack.trackers.identities.growing import extended
 from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.topology import CLASSES, KINDS, TravelTimes
 
@@ -111,3 +112,13 @@ def test_tracks_looked_at_in_portions_have_the_looks_that_they_have_at_once(monk
         found.append(np.stack([live.look(seats, weight, each) for each in crops]))
     assert (found[0] == found[1]).all()
     assert np.allclose(np.linalg.norm(found[0], axis=2), 1, atol=1e-5)
+
+
+def test_memory_is_extended_in_place_or_copied():
+    values = np.arange(6.0).reshape(3, 2)
+    for part in (values.copy(), values[:]):  # the second is a view of somebody else's memory
+        longer = extended(part, 5)
+        assert longer[:3].tolist() == values.tolist()
+        assert longer.shape == (5, 2)
+        assert not longer[3:].any()
+    assert values.shape == (3, 2)
