@@ -14,6 +14,7 @@ from torch import Tensor
 from relaytrack.reid.checkpoint import INFO_KEY, WeightsInfo
 from relaytrack.reid.errors import ReidError, WeightsError, first_line
 from relaytrack.reid.model import ReidModel
+from relaytrack.reid.onnx_runtime import import_onnxruntime
 
 _LARGEST_SIDE = 4096
 
@@ -60,7 +61,7 @@ class TorchBackend:
 
 def onnx_on_cuda() -> bool:
     """Whether the installed onnxruntime has CUDA (the package onnxruntime-gpu)."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
@@ -70,7 +71,7 @@ def session_options(threads: int | None) -> Any:
 
     Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding.
     """
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -95,7 +96,7 @@ class OnnxBackend:
     """
 
     def __init__(self, source: Path | bytes, device: torch.device, threads: int | None = None, name: str = "") -> None:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         name = name or str(source)
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device.type)

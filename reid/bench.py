@@ -17,6 +17,7 @@ from torch import Tensor
 from relaytrack.reid.errors import ReidError
 from relaytrack.reid.export import to_onnx
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
+from relaytrack.reid.onnx_runtime import import_onnxruntime
 from relaytrack.reid.precision import autocast
 from relaytrack.reid.training import losses
 from relaytrack.reid.training.speedup import decimate_strided_depthwise
@@ -85,7 +86,7 @@ def runner(model: ReidModel, engine: str, precision: str, batch: int, device: to
     if engine == "onnxruntime":
         if precision != "fp32":
             raise ReidError("onnxruntime is measured in fp32 only")
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()

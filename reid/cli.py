@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from relaytrack.reid.arguments import Parser
 from relaytrack.reid.errors import ReidError
-from relaytrack.reid.terminal import speaking
+from relaytrack.reid.terminal import StdoutError, speaking
 
 COMMANDS = {
     "train": "relaytrack.reid.commands.train",
@@ -106,7 +106,7 @@ def _run(argv: Sequence[str], prog: str, clean: Callable[[str], str]) -> int:
     except ReidError as error:
         return _refuse(clean(str(error)))
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None or isinstance(error, StdoutError):  # `speaking` tells of the second
             raise
         return _refuse(clean(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)))
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from relaytrack.reid.checkpoint import INFO_KEY, SPEC_KEY, WeightsInfo, load_info, load_model
 from relaytrack.reid.errors import ReidError
 from relaytrack.reid.model import ReidModel
+from relaytrack.reid.onnx_runtime import import_onnxruntime
 from relaytrack.reid.outputs import check_target, write_whole
 
 INPUT, OUTPUT = "images", "embeddings"
@@ -133,7 +134,7 @@ def export_onnx(weights: Path | str, path: Path | str, *, batches: tuple[int, ..
 
 def compare_onnx(model: ReidModel, path: Path, batches: tuple[int, ...]) -> float:
     """Largest difference between an ONNX file and torch, as a share of the largest embedding value."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.reid.errors import ReidError
+from relaytrack.reid.onnx_runtime import import_onnxruntime
 
 _KINDS = ["Conv", "Add", "Relu", "MaxPool", "AveragePool"]
 _BATCH = 16
@@ -55,18 +57,12 @@ def in_int8(
         exact_outputs: names of maps whose operations stay in single precision.
     """
     import onnx
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        QuantFormat,
-        QuantType,
-        quant_pre_process,
-        quantize_static,
-    )
 
+    quantization: Any = import_onnxruntime("onnxruntime.quantization")
     source = onnx.load_from_string(network)
     takes = source.graph.input[0].name
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         """Hands over the inputs, a batch at a time."""
 
         def __init__(self) -> None:
@@ -80,18 +76,18 @@ def in_int8(
     with tempfile.TemporaryDirectory() as folder:
         given, prepared, made = (Path(folder) / f"{name}.onnx" for name in ("given", "prepared", "made"))
         given.write_bytes(network)
-        quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
+        quantization.quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
         nodes = onnx.load(str(prepared)).graph.node
-        quantize_static(
+        quantization.quantize_static(
             str(prepared),
             str(made),
             Reader(),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(kinds),
             nodes_to_exclude=[node.name for node in nodes if set(node.output) & set(exact_outputs)],
             per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
         )
         proto = onnx.load(str(made))
     onnx.helper.set_model_props(proto, {entry.key: entry.value for entry in source.metadata_props})
@@ -116,7 +112,7 @@ def crops_of(paths: Sequence[Path], height: int, width: int) -> NDArray[np.float
 
 def mean_cosine(first: bytes, second: bytes, images: NDArray[np.float32]) -> float:
     """How alike two networks see crops (N, 3, H, W): the mean cosine of their embeddings."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     found = []
     for network in (first, second):

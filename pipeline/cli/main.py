@@ -14,7 +14,7 @@ from typing import Any
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import InputError, RelayTrackError
 from relaytrack.reid.arguments import Parser
-from relaytrack.reid.terminal import speaking
+from relaytrack.reid.terminal import StdoutError, speaking
 
 COMMANDS = {
     "run": "relaytrack.pipeline.cli.run",
@@ -101,7 +101,7 @@ def _guarded(action: Callable[[], int]) -> int:
             os._exit(code)
         return code
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None or isinstance(error, StdoutError):  # `speaking` tells of the second
             raise
         return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
     except ImportError as error:

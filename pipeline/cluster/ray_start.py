@@ -36,11 +36,12 @@ class Machine:
 
 
 def import_ray() -> Any:
-    """Ray, if it is installed.
+    """Ray, if it is installed; a Ray that is started from here reports its use to nobody.
 
     Raises:
         ConfigError: it is not.
     """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
     except ModuleNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -163,6 +164,16 @@ class RecordedSource:
             self._camera.warn(f"incomplete file: it ends at {last:.1f} s of {promised:.1f} s")
 
 
+def _kind(path: Path) -> str:
+    """What a path is that is no file and no folder, and what to do instead."""
+    mode = path.stat().st_mode
+    if stat.S_ISFIFO(mode):
+        return "a pipe cannot be read twice, as recordings are: save it to a file, or send it to udp://127.0.0.1:PORT"
+    if stat.S_ISCHR(mode) and path.resolve().name.startswith("video"):
+        return "a webcam is named webcam:NUMBER (webcam:0 is /dev/video0)"
+    return "no file, but a socket or a device"
+
+
 def find_reader(
     path: Path, shown: str, options: InputConfig, *, fps: float | None, pixel_aspect: float | None = None
 ) -> tuple[Reader, str | None]:
@@ -179,16 +190,18 @@ def find_reader(
         The reader, not yet opened, and a warning or None.
 
     Raises:
-        ReadError: missing, empty, or an mp4 whose index is lost.
+        ReadError: missing, empty, no file (a pipe), or an mp4 whose index is lost.
     """
     try:
         if path.is_dir():
             return ImageFolderReader(path, fps), None
         if not path.exists():
             raise ReadError(f"no such file: {shown}")
-        if path.is_file() and path.stat().st_size == 0:
+        if not path.is_file():
+            raise ReadError(f"{_kind(path)}: {shown}")
+        if path.stat().st_size == 0:
             raise ReadError(f"the file is empty: {shown}")
-        layout = read_layout(path) if path.is_file() else None
+        layout = read_layout(path)
     except OSError as error:
         raise ReadError(f"cannot read {shown} ({error.strerror})") from None
     if layout is not None and not layout.indexed:

@@ -11,6 +11,7 @@ from relaytrack.pipeline.perception.detectors.nanodet_network import NanoDetNetw
 from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, free_spatial_size, read_model
 from relaytrack.pipeline.perception.detectors.onnx_session import open_session
 from relaytrack.pipeline.records import Floats
+from relaytrack.reid.onnx_runtime import import_onnxruntime
 
 
 class OnnxNetwork:
@@ -49,7 +50,7 @@ class OnnxNetwork:
 
 def cuda_network(path: Path, device: str) -> NanoDetNetwork:
     """The network on a GPU: onnxruntime's CUDA provider where it is installed, else PyTorch, same weights."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         return OnnxNetwork(path, device)

@@ -8,6 +8,7 @@ from typing import Any
 from relaytrack.pipeline.errors import DetectorError, DeviceError
 from relaytrack.reid.backends import session_options
 from relaytrack.reid.device import device_index
+from relaytrack.reid.onnx_runtime import import_onnxruntime
 
 
 def open_session(
@@ -28,7 +29,7 @@ def open_session(
         DetectorError: onnxruntime refuses the file.
         DeviceError: the session would not run on `device`.
     """
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = session_options(threads)
     provider, settings = "CPUExecutionProvider", {}

@@ -17,6 +17,7 @@ from relaytrack.pipeline.perception.detectors.base import inside_picture
 from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, read_model
 from relaytrack.pipeline.perception.detectors.ultralytics_import import contained, import_ultralytics, loads_safely
 from relaytrack.pipeline.records import Detections, Frame
+from relaytrack.reid.onnx_runtime import import_onnxruntime
 
 _SUFFIXES = (".pt", ".onnx", ".engine")
 _DEFAULT_SIDE = 640
@@ -168,7 +169,7 @@ def _check_device(path: Path, device: str) -> None:
     if path.suffix == ".engine" and device == "cpu":
         raise DeviceError(f"run.device: {path} is a TensorRT engine and does not run on the CPU")
     if path.suffix == ".onnx" and device != "cpu":
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
             raise DeviceError(f"run.device: onnxruntime here cannot run {path} on {device!r} (extra: gpu)")

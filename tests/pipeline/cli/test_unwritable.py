@@ -131,6 +131,25 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("module", ["pipeline.cli.main", "reid.cli"])
+def test_a_stdout_that_is_full_is_told_once(module: str) -> None:
+    """Fault: two lines, the first of which named nothing."""
+    program = (
+        f"import sys, relaytrack.{module} as cli\n"
+        "import relaytrack.pipeline.cli.eval, relaytrack.reid.commands.weights\n"
+        "def run(args): print('scores', flush=True)\n"
+        "relaytrack.pipeline.cli.eval.run = relaytrack.reid.commands.weights.run = run\n"
+        f"sys.exit(cli.main({['weights'] if 'reid' in module else ['eval', '--gt', 'a=b', '--result', 'a=b']}))\n"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == "relaytrack: error: the output cannot be written (No space left on device)\n"
+
+
 def test_results_go_through_a_pipe(tmp_path: Path) -> None:
     """A device or a pipe cannot be replaced by a file."""
     code = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -53,6 +54,16 @@ def test_empty_file(tmp_path: Path, make_source: MakeSource) -> None:
     path = tmp_path / "empty.mp4"
     path.touch()
     assert "the file is empty" in failure(make_source(path))
+
+
+def test_what_is_no_file(tmp_path: Path, make_source: MakeSource) -> None:
+    """Fault: a pipe was opened twice, and the run waited without end for somebody to write into it again."""
+    os.mkfifo(tmp_path / "pipe")
+    assert "a pipe cannot be read twice" in failure(make_source(tmp_path / "pipe"))
+    assert "no file, but a socket or a device" in failure(make_source(Path("/dev/zero")))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        assert "no file, but a socket or a device" in failure(make_source(tmp_path / "s"))
 
 
 def test_file_without_pictures_but_sound(make_video: MakeVideo, make_source: MakeSource) -> None:
