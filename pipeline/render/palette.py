@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
@@ -62,6 +62,8 @@ class IdentityColors:
         self._known: OrderedDict[int, Rgb] = OrderedDict(known or {})  # later on, only unusual ones
         self._met = NumberSet(self._known)
         self._seen: OrderedDict[int, float] = OrderedDict()
+        self._worn: dict[int, Rgb] = {}  # the colours of those in `_seen`
+        self._beside: Counter[Rgb] = Counter()  # how many of them have each
 
     def of(self, identity: int) -> Rgb:
         """The identity's RGB colour."""
@@ -70,22 +72,30 @@ class IdentityColors:
     def see(self, time: float, identities: Iterable[int]) -> None:
         """Note who is seen at `time`, seconds of the run's clock, in all cameras; new identities get colours."""
         people = sorted(set(identities))
+        arrived = [identity for identity in people if identity not in self._seen]
         for identity in people:
             self._seen[identity] = time
             self._seen.move_to_end(identity)
         while self._seen and next(iter(self._seen.values())) < time - _TOGETHER:
-            self._seen.popitem(last=False)
-        new = [identity for identity in people if identity not in self._met]
-        beside = {self.of(other) for other in self._seen if other in self._met} if new else set()
+            self._beside[self._worn.pop(self._seen.popitem(last=False)[0])] -= 1
+        new = [identity for identity in arrived if identity not in self._met]
+        for identity in arrived:
+            if identity in self._met:
+                self._wear(identity, self.of(identity))
         for identity in new:
             self._met.add(identity)
             usual = identity_color(identity)
-            color = _apart(usual, tuple(sorted(beside)))
-            beside.add(color)
+            color = _apart(usual, tuple(sorted(+self._beside)))
+            self._wear(identity, color)
             if color != usual:
                 self._known[identity] = color
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
+
+    def _wear(self, identity: int, color: Rgb) -> None:
+        """Note the colour of somebody who is seen now."""
+        self._worn[identity] = color
+        self._beside[color] += 1
 
     def given(self) -> dict[int, Rgb]:
         """The colours that are not the usual ones of their numbers, the last fifty thousand at most."""

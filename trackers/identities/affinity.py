@@ -9,6 +9,7 @@ assumed distribution stands in for them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +59,8 @@ class AffinityModel:
 
     def remember(self, features: Floats, cameras: Ints) -> None:
         """Add tracks that leave the window to their cameras' means."""
-        for camera in np.unique(cameras).tolist():
-            part = features[cameras == camera].astype(np.float64)
+        for camera, rows in _by_camera(cameras):
+            part = features[rows].astype(np.float64)
             count = self._count.get(camera, 0.0) + len(part)
             fade = min(1.0, MEMORY / count)
             self._sum[camera] = (self._sum.get(camera, np.zeros(part.shape[1])) + part.sum(axis=0)) * fade
@@ -83,8 +84,8 @@ class AffinityModel:
     def sums(self, features: Floats, cameras: Ints) -> dict[int, tuple[float, Doubles]]:
         """Count and sum of embeddings by camera, of these tracks and of those remembered."""
         out = {camera: (self._count[camera], total.copy()) for camera, total in self._sum.items()}
-        for camera in np.unique(cameras).tolist():
-            part = features[cameras == camera].astype(np.float64)
+        for camera, rows in _by_camera(cameras):
+            part = features[rows].astype(np.float64)
             count, total = out.get(camera, (0.0, np.zeros(part.shape[1])))
             out[camera] = (count + len(part), total + part.sum(axis=0))
         return out
@@ -215,6 +216,13 @@ class AffinityModel:
         forward = (similarity - row.mean) / row.deviation
         back = (similarity - column.mean) / column.deviation
         return np.asarray(0.5 * (forward + back) - self.margin, np.float32)
+
+
+def _by_camera(cameras: Ints) -> Iterator[tuple[int, Ints]]:
+    """Each camera with its rows, in order."""
+    order = np.argsort(cameras, kind="stable")
+    names, begins = np.unique(cameras[order], return_index=True)
+    yield from zip(names.tolist(), np.split(order, begins[1:]), strict=True)
 
 
 def _most_alike(values: Floats, places: Ints, begins: Ints, numbers: Ints, most: int) -> Floats:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.memory import held_bytes
 
+from relaytrack.pipeline.render import palette as palette_module
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb, color_distance, identity_color, palette, to_lab
 
 
@@ -98,3 +99,19 @@ def test_an_unusual_color_is_kept_and_given_once() -> None:
     colors.see(100.0, [25])
     colors.see(200.0, [1, 25])
     assert colors.of(25) == unusual
+
+
+def test_colours_beside_are_those_of_everybody_seen_in_the_last_ten_seconds():
+    rng, colors, seen, met = np.random.default_rng(4), IdentityColors(), {}, set()
+    for step in range(300):
+        time, people = step * 0.7, {int(one) for one in rng.integers(1, 40 + step, rng.integers(0, 12))}
+        beside = {colors.of(one) for one, last in seen.items() if one in met and (last >= time - 10 or one in people)}
+        expected = {}
+        for one in sorted(people - met):
+            expected[one] = palette_module._apart(identity_color(one), tuple(sorted(beside)))
+            beside.add(expected[one])
+        colors.see(time, people)
+        seen |= dict.fromkeys(people, time)
+        met |= people
+        assert {one: colors.of(one) for one in expected} == expected
+        assert colors._worn.keys() == colors._seen.keys()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from relaytrack.trackers import CameraTracks, IdentityAssociator
-from relaytrack.trackers.identities import due_tracks, joint, revision_scores, topology
+from relaytrack.trackers import CameraTracks, IdentityAssociator, IdentityStore
+from relaytrack.trackers.identities import due_tracks, joint, keeping, revision_scores, topology
 from relaytrack.trackers.identities.growing import extended
 from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.topology import CLASSES, KINDS, TravelTimes
@@ -122,3 +122,21 @@ def test_memory_is_extended_in_place_or_copied():
         assert longer.shape == (5, 2)
         assert not longer[3:].any()
     assert values.shape == (3, 2)
+
+
+def test_a_store_of_many_people_takes_new_ones_at_once_and_the_others_in_turn(monkeypatch, tmp_path):
+    monkeypatch.setattr(keeping, "_MOST", 6)
+    rng = np.random.default_rng(5)
+    looks = unit(rng.normal(size=(40, D)))
+    with IdentityStore(tmp_path / "ids.db", every=0.0, origin=0.0) as store:
+        run = IdentityAssociator(store=store, revise_every=1e6)
+        for step in range(8):
+            run.update([view("a", step * 1.0, np.arange(20), looks[:20])])
+            kept = {track.track: track.last for track in store.tracks()}
+            assert set(kept) == set(range(20)), "whoever is new is written at once"
+            assert sum(last == step for last in kept.values()) == (20 if step == 0 else 6)
+            assert min(kept.values()) >= step - 4, "everybody has a turn"
+        run.update([view("a", 8.0, np.arange(40), looks)])
+        assert len(store.tracks()) == 40
+        run.finalize()
+        assert all(track.last == 8.0 for track in store.tracks())
