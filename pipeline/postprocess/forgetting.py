@@ -94,6 +94,8 @@ def _without(
 def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> None:
     """Pictures, embeddings, identities.json, events and the store of identities."""
     folder, data = run.folder, run.data
+    names = {person}  # and their numbers in the store, which does not know corrections by hand
+    names |= {number for event in read_events(folder) for number in _former(event, keys)}
     for track in data.people[person]:
         remove_pictures(folder, [str(crop["file"]) for crop in track.crops])
     remove_pictures(folder, [f"crops/{person}.jpg"])
@@ -101,8 +103,6 @@ def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> Non
     correct_embeddings(folder, correction)
     left = [(track, other) for other, tracks in data.people.items() if other != person for track in tracks]
     write_identities(folder, data.cameras, left)
-    names = {person}  # and their numbers in the store, which does not know corrections by hand
-    names |= {number for event in read_events(folder) for number in _former(event, keys)}
     correct_events(folder, correction)
     if run.config.output.store is not None and Path(run.config.output.store).exists():
         with IdentityStore(run.config.output.store) as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from relaytrack.pipeline.events.schema import RevisedEvent
 from relaytrack.pipeline.results.folder import write_atomically, writing
 
+_log = logging.getLogger("relaytrack.results")
 NAME = "events.jsonl"
 OLD = "events-old.jsonl"
 
@@ -40,7 +42,7 @@ def append_revisions(
 
 
 def drop_events(folder: Path, unwanted: Callable[[dict[str, Any]], bool]) -> None:
-    """Take events out, each file in one step.
+    """Take events out, each file in one step; lines that are no events go, too, since nobody knows whom they name.
 
     Args:
         folder: the output folder.
@@ -51,20 +53,34 @@ def drop_events(folder: Path, unwanted: Callable[[dict[str, Any]], bool]) -> Non
     """
     for path in (folder / NAME, folder / OLD):
         if path.exists():
-            with writing(path, "read"):
-                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            write_atomically(path, "".join(line for line in lines if not unwanted(json.loads(line))))
+            lines = _lines(path)
+            damaged = sum(event is None for _, event in lines)
+            if damaged:
+                _log.warning("%s: %d damaged lines are taken out", path, damaged)
+            kept = [line for line, event in lines if event is not None and not unwanted(event)]
+            write_atomically(path, "".join(f"{line}\n" for line in kept))
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
-    """All events of a run, oldest first.
+    """All events of a run, oldest first, without lines that are damaged.
 
     Raises:
         OutputError: a file cannot be read.
     """
-    found: list[dict[str, Any]] = []
-    for path in (folder / OLD, folder / NAME):
-        if path.exists():
-            with writing(path, "read"):
-                found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return found
+    paths = [path for path in (folder / OLD, folder / NAME) if path.exists()]
+    return [event for path in paths for _, event in _lines(path) if event is not None]
+
+
+def _lines(path: Path) -> list[tuple[str, dict[str, Any] | None]]:
+    """The lines of a file without their ends, and the event of each; None where a line was cut off or damaged."""
+    with writing(path, "read"):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    return [(line, _event(line)) for line in text.split("\n") if line]
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.config.camera import CAMERA_NAME
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb
 from relaytrack.pipeline.render.pauses import SHORTENED, is_long
 from relaytrack.pipeline.results.grounds import MOST_FORMER, Former, Grounds
@@ -112,9 +113,17 @@ def read_identities(folder: Path) -> Identities:
     """
     try:
         content = json.loads(read_text(folder / NAME))
+        cameras = {name: CameraRecord(**record) for name, record in content["cameras"].items()}
+        tracks = [
+            (track_record(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]
+        ]
+        for name in dict.fromkeys((*cameras, *(track.camera for track, _ in tracks))):
+            if not CAMERA_NAME.fullmatch(name):  # cameras name files
+                raise ValueError(f"{name!r} is no camera")
+            cameras.setdefault(name, CameraRecord())
         return Identities(
-            {name: CameraRecord(**record) for name, record in content["cameras"].items()},
-            [(track_record(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]],
+            cameras,
+            tracks,
             content.get("clock_zero"),
             {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
             {int(entry["id"]): Grounds(**entry["grounds"]) for entry in content["identities"] if "grounds" in entry},

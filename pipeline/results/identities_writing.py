@@ -85,8 +85,9 @@ def write_people(
         for identity, records in people():
             entry = _identity(identity, records, colors.of(identity), grounds(identity, records))
             if pictures and entry["crop"] is not None:
-                entry["crop"] = write_picture(folder, identity, entry["crop"])
-                kept.add(entry["crop"])
+                entry["crop"] = picture = write_picture(folder, identity, entry["crop"])
+                if picture is not None:
+                    kept.add(picture)
             yield entry
 
     head = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from relaytrack.pipeline.results.folder import write_bytes
+from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.results.folder import write_bytes, writing
 
 
-def write_picture(folder: Path, identity: int, best: str) -> str:
+def write_picture(folder: Path, identity: int, best: str) -> str | None:
     """Copy a track's picture to be that of the person.
 
     Args:
@@ -17,13 +18,20 @@ def write_picture(folder: Path, identity: int, best: str) -> str:
         best: the track's picture, below the folder.
 
     Returns:
-        The picture's name below the folder.
+        The picture's name below the folder; None where the track's picture is no longer there.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be read or written.
     """
-    name = f"crops/{identity}.jpg"
-    write_bytes(folder / name, (folder / best).read_bytes(), durable=False)
+    name, source = f"crops/{identity}.jpg", folder / best
+    try:
+        with writing(source, "read"):
+            data = source.read_bytes()
+    except OutputError:
+        if source.exists():
+            raise
+        return None
+    write_bytes(folder / name, data, durable=False)
     return name
 
 

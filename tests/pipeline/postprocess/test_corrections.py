@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import av
@@ -108,6 +109,28 @@ def test_forget_leaves_no_trace(folder: Path) -> None:
     assert {line.split(",")[1] for line in (folder / "tracks/a.txt").read_text().splitlines()} == {"2"}
     events = [parse_event(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert {event.identity for event in events} == {2}
+
+
+def test_forget_works_where_events_were_cut_off_and_pictures_are_gone(folder: Path) -> None:
+    """Fault: a damaged line of events ended it half-way, when the person was gone from identities.json already."""
+    events = folder / "events.jsonl"
+    whole = events.read_bytes()
+    events.write_bytes(b"\xff\x00\n" + whole + whole.splitlines()[-1][:40] + b"\n[1]\n")
+    shutil.rmtree(folder / "crops")
+    merge(open_run(folder), [1, 3], videos="delete")
+    forget(open_run(folder), 1, videos="delete")
+    assert _people(folder) == {2: ["a:2"]}
+    assert {parse_event(line).identity for line in events.read_text().splitlines()} == {2}
+
+
+def test_a_foreign_list_of_people_names_no_files_outside(folder: Path) -> None:
+    path = folder / "identities.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "cameras": {"a": content["cameras"]["a"]}}))
+    forget(open_run(folder), 3, videos="delete")  # its camera is in the list of tracks alone
+    path.write_text(json.dumps({**content, "cameras": {"../../x": content["cameras"]["a"]}}))
+    with pytest.raises(InputError, match=r"identities\.json: not a file of this version"):
+        open_run(folder)
 
 
 def test_forget_reaches_the_store_also_under_a_former_number(folder: Path, tmp_path: Path) -> None:
