@@ -32,8 +32,8 @@ class Detector(Protocol):
             frames: frames of any sizes, one or more cameras.
 
         Returns:
-            One `Detections` per frame, in order: boxes in pixels of `frame.image`, clipped to it, best score
-            first.
+            One `Detections` per frame, in order: boxes in pixels of `frame.image`, each at least partly inside it,
+            best score first. Networks cut their boxes to the picture.
 
         Raises:
             DetectorError: the detector cannot serve this frame.
@@ -115,5 +115,16 @@ def clip_boxes(boxes: Floats, width: int, height: int) -> Floats:
 def inside_picture(found: Detections, width: int, height: int) -> Detections:
     """Cut the boxes to the picture and leave out those of which less than a pixel remains."""
     boxes = clip_boxes(found.xyxy, width, height)
-    keep = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+    keep = _large_enough(boxes)
     return Detections(boxes[keep], found.scores[keep])
+
+
+def reaching_into_picture(found: Detections, width: int, height: int) -> Detections:
+    """The boxes as they are, without those of which less than a pixel lies in the picture."""
+    keep = _large_enough(clip_boxes(found.xyxy, width, height))
+    return Detections(found.xyxy[keep], found.scores[keep])
+
+
+def _large_enough(boxes: Floats) -> NDArray[np.bool_]:
+    large: NDArray[np.bool_] = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+    return large

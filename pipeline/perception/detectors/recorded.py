@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import DetectorError
-from relaytrack.pipeline.perception.detectors.base import inside_picture
+from relaytrack.pipeline.perception.detectors.base import reaching_into_picture
 from relaytrack.pipeline.records import Detections, Floats, Frame
 from relaytrack.trackers.textfile import read_text
 
@@ -34,7 +34,8 @@ class RecordedDetections:
     Args:
         config: the whole configuration; every camera names its file in `detections`. Columns: frame (1-based, the
             source's own number), id (not read), left, top, width, height (pixels of the source's full picture),
-            confidence; further columns are not read. Scores above 1 are taken as 1.
+            confidence; further columns are not read. Scores above 1 are taken as 1. A box that reaches beyond the picture
+            stays as it is, as whoever made the file saw the whole person.
 
     Raises:
         DetectorError: a camera without a file, or a file that is missing or not of this form; the message names
@@ -68,7 +69,7 @@ class RecordedDetections:
         keep = table.scores[start:end] >= self._threshold
         boxes = table.xyxy[start:end][keep] - np.array([*frame.origin, *frame.origin], np.float32)
         height, width = frame.image.shape[:2]
-        found = inside_picture(Detections(boxes, table.scores[start:end][keep]), width, height)
+        found = reaching_into_picture(Detections(boxes, table.scores[start:end][keep]), width, height)
         return Detections(found.xyxy[: self._most], found.scores[: self._most])
 
 

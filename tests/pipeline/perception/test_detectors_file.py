@@ -39,8 +39,15 @@ def test_frames_are_looked_up_by_their_own_number(table: Path) -> None:
     found = detector(table).detect([frame(7), frame(1), frame(2)])
     np.testing.assert_array_equal(found[0].xyxy, [[10, 20, 40, 60]])
     assert len(found[1]) == 0
-    np.testing.assert_array_equal(found[2].xyxy, [[190, 90, 200, 100], [50, 60, 70, 80], [5.5, 6.5, 15.5, 26.5]])
+    np.testing.assert_array_equal(found[2].xyxy, [[190, 90, 230, 130], [50, 60, 70, 80], [5.5, 6.5, 15.5, 26.5]])
     np.testing.assert_allclose(found[2].scores, [1, 0.9, 0.3])
+
+
+def test_boxes_reach_beyond_the_picture_but_do_not_lie_outside_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text("1,-1,-30,40,40,80,0.9\n1,-1,199.5,10,20,20,0.8\n1,-1,50,-30,20,20,0.7\n1,-1,50,-19,20,20,0.6\n")
+    (found,) = detector(path).detect([frame(1)])
+    np.testing.assert_array_equal(found.xyxy, [[-30, 40, 10, 120], [50, -19, 70, 1]])
 
 
 def test_threshold_and_number_of_people(table: Path) -> None:
