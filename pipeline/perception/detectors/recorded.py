@@ -34,8 +34,8 @@ class RecordedDetections:
     Args:
         config: the whole configuration; every camera names its file in `detections`. Columns: frame (1-based, the
             source's own number), id (not read), left, top, width, height (pixels of the source's full picture),
-            confidence; further columns are not read. Scores above 1 are taken as 1. A box that reaches beyond the picture
-            stays as it is, as whoever made the file saw the whole person.
+            confidence; further columns are not read. Scores above 1 are taken as 1. A box that reaches beyond the
+            picture stays whole: so do those of annotations.
 
     Raises:
         DetectorError: a camera without a file, or a file that is missing or not of this form; the message names
