@@ -126,5 +126,5 @@ def reaching_into_picture(found: Detections, width: int, height: int) -> Detecti
 
 
 def _large_enough(boxes: Floats) -> NDArray[np.bool_]:
-    large: NDArray[np.bool_] = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
-    return large
+    """(N,) boxes of at least a pixel in each direction."""
+    return np.asarray(((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1), bool)
