@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.clock import RunClock
-from relaytrack.pipeline.cluster.batches import Form
 from relaytrack.pipeline.cluster.bus import Bus
 from relaytrack.pipeline.cluster.camera_costs import CameraCosts, CostMeter, Worked
 from relaytrack.pipeline.cluster.clock_skew import TELL, clock_skew
 from relaytrack.pipeline.cluster.live_packets import Wanted
 from relaytrack.pipeline.cluster.node_colors import NodeColors
+from relaytrack.pipeline.cluster.node_config import embeddings_form, node_config
+from relaytrack.pipeline.cluster.node_files import NodeFiles, own_folder
 from relaytrack.pipeline.cluster.node_live import NodeLive
 from relaytrack.pipeline.cluster.node_notes import NodeNotes
 from relaytrack.pipeline.cluster.node_share import node_share
@@ -25,9 +26,7 @@ from relaytrack.pipeline.cluster.step_relay import StepRelay
 from relaytrack.pipeline.cluster.work_order import WorkOrder, WorkStatus
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import CameraConfig, Config
-from relaytrack.pipeline.dates import free_path, stamp
 from relaytrack.pipeline.engine import Pipeline
-from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.correction import Kind
 from relaytrack.pipeline.runtime.snapshot import Snapshot
@@ -36,8 +35,6 @@ from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sources import is_live
 
 LOG = logging.getLogger("relaytrack.cluster")
-PIECE = 64_000
-"""Bytes of a file that are handed out at a time."""
 
 
 class NodeWork:
@@ -49,6 +46,9 @@ class NodeWork:
         outbox: takes the steps of work for a site that is served.
         now: this machine's clock.
 
+    Attributes:
+        order: as above; files: what it has written.
+
     Raises:
         RelayTrackError: the identity service does not answer.
     """
@@ -56,30 +56,18 @@ class NodeWork:
     def __init__(
         self, order: WorkOrder, bus: Bus, outbox: Outbox | None = None, *, now: Callable[[], float] = time.time
     ) -> None:
-        config = Config.model_validate_json(order.config)
-        self._folder = (
-            order.folder if order.served is None or order.folder is None else _own_folder(order.folder, now())
-        )
-        output = config.output.model_copy(
-            update={"dir": self._folder, "overwrite": True, "resume": False, "report": False, "store": None}
-        )
-        ways = dataclasses.replace(config.identities, travel_times=())  # they name cameras of other machines
-        config = config.model_copy(update={"output": output, "identities": ways})
+        self._folder = order.folder if order.served is None or order.folder is None else own_folder(order.folder, now())
+        config = node_config(order, self._folder)
         live = {camera.name: is_live(camera, config.run) for camera in config.cameras}
-        form: Form = "compact" if any(live.values()) else "exact"
-        if config.cluster.embeddings != "auto":
-            form = config.cluster.embeddings
+        form = embeddings_form(config, live.values())
         self.order = order
+        self.files = NodeFiles(self._folder, order.node)
         self._config = config
         self._notes = NodeNotes(order.node)
         self._skew, _ = clock_skew(lambda: float(bus.ask("clock", timeout=10.0)), now)
         if abs(self._skew) > TELL:
-            LOG.warning(
-                "node %s: its clock is %.1f s %s; this is made up for",
-                order.node,
-                abs(self._skew),
-                "ahead" if self._skew > 0 else "behind",
-            )
+            side = "ahead" if self._skew > 0 else "behind"
+            LOG.warning("node %s: its clock is %.1f s %s; this is made up for", order.node, abs(self._skew), side)
         self._identities = ClusterIdentities(
             bus, order.node, order.order, live, form=form, patience=config.cluster.patience
         )
@@ -247,46 +235,12 @@ class NodeWork:
         saved = 1.0 if effort is None else effort.saved
         return self._meter.look(time.monotonic(), worked, saved=saved, streams=self._perception.streams)
 
-    def files(self) -> list[str]:
-        """Every file of the results, relative to their folder."""
-        if self._folder is None:
-            return []
-        folder = Path(self._folder)
-        found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
-        return [path.relative_to(folder).as_posix() for path in found]
-
-    def read(self, name: str, start: int) -> bytes:
-        """A piece of a file of the results; b"" at its end.
-
-        Raises:
-            InputError: there is no such file among the results.
-        """
-        folder = Path(self._folder or "").resolve()
-        path = (folder / name).resolve()
-        if self._folder is None or not path.is_relative_to(folder) or not path.is_file():
-            raise InputError(f"node {self.order.node}: there is no result {name!r}")
-        with open(path, "rb") as file:
-            file.seek(start)
-            return file.read(PIECE)
-
     def close(self) -> None:
         """Stop, and wait a moment for the end."""
         self.stop()
         if self._share is not None:
             self._share.close()
         self._notes.close()
-
-
-def _own_folder(parent: str, moment: float) -> str:
-    """Make a new folder for work that begins now; other programs of this machine may do the same."""
-    Path(parent).mkdir(parents=True, exist_ok=True)
-    while True:
-        folder = free_path(Path(parent) / stamp(moment))
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        return str(folder)
 
 
 def _without_frames(snapshot: Snapshot) -> Snapshot:

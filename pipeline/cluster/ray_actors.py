@@ -156,9 +156,9 @@ class PerceptionActor:
         self._work[node].release(cameras)
 
     def files(self, node: str) -> list[str]:
-        """See `NodeWork.files`."""
-        return self._work[node].files()
+        """See `NodeFiles.names`."""
+        return self._work[node].files.names()
 
     def read(self, node: str, name: str, start: int) -> bytes:
-        """See `NodeWork.read`."""
-        return self._work[node].read(name, start)
+        """See `NodeFiles.read`."""
+        return self._work[node].files.read(name, start)

@@ -159,8 +159,8 @@ def _greet(ray: Any, address: str) -> None:
     refused = getattr(ray.exceptions, "AuthenticationError", ())
     if isinstance(error, refused):
         raise ClusterError(
-            f"--cluster {address}: the token was refused; this machine needs RAY_AUTH_MODE=token and the "
-            "~/.ray/auth_token of the head"
+            f"--cluster {address}: the token was refused; set RAY_AUTH_MODE to token, and copy "
+            "~/.ray/auth_token of the head to this machine"
         )
     if error is not None:
         raise ClusterError(f"--cluster {address}: Ray cannot be joined ({' '.join(str(error).split())[:300]})")

@@ -42,7 +42,7 @@ class RemotePlace:
             raise ConfigError(f"{_KEY}: {scheme}:// needs {package}: pip install {package}, on every machine") from None
         except ValueError as error:
             if "rotocol not known" in str(error):
-                raise ConfigError(f"{_KEY}: fsspec knows no protocol {scheme}://") from None
+                raise ConfigError(f"{_KEY}: fsspec knows no protocol {scheme!r}") from None
             raise ConfigError(f"{_KEY}: {one_line(error)}") from None
         except Exception as error:
             raise OutputError(f"{_KEY}: cannot be opened: {_said(error)}: {self.address}") from None

@@ -75,10 +75,10 @@ def test_a_machine_whose_clock_is_two_seconds_ahead_is_made_up_for(
     assert bus.desk.status().late == {}
     known = json.loads((tmp_path / "node1/identities.json").read_text())
     assert known["clock_zero"] == pytest.approx(zero, abs=0.01)
-    assert work.read("identities.json", 0) == (tmp_path / "node1/identities.json").read_bytes()
-    assert "tracks/door" in {name.rsplit("/", 1)[0] for name in work.files()}
+    assert work.files.read("identities.json", 0) == (tmp_path / "node1/identities.json").read_bytes()
+    assert "tracks/door" in {name.rsplit("/", 1)[0] for name in work.files.names()}
     with pytest.raises(InputError):
-        work.read("../service/identities-state.db", 0)
+        work.files.read("../service/identities-state.db", 0)
     work.close()
 
 

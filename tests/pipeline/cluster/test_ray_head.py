@@ -114,7 +114,9 @@ def test_a_wrong_token_another_ray_and_a_killed_head_end_a_run_with_one_line(
     address, folder = head
     port = address.rpartition(":")[2]
     path = site(samples, tmp_path)
-    assert f"--cluster {address}: the token was refused" in refusal(start(path, address, "x" * 64), 90)
+    told = refusal(start(path, address, "x" * 64), 90)
+    assert f"--cluster {address}: the token was refused" in told
+    assert told.endswith("copy ~/.ray/auth_token of the head to this machine"), "nothing of it is hidden"
     told = refusal(start(path, address, TOKEN, before=OTHER_RAY), 90)
     assert f"--cluster {address}: Ray cannot be joined (Version mismatch" in told
     assert "2.9.3" in told

@@ -155,4 +155,4 @@ def test_a_place_that_is_another_one_on_a_machine_is_refused(
     assert not (tmp_path / "out").exists()
     assert not list((tmp_path / "shared").iterdir()), "a run that did not begin leaves nothing there"
     assert main([*words, "--set", "cluster.share=abc://bucket/site"]) == 2
-    assert "error: cluster.share: fsspec knows no protocol abc://" in capfd.readouterr().err
+    assert "error: cluster.share: fsspec knows no protocol 'abc'" in capfd.readouterr().err

@@ -61,7 +61,7 @@ def test_a_run_gets_a_part_of_its_own_and_every_machine_sees_it(address: str) ->
 
 def test_what_cannot_be_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fsspec")
-    with pytest.raises(ConfigError, match=r"cluster\.share: fsspec knows no protocol abc://"):
+    with pytest.raises(ConfigError, match=r"cluster\.share: fsspec knows no protocol 'abc'"):
         check_share(site("abc://bucket/site"))
     with pytest.raises(ConfigError, match=r"cluster\.collect must be crops or all, not text"):
         check_share(site(str(tmp_path), collect="text"))
