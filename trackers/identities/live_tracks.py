@@ -6,6 +6,8 @@ was not seen for a minute goes to the next one, so that memory follows the peopl
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,17 @@ class LiveTracks:
         self._last = np.zeros(0)
         self._bank = np.zeros((0, entries, 0), np.float32)  # sums of weighted embeddings
         self._held = np.zeros((0, entries), np.float32)  # their weights
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a checkpoint keeps: of the banks only the entries that are held."""
+        return vars(self) | {"_bank": (self._bank.shape, self._bank[self._held > 0])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        shape, entries = state["_bank"]
+        vars(self).update(state)
+        self._bank = np.zeros(shape, np.float32)
+        self._bank[self._held > 0] = entries
 
     def __len__(self) -> int:
         """Seats, free ones too."""

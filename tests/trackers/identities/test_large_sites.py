@@ -1,5 +1,7 @@
 """What keeps the cost of a site with very many cameras within bounds changes nothing, or only what it says."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -140,3 +142,18 @@ def test_a_store_of_many_people_takes_new_ones_at_once_and_the_others_in_turn(mo
         assert len(store.tracks()) == 40
         run.finalize()
         assert all(track.last == 8.0 for track in store.tracks())
+
+
+def test_a_checkpoint_holds_only_entries_of_banks_that_are_there():
+    rng = np.random.default_rng(6)
+    live = LiveTracks(4)
+    live.widen(512)
+    weight = np.ones(30, np.float32)
+    seats = live.seat(np.arange(30), np.zeros(30), 64)
+    live.look(seats, weight, unit(rng.normal(size=(30, 512))))
+    live.look(seats[:5], weight[:5], unit(rng.normal(size=(5, 512))))  # another look: a second entry
+    data = pickle.dumps(live)
+    assert len(data) < 1.3 * 35 * 512 * 4
+    again, crops = pickle.loads(data), unit(rng.normal(size=(30, 512)))
+    assert (again._bank == live._bank).all()
+    assert (again.look(seats, weight, crops) == live.look(seats, weight, crops)).all()
