@@ -116,11 +116,12 @@ class ShareKeeper:
 
     def _bring(self, *, everything: bool, to_the_end: bool = False) -> float | None:
         """Bring what there is; None, or the seconds until the next try."""
-        segment = complete_segments(self._folder)
-        ready = (lambda name: True) if to_the_end else (lambda name: segment(name) or (everything and _is_list(name)))
+        ready: Callable[[str], bool] = _any
         try:
+            if not to_the_end:
+                ready = self._complete_now(everything)
             self._mirror.bring(ready)
-            if everything:
+            if everything and not to_the_end:
                 self._also()
         except (RelayTrackError, OSError) as error:
             self._count(ready)
@@ -134,12 +135,22 @@ class ShareKeeper:
         self._backoff.reset()
         return None
 
+    def _complete_now(self, lists: bool) -> Callable[[str], bool]:
+        """A question: whether a file is complete while the work goes on; `lists` are as they are now."""
+        segment = complete_segments(self._folder)
+        return lambda name: segment(name) or (lists and _is_list(name))
+
     def _count(self, ready: Callable[[str], bool]) -> None:
         try:
             left = self._mirror.difference(ready)
             self._left = len(left.put) + len(left.remove)
         except OSError:
             self._left = max(1, self._left)
+
+
+def _any(name: str) -> bool:
+    """Every file, once nobody writes any more."""
+    return bool(name)
 
 
 def _is_list(name: str) -> bool:

@@ -164,6 +164,28 @@ def test_what_cannot_be_brought_at_the_end_is_told_and_stays(
     assert (tmp_path / "run/tracks/gate.txt").exists()
 
 
+def test_what_earlier_work_has_left_does_not_hold_up_the_end(
+    place: SharedPlace, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_EVERY", 0.1)
+    monkeypatch.setattr(keeping, "_LOOK", 0.05)
+
+    def fail() -> None:
+        raise OutputError("cluster.share: the place of an earlier start is gone")
+
+    over = False
+    write(tmp_path / "run", "run.json")
+    mirror = Mirror(tmp_path / "run", place)
+    keeper = ShareKeeper(mirror, tmp_path / "run", live=True, is_over=lambda: over, also=fail)
+    keeper.start()
+    assert wait_for(lambda: place.names() == ["run.json"], 20), "its own files are there all the same"
+    assert wait_for(lambda: any("an earlier start is gone" in one for one in caplog.messages), 20)
+    over = True
+    assert wait_for(lambda: keeper.status().over, 20)
+    assert keeper.status().left == 0
+    assert not [one for one in caplog.messages if "are not at the shared place" in one]
+
+
 @pytest.mark.parametrize("address", ["folder"], indirect=True)
 def test_the_next_start_brings_what_a_killed_one_has_left(address: str, tmp_path: Path) -> None:
     place = open_place(address)
