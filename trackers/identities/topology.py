@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.identities.camera_pairs import counted, pairs_apart
 from relaytrack.trackers.identities.slices import Slices, blocks, large, pause
 from relaytrack.trackers.identities.time_counts import TimeCounts, histogram
 from relaytrack.trackers.identities.types import Floats, Ints
@@ -44,10 +45,6 @@ VAGUE = 1 / 3
 CLOCKS = 3.0
 """Seconds by which the cameras' clocks may differ."""
 LIMIT = 6.0
-FEW_CAMERAS = 64
-"""Cameras up to which each ordered pair has ratios of its own; among more, pairs of which something is known."""
-_LIKELY = 0.5
-"""People expected between two cameras from which on it counts that there were none."""
 PASSERS_BY = 0.001
 """The return ratio where nothing is said: who walked out does not come back."""
 
@@ -168,11 +165,11 @@ class TravelTimes:
         prior = np.maximum(expected * (POOL * firm / max(expected.sum(), 1.0)), 0.5)
         pooled = (found + prior * self._assumed) / (expected + prior)
         most = OWN * firm / max(rate * len(everything), 1.0)
-        pairs, row = _pairs_apart(counts.cameras, same, everything, rate)
+        pairs, row = pairs_apart(counts.cameras, same, everything, rate, _CELLS)
         table = np.empty((len(pairs), *shape), np.float32)
         greatest = float(np.log(_SOON))
         for part in (parts := blocks(len(pairs), _CELLS, 4)):
-            own, every = (_cells_of(pairs[part], cells).reshape(-1, *shape) for cells in (same, everything))
+            own, every = (counted(pairs[part], cells, _CELLS).reshape(-1, *shape) for cells in (same, everything))
             lean = np.maximum(every * rate * most, OWN * firm / KINDS)
             nats = np.clip(np.log((own + lean * pooled) / (every * rate + lean)), -LIMIT, LIMIT)
             nats[:, 2:] = np.minimum(nats[:, 2:], np.log(_SOON))  # so that the best of many pairs counts for no more
@@ -235,37 +232,3 @@ def _vaguely(nats: Floats) -> Floats:
     """Nats (..., KINDS, CLASSES) where those of ways that are not known weigh less; in place."""
     nats[..., :2, :] *= np.float32(VAGUE)
     return nats
-
-
-def _pairs_apart(cameras: int, same: Ints, everything: Ints, rate: float) -> tuple[Ints, NDArray[np.int32] | None]:
-    """The ordered pairs of cameras that get ratios of their own, and where in that list each of all pairs is.
-
-    Of few cameras, all do. Of many, those between which a person was followed, or could have been if people went as
-    often between all; the others, of which nothing is known that would change them, share those of the first entry, a
-    pair that does not exist.
-
-    Args:
-        cameras: their number.
-        same: cells of people's gaps, in order.
-        everything: cells of all gaps, in order.
-        rate: people's gaps for each of all gaps.
-    """
-    count = cameras * cameras
-    if cameras <= FEW_CAMERAS:
-        return np.arange(count), None
-    wanted = np.bincount(everything // _CELLS, minlength=count) * rate >= _LIKELY
-    wanted[same // _CELLS] = True
-    pairs = np.flatnonzero(wanted)
-    row = np.zeros(count, np.int32)
-    row[pairs] = np.arange(1, len(pairs) + 1)
-    return np.concatenate([[count], pairs]), row
-
-
-def _cells_of(pairs: Ints, cells: Ints) -> Ints:
-    """(P, KINDS x CLASSES) how often each cell of these pairs of cameras (P,) occurs; both lists are in order."""
-    begins = np.searchsorted(cells, pairs * _CELLS)
-    number = np.searchsorted(cells, (pairs + 1) * _CELLS) - begins
-    place = np.repeat(np.arange(len(pairs)), number)
-    within = np.arange(len(place)) - np.repeat(np.cumsum(number) - number, number)
-    found = cells[np.repeat(begins, number) + within] - pairs[place] * _CELLS + place * _CELLS
-    return np.bincount(found, minlength=len(pairs) * _CELLS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from relaytrack.trackers import CameraTracks, IdentityAssociator, IdentityStore
-from relaytrack.trackers.identities import due_tracks, joint, keeping, revision_scores, topology
+from relaytrack.trackers.identities import camera_pairs, due_tracks, joint, keeping, revision_scores, topology
 from relaytrack.trackers.identities.growing import extended
 from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.topology import CLASSES, KINDS, TravelTimes
@@ -43,10 +43,10 @@ def counted(cameras, seed=0, tracks=300):
 def test_pairs_of_cameras_that_share_nobody_share_their_ratios(monkeypatch):
     counts, pairs = counted(80)
     every, some = TravelTimes(), TravelTimes()
-    monkeypatch.setattr(topology, "FEW_CAMERAS", 10**6)
+    monkeypatch.setattr(camera_pairs, "FEW_CAMERAS", 10**6)
     for _ in every.learn(counts):
         pass
-    monkeypatch.setattr(topology, "FEW_CAMERAS", 64)
+    monkeypatch.setattr(camera_pairs, "FEW_CAMERAS", 64)
     for _ in some.learn(counts):
         pass
     assert len(some._table) < len(every._table) / 3
