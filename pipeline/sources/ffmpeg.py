@@ -142,5 +142,5 @@ def resolve_host(url: str) -> None:
 
 
 def with_plain_zone(url: str) -> str:
-    """An address whose IPv6 host has its zone as FFmpeg wants it: `[fe80::1%eth0]`, not RFC 6874's `%25eth0`."""
+    """An address whose IPv6 host has its zone as FFmpeg wants it: behind a plain % (RFC 6874 writes `%25`)."""
     return _ZONE.sub(r"\1%", url)
