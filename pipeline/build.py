@@ -38,9 +38,9 @@ from relaytrack.reid.device import resolve_device
 from relaytrack.trackers import DeepSort
 
 _MOST_STREAMS = 8
-KNOWN_SCORES = {"moving_track_thresh": 0.5, "track_low_time": 3.0}
-"""Settings of the tracker for a detector whose scores are known: who is seen faintly but walks is followed, and a sign
-or bag is not taken for somebody who stood there."""
+KNOWN_SCORES = {"moving_track_thresh": 0.5, "upright_track_thresh": 0.45, "track_low_time": 3.0}
+"""Settings of the tracker for a detector whose scores are known: who is seen faintly but walks or stands upright is
+followed, and a sign or bag is not taken for somebody who stood there."""
 
 
 def inference_streams(config: Config, *, live: bool) -> int:

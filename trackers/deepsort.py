@@ -161,7 +161,7 @@ class DeepSort:
         tracks, p = self._tracks, self.params
         limit = np.where(tracks.ids > 0, p.max_age, p.tentative_age) + TICK
         dead: NDArray[np.bool_] = (tracks.misses > 0) & (self._unseen() > limit)
-        if p.moving_track_thresh is not None:
+        if p.moving_track_thresh is not None or p.upright_track_thresh is not None:
             dead |= (tracks.ids == 0) & (self._clock - tracks.born > p.moving_track_time)
         excess = len(tracks) - p.max_tracks
         if excess > 0:

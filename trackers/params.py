@@ -36,6 +36,10 @@ class DeepSortParams:
             some detectors, but they don't walk. None: no such tracks; a run sets it for detectors whose scores are
             known.
         moving_track_time: seconds after which a track that is still not confirmed is given up.
+        upright_track_thresh: unmatched detections from this on start tracks, too, if their boxes are as narrow as that
+            of somebody who stands. Such a track is confirmed once it has been seen for half a second with boxes and
+            scores like this on average: most signs and cones that score so high are wider. None: no such tracks; a run
+            sets it for detectors whose scores are known.
         track_low_time: seconds that a track may go on by detections of the second round alone: what stays longer is a
             bag or a sign in the place where somebody was seen last. None: for ever; a run sets it for
             detectors whose scores are known.
@@ -82,6 +86,7 @@ class DeepSortParams:
     new_track_thresh: float = 0.6
     moving_track_thresh: float | None = None
     moving_track_time: float = 10.0
+    upright_track_thresh: float | None = None
     track_low_time: float | None = None
     adapt_scores: bool = True
     still_time: float = 10.0
@@ -147,7 +152,7 @@ _POSITIVE = {"position_noise", "velocity_noise", "gate"}
 _SHARES = {
     "match_iou", "low_iou", "new_track_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
 }  # fmt: skip
-_OPTIONAL = {"moving_track_thresh", "track_low_time"}
+_OPTIONAL = {"moving_track_thresh", "upright_track_thresh", "track_low_time"}
 _ANY_SIGN = {"match_score", "recover_appearance"}
 
 

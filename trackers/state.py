@@ -21,12 +21,18 @@ Floats = NDArray[np.float64]
 _LIFE = np.dtype(
     [
         *((name, "i8") for name in ("id", "serial", "hits", "misses", "index", "clear")),
-        *((name, "f8") for name in ("seen", "sure", "score", "doubt", "born", "x", "y")),
+        *((name, "f8") for name in ("seen", "sure", "score", "doubt", "born", "x", "y", "scores", "aspects")),
     ]
 )
 
 LEFT = 0.5
 """Heights from where it was born at which a track has left its place."""
+UPRIGHT = 0.47
+"""Width over height up to which a box has the shape of somebody who stands."""
+_STANDING = 0.5
+"""Seconds after which the boxes of somebody who stands are believed."""
+_MEAN_SCORE = 0.9
+"""Their mean score, at the least, over `upright_track_thresh`: scores go up and down."""
 
 
 def make_filter(params: DeepSortParams) -> MotionFilter:
@@ -131,12 +137,16 @@ class Tracks:
         return still
 
     def proven(self) -> NDArray[np.bool_]:
-        """(N,) True for tracks that were seen clearly once or have left the place of their birth."""
-        life = self._life.values
+        """(N,) True for tracks that were seen clearly once, have left the place of their birth or stand upright."""
+        life, least = self._life.values, self.params.upright_track_thresh
         proven: NDArray[np.bool_] = life["clear"] > 0
         if not every(proven):
             x, y, _, height = self.motion.position.T
             proven |= np.hypot(x - life["x"], y - life["y"]) > LEFT * height
+            if least is not None:
+                standing = life["scores"] >= _MEAN_SCORE * least * life["hits"]
+                standing &= life["aspects"] <= UPRIGHT * life["hits"]
+                proven |= standing & (life["seen"] - life["born"] >= _STANDING)
         return proven
 
     def note_clear(self, rows: Rows) -> None:
@@ -181,6 +191,8 @@ class Tracks:
         self.seen[rows] = clock
         self.misses[rows] = 0
         self.score[rows] = scores
+        self._life.values["scores"][rows] += scores
+        self._life.values["aspects"][rows] += found.xyah[picks, 2]
         self.index[rows] = found.indices[picks]
         self.xyxy = boxes.to_xyxy(self.motion.position)
 
@@ -210,7 +222,8 @@ class Tracks:
         life["x"], life["y"] = found.xyah[picks, :2].T
         life["doubt"] = doubt
         life["clear"] = clear
-        life["score"] = found.scores[picks]
+        life["score"] = life["scores"] = found.scores[picks]
+        life["aspects"] = found.xyah[picks, 2]
         life["index"] = found.indices[picks]
         self._life.append(life)
         if self.memory is not None:

@@ -1,4 +1,4 @@
-"""Who is seen faintly but walks is followed; what stays faint in its place is nobody."""
+"""Who is seen faintly but walks or stands upright is followed; what else stays faint in its place is nobody."""
 
 from __future__ import annotations
 
@@ -54,6 +54,41 @@ def test_one_clear_look_is_enough() -> None:
     assert early == 4
 
 
+def standing(count: int, width: float) -> list[list[float] | None]:
+    """Something 100 pixels high that stays in its place, with the jitter of a detector."""
+    jitter = np.random.default_rng(1).normal(0, 1, (count, 4))
+    return [(np.array([10.0, 50, 10 + width, 150]) + one).tolist() for one in jitter]
+
+
+def test_somebody_who_stands_upright_is_followed_from_the_first_box_on() -> None:
+    """Fault: of a group that stood and talked in the dark, half were never followed."""
+    seen, early = follow(faint(upright_track_thresh=0.45), standing(30, 38), [0.46] * 30)
+    assert seen == [0] * 5 + [1] * 25  # half a second
+    assert early == 5
+    assert follow(faint(), standing(30, 38), [0.46] * 30)[0] == [0] * 30
+
+
+def test_scores_of_who_stands_may_go_up_and_down() -> None:
+    scores = [0.46, *[0.5, 0.35] * 15]
+    assert follow(faint(upright_track_thresh=0.45), standing(31, 38), scores)[0][-20:] == [1] * 20
+    low = [0.46, *[0.4, 0.35] * 15]
+    assert follow(faint(upright_track_thresh=0.45), standing(31, 38), low)[0] == [0] * 31
+
+
+def test_a_wide_sign_is_nobody_where_upright_people_count() -> None:
+    tracker = faint(upright_track_thresh=0.45)
+    assert follow(tracker, standing(400, 60), [0.48] * 400) == ([0] * 400, 0)
+    mixed = [a if k % 2 else b for k, (a, b) in enumerate(zip(standing(60, 44), standing(60, 60), strict=True))]
+    assert follow(faint(upright_track_thresh=0.45), mixed, [0.48] * 60)[0] == [0] * 60, "wide on average"
+
+
+def test_who_is_never_proven_is_given_up() -> None:
+    tracker = faint(upright_track_thresh=0.45, moving_track_time=2.0)
+    scores = [0.46, *[0.3] * 60]
+    assert follow(tracker, standing(61, 38), scores) == ([0] * 61, 0)
+    assert len(tracker) == 0
+
+
 def test_a_bag_does_not_stand_in_for_who_left_it() -> None:
     boxes = walker(20) + [[124, 52, 162, 148]] * 100
     scores = [0.8] * 20 + [0.2] * 100
@@ -66,5 +101,7 @@ def test_a_bag_does_not_stand_in_for_who_left_it() -> None:
 def test_wrong_values_are_named() -> None:
     with pytest.raises(TrackerInputError, match="moving_track_thresh"):
         DeepSort(moving_track_thresh=-1)
+    with pytest.raises(TrackerInputError, match="upright_track_thresh"):
+        DeepSort(upright_track_thresh="tall")
     with pytest.raises(TrackerInputError, match="track_low_time"):
         DeepSort(track_low_time="long")

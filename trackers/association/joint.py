@@ -13,7 +13,7 @@ from relaytrack.trackers.detections import CheckedDetections
 from relaytrack.trackers.params import DeepSortParams
 from relaytrack.trackers.rows import every, some, where
 from relaytrack.trackers.score_calibration import AppearanceScale, ScoreCalibration
-from relaytrack.trackers.state import Tracks
+from relaytrack.trackers.state import UPRIGHT, Tracks
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -137,7 +137,10 @@ class JointAssociation:
         """
         p = self.params
         least = p.new_track_thresh if p.moving_track_thresh is None else min(p.new_track_thresh, p.moving_track_thresh)
-        picks = where(free & (self._likely >= least))
+        fit = self._likely >= least
+        if p.upright_track_thresh is not None:
+            fit |= (self._likely >= p.upright_track_thresh) & (found.xyah[:, 2] <= UPRIGHT)
+        picks = where(free & fit)
         if len(picks) == 0:
             return picks, np.zeros(0), np.zeros(0, bool)
         overlap = boxes.iou(tracks.xyxy, found.xyxy[picks])
