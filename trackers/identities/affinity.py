@@ -220,6 +220,8 @@ class AffinityModel:
 
 def _by_camera(cameras: Ints) -> Iterator[tuple[int, Ints]]:
     """Each camera with its rows, in order."""
+    if len(cameras) == 0:
+        return  # np.split would give one empty part
     order = np.argsort(cameras, kind="stable")
     names, begins = np.unique(cameras[order], return_index=True)
     yield from zip(names.tolist(), np.split(order, begins[1:]), strict=True)
