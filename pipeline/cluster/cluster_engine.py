@@ -13,6 +13,7 @@ from typing import Any
 
 from relaytrack.pipeline import plugins
 from relaytrack.pipeline.cluster.crew import OVER, RECORDINGS, Crew, absolute
+from relaytrack.pipeline.cluster.far_camera_commands import FarCameraCommands
 from relaytrack.pipeline.cluster.far_cameras import FarCameras, check_live
 from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.cluster.far_people import FarCorrector, FarPeople
@@ -25,7 +26,7 @@ from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.outbox import Message
 from relaytrack.pipeline.cluster.placing import Group, groups_of
 from relaytrack.pipeline.cluster.program_calls import TOLD, ProgramCalls
-from relaytrack.pipeline.cluster.pulling import Puller
+from relaytrack.pipeline.cluster.pulling import Pullers
 from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
 from relaytrack.pipeline.cluster.site_snapshot import site_snapshot
@@ -56,7 +57,7 @@ _ALONE = 2.0  # seconds that they get when the head is gone
 _PATIENCE = 5.0  # seconds that a sink gets to end
 
 
-class ClusterEngine:
+class ClusterEngine(FarCameraCommands):
     """See the module. It does for the server what `engine.Pipeline` does within one process.
 
     Args:
@@ -96,7 +97,7 @@ class ClusterEngine:
         self._busy = threading.RLock()  # held while the programs are looked at or told something
         self._host = SinkHost(when_full="drop_oldest", stop=self._stop, patience=_PATIENCE)
         self._steps = SiteSteps(self._host, self._zero)
-        self._pullers: list[Puller] = []
+        self._pullers: Pullers | None = None
         self._desk: DeskStatus | None = None
         self._ray: Any = None
         self._head: HeadWatch | None = None
@@ -165,8 +166,8 @@ class ClusterEngine:
         state: RunState = "stopping" if self._state == "running" and self._stop.is_set() else self._state
         crew = self._crew
         sinks = self._host.status()
-        for number, puller in enumerate(list(self._pullers), start=1):
-            sinks[f"steps of program {number} on {puller.member.machine.address}"] = puller.status()
+        if self._pullers is not None:
+            sinks |= self._pullers.status()
         return site_snapshot(
             state,
             error,
@@ -197,31 +198,6 @@ class ClusterEngine:
         self._running()
         return FarCorrector(self.corrections, self._steps.forget, self._ask_machines)
 
-    def add_camera(self, camera: CameraConfig) -> str:
-        """See `FarCameras.add`."""
-        self._running()
-        return self._cameras.add(camera)
-
-    def change_camera(self, camera: CameraConfig) -> None:
-        """See `FarCameras.change`."""
-        self._running()
-        self._cameras.change(camera)
-
-    def pause_camera(self, name: str) -> None:
-        """See `FarCameras.pause`."""
-        self._running()
-        self._cameras.pause(name, paused=True)
-
-    def resume_camera(self, name: str) -> None:
-        """See `FarCameras.pause`."""
-        self._running()
-        self._cameras.pause(name, paused=False)
-
-    def remove_camera(self, name: str) -> None:
-        """See `FarCameras.remove`."""
-        self._running()
-        self._cameras.remove(name)
-
     def networks(self) -> Perception | None:
         """Load the networks on this machine; only the search by picture needs them here."""
         from relaytrack.pipeline.build import create_perception
@@ -247,6 +223,10 @@ class ClusterEngine:
     def _ask_machines(self, question: Question, *words: Any, **how: Any) -> Answers:
         """See `ProgramCalls.ask_machines`; nobody answers before the start and after the end."""
         return self._calls.ask_machines(question, *words, **how) if self._state == "running" else []
+
+    def _far_cameras(self) -> FarCameras:
+        self._running()
+        return self._cameras
 
     def _running(self) -> Crew:
         if self._crew is None or self._state != "running":
@@ -283,22 +263,10 @@ class ClusterEngine:
         for camera in config.cameras:
             self._host.camera_added(camera)
         self._mover = Mover(ray, config, crew, hiring, threshold)
-        self._pull()
+        self._pullers = Pullers(ray, self._take, self._live.wanted)
+        self._pullers.follow(crew.members)
         crew.begin(groups)
         LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
-
-    def _pull(self) -> None:
-        """Fetch from all programs that there are."""
-        assert self._crew is not None
-        members = list(self._crew.members)
-        for puller in self._pullers:
-            if puller.member not in members:
-                puller.close()
-        self._pullers = [puller for puller in self._pullers if puller.member in members]
-        known = [puller.member for puller in self._pullers]
-        self._pullers += [
-            Puller(self._ray, member, self._take, self._live.wanted) for member in members if member not in known
-        ]
 
     def _take(self, message: Message) -> None:
         kind, data = message
@@ -321,7 +289,8 @@ class ClusterEngine:
 
     def _follow(self) -> None:
         """Look after the programs until the end."""
-        assert self._crew is not None
+        assert self._crew is not None, "the run has begun"
+        assert self._pullers is not None, "the run has begun"
         bus, due = RayBus(), 0.0
         while not self._stop.is_set():
             with self._busy:
@@ -330,7 +299,7 @@ class ClusterEngine:
                 if failed is not None:
                     raise ClusterError(failed.error or f"{failed.node} failed")
                 self._mover.look(time.monotonic())
-                self._pull()
+                self._pullers.follow(self._crew.members)
             if time.monotonic() >= due:
                 due = time.monotonic() + _ASK
                 with contextlib.suppress(Exception):  # it starts again by itself
@@ -345,16 +314,16 @@ class ClusterEngine:
             crew.stop()
             while time.monotonic() < until and not all(one.state in OVER for one in crew.watch()):
                 time.sleep(0.05)
-            for puller in self._pullers:
-                puller.drain(_EMPTY)
+            if self._pullers is not None:
+                self._pullers.drain(_EMPTY)
         self._host.close(_EMPTY)
         with contextlib.suppress(Exception):
             end_identities(self._ray)
 
     def _leave(self) -> None:
         """End everything that goes on."""
-        for puller in self._pullers:
-            puller.close()
+        if self._pullers is not None:
+            self._pullers.close()
         with contextlib.suppress(Exception):
             self._host.close(_EMPTY)
         if self._head is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from relaytrack.pipeline.cluster.live_packets import Wanted
@@ -84,3 +84,44 @@ class Puller:
                 return None
         found: Pulled = self._ray.get(asked)
         return found
+
+
+class Pullers:
+    """Fetches from all programs of a site.
+
+    Args:
+        ray: the module.
+        take: gets each message.
+        wanted: says what is wanted beside the steps.
+    """
+
+    def __init__(self, ray: Any, take: Callable[[Message], None], wanted: Callable[[], Wanted]) -> None:
+        self._ray, self._take, self._wanted = ray, take, wanted
+        self._pullers: list[Puller] = []
+
+    def follow(self, members: Sequence[Member]) -> None:
+        """Fetch from these programs from now on, and from no others."""
+        for puller in self._pullers:
+            if puller.member not in members:
+                puller.close()
+        kept = [puller for puller in self._pullers if puller.member in members]
+        known = [puller.member for puller in kept]
+        kept += [Puller(self._ray, one, self._take, self._wanted) for one in members if one not in known]
+        self._pullers = kept
+
+    def status(self) -> dict[str, SinkStatus]:
+        """How each is doing, by a name for people."""
+        return {
+            f"steps of program {number} on {puller.member.machine.address}": puller.status()
+            for number, puller in enumerate(self._pullers, start=1)
+        }
+
+    def drain(self, timeout: float) -> None:
+        """Fetch what is there, and end; `timeout` seconds at the most for each."""
+        for puller in self._pullers:
+            puller.drain(timeout)
+
+    def close(self) -> None:
+        """Fetch nothing more."""
+        for puller in self._pullers:
+            puller.close()
