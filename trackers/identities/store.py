@@ -131,6 +131,8 @@ class IdentityStore:
     def _sweep(self, last: float) -> None:
         """Erase what is older than `retain`, every now and then; `last` is the time of the newest track written."""
         self._newest = max(self._newest, last)
+        if self._newest == -np.inf:
+            return  # no track was written yet
         if self._retain is not None and self._newest >= self._swept + _SWEEP:
             self._swept = self._newest
             self.thin(_MOST, self._newest - self._retain)

@@ -52,10 +52,11 @@ def test_a_second_run_takes_up_the_identities(tmp_path):
         assert {item.tracks for item in everyone if item.identity == first["a", 4]} == {2}
 
 
-def test_a_store_is_written_while_nobody_has_an_embedding(tmp_path):
+@pytest.mark.parametrize("retain", [None, 3600.0])
+def test_a_store_is_written_while_nobody_has_an_embedding(tmp_path, retain):
     """Fault: a site with a store ended when it was to save and no track had been embedded yet."""
     box, score, blank = np.array([[0.0, 0, 40, 100]], np.float32), np.ones(1, np.float32), np.full((1, 32), np.nan)
-    with IdentityStore(tmp_path / "people.db") as store:
+    with IdentityStore(tmp_path / "people.db", retain=retain) as store:
         run = IdentityAssociator(store=store)
         run.update([CameraTracks("a", 0.0, np.zeros(0, np.int64), box[:0], score[:0], np.zeros((0, 32), np.float32))])
         run.update([CameraTracks("a", 1.0, np.array([1]), box, score, blank.astype(np.float32))])
