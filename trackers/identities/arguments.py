@@ -5,6 +5,7 @@ numpy's whole numbers would find nobody in SQLite, and text would erase nobody w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def identity_set(identities: Any) -> set[int]:
 
 
 def track_spans(tracks: Any) -> Spans:
-    """Single tracks with the first and last time at which they were seen; none for None.
+    """Single tracks with the first and last time at which they were seen, infinite if not known; none for None.
 
     Raises:
         TrackerInputError: something else; the message says what is expected.
@@ -44,8 +45,14 @@ def track_spans(tracks: Any) -> Spans:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise TrackerInputError(f"{_TRACKS}; {pair!r} is no pair")
         track = int(whole_numbers([key[1]], "a track's ids")[0])
-        out[camera_name(key[0]), track] = seconds(span[0], "a track's first time"), seconds(span[1], "its last time")
+        first, last = _end(span[0], "a track's first time"), _end(span[1], "its last time")
+        out[camera_name(key[0]), track] = first, last
     return out
+
+
+def _end(time: Any, name: str) -> float:
+    """An end of a span; one that is not known is infinite."""
+    return time if isinstance(time, float) and math.isinf(time) else seconds(time, name)
 
 
 def ground_planes(calibrations: Any) -> dict[str, GroundPlane]:

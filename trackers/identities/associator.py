@@ -125,8 +125,9 @@ class IdentityAssociator:
 
         Args:
             identities: whom.
-            tracks: single tracks besides, by (camera, track id), with the first and last time at which they were seen;
-                the identity that they belong to stays, with what its other tracks in the store tell of it.
+            tracks: single tracks besides, by (camera, track id), with the first and last time at which they were seen
+                (infinite if not known); the identity that they belong to stays, with what its other tracks in the store
+                tell of it.
 
         Raises:
             TrackerInputError: identities that are no whole numbers, tracks that are none; nobody is erased then.

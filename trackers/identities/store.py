@@ -215,8 +215,9 @@ class IdentityStore:
 
         Args:
             identities: whom.
-            tracks: single tracks besides, by (camera, track id), with the first and last time at which they were seen,
-                since other runs may have the same numbers: seconds of this run's clock, or since 1970 where none began.
+            tracks: single tracks besides, by (camera, track id), with the first and last time at which they were seen
+                (infinite if not known), since other runs may have the same numbers: seconds of this run's clock, or
+                since 1970 where none began.
 
         Returns:
             the number of tracks erased.

@@ -1,5 +1,7 @@
 """What callers hand to the association and to the store: taken as it is meant, or refused in one line."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,13 @@ def test_who_is_to_be_forgotten_is_told_by_whole_numbers(method, wrong, store):
 def test_tracks_to_forget_are_pairs(wrong, store):
     refused(lambda: IdentityAssociator().forget([], wrong))
     refused(lambda: store.forget([], wrong))
+
+
+def test_tracks_to_forget_may_have_times_that_are_not_known(store):
+    """Fault: a person of a live site could not be forgotten, since the end of their tracks was not known."""
+    store.write([StoredTrack("gate", 1, 5, 0.0, 1.0, 3, None), StoredTrack("gate", 2, 5, 8.0, 9.0, 3, None)], 6)
+    assert store.forget([], {("gate", 1): (0.0, math.inf)}) == 1
+    refused(lambda: store.forget([], {("gate", 2): (0.0, math.nan)}))
 
 
 @pytest.mark.parametrize("who", [[1], {1}, (1,), np.array([1]), np.array([1], np.uint8), iter([1]), {1: "x"}])
