@@ -75,7 +75,8 @@ def test_boxes_too_small_get_no_embedding() -> None:
 
 
 def session(name: str, *, scale: float = 1.0, tracker: Tracker | None = None) -> CameraSession:
-    chosen = DeepSort(adapt_scores=False) if tracker is None else tracker
+    # frames half a second apart, and a track is confirmed by its third box
+    chosen = DeepSort(adapt_scores=False, early_time=0.0) if tracker is None else tracker
     return CameraSession(CameraConfig(url="x", name=name), chosen, score_scale=scale, earlier=EarlierBoxes())
 
 
