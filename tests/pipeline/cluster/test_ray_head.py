@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -47,8 +49,8 @@ def environment(token: str) -> dict[str, str]:
     return os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} | waits
 
 
-@pytest.fixture
-def head() -> Iterator[tuple[str, str]]:
+@contextlib.contextmanager
+def started_head() -> Iterator[tuple[str, str]]:
     """A head that asks for a token: its address and its folder."""
     folder = tempfile.mkdtemp(prefix="rh", dir="/tmp")  # Ray's sockets need a short path
     address = f"127.0.0.1:{free_port()}"
@@ -65,13 +67,21 @@ def head() -> Iterator[tuple[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def site(samples: Path, folder: Path) -> Path:
+@pytest.fixture
+def head() -> Iterator[tuple[str, str]]:
+    """See `started_head`."""
+    with started_head() as found:
+        yield found
+
+
+def site(samples: Path, folder: Path, **output: str) -> Path:
     cameras = [{"name": "east", "url": str(samples / "east.mp4"), "live": True, "loop": True}]
     path = folder / "site.yaml"
     text = {
         "cameras": cameras,
         "run": {"fps": 3, "device": "cpu", "threads": 1},
-        "output": {"dir": str(folder / "out"), "video": False, "report": False},
+        "output": {"dir": str(folder / "out"), "video": False, "report": False, **output},
+        "identities": {"return_ratio": 0.3},
         "cluster": {"dir": str(folder / "nodes"), "num_cpus": 0.5},
     }
     path.write_text(yaml.safe_dump(text))
@@ -133,6 +143,38 @@ def test_a_wrong_token_another_ray_and_a_killed_head_end_a_run_with_one_line(
     kept = [line for one in tmp_path.glob("nodes/*/tracks/east/*.txt") for line in one.read_text().splitlines()]
     assert len(kept) >= 5
     assert all(line.count(",") >= 6 for line in kept)
+
+
+def known(store: Path) -> set[int]:
+    """Identities in a store."""
+    if not store.exists():
+        return set()
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
+        try:
+            return {identity for (identity,) in database.execute("SELECT DISTINCT identity FROM tracks")}
+        except sqlite3.OperationalError:  # it is being made
+            return set()
+
+
+def test_people_keep_their_numbers_after_a_head_was_killed_and_started_again(samples: Path, tmp_path: Path) -> None:
+    store = tmp_path / "people.db"
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first, second = (site(samples, tmp_path / name, store=str(store)) for name in ("first", "second"))
+    with started_head() as (address, folder):
+        program = start(first, address, TOKEN)
+        until(lambda: len(known(store)) >= 2 or program.poll() is not None, 240)
+        os.kill(server_of(folder), signal.SIGKILL)
+        refusal(program, 60)
+    before = known(store)
+    assert len(before) >= 2
+    with started_head() as (address, _):
+        program = start(second, address, TOKEN, "run", "--max-seconds", "15")
+        _, told = program.communicate(timeout=240)
+        assert program.returncode == 0, told
+    people = json.loads((tmp_path / "second" / "out" / "identities.json").read_text())["identities"]
+    seen = {person["id"] for person in people}
+    assert len(seen & before) >= 2, "the clip has begun anew: the same people walk in"
 
 
 def test_a_site_whose_head_is_killed_ends_with_one_line(head: tuple[str, str], samples: Path, tmp_path: Path) -> None:
