@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relaytrack.reid.paths import plain_path
+
+if TYPE_CHECKING:
+    from relaytrack.pipeline.postprocess.finished_run import FinishedRun
 
 
 def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +33,33 @@ def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def corrected_live(folder: Path, kind: str, wanted: Mapping[str, Any]) -> str | None:
-    """Correct a live run; what was done in one line, None where the folder is not of a live run.
+def correct_run(
+    given: str, kind: str, wanted: Mapping[str, Any], finished: Callable[[FinishedRun], str], *, where: str = ""
+) -> str:
+    """Correct a run, live or finished, and what it has at a shared place.
+
+    Args:
+        given: the run's folder, or an URL.
+        kind: of the correction, for a live run.
+        wanted: its values, likewise.
+        finished: corrects a finished run, and says what was done.
+        where: put behind the answer of a live run.
+
+    Returns:
+        What was done, in one line.
 
     Raises:
         InputError: the correction makes no sense there.
-        OutputError: a file cannot be written, or the run has not answered.
+        RelayTrackError: a file or place cannot be reached or written, or the live run has not answered.
     """
+    from relaytrack.pipeline.postprocess.corrections import open_run
     from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
     from relaytrack.pipeline.results.correction_plan import as_kind
+    from relaytrack.pipeline.share.shared_run import correct_everywhere
 
-    return correct_live_run(folder, as_kind(kind), wanted) if is_live_run(folder) else None
+    def correct(folder: Path) -> str:
+        if is_live_run(folder):
+            return correct_live_run(folder, as_kind(kind), wanted) + where
+        return finished(open_run(folder))
+
+    return correct_everywhere(given, correct)

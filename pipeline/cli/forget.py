@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
+from relaytrack.pipeline.cli.correcting import add_correction_arguments, correct_run
+
+if TYPE_CHECKING:
+    from relaytrack.pipeline.postprocess.finished_run import FinishedRun
 
 HELP = "remove a person from all files of a run, also while it goes on, and cover them in its videos"
 
@@ -18,9 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from relaytrack.pipeline.postprocess.corrections import forget, open_run
+    from relaytrack.pipeline.postprocess.corrections import forget
     from relaytrack.pipeline.server.forgetting import forget_in_site, is_site
-    from relaytrack.pipeline.share.shared_run import correct_everywhere
 
     wanted = {"person": args.person, "delete_videos": args.videos == "delete"}
     if is_site(Path(args.folder)):
@@ -28,12 +31,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"person {args.person} is forgotten in {args.folder} and in the folders of its runs")
         return 0
 
-    def correct(folder: Path) -> str:
-        answer = corrected_live(folder, "forget", wanted)
-        if answer is not None:
-            return f"{answer} in {args.folder}"
-        forget(open_run(folder), args.person, videos=args.videos)
+    def finished(found: FinishedRun) -> str:
+        forget(found, args.person, videos=args.videos)
         return f"person {args.person} is forgotten in {args.folder}; the source footage still shows them"
 
-    print(correct_everywhere(args.folder, correct))
+    print(correct_run(args.folder, "forget", wanted, finished, where=f" in {args.folder}"))
     return 0

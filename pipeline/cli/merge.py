@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
+from relaytrack.pipeline.cli.correcting import add_correction_arguments, correct_run
+
+if TYPE_CHECKING:
+    from relaytrack.pipeline.postprocess.finished_run import FinishedRun
 
 HELP = "join several people of a run into one, in all its files"
 
@@ -18,15 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from relaytrack.pipeline.postprocess.corrections import merge, open_run
-    from relaytrack.pipeline.share.shared_run import correct_everywhere
+    from relaytrack.pipeline.postprocess.corrections import merge
 
-    def correct(folder: Path) -> str:
-        answer = corrected_live(folder, "merge", {"people": args.people})
-        if answer is not None:
-            return answer
-        kept = merge(open_run(folder), args.people, videos=args.videos)
+    def finished(found: FinishedRun) -> str:
+        kept = merge(found, args.people, videos=args.videos)
         return f"{' and '.join(map(str, args.people))} are person {kept} now"
 
-    print(correct_everywhere(args.folder, correct))
+    print(correct_run(args.folder, "merge", {"people": args.people}, finished))
     return 0

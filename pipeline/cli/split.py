@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from relaytrack.pipeline.cli.correcting import add_correction_arguments, corrected_live
+from relaytrack.pipeline.cli.correcting import add_correction_arguments, correct_run
+
+if TYPE_CHECKING:
+    from relaytrack.pipeline.postprocess.finished_run import FinishedRun
 
 HELP = "give some tracks of a person, or all from a moment on, a number of their own"
 
@@ -28,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from relaytrack.pipeline.errors import InputError
-    from relaytrack.pipeline.postprocess.corrections import open_run, split, split_at
-    from relaytrack.pipeline.share.shared_run import correct_everywhere
+    from relaytrack.pipeline.postprocess.corrections import split, split_at
 
     if (args.at is None) == (not args.tracks):
         raise InputError("name tracks to take out, or a moment with --at")
@@ -40,15 +42,13 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"{text!r} is not CAMERA:TRACK")
         tracks.append((camera, int(number)))
 
-    def correct(folder: Path) -> str:
-        answer = corrected_live(folder, "split", {"person": args.person, "tracks": tracks, "at": args.at})
-        if answer is not None:
-            return answer
+    def finished(found: FinishedRun) -> str:
         if args.at is not None:
-            new = split_at(open_run(folder), args.person, args.at, videos=args.videos)
+            new = split_at(found, args.person, args.at, videos=args.videos)
             return f"person {args.person} is person {new} from {args.at:g} s on"
-        new = split(open_run(folder), args.person, tracks, videos=args.videos)
+        new = split(found, args.person, tracks, videos=args.videos)
         return f"{', '.join(args.tracks)}: person {new} now, no longer {args.person}"
 
-    print(correct_everywhere(args.folder, correct))
+    wanted = {"person": args.person, "tracks": tracks, "at": args.at}
+    print(correct_run(args.folder, "split", wanted, finished))
     return 0
