@@ -191,8 +191,9 @@ class Tracks:
         self.seen[rows] = clock
         self.misses[rows] = 0
         self.score[rows] = scores
-        self._life.values["scores"][rows] += scores
-        self._life.values["aspects"][rows] += found.xyah[picks, 2]
+        if self.params.upright_track_thresh is not None:
+            self._life.values["scores"][rows] += scores
+            self._life.values["aspects"][rows] += found.xyah[picks, 2]
         self.index[rows] = found.indices[picks]
         self.xyxy = boxes.to_xyxy(self.motion.position)
 
