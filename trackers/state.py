@@ -32,7 +32,7 @@ UPRIGHT = 0.47
 _STANDING = 0.5
 """Seconds after which the boxes of somebody who stands are believed."""
 _MEAN_SCORE = 0.9
-"""Their mean score, at the least, over `upright_track_thresh`: scores go up and down."""
+"""Least mean score of such boxes, as a share of `upright_track_thresh`: single scores go up and down."""
 
 
 def make_filter(params: DeepSortParams) -> MotionFilter:

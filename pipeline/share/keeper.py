@@ -28,7 +28,7 @@ class Shared:
     """How far a machine is.
 
     Attributes:
-        left: files that are not at the place yet and should be, or should be there no more; folder: where they lie.
+        left: files that are still to be put at the place, or removed from it; folder: their folder on this machine.
         over: whether nothing more will be tried.
     """
 

@@ -12,7 +12,9 @@ from relaytrack.pipeline.share.places import open_place
 
 
 def bring_leftovers(root: Path, wanted: Wanted, *, but: Path | None = None) -> None:
-    """Bring what the folders below `root` that nobody works in have to the places that their notes name; `but` waits.
+    """Finish the copying of every folder below `root` that no program uses now; `but` is left out.
+
+    Each goes to the place that its notes name.
 
     Raises:
         RelayTrackError: a place cannot be reached or refuses.
@@ -23,7 +25,7 @@ def bring_leftovers(root: Path, wanted: Wanted, *, but: Path | None = None) -> N
 
 
 def bring_folder(folder: Path, wanted: Wanted) -> None:
-    """Bring what a folder that nobody works in has; nothing where it has no notes; see `bring_leftovers`."""
+    """Finish the copying of one folder, unless it has no notes or a program uses it; see `bring_leftovers`."""
     address = noted_place(folder)
     if address is None or folder.is_symlink():
         return

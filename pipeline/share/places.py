@@ -77,7 +77,7 @@ def open_place(address: str) -> SharedPlace:
 
 
 def within(seconds: float, address: str, action: Callable[[], T]) -> T:
-    """What an action gives, if it does so in time; what it raises is raised.
+    """The result of an action that must end in time; its exceptions are passed on.
 
     Raises:
         OutputError: it takes longer; it is left behind.
