@@ -21,16 +21,21 @@ _REFRESH = 0.2
 _PLAIN_EVERY = 10.0
 
 
-def console_progress(stream: TextIO, *, dated: bool = False) -> Progress:
-    """Return a live progress line on a terminal, and a line every ten seconds elsewhere, with its date if wanted."""
+def console_progress(stream: TextIO, *, live: bool = False) -> Progress:
+    """A line that renews itself on a terminal, one every ten seconds elsewhere; those of live runs have their date."""
     console = Console(file=stream)
-    return LiveProgress(console) if console.is_terminal else PlainProgress(stream, dated=dated)
+    return LiveProgress(console, live=live) if console.is_terminal else PlainProgress(stream, live=live)
 
 
 class _Line:
-    """The words of a progress line, and of those that come once."""
+    """The words of a progress line, and of those that come once.
 
-    def __init__(self) -> None:
+    Args:
+        live: say how old each camera's newest frame was when its people had ids; in a recording that means nothing.
+    """
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
         self._told: set[str] = set()
         self._last = (time.monotonic(), dict[str, int]())
 
@@ -40,11 +45,18 @@ class _Line:
         passed = max(now - before, 1e-6)
         self._last = (now, frames)
         rates = "  ".join(
-            f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps{_trouble(camera)}"
+            f"{name} {(frames[name] - counted.get(name, 0)) / passed:.1f} fps{self._state(camera)}"
             for name, camera in summary.cameras.items()
         )
         last = max((camera.last_time or 0.0 for camera in summary.cameras.values()), default=0.0)
         return f"{last:7.1f} s  {rates}  waiting {sum(waiting.values())}  identities {summary.identity_count}"
+
+    def _state(self, camera: CameraSummary) -> str:
+        """What stands beside a camera's rate: frames that were dropped, and the age of the newest one."""
+        said = [f"{camera.dropped} dropped"] if camera.dropped else []
+        if self._live and camera.age is not None:
+            said.append(f"{1000 * camera.age:.0f} ms")
+        return f" ({', '.join(said)})" if said else ""
 
     def news(self, summary: Summary) -> list[str]:
         """Say once for every camera how small people may be."""
@@ -57,18 +69,12 @@ class _Line:
         ]
 
 
-def _trouble(camera: CameraSummary) -> str:
-    """What a live camera's line says beside its rate."""
-    age = "" if camera.age is None else f" {1000 * camera.age:.0f} ms"
-    return f" ({camera.dropped} dropped{',' if age else ''}{age})" if camera.dropped else ""
-
-
 class LiveProgress:
     """One line that renews itself (rich)."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, live: bool = False) -> None:
         self._live = Live(console=console, refresh_per_second=5, transient=True)
-        self._line = _Line()
+        self._line = _Line(live=live)
         self._shown = 0.0
         self._running = False
 
@@ -103,10 +109,10 @@ class LiveProgress:
 class PlainProgress:
     """A line now and then, for logs."""
 
-    def __init__(self, stream: TextIO, *, dated: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, live: bool = False) -> None:
         self._stream = stream
-        self._dated = dated
-        self._line = _Line()
+        self._dated = live
+        self._line = _Line(live=live)
         self._shown = time.monotonic()
 
     def start(self, phase: str, total: float | None = None) -> None:

@@ -126,7 +126,7 @@ def run_pipeline(config: Any, *, cluster: str | None = None) -> int:
     live = any(is_live(camera, config.run) for camera in config.cameras)
     pipeline: Any
     if cluster is None:
-        pipeline = Pipeline(config, progress=console_progress(sys.stderr, dated=live))
+        pipeline = Pipeline(config, progress=console_progress(sys.stderr, live=live))
     else:
         from relaytrack.pipeline.cluster.cluster_run import ClusterRun
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -153,3 +154,17 @@ def test_a_camera_that_never_opens_is_an_error_at_the_end_of_the_run(
     line = refused(capsys, "run", "--source", f"rtsp://u:s3cret@127.0.0.1:{silent_server}/1", *words)
     assert "camera 'cam1': no picture" in line
     assert "s3cret" not in line
+
+
+def test_a_live_run_is_started_again_in_its_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Fault: a supervisor that started a live run again looped for ever: its folder was not empty."""
+    samples = Path(__file__).parents[3] / "samples"
+    words = ["run", "--source", f"west={samples / 'west.mp4'}", "--live", "--max-seconds", "1", "--no-video"]
+    words += ["--out", str(tmp_path / "o")]
+    for _ in range(2):
+        assert main([*words, "--resume"]) == 0
+    info = json.loads((tmp_path / "o" / "run.json").read_text())
+    assert len(info["starts"]) == 2
+    assert len(list((tmp_path / "o" / "tracks" / "west").iterdir())) == 2
+    capsys.readouterr()
+    assert "a live run goes on in its folder with --resume" in refused(capsys, *words)

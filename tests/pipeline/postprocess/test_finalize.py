@@ -22,6 +22,8 @@ from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sources.base import LOG
 from relaytrack.pipeline.sources.recorded import RecordedSource
+from relaytrack.pipeline.tracking.backfill import EarlierBoxes
+from relaytrack.trackers import Backfill
 
 FRAMES = 12
 
@@ -114,6 +116,27 @@ def test_people_keep_their_colours_in_a_mosaic_that_is_drawn_again(config: Confi
     for name in ("b", "mosaic"):
         for _, image in _pictures(config, name)[1:]:
             assert np.abs(image.astype(int) - unusual).max(axis=2).min() < 60, name
+
+
+def test_the_videos_show_a_track_from_its_first_frame_on(config: Config) -> None:
+    """Fault: who was followed from frame 4 on had no box in the three frames before, in which they were found, too."""
+    earlier, three = EarlierBoxes(), np.arange(3)
+    for index in range(1, FRAMES + 1):
+        earlier.saw(Frame("a", index, index / 7, _image(index)))
+    boxes = np.tile(np.array([2, 20, 22, 60], np.float32), (3, 1))
+    found = Backfill(three, three / 7, np.full(3, 5), boxes, np.full(3, 0.5, np.float32), np.zeros(3, np.int64))
+    earlier.add(found, (0, 0))
+    color = np.array(identity_color(3))
+
+    def boxed(name: str) -> list[bool]:
+        corners = (image[60, 3:9].mean(axis=0) for _, image in _pictures(config, name))
+        return [bool(np.abs(corner - color).max() < 40) for corner in corners]
+
+    assert not any(boxed("a"))
+    assert not any(boxed("mosaic"))
+    assert finalize(config, {("a", 4): 1, ("b", 4): 2, ("a", 5): 3}, {"a": earlier})
+    for name in ("a", "mosaic"):
+        assert boxed(name) == [index < 3 for index in range(FRAMES)], name
 
 
 def test_the_source_is_what_is_drawn_again(config: Config) -> None:

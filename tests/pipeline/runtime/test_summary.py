@@ -1,12 +1,16 @@
-"""What a run says once about how closely each camera is looked at."""
+"""What a run says while it goes on: once how closely each camera is looked at, and in every line how it is doing."""
 
 from __future__ import annotations
 
 import io
+import time
 
 import numpy as np
+import pytest
+from rich.console import Console
 
-from relaytrack.pipeline.cli.progress import PlainProgress
+from relaytrack.pipeline.cli import progress as progress_module
+from relaytrack.pipeline.cli.progress import LiveProgress, PlainProgress, console_progress
 from relaytrack.pipeline.perception.detectors.sizes import Sight
 from relaytrack.pipeline.records import Detections, FrameInfo, FrameTracks
 from relaytrack.pipeline.runtime.summary import Summary
@@ -40,3 +44,44 @@ def test_a_detector_that_does_not_know_says_nothing() -> None:
     summary.add([nobody("street", 1920, 1080)])
     PlainProgress(stream).step(summary, {})
     assert (summary.cameras["street"].sight, stream.getvalue()) == (None, "")
+
+
+class Terminal(io.StringIO):
+    """A stream that takes cursor movements."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def lossy() -> Summary:
+    """Two cameras; 7 frames of the second one were dropped."""
+    summary = Summary(["street", "door"])
+    summary.add([nobody("street", 640, 480), nobody("door", 640, 480)])
+    summary.cameras["street"].age, summary.cameras["door"].age = 0.0312, 2.5
+    summary.cameras["door"].dropped = 7
+    return summary
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_line_of_a_live_run_tells_dropped_frames_and_ages(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: overload could not be seen while a run went on; later a frame's age only where frames were dropped."""
+    monkeypatch.setattr(progress_module, "_PLAIN_EVERY", -1.0)
+    stream = Terminal() if terminal else io.StringIO()
+    progress = console_progress(stream, live=True)
+    if terminal:
+        assert isinstance(progress, LiveProgress)
+        progress = LiveProgress(Console(file=stream, force_terminal=True, width=200), live=True)
+    progress.start("follow")
+    progress.step(lossy(), {"door": 3})
+    progress.stop()
+    shown = stream.getvalue()
+    assert "fps (31 ms)  door" in shown
+    assert "fps (7 dropped, 2500 ms)  waiting 3" in shown
+    assert terminal or shown.startswith(time.strftime("%Y-%m-%d"))
+
+
+def test_the_line_of_a_recording_tells_no_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "_PLAIN_EVERY", -1.0)
+    stream = io.StringIO()
+    PlainProgress(stream).step(lossy(), {})
+    assert " ms" not in stream.getvalue()
