@@ -144,3 +144,23 @@ def test_what_is_imported_at_the_top_of_a_module_is_installed_with_ours() -> Non
                 if not there & {home.lower().replace("_", "-") for home in homes.get(name, [name])}:
                     missing[str(path.relative_to(ROOT))] = name
     assert missing == {}
+
+
+def test_folders_of_the_same_names_beside_a_script_do_no_harm(tmp_path: Path) -> None:
+    """Fault: a folder `reid/` beside a user's script broke `from pipeline import Pipeline`."""
+    for name in FOLDERS:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')\n")
+    (tmp_path / "script.py").write_text(
+        "from relaytrack import DeepSort, Embedder, Pipeline, load_config\n"
+        "import relaytrack.pipeline.cli.main, relaytrack.reid.cli, relaytrack.trackers.identities\n"
+        "DeepSort()\n"
+        "config = load_config(data={'output': {'dir': None}})\n"
+        "pipeline = Pipeline(config, until='stopped', detector=object(), embedder=object())\n"
+        "print(type(pipeline).__module__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("relaytrack.pipeline.")
