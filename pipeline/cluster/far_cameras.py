@@ -10,10 +10,11 @@ from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.site_steps import SiteSteps
 from relaytrack.pipeline.config.ground import ground_plane
-from relaytrack.pipeline.config.schema import CameraConfig, Config, default_name
+from relaytrack.pipeline.config.schema import CameraConfig, Config, joining
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.sources import is_live
+from relaytrack.pipeline.sources.base import Source
 
 _ANSWER = 10.0  # seconds that a program gets
 Command = Literal["add_camera", "change_camera", "pause_camera", "resume_camera", "remove_camera"]
@@ -33,20 +34,18 @@ class FarCameras:
     def __init__(self, ray: Any, crew: Crew, busy: threading.RLock, steps: SiteSteps, host: SinkHost) -> None:
         self._ray, self._crew, self._busy, self._steps, self._host = ray, crew, busy, steps, host
 
-    def add(self, camera: CameraConfig) -> str:
+    def add(self, camera: CameraConfig, source: Source | None = None) -> str:
         """Let the program follow a camera that has the least to do; its name.
 
         Raises:
-            ConfigError: there is one of that name, it is a recording, or a setting makes no sense.
+            ConfigError: there is one of that name, it is a recording, a setting makes no sense, or a source is given.
             ClusterError: no program is there for it, or it does not answer.
         """
+        if source is not None:
+            raise ConfigError("a camera on a cluster is opened by its address; a source cannot go to another machine")
         with self._busy:
             config = self._crew.config
-            taken = [one.name for one in config.cameras]
-            if not camera.name:
-                camera = camera.model_copy(update={"name": default_name(camera, len(taken) + 1, taken)})
-            if camera.name in taken:
-                raise ConfigError(f"there is a camera {camera.name!r} already")
+            camera = joining(camera, [one.name for one in config.cameras])
             check_live(camera, config)
             ground_plane(camera)
             member = self._least_busy(config.cluster.bind.get(camera.name, ""))
@@ -80,17 +79,23 @@ class FarCameras:
             with self._steps.handing_on:
                 self._host.camera_added(camera)
 
-    def pause(self, name: str, *, paused: bool) -> None:
-        """Take no frames of a camera for now, or take them again.
+    def pause(self, name: str) -> None:
+        """Take no frames of a camera for now.
 
         Raises:
             ConfigError: there is none of that name.
             ClusterError: its program does not answer.
         """
-        with self._busy:
-            self._tell("pause_camera" if paused else "resume_camera", name, name)
-            changed = {one.name: one.model_copy(update={"paused": paused}) for one in self._crew.config.cameras}
-            self._know(tuple(changed[one.name] if one.name == name else one for one in self._crew.config.cameras))
+        self._set_paused("pause_camera", name, paused=True)
+
+    def resume(self, name: str) -> None:
+        """Take its frames again.
+
+        Raises:
+            ConfigError: there is none of that name.
+            ClusterError: its program does not answer.
+        """
+        self._set_paused("resume_camera", name, paused=False)
 
     def remove(self, name: str) -> None:
         """Let a camera go; the people whom it saw stay known.
@@ -106,6 +111,12 @@ class FarCameras:
             with self._steps.handing_on:
                 self._steps.present.forget(name)
                 self._host.camera_removed(name)
+
+    def _set_paused(self, command: Command, name: str, *, paused: bool) -> None:
+        with self._busy:
+            self._tell(command, name, name)
+            cameras = self._crew.config.cameras
+            self._know(tuple(_paused(one, paused) if one.name == name else one for one in cameras))
 
     def _know(self, cameras: tuple[CameraConfig, ...]) -> None:
         self._crew.config = self._crew.config.model_copy(update={"cameras": cameras})
@@ -136,6 +147,10 @@ class FarCameras:
             raise error.cause from None
         except self._ray.exceptions.RayError:
             raise ClusterError(f"machine {member.machine.address} does not answer; try again in a moment") from None
+
+
+def _paused(camera: CameraConfig, paused: bool) -> CameraConfig:
+    return camera.model_copy(update={"paused": paused})
 
 
 def _is_running(member: Member, node: str) -> bool:

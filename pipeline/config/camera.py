@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from relaytrack.pipeline.config.section import FileName, Point, Section
 from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.trackers import GroundPlane
 
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -169,3 +170,17 @@ def default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str
     if name.lower() not in used:
         return name
     return next(f"{name}_{n}" for n in range(2, len(used) + 3) if f"{name}_{n}".lower() not in used)
+
+
+def joining(camera: CameraConfig, taken: Sequence[str]) -> CameraConfig:
+    """A camera that joins the present ones, with a name; capitals make no difference between names.
+
+    Raises:
+        ConfigError: one of the cameras `taken` has its name.
+    """
+    if not camera.name:
+        return camera.model_copy(update={"name": default_name(camera, len(taken) + 1, taken)})
+    for name in taken:
+        if name.lower() == camera.name.lower():
+            raise ConfigError(f"there is a camera {name!r} already")
+    return camera

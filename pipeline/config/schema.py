@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from relaytrack.pipeline.config.camera import CAMERA_NAME, CameraConfig, as_camera, default_name, file_stem
+from relaytrack.pipeline.config.camera import CAMERA_NAME, CameraConfig, as_camera, default_name, file_stem, joining
 from relaytrack.pipeline.config.cluster import ClusterConfig
 from relaytrack.pipeline.config.names import DETECTORS, SINKS, TRACKERS, unknown_name
 from relaytrack.pipeline.config.networks import DetectorConfig, EmbedderConfig, SyncConfig
@@ -44,7 +44,7 @@ __all__ = [
     "SinkConfig",
     "TrackerSettings",
     "as_camera",
-    "default_name",
+    "joining",
     "unknown_name",
 ]
 

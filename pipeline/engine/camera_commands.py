@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from relaytrack.pipeline.config.schema import CameraConfig, as_camera
-from relaytrack.pipeline.runtime.cameras import CameraDesk
 from relaytrack.pipeline.sources.base import Source
 
 
+class PresentCameras(Protocol):
+    """The cameras of a run on its way; see `CameraCommands` for the errors."""
+
+    def add(self, camera: CameraConfig, source: Source | None = None) -> str:
+        """Take up a camera; its name."""
+
+    def change(self, camera: CameraConfig) -> None:
+        """Give the camera of this name other settings."""
+
+    def pause(self, name: str) -> None:
+        """Take no frames of a camera for now."""
+
+    def resume(self, name: str) -> None:
+        """Take its frames again."""
+
+    def remove(self, name: str) -> None:
+        """Let a camera go."""
+
+
 class CameraCommands(ABC):
-    """Adds, changes, pauses and removes the cameras of a run that is on its way; the base of `Pipeline`."""
+    """Adds, changes, pauses and removes the cameras of a run that is on its way; the base of both engines."""
 
     @abstractmethod
-    def _desk_now(self) -> CameraDesk:
+    def _present_cameras(self) -> PresentCameras:
         """The present cameras.
 
         Raises:
@@ -34,9 +52,10 @@ class CameraCommands(ABC):
 
         Raises:
             ConfigError: a setting makes no sense, there is a camera of that name, or the run is not on its way.
+            ClusterError: no machine is there for it, or its machine does not answer; so in the methods below.
         """
         settings = camera if isinstance(camera, CameraConfig) else CameraConfig.model_validate(as_camera(camera))
-        return self._desk_now().add(settings, source)
+        return self._present_cameras().add(settings, source)
 
     def change_camera(self, camera: CameraConfig) -> None:
         """Change the settings of the camera of this name; only the parts that the changes concern begin anew.
@@ -44,7 +63,7 @@ class CameraCommands(ABC):
         Raises:
             ConfigError: as `add_camera`, or there is no camera of that name.
         """
-        self._desk_now().change(camera)
+        self._present_cameras().change(camera)
 
     def pause_camera(self, name: str) -> None:
         """Take no frames of a camera until `resume_camera`.
@@ -52,7 +71,7 @@ class CameraCommands(ABC):
         Raises:
             ConfigError: there is no such camera.
         """
-        self._desk_now().pause(name)
+        self._present_cameras().pause(name)
 
     def resume_camera(self, name: str) -> None:
         """Take a camera's frames again; its people keep their track ids.
@@ -60,7 +79,7 @@ class CameraCommands(ABC):
         Raises:
             ConfigError: there is no such camera.
         """
-        self._desk_now().resume(name)
+        self._present_cameras().resume(name)
 
     def remove_camera(self, name: str) -> None:
         """Remove a camera. The others go on undisturbed, and identities stay known.
@@ -68,4 +87,4 @@ class CameraCommands(ABC):
         Raises:
             ConfigError: there is no such camera.
         """
-        self._desk_now().remove(name)
+        self._present_cameras().remove(name)

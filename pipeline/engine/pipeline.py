@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
-from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.engine.camera_commands import CameraCommands
 from relaytrack.pipeline.engine.live_settings import take_up
 from relaytrack.pipeline.engine.own_parts import OwnParts, TrackerFactory, Until, by_name, with_own_cameras
@@ -17,7 +15,7 @@ from relaytrack.pipeline.engine.people_commands import PeopleCommands
 from relaytrack.pipeline.engine.progress import Progress
 from relaytrack.pipeline.engine.run import Run
 from relaytrack.pipeline.engine.sink_commands import SinkCommands
-from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.interface import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
@@ -75,6 +73,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         until: Until = "sources_end",
         clock: RunClock | None = None,
     ) -> None:
+        super().__init__("engine")
         own = OwnParts(by_name(sources), detector, embedder, tracker, identities, clock, tuple(sinks))
         config = with_own_cameras(config, own.sources)
         if not config.cameras and until == "sources_end":
@@ -84,15 +83,10 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         self.colors = IdentityColors()
         self.earlier: Sequence[EarlierTrack] = ()
         self.corrections = own.corrections
-        self.summary = Summary([camera.name for camera in config.cameras])
+        self._summary = Summary([camera.name for camera in config.cameras])
         self._own = own
         self._until = until
         self._progress = progress
-        self._stop = threading.Event()
-        self._starting = threading.Lock()
-        self._state: RunState = "new"
-        self._failure: BaseException | None = None
-        self._thread: threading.Thread | None = None
         self._run: Run | None = None
         self._closing = ExitStack()
         self._live = until == "stopped" or any(own.is_live(camera, config) for camera in config.cameras)
@@ -119,53 +113,10 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
                 self._thread.join(5.0)
             raise
 
-    def start(self) -> Pipeline:
-        """Load the networks, open the cameras and begin; a second call does nothing.
-
-        Raises:
-            RelayTrackError: a setting, a camera, a network or the output folder is of no use.
-            TrackerError: a setting of the tracker or the association makes no sense.
-            ReidError: from the embedder.
-        """
-        with self._starting:
-            if self._state != "new":
-                return self
-            self._state = "starting"
-            try:
-                self._run = self._prepare()
-            except BaseException as error:
-                self._fail(error)
-                self._closing.close()
-                with suppress(Exception):
-                    self._host.close(1.0)
-                raise
-            self._state = "running"
-            self._thread = threading.Thread(target=self._main, args=(self._run,), name="engine", daemon=True)
-            self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """End the run soon and cleanly: what was written stays complete. Safe from any thread or signal."""
-        self._stop.set()
-
-    def join(self, timeout: float | None = None) -> Summary:
-        """Wait for the end of the run, its final pass included, and return its summary.
-
-        Args:
-            timeout: seconds to wait at the most.
-
-        Raises:
-            TimeoutError: the run goes on.
-            RelayTrackError: what ended the run, as in `run`.
-        """
-        if self._thread is None:
-            raise ConfigError("the run has not been started")
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            raise TimeoutError(f"the run goes on after {timeout:g} s")
-        if self._failure is not None:
-            raise self._failure
-        return self.summary
+    @property
+    def summary(self) -> Summary:
+        """What was seen so far."""
+        return self._summary
 
     @property
     def cameras(self) -> tuple[CameraConfig, ...]:
@@ -192,16 +143,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         take_up(self._run.parts, wanted, keys)
         self.config = self._run.parts.config
 
-    def status(self) -> Snapshot:
-        """The run at present; from any thread, at any time."""
-        error = None if self._failure is None else one_line(self._failure)
-        if self._run is None:
-            return Snapshot(self._state, error)
-        state: RunState = "stopping" if self._state == "running" and self._stop.is_set() else self._state
-        return self._run.snapshot(state, error)
-
-    def _prepare(self) -> Run:
-        """Build all stages and open the cameras."""
+    def _prepare(self) -> bool:
         if self._live:
             steady_heap()
         self._own.on_networks = self.on_networks
@@ -217,38 +159,36 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
             closing=self._closing,
         )
         self.config, self.colors = parts.config, parts.colors
-        self.summary.sight = getattr(parts.perception.detector, "sight", None)
-        return Run(parts, self.summary, stop=self._stop, progress=self._progress, status=self.status)
+        self._summary.sight = getattr(parts.perception.detector, "sight", None)
+        self._run = Run(parts, self._summary, stop=self._stop, progress=self._progress, status=self.status)
+        return True
 
-    def _main(self, run: Run) -> None:
-        """The run, on the engine's thread."""
+    def _carry_out(self) -> None:
+        run = self._run
+        assert run is not None, "the run is prepared"
+        with opencv_on_one_thread():
+            run.follow()
+            self._state = "finalizing"
+            run.finish()
+
+    def _leave(self) -> None:
         try:
-            with opencv_on_one_thread():
-                run.follow()
-                self._state = "finalizing"
-                run.finish()
-            self._state = "ended"
-        except BaseException as error:
-            self._fail(error)
+            if self._run is not None:
+                self._run.tell_end()
+            else:
+                with suppress(RelayTrackError):
+                    self._host.close(1.0)
+            self._closing.close()
         finally:
-            self._stop.set()
-            try:
-                run.tell_end()
-                self._closing.close()
-            except Exception as error:
-                self._fail(error)
             if self._progress:
                 self._progress.stop()
 
-    def _fail(self, error: BaseException) -> None:
-        self._failure = self._failure or error
-        self._state = "failed"
+    def _snapshot(self, state: RunState, error: str | None) -> Snapshot:
+        return Snapshot(state, error) if self._run is None else self._run.snapshot(state, error)
 
-    def _desk_now(self) -> CameraDesk:
-        if self._run is None or self._state != "running":
-            raise ConfigError(
-                f"cameras can be added, changed and removed only while the run goes on; it is {self._state!r}"
-            )
+    def _present_cameras(self) -> CameraDesk:
+        self._check_running("cameras can be added, changed and removed")
+        assert self._run is not None, "the run is on its way"
         return self._run.parts.desk
 
     def corrector(self) -> Corrector:

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from relaytrack.pipeline.engine.lifecycle import RunLifecycle
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.runtime.sink_host import SinkHost
-from relaytrack.pipeline.runtime.snapshot import RunState
 from relaytrack.pipeline.runtime.step_queue import StepQueue
 from relaytrack.pipeline.sinks.base import Sink
 
 
-class SinkCommands(ABC):
+class SinkCommands(RunLifecycle):
     """Hands out the steps of a run; the base of `Pipeline`."""
 
     _host: SinkHost
-    _state: RunState
-    _thread: threading.Thread | None
-    _failure: BaseException | None
-
-    @abstractmethod
-    def start(self) -> object:
-        """Begin the run; a second call does nothing."""
-
-    @abstractmethod
-    def stop(self) -> None:
-        """End the run soon and cleanly."""
 
     def steps(
         self, *, pixels: bool = False, drawn: bool = False, when_full: Literal["block", "drop_oldest"] | None = None

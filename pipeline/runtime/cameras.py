@@ -9,7 +9,7 @@ from typing import Literal
 from relaytrack.pipeline import build
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.ground import ground_plane
-from relaytrack.pipeline.config.schema import CameraConfig, Config, default_name
+from relaytrack.pipeline.config.schema import CameraConfig, Config, joining
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.perception.detectors.base import Detector, introduce
 from relaytrack.pipeline.runtime.camera_counts import CameraCounts
@@ -102,12 +102,7 @@ class CameraDesk:
     def add(self, camera: CameraConfig, source: Source | None = None) -> str:
         """Take up a camera; see `Pipeline.add_camera`."""
         with self._busy:
-            taken = list(self._multi.sessions)
-            if not camera.name:
-                camera = camera.model_copy(update={"name": default_name(camera, len(taken) + 1, taken)})
-            for name in taken:
-                if name.lower() == camera.name.lower():  # many disks make no difference between them
-                    raise ConfigError(f"there is a camera {name!r} already")
+            camera = joining(camera, list(self._multi.sessions))
             plane = ground_plane(camera)
             introduce(self._detector, camera)
             session = self._session(camera, source or self._source(camera, joins=True))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import OutputError, RelayTrackError
+from relaytrack.pipeline.config.urls import one_line
+from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.runtime.request_watch import RequestWatch
@@ -114,10 +115,12 @@ class Site:
         self.stop()
         try:
             self.pipeline.join(timeout)
-        except (RelayTrackError, TimeoutError) as error:
-            LOG.warning("the run ended: %s", " ".join(str(error).split()))
-        erase_forgotten(self.store, self.pipeline.config.output.store)
-        self.abandon()
+        except Exception as error:  # also the tracker's and the embedder's
+            LOG.warning("the run ended: %s", one_line(error))
+        try:
+            erase_forgotten(self.store, self.pipeline.config.output.store)
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Close what is open of a site that has ended, or that does not start."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,9 +15,10 @@ from relaytrack.pipeline.benchmarks.identity_load import identity_load, largest
 from relaytrack.pipeline.benchmarks.sizing import needs
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.cluster.clock_skew import clock_skew
+from relaytrack.pipeline.cluster.far_cameras import FarCameras
 from relaytrack.pipeline.cluster.gather import NodeResults
 from relaytrack.pipeline.cluster.placing import groups_of
-from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.dates import stamped
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.results.identities import CameraRecord
@@ -115,3 +119,18 @@ def test_without_ray_it_is_one_line(
     words = ["run", "--source", str(samples / "east.mp4"), "--cluster", "auto", "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert "--cluster needs Ray: pip install 'relaytrack[cluster]'" in capsys.readouterr().err
+
+
+def test_a_camera_that_joins_a_cluster_is_refused_as_in_one_process() -> None:
+    """Fault: a camera was refused only where its name was the same with its capitals, too."""
+    crew: Any = SimpleNamespace(config=Config(cameras=tuple(cameras("hall"))))
+    far = FarCameras(None, crew, threading.RLock(), *_never(2))
+    with pytest.raises(ConfigError, match="there is a camera 'hall' already"):
+        far.add(CameraConfig(url="rtsp://10.0.0.1/x", name="Hall"))
+    with pytest.raises(ConfigError, match="a source cannot go to another machine"):
+        far.add(CameraConfig(url="rtsp://10.0.0.1/x", name="door"), source=_never(1)[0])
+
+
+def _never(number: int) -> list[Any]:
+    """Parts that are not asked for anything."""
+    return [object() for _ in range(number)]

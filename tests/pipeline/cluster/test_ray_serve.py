@@ -251,7 +251,7 @@ def test_cameras_of_a_lost_program_are_followed_by_another_and_shown_again(site:
     import ray
 
     engine: Any = site.site.pipeline
-    lost = engine._crew.members[0]
+    lost = engine._run.crew.members[0]
     names = [name for _, group in lost.groups() for name in group]
     assert names
     before = {name: camera_of(site, name)["node"] for name in names}

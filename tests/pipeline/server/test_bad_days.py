@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from relaytrack.pipeline.server import store
+from relaytrack.trackers import TrackerError
 from tests.support.sites import Served, served, settled
 from tests.support.world import wait_for
 
@@ -82,3 +83,17 @@ def test_a_clock_set_back_by_an_hour_disturbs_nothing(tmp_path: Path, monkeypatc
             assert any(f"id: {before[0] + 1}" in line for line in stream.iter_lines())
         for path in ("/", "/people", "/events", "/system"):
             assert site.get(path).status_code == 200
+
+
+def test_a_site_whose_tracker_failed_is_closed_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: an error that is no RelayTrackError came out of `close`, and the site's folder stayed locked."""
+    with served(tmp_path) as site:
+        join = site.site.pipeline.join
+
+        def fail(timeout: float | None = None) -> None:
+            join(timeout)
+            raise TrackerError("wrong shape")
+
+        monkeypatch.setattr(site.site.pipeline, "join", fail)
+    with served(tmp_path) as site:
+        assert site.get("/ready").status_code in (200, 503)
