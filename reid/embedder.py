@@ -18,9 +18,9 @@ from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend, onnx_on
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
 from relaytrack.reid.device import torch_device
 from relaytrack.reid.errors import ReidError, WeightsError
-from relaytrack.reid.installed import INT8, WEIGHTS_FOLDER, Precision, computes_in_int8, find_weights, int8_form
+from relaytrack.reid.installed import Precision, computes_in_int8, find_weights
 from relaytrack.reid.network_cache import cached_network
-from relaytrack.reid.precision import cpu_has_int8
+from relaytrack.reid.precision import weights_form
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -79,7 +79,7 @@ class Embedder:
         where = torch_device(device)
         if device == "auto" and self.weights.suffix == ".onnx" and where.type == "cuda" and not onnx_on_cuda():
             where = torch.device("cpu")
-        self.weights = _in_precision(self.weights, precision, where)
+        self.weights = weights_form(self.weights, precision, where)
         self.precision: Literal["fp32", "int8"] = "int8" if computes_in_int8(self.weights) else "fp32"
         self._backend, self.info = _load(self.weights, where, threads)
         self.input_size = self._backend.input_size
@@ -211,28 +211,6 @@ def _readable(batch: Tensor) -> Tensor:
         if not (least >= -_ROUNDING and most <= 1 + _ROUNDING):
             raise ReidError(f"batch of floating point must lie in 0..1, not in {least:g}..{most:g}")
     return batch.float() if batch.dtype == torch.bfloat16 else batch
-
-
-def _in_precision(path: Path, precision: Precision, device: torch.device) -> Path:
-    """The file of the weights' form that is to be used on a device.
-
-    Raises:
-        WeightsError: there is no 8-bit form.
-        ReidError: 8-bit integers are asked for on a GPU.
-    """
-    if precision == "fp32":
-        return path
-    form = int8_form(path)
-    if precision == "auto":
-        fits = device.type == "cpu" and path.parent == WEIGHTS_FOLDER and cpu_has_int8()
-        return form if fits and form is not None else path
-    if device.type != "cpu":
-        raise ReidError(f"precision int8 is for the CPU, and the network runs on {device}")
-    if form is None:
-        raise WeightsError(
-            f"{path} has no 8-bit form: make {path.stem}{INT8}.onnx with `relaytrack reid export --int8`"
-        )
-    return form
 
 
 def _load(path: Path, device: torch.device, threads: int | None) -> tuple[Backend, WeightsInfo]:

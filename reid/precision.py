@@ -1,4 +1,4 @@
-"""Which number formats a device can be asked to multiply in."""
+"""Which number formats a device can be asked to multiply in, and which form of the weights is for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import torch
+
+from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.installed import INT8, WEIGHTS_FOLDER, Precision, int8_form
 
 _INT8_FLAGS = ("avx512_vnni", "avx_vnni")
 
@@ -44,3 +47,25 @@ def cpu_has_int8() -> bool:
         words = Path("/proc/cpuinfo").read_text(errors="replace").split()
         return any(flag in words for flag in _INT8_FLAGS)
     return False
+
+
+def weights_form(path: Path, precision: Precision, device: torch.device) -> Path:
+    """The file that is to be used on a device: that of the weights, or their 8-bit form.
+
+    Raises:
+        WeightsError: there is no 8-bit form.
+        ReidError: 8-bit integers are asked for on a GPU.
+    """
+    if precision == "fp32":
+        return path
+    form = int8_form(path)
+    if precision == "auto":
+        fits = device.type == "cpu" and path.parent == WEIGHTS_FOLDER and cpu_has_int8()
+        return form if fits and form is not None else path
+    if device.type != "cpu":
+        raise ReidError(f"precision int8 is for the CPU, and the network runs on {device}")
+    if form is None:
+        raise WeightsError(
+            f"{path} has no 8-bit form: make {path.stem}{INT8}.onnx with `relaytrack reid export --int8`"
+        )
+    return form

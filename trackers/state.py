@@ -11,19 +11,11 @@ from relaytrack.trackers.detections import CheckedDetections
 from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.motion.kalman import BatchedKalman, MotionFilter, Noise
 from relaytrack.trackers.params import DeepSortParams
-from relaytrack.trackers.rows import Column, Move, every, some, where
+from relaytrack.trackers.rows import Move, every, some, where
 from relaytrack.trackers.score_calibration import JitterScale
+from relaytrack.trackers.track_lives import LIFE, Floats, TrackLives
 
-Ints = NDArray[np.int64]
 Rows = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-_LIFE = np.dtype(
-    [
-        *((name, "i8") for name in ("id", "serial", "hits", "misses", "index", "clear")),
-        *((name, "f8") for name in ("seen", "sure", "score", "doubt", "born", "x", "y", "scores", "aspects")),
-    ]
-)
 
 LEFT = 0.5
 """Heights from where it was born at which a track has left its place."""
@@ -52,7 +44,7 @@ def make_memory(params: DeepSortParams, dimensions: int) -> FeatureMemory:
     return RunningMean(dimensions, params.feature_momentum)
 
 
-class Tracks:
+class Tracks(TrackLives):
     """N tracks in rows 0..N-1: motion, appearance, life.
 
     Attributes:
@@ -62,69 +54,15 @@ class Tracks:
     """
 
     def __init__(self, params: DeepSortParams) -> None:
+        super().__init__()
         self.params = params
         self.motion = make_filter(params)
-        self._life = Column(dtype=_LIFE)
         self.memory: FeatureMemory | None = None
         self._born = 0
         self._named = 0
         self._jitter = JitterScale()
         self._dimensions = 0
         self.xyxy: NDArray[np.float64] = np.zeros((0, 4))
-
-    def __len__(self) -> int:
-        """Number of tracks."""
-        return len(self._life)
-
-    @property
-    def ids(self) -> Ints:
-        """(N,) 0 as long as a track is tentative."""
-        return self._life.values["id"]
-
-    @property
-    def serial(self) -> Ints:
-        """(N,) order of birth."""
-        return self._life.values["serial"]
-
-    @property
-    def hits(self) -> Ints:
-        """(N,) number of detections matched."""
-        return self._life.values["hits"]
-
-    @property
-    def misses(self) -> Ints:
-        """(N,) number of frames since the last of them; 0 where seen in this frame."""
-        return self._life.values["misses"]
-
-    @property
-    def seen(self) -> Floats:
-        """(N,) clock of the last detection, seconds."""
-        return self._life.values["seen"]
-
-    @property
-    def sure(self) -> Floats:
-        """(N,) clock of the last detection that entered the first round, seconds."""
-        return self._life.values["sure"]
-
-    @property
-    def born(self) -> Floats:
-        """(N,) clock of the first detection, seconds."""
-        return self._life.values["born"]
-
-    @property
-    def score(self) -> Floats:
-        """(N,) its score."""
-        return self._life.values["score"]
-
-    @property
-    def index(self) -> Ints:
-        """(N,) its row in the caller's arrays."""
-        return self._life.values["index"]
-
-    @property
-    def doubt(self) -> Floats:
-        """(N,) how doubtful the hits of a tentative track are together: the product of their doubts."""
-        return self._life.values["doubt"]
 
     def still(self, clock: float, seconds: float) -> NDArray[np.bool_] | None:
         """(N,) True for tracks older than `seconds` that are where they were born; None where none is so old."""
@@ -216,7 +154,7 @@ class Tracks:
         if count == 0:
             return
         self.motion.append(found.xyah[picks])
-        life = np.zeros(count, _LIFE)
+        life = np.zeros(count, LIFE)
         life["serial"] = self._born + np.arange(count)
         life["hits"] = 1
         life["seen"] = life["sure"] = life["born"] = clock

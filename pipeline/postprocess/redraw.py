@@ -123,8 +123,8 @@ def redraw(
     paths = [folder / "video" / f"{name}.mp4" for name in drawn_anew]
     done = 0
     try:
-        with _silent_sources(), closing(_open(config, names, stop)) as batcher:
-            for frames in batcher:
+        with _silent_sources(), closing(_open(config, names, stop)) as synchronizer:
+            for frames in synchronizer:
                 tracks = [books[frame.camera].page(frame) for frame in frames]
                 images = {frame.camera: _covered(frame, covers[frame.camera]) for frame in frames}
                 drawn = {one.frame.camera: annotator.draw(one, images[one.frame.camera]) for one in tracks}
@@ -193,9 +193,9 @@ def _open(config: Config, names: Sequence[str], stop: threading.Event) -> FrameS
     started = time.monotonic()
     open_source = partial(create_source, options=config.input, run=config.run, started=started, stop=stop)
     sources = [open_source(camera) for camera in config.cameras if camera.name in names]
-    batcher = create_synchronizer(config, sources, stop=stop)
-    batcher.start()
-    return batcher
+    synchronizer = create_synchronizer(config, sources, stop=stop)
+    synchronizer.start()
+    return synchronizer
 
 
 def make_seekable(folder: Path, names: Sequence[str], redrawn: Sequence[Path], stop: threading.Event) -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
-from relaytrack.trackers.boxes import areas, intersections
+from relaytrack.trackers.boxes import iou
 
 Mode = Literal["heads", "persons"]
 _SAME = 0.3  # intersection over union from which two boxes are one person's
@@ -82,7 +82,7 @@ class Veil:
         shift = np.tile(self._velocity * np.float32(passed), 2)
         carried = self._boxes + shift
         current = np.concatenate((tracks.detections.xyxy, tracks.xyxy)).astype(np.float32).reshape(-1, 4)
-        overlap = _iou(carried, current)
+        overlap = iou(carried, current)
         velocity = np.zeros((len(current), 2), np.float32)
         if len(carried) and len(current):
             before = overlap.argmax(axis=0)
@@ -100,11 +100,3 @@ class Veil:
 
 def _centres(boxes: Floats) -> Floats:
     return (boxes[:, :2] + boxes[:, 2:]) / np.float32(2.0)
-
-
-def _iou(some: Floats, others: Floats) -> Floats:
-    """Intersection over union of (N, 4) and (M, 4) boxes: (N, M)."""
-    shared = intersections(some, others)
-    area = areas(some)[:, None] + areas(others)
-    result: Floats = np.asarray(shared / np.maximum(area - shared, 1e-9), np.float32)
-    return result

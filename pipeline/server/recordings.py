@@ -6,7 +6,6 @@ import json
 import re
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,14 @@ from typing import Any
 from relaytrack.pipeline.config.schema import CAMERA_NAME
 from relaytrack.pipeline.dates import by_start, stamped
 from relaytrack.pipeline.records import Step
-from relaytrack.pipeline.render.clips import Clip, cut_clip
+from relaytrack.pipeline.render.clips import Clip
 from relaytrack.pipeline.results.folder import MARKER, remove_run
 from relaytrack.pipeline.results.recordings import Recording, RecordingReader
 from relaytrack.pipeline.results.run_lock import is_held
+from relaytrack.pipeline.server.clip_cache import ClipCache
 from relaytrack.pipeline.server.recorded_files import LocalFile, RecordedFile
 from relaytrack.pipeline.sinks.segments import KINDS, DatedFile, remove_oldest, segments
 
-BEFORE = 2.0
-"""Seconds that a clip shows before the moment that was asked for."""
-LENGTH = 30.0
-"""Seconds of a clip from that moment on."""
-_CLIPS = 8  # clips that are kept at hand
 _EARLY = 0.05  # seconds by which a moment may come before a file's first picture
 _SOON = 5.0  # seconds after the newest picture that are waited for
 _SWEEP = 60.0  # seconds between two looks at what must go
@@ -73,7 +68,7 @@ class Recordings:
         self._root, self._current = root, current
         self.retain, self._limit = retain, limit
         self._readers: dict[Path, RecordingReader] = {}
-        self._clips: OrderedDict[tuple[Path, int, float], Clip] = OrderedDict()
+        self._clips = ClipCache()
         self._changing = threading.Lock()
         self._due = 0.0
         self._newest = 0.0  # moment of the run's newest picture, seconds since 1970
@@ -149,7 +144,7 @@ class Recordings:
         if one.end is not None and moment > one.end + 1.0:
             raise NotRecordedError(f"nothing of camera {camera} was recorded at that moment")
         offset = max(0.0, min(moment, one.end or moment) - one.start)
-        clip = self._clip(one, offset)
+        clip = self._clips.around(one, offset)
         if clip is None:
             if not self.is_running(one):
                 raise NotRecordedError(f"nothing of camera {camera} was recorded at that moment")
@@ -199,31 +194,6 @@ class Recordings:
         with self._changing:
             return self._readers.setdefault(folder, RecordingReader(folder))
 
-    def _clip(self, one: Recording, offset: float) -> Clip | None:
-        """The clip around a place in a recording; the ends of growing files are not kept at hand."""
-        try:
-            key = (
-                one.path,
-                one.path.stat().st_mtime_ns,
-                round(offset, 1),
-            )  # a file in which somebody is covered changes
-        except FileNotFoundError:
-            return None
-        with self._changing:
-            if key in self._clips:
-                self._clips.move_to_end(key)
-                return self._clips[key]
-        clip = cut_clip(one.path, max(0.0, offset - BEFORE), BEFORE + LENGTH)
-        late = 1.0 if one.end is not None else 0.0  # a file that is complete has no more
-        if clip is None or clip.end < offset - late:
-            return None
-        if clip.end > offset + LENGTH - 1.0 or one.end is not None:
-            with self._changing:
-                self._clips[key] = clip
-                while len(self._clips) > _CLIPS:
-                    self._clips.popitem(last=False)
-        return clip
-
     # the sink
 
     def write(self, step: Step) -> None:
@@ -262,6 +232,3 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-__all__ = ["BEFORE", "LENGTH", "Moment", "NotRecordedError", "Recordings"]

@@ -25,7 +25,7 @@ def people(count: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
 
 @pytest.mark.parametrize(("quick", "used"), [(True, "int8"), (False, "fp32")])
 def test_auto_follows_the_cpu(quick: bool, used: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "cpu_has_int8", lambda: quick)
+    monkeypatch.setattr(precision, "cpu_has_int8", lambda: quick)
     embedder = Embedder(None, "cpu", precision="auto")
     assert embedder.precision == used
     assert (embedder.weights == default_weights()) == (not quick)

@@ -22,19 +22,11 @@ from numpy.typing import NDArray
 from relaytrack.trackers.arrays import numbers, seconds, whole_numbers
 from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.arguments import identity_set, track_spans
+from relaytrack.trackers.identities.store_erasing import erase, erase_unseen_since, keep_latest
 from relaytrack.trackers.identities.store_file import StoreError, open_store, store_errors
-from relaytrack.trackers.identities.store_rows import (
-    CameraSums,
-    StoredIdentity,
-    StoredTrack,
-    camera_rows,
-    track_rows,
-)
+from relaytrack.trackers.identities.store_rows import CameraSums, StoredIdentity, StoredTrack, camera_rows, track_rows
 from relaytrack.trackers.identities.types import TrackKey, camera_name
 
-FEW = 20.0
-"""Tracks of which a camera's sum tells too much of each one to be kept when one of them is forgotten."""
-_SLACK = 2.0  # seconds between two clocks' times of one track
 _SWEEP = 600.0  # seconds of the tracks' time between two removals of what is older than `retain`
 _MOST = 100  # tracks of one identity that a store with `retain` keeps
 
@@ -99,12 +91,7 @@ class IdentityStore:
         """Whether the last write is long enough ago."""
         return time.monotonic() - self._written >= self._every
 
-    def write(
-        self,
-        tracks: Iterable[StoredTrack],
-        following: int,
-        cameras: CameraSums | None = None,
-    ) -> None:
+    def write(self, tracks: Iterable[StoredTrack], following: int, cameras: CameraSums | None = None) -> None:
         """Write tracks of this run, the identity to be given next, and the cameras' sums, all or nothing.
 
         Raises:
@@ -227,27 +214,9 @@ class IdentityStore:
             TimeError: a track's time is no number.
             StoreError: the file cannot be written.
         """
-        erased = 0
         names, spans = identity_set(identities), track_spans(tracks)
         with store_errors(self.path):
-            cameras: set[str] = set()
-            for identity in sorted(names):
-                query = "DELETE FROM tracks WHERE identity = ? RETURNING camera"
-                rows = self._db.execute(query, (identity,)).fetchall()
-                cameras |= {camera for (camera,) in rows}
-                erased += len(rows)
-            for (camera, track), (first, last) in spans.items():
-                query = (
-                    "DELETE FROM tracks WHERE camera = ? AND track = ? AND last >= ? AND first <= ? RETURNING camera"
-                )
-                values = (camera, track, first + self._origin - _SLACK, last + self._origin + _SLACK)
-                rows = self._db.execute(query, values).fetchall()
-                cameras |= {camera for _ in rows}
-                erased += len(rows)
-            for camera in cameras:
-                self._db.execute("DELETE FROM cameras WHERE name = ? AND count < ?", (camera, FEW))
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return erased
+            return erase(self._db, names, spans, self._origin)
 
     def thin(self, tracks: int, before: float | None = None) -> None:
         """Keep the latest `tracks` of each identity, and none last seen before `before` (since 1970).
@@ -262,18 +231,9 @@ class IdentityStore:
             raise TrackerInputError(f"tracks must be a whole number from 0 on, not {tracks!r}")
         oldest = None if before is None else seconds(before, "before")
         with store_errors(self.path):
-            self._db.execute(
-                "DELETE FROM tracks WHERE (run, camera, track) IN (SELECT run, camera, track FROM (SELECT run, "
-                "camera, track, row_number() OVER (PARTITION BY identity ORDER BY last DESC, run DESC, camera, "
-                "track) AS place FROM tracks) WHERE place > ?)",
-                (most,),
-            )
+            keep_latest(self._db, most)
             if oldest is not None:
-                self._db.execute(
-                    "DELETE FROM tracks WHERE identity IN (SELECT identity FROM tracks GROUP BY identity "
-                    "HAVING max(last) < ?)",
-                    (oldest,),
-                )
+                erase_unseen_since(self._db, oldest)
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
