@@ -44,8 +44,8 @@ def take_up(parts: RunParts, wanted: Config, keys: Collection[str]) -> None:
     identities = {name: getattr(wanted.identities, name) for name in IDENTITIES if f"identities.{name}" in keys}
     if tracker and not wanted.tracker.is_ours:
         raise ConfigError("tracker: another package's tracker takes its settings at its start")
-    # both checked before anything follows; the desk has an end of the run of its own
-    config, of_desk = with_keys(parts.config, wanted, keys), with_keys(parts.desk.config, wanted, keys)
+    # both checked before anything follows; the registry of cameras has an end of the run of its own
+    config, of_cameras = with_keys(parts.config, wanted, keys), with_keys(parts.cameras.config, wanted, keys)
     if identities and not parts.own.corrections.tune(identities):
         raise ConfigError("identities: this service takes its settings at its start")
     if any(key.startswith("events.") for key in keys):
@@ -53,12 +53,12 @@ def take_up(parts: RunParts, wanted: Config, keys: Collection[str]) -> None:
     if tracker:
         parts.multi.tune_trackers(tracker)
         parts.perception.set_min_score(build.least_score(config, parts.perception.detector))
-    parts.config, parts.desk.config = config, of_desk
+    parts.config, parts.cameras.config = config, of_cameras
     parts.pictures.change(config.output.anonymise, config.output.trail)
     if "output.trail" in keys:
         parts.host.ask("set_trail", config.output.trail)
     if "output.zones" in keys:
-        _show(parts.places, places_of(config, parts.desk.settings()))
+        _show(parts.places, places_of(config, parts.cameras.settings()))
 
 
 def _show(places: dict[str, Places], wanted: dict[str, Places]) -> None:

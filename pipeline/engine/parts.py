@@ -30,7 +30,7 @@ from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.results.identities import stored_colors
 from relaytrack.pipeline.results.requests import Requests
 from relaytrack.pipeline.results.run_info import RunInfo
-from relaytrack.pipeline.runtime.cameras import CameraDesk
+from relaytrack.pipeline.runtime.cameras import CameraRegistry
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sources import create_synchronizer
@@ -49,7 +49,7 @@ class RunParts:
         perception: the networks.
         clock: the run's clock.
         multi: tracks the people of all cameras.
-        desk: where cameras come and go; they are open.
+        cameras: knows the present cameras, which are open, and lets cameras come and go.
         host: the sinks, running.
         pictures: hides people and draws.
         places: zones and lines to draw, by camera.
@@ -64,7 +64,7 @@ class RunParts:
     perception: Perception
     clock: RunClock
     multi: MultiCameraTracker
-    desk: CameraDesk
+    cameras: CameraRegistry
     host: SinkHost
     pictures: Pictures
     places: dict[str, Places]
@@ -124,7 +124,7 @@ def make_parts(
     clock = own.clock or clock_after(earlier)
     running = with_end(config, clock, earlier)
     multi = MultiCameraTracker((), service, _events(config, own, earlier))
-    desk = _open_cameras(
+    cameras = _open_cameras(
         running,
         own,
         perception,
@@ -143,13 +143,13 @@ def make_parts(
             locked(folder, closing)
     info = None
     if folder is not None:
-        info = RunInfo(given, folder, perception, desk.sources(), clock.zero if live else None)
+        info = RunInfo(given, folder, perception, cameras.sources(), clock.zero if live else None)
     if earlier is not None:
         colors = stored_colors(config.output.folder)
     places = places_of(config)
     pictures = build.create_pictures(config, live=live, colors=colors, places=places)
     closing.callback(pictures.close)
-    parts = RunParts(config, live, own, perception, clock, multi, desk, host, pictures, places, colors, folder, info)
+    parts = RunParts(config, live, own, perception, clock, multi, cameras, host, pictures, places, colors, folder, info)
     _add_sinks(parts)
     return parts
 
@@ -203,8 +203,8 @@ def _open_cameras(
     until_stopped: bool,
     stop: threading.Event,
     closing: ExitStack,
-) -> CameraDesk:
-    desk = CameraDesk(
+) -> CameraRegistry:
+    cameras = CameraRegistry(
         config,
         perception.detector,
         multi,
@@ -216,15 +216,15 @@ def _open_cameras(
         first_ids=None if earlier is None else earlier.first_ids,
     )
     for camera in config.cameras:
-        desk.begin(camera)
-    desk.synchronizer = create_synchronizer(config, desk.sources(), stop=stop, until_stopped=until_stopped)
-    closing.callback(desk.synchronizer.close)
+        cameras.begin(camera)
+    cameras.synchronizer = create_synchronizer(config, cameras.sources(), stop=stop, until_stopped=until_stopped)
+    closing.callback(cameras.synchronizer.close)
     if until_stopped:
-        desk.hold_paused()
-    desk.synchronizer.start()
+        cameras.hold_paused()
+    cameras.synchronizer.start()
     if isinstance(multi.identities, RemoteIdentityService):
-        multi.identities.opened({source.name: source.fps for source in desk.sources()})
-    return desk
+        multi.identities.opened({source.name: source.fps for source in cameras.sources()})
+    return cameras
 
 
 def _add_sinks(parts: RunParts) -> None:

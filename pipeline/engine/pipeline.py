@@ -21,7 +21,7 @@ from relaytrack.pipeline.identity.interface import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.render.palette import IdentityColors
-from relaytrack.pipeline.runtime.cameras import CameraDesk
+from relaytrack.pipeline.runtime.cameras import CameraRegistry
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.cv_threads import opencv_on_one_thread
 from relaytrack.pipeline.runtime.heap import steady_heap
@@ -121,7 +121,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
     @property
     def cameras(self) -> tuple[CameraConfig, ...]:
         """The settings of the present cameras."""
-        return self.config.cameras if self._run is None else tuple(self._run.parts.desk.settings())
+        return self.config.cameras if self._run is None else tuple(self._run.parts.cameras.settings())
 
     def networks(self) -> Perception | None:
         """Networks for others; None: `on_networks` is told of the run's own."""
@@ -186,10 +186,10 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
     def _snapshot(self, state: RunState, error: str | None) -> Snapshot:
         return Snapshot(state, error) if self._run is None else self._run.snapshot(state, error)
 
-    def _present_cameras(self) -> CameraDesk:
+    def _present_cameras(self) -> CameraRegistry:
         self._check_running("cameras can be added, changed and removed")
         assert self._run is not None, "the run is on its way"
-        return self._run.parts.desk
+        return self._run.parts.cameras
 
     def corrector(self) -> Corrector:
         """See `PeopleCommands.corrector`."""

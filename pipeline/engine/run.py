@@ -56,7 +56,7 @@ class Run:
         self._present = Present()
         self._workers: tuple[Worker[Any, Any], ...] = ()
         self._handing_on = threading.Lock()  # held while a step or news of a camera goes to the sinks
-        parts.desk.on_change = self._camera_news
+        parts.cameras.on_change = self._camera_news
         self.corrector = Corrector(
             parts.own.corrections,
             parts.host,
@@ -88,7 +88,7 @@ class Run:
             RelayTrackError: what ended a stage or a sink.
         """
         parts, started = self.parts, time.monotonic()
-        synchronizer, perception, multi = parts.desk.synchronizer, parts.perception, parts.multi
+        synchronizer, perception, multi = parts.cameras.synchronizer, parts.perception, parts.multi
         see = Worker(
             "networks", perception.perceive_in_turn, enumerate(synchronizer), depth=2, threads=perception.streams
         )
@@ -126,7 +126,7 @@ class Run:
                 for worker in workers:
                     worker.join(1.0)
                 seconds = time.monotonic() - started
-                stats, tracks = parts.desk.counts()
+                stats, tracks = parts.cameras.counts()
                 self.summary.finish(seconds, stats, tracks, perception, (*follow, write), parts.host.status())
                 if parts.info is not None:
                     parts.info.update(self.summary, final=False)
@@ -139,10 +139,10 @@ class Run:
             SourceError: a video cannot be drawn anew.
         """
         parts, started = self.parts, time.monotonic()
-        config, desk = parts.config, parts.desk
-        desk.synchronizer.close()
+        config, registry = parts.config, parts.cameras
+        registry.synchronizer.close()
         again = not parts.own.sources or not config.output.video  # videos are drawn anew from the sources
-        complete = not self._stop.is_set() and not parts.live and again and not desk.changed
+        complete = not self._stop.is_set() and not parts.live and again and not registry.changed
         identities = parts.multi.identities.final_identities()
         self.summary.identify(identities)
         if parts.folder is None:
@@ -150,7 +150,7 @@ class Run:
         if complete:
             if self._progress:
                 self._progress.start("finalize", 1.0)
-            complete = finalize(config, identities, desk.earlier(), progress=self._advance, stop=self._stop)
+            complete = finalize(config, identities, registry.earlier(), progress=self._advance, stop=self._stop)
         if not complete:  # the list, at least, says what was known at the end
             regroup(parts.folder, identities)
         self.summary.total_seconds = self.summary.seconds + time.monotonic() - started
@@ -172,7 +172,7 @@ class Run:
     def snapshot(self, state: RunState, error: str | None) -> Snapshot:
         """The run at present."""
         parts = self.parts
-        cameras = {name: self._present.camera(name, *parts.desk.status(name)) for name in parts.desk.names()}
+        cameras = {name: self._present.camera(name, *parts.cameras.status(name)) for name in parts.cameras.names()}
         return Snapshot(
             state=state,
             error=error,
@@ -191,8 +191,8 @@ class Run:
         """Give a step to every sink, without frames of cameras that have left."""
         with self._handing_on:
             step = self.corrector.shown(raw_step.step)
-            if self.parts.desk.changed:
-                known = self.parts.desk.names()
+            if self.parts.cameras.changed:
+                known = self.parts.cameras.names()
                 kept = tuple(tracks for tracks in step if tracks.frame.camera in known)
                 if len(kept) < len(step):
                     step = Step(step.time, kept, step.revisions, step.events)

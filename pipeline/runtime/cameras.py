@@ -1,4 +1,4 @@
-"""The desk where cameras join a run, change, pause and leave, while the others go on."""
+"""The registry of a run's cameras: they join, change, pause and leave while the others go on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _READING = {"max_fps", "offset", "fps", "transport", "live"}
 """What asks for another source, but leaves the pictures as they are: tracks go on."""
 
 
-class CameraDesk:
+class CameraRegistry:
     """Knows the cameras of a run, and lets them come and go.
 
     Args:

@@ -106,8 +106,8 @@ def test_what_follows_does_so_as_a_whole(tmp_path: Path) -> None:
         site.site.pipeline.add_sink(told)
         tracker = parts.multi.sessions["door"].tracker
         assert isinstance(tracker, DeepSort)
-        parts.desk.config = parts.desk.config.model_copy(
-            update={"run": parts.desk.config.run.model_copy(update={"max_seconds": 1e9})}
+        parts.cameras.config = parts.cameras.config.model_copy(
+            update={"run": parts.cameras.config.run.model_copy(update={"max_seconds": 1e9})}
         )
         parts.places["door"] = drawn = Places({}, {})
         parts.perception.detector.score_scale = 0.5  # type: ignore[attr-defined]
@@ -117,8 +117,8 @@ def test_what_follows_does_so_as_a_whole(tmp_path: Path) -> None:
         site.site.pipeline.change_settings(lower, ["tracker.track_high_thresh", "tracker.track_low_thresh"])
         assert (tracker.params.track_high_thresh, tracker.params.track_low_thresh) == (0.05, 0.02)
         assert parts.perception._min_score == pytest.approx(0.025)
-        assert parts.desk.config.tracker.track_high_thresh == 0.05
-        assert parts.desk.config.run.max_seconds == 1e9, "the desk's own end of the run stays"
+        assert parts.cameras.config.tracker.track_high_thresh == 0.05
+        assert parts.cameras.config.run.max_seconds == 1e9, "the registry's own end of the run stays"
         assert parts.places["door"] is drawn, "nothing else has changed"
 
         others = {"tracker": {"track_low_thresh": 0.3}, "identities": {"margin": 9.0}, "events": {"dwell": 99.0}}
