@@ -28,7 +28,7 @@ class RecentMap(Generic[K, V]):
         self._before: dict[K, V] = {}
 
     def pass_time(self, now: float) -> None:
-        """Say how late it is."""
+        """Tell the present time."""
         if self._begun is None:
             self._begun = now
         elif now - self._begun >= self._seconds:

@@ -28,5 +28,5 @@ class ReidOutputError(ReidError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of somebody else's says, in one line; its kind where it says nothing."""
+    """The text of a library's error in one line; the name of its class if it has no text."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

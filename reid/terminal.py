@@ -64,7 +64,7 @@ def steady_streams() -> None:
 
 
 class StdoutError(OSError):
-    """What is printed cannot be written, and not because nobody reads it."""
+    """Output cannot be written for another reason than a closed pipe, such as a full disk."""
 
 
 class _Outlet(io.FileIO):

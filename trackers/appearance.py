@@ -1,4 +1,4 @@
-"""The appearance of tracks: memories of their embeddings."""
+"""The appearance of tracks: what is kept of their embeddings."""
 
 from __future__ import annotations
 

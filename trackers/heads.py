@@ -1,7 +1,7 @@
 """The first boxes of tracks corrected with what came later, for the final output of files.
 
-A track's first boxes are joined before its speed is known; neighbours are confused where people walk further between
-two frames than they are wide. Once a few later boxes show how each of them walks, their
+A track's first boxes are joined before its speed is known; if people walk further between two frames than they are
+wide, neighbours are confused. Once a few later boxes show how each of them walks, their
 tentative boxes are assigned anew, backwards in time (constant velocity, one optimal assignment per frame).
 """
 

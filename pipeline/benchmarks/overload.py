@@ -162,7 +162,7 @@ class Playground:
 
 
 def _share(perception: Perception) -> float:
-    """By how much less work looking at a frame is at the present size of the input."""
+    """The factor by which the work per frame is smaller at the present input size."""
     effort, detector = perception.effort, perception.detector
     if effort is None or not isinstance(detector, SizedDetector):
         return 1.0

@@ -37,7 +37,7 @@ class Need:
 def needs(
     cameras: Sequence[int], *, frame: float, rate: float, cores: int, people: float, size: float, bearable: int
 ) -> list[Need]:
-    """See the module.
+    """The machines and identity services that each number of cameras needs.
 
     Args:
         cameras: the numbers of cameras.

@@ -28,7 +28,7 @@ COLUMNS = (
 )  # fmt: skip
 JUDGED = ("rss_mib", "threads", "files")
 _CALIBRATION = 20.0  # seconds of the run that finds out what the machine holds
-_HELD = 0.8  # share of that which is asked for
+_HELD = 0.8  # share of the rate found out that the soak then asks for
 _STARVED = 0.5  # steadiness below which a run says nothing about memory
 _FEWEST = 8  # samples from which steadiness is told
 

@@ -28,7 +28,7 @@ def console_progress(stream: TextIO, *, live: bool = False) -> Progress:
 
 
 class _Line:
-    """The words of a progress line, and of those that come once.
+    """The text of the progress line, and of lines that are printed once.
 
     Args:
         live: say how old each camera's newest frame was when its people had ids; in a recording that means nothing.

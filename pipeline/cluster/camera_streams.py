@@ -44,7 +44,7 @@ class CameraStreams:
         """A node follows a camera from now on.
 
         Returns:
-            Answers to what waited of a live camera: whoever had it before waits for them, and has other cameras.
+            Answers to batches of a live camera that waited: its earlier node still waits for them.
         """
         memory, key = self._memory, (name, node, order)
         if about.live and about.first is None:  # it begins, perhaps once more

@@ -42,7 +42,7 @@ _CLOSE = 0.5  # seconds that sinks get when the start has failed
 
 
 class ClusterEngine(CameraCommands, RunLifecycle):
-    """See the module. It does for the server what `engine.Pipeline` does within one process.
+    """Does for the server what `engine.Pipeline` does within one process.
 
     Args:
         config: the whole site's.

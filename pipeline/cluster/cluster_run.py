@@ -1,4 +1,4 @@
-"""A run on a cluster, as the machine sees it that started it."""
+"""A run on a cluster, seen from the machine that started it."""
 
 from __future__ import annotations
 
@@ -145,17 +145,17 @@ class ClusterRun:
         self._look(bus)
 
     def _look(self, bus: RayBus) -> None:
-        """Ask the identity service how it is doing; one that nobody speaks to is taken for a killed start's."""
+        """Ask the identity service how it is doing; this also shows it that its start still lives."""
         with contextlib.suppress(Exception):
             self.identities = bus.ask("status", timeout=2.0)
 
     @staticmethod
     def _told(bus: RayBus) -> dict[tuple[str, int], int] | None:
-        """The last word about all tracks: a program that has let a camera go heard of no later corrections."""
+        """The final identity of every track; programs that gave a camera away do not know its later corrections."""
         try:
             return dict(bus.ask("final", timeout=10.0))
         except (TimeoutError, RelayTrackError) as error:
-            LOG.warning("identities of cameras that moved are those of then: %s", error)
+            LOG.warning("cameras that moved keep the identities of the moment when they moved: %s", error)
             return None
 
     def _summary(self, seconds: float) -> Summary:

@@ -120,7 +120,7 @@ class Crew:
                 member.actor.stop.remote()
 
     def end_without_head(self, seconds: float) -> None:
-        """Let all programs end, and wait so long for it; asks nobody but the programs themselves."""
+        """Let all programs end, and wait so many seconds for it; works without the head of the cluster."""
         self.stop()
         until = time.monotonic() + seconds
         for member in self.members:

@@ -27,7 +27,7 @@ _POLL = 0.02
 
 
 class IdentityDesk:
-    """See the module.
+    """Takes the nodes' batches, decides them in order of time, and answers each node.
 
     Args:
         memory: the association, new or from the last checkpoint.

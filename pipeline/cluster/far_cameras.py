@@ -21,7 +21,7 @@ Command = Literal["add_camera", "change_camera", "pause_camera", "resume_camera"
 
 
 class FarCameras:
-    """See the module.
+    """Adds, changes, pauses and removes cameras that other machines follow; `CameraCommands` calls it.
 
     Args:
         ray: the module, connected.

@@ -11,7 +11,7 @@ from relaytrack.pipeline.server.live.viewer import Packet, PacketQueue, wake
 
 
 class FarLive(Audience):
-    """Says what is looked at, and hands on what comes; a sink for the news of cameras alone."""
+    """Says what is looked at, and hands on what comes. It is a sink only to hear of cameras that leave."""
 
     name = "site-live"
 

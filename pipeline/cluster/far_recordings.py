@@ -36,7 +36,7 @@ class FarFile:
 
 
 class FarRecordings(Recordings):
-    """See the module.
+    """Finds and plays recordings that lie on the machines of a cluster.
 
     Attributes:
         ask: asks machines: a `Question`, its words, and `of`, a machine, or None for all of them.

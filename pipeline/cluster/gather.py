@@ -63,8 +63,8 @@ def gather(
 ) -> Path:
     """Fetch the nodes' results into the output folder.
 
-    Of a recording that two nodes followed, the later one has all: it began again. Of a live camera that moved, each
-    has its part.
+    If two nodes followed a recording, the later one has all of it, because it began again. If a live camera moved,
+    each node has a part.
 
     Args:
         config: the whole site's.

@@ -14,7 +14,7 @@ class GapError(RelayTrackError):
 
 @dataclass(frozen=True, slots=True)
 class CameraHello:
-    """What a node tells of a camera.
+    """What a node says about a camera.
 
     Attributes:
         live: whether it is live; fps: its nominal rate, None where that is not known.

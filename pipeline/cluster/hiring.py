@@ -20,7 +20,7 @@ _BOUND = 1e-3  # of a resource: enough to be sent to the machine that has it
 
 
 class Hiring:
-    """See the module.
+    """Starts programs on machines, and checks that they fit together.
 
     Args:
         ray: the module, connected.

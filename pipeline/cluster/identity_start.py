@@ -13,7 +13,7 @@ from relaytrack.pipeline.cluster.ray_bus import IDENTITIES, NAMESPACE
 from relaytrack.pipeline.cluster.site import forget_checkpoint
 from relaytrack.pipeline.config.schema import Config
 
-_SILENT = 4.0  # seconds without a word after which an identity service is one that a killed start has left
+_SILENT = 4.0  # seconds without a call after which an identity service counts as left over from a killed start
 _START = 120.0
 _CLOSE = 30.0
 

@@ -47,7 +47,7 @@ class _Move:
 
 
 class Mover:
-    """See the module. `look` is called again and again, and waits for nothing.
+    """Decides which cameras move, and carries the moves out. `look` is called again and again, and waits for nothing.
 
     Args:
         ray: the module, connected.

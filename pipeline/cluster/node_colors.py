@@ -8,7 +8,7 @@ from relaytrack.pipeline.render.palette import IdentityColors, Rgb
 
 
 class NodeColors(IdentityColors):
-    """See the module.
+    """Looks up the colours that the identity service has given to identities.
 
     Args:
         told: identity -> colour, filled in elsewhere as answers come.

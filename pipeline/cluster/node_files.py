@@ -12,7 +12,7 @@ PIECE = 64_000
 
 
 class NodeFiles:
-    """See the module.
+    """Knows the files that a piece of work has written, and hands them out in pieces.
 
     Args:
         folder: of the results; None where there are none.

@@ -26,7 +26,7 @@ class PulledViewer(PacketQueue):
         self._outbox = outbox
 
     def wake(self) -> None:
-        """Something waits."""
+        """Tell the outbox that a packet waits."""
         self._outbox.ring()
 
 
@@ -44,7 +44,7 @@ class _OnePicture(AskedPicture):
 
 
 class NodeLive(LiveHub):
-    """See the module. It is a sink of the machine's engine.
+    """Makes the live pictures that somebody looks at; a sink of the machine's engine.
 
     Args:
         outbox: where pictures go.

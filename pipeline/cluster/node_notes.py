@@ -7,7 +7,7 @@ from collections import deque
 
 
 class NodeNotes(logging.Handler):
-    """See the module.
+    """Collects the warnings of a machine's work until they are asked for.
 
     Args:
         node: the name of the work.

@@ -61,7 +61,7 @@ class NoMoment:
 
 
 class NodeRecordings(Recordings):
-    """See the module.
+    """Answers questions about the recordings on this machine.
 
     Args:
         root: folder of the starts' folders.

@@ -115,7 +115,7 @@ class NodeWork:
         planes = ground_planes(self._config.model_copy(update={"cameras": self._pipeline.cameras}))
         for name in cameras:
             self._pipeline.remove_camera(name)
-            if name in planes:  # the engine took a camera that leaves for one that is no more
+            if name in planes:  # the engine counts a camera that is leaving as gone
                 self._identities.calibrate(name, planes[name])
         self._let_go(cameras)
 

@@ -50,7 +50,7 @@ class Outbox:
             self._changed.notify_all()
 
     def ring(self) -> None:
-        """There is something to be had from `more`."""
+        """Wake whoever reads the stream: `more` has a message."""
         with self._changed:
             self._changed.notify_all()
 

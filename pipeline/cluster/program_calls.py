@@ -17,7 +17,7 @@ TOLD = 10.0
 
 
 class ProgramCalls:
-    """See the module.
+    """Calls all programs of a cluster at once, or each machine once, and collects the answers.
 
     Args:
         ray: the module, connected.

@@ -90,7 +90,7 @@ class PerceptionActor:
             raise
 
     def status(self) -> list[WorkStatus]:
-        """How the pieces of work are doing; one of a served site that has ended is told once, and let go."""
+        """How the pieces of work are doing; work of a served site that has ended is reported once and then dropped."""
         found = [work.status() for work in list(self._work.values())]
         for status in found:
             if status.snapshot is not None and status.state == "ended":
@@ -108,7 +108,7 @@ class PerceptionActor:
                 getattr(work, command)(*words)
 
     def pull(self, wanted: Wanted) -> Pulled:
-        """What is ready for the machine that serves the site; waits a moment where nothing is.
+        """What is ready for the machine that serves the site; waits a moment if nothing is.
 
         Args:
             wanted: what somebody looks at on its page.

@@ -91,7 +91,7 @@ def join_cluster(address: str) -> Any:
 
 
 def leave_cluster(code: int) -> NoReturn:
-    """End the program: Ray's own end, and no more; to take down all of its and the networks' libraries takes seconds.
+    """End the program as soon as Ray has shut down; Python's usual end unloads all libraries, which takes seconds.
 
     Args:
         code: the exit code.

@@ -1,4 +1,4 @@
-"""A step as it goes from the machine that made it to the one that serves the site: few bytes, and no picture of a room.
+"""A step as it goes from the machine that made it to the one that serves the site: few bytes, and no whole picture.
 
 Boxes and ids take 28 bytes a person; embeddings come as rarely as those for the identity service. People's best
 pictures, cut out and hidden as everywhere, come when a better one was seen.

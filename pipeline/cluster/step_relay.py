@@ -21,7 +21,7 @@ from relaytrack.pipeline.sinks.crops import cut, jpeg
 
 STEP = 0
 """Kind of the messages with steps."""
-_KNOWN = 60.0  # seconds unseen after which a track's best picture, or that a colour was told, is forgotten
+_KNOWN = 60.0  # seconds unseen after which a track's best picture and the note that its colour was sent are dropped
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Camera:
 
 
 class StepRelay:
-    """See the module.
+    """Sends each step of a machine, with people's new best pictures, to the machine that serves the site.
 
     Args:
         outbox: where the steps go.

@@ -71,7 +71,7 @@ class WatermarkMerge:
         return dropped
 
     def put(self, batch: TrackletBatch, now: float) -> None:
-        """Take a batch; a camera's come in order."""
+        """Take a batch; the batches of one camera come in order."""
         queue = self._cameras[batch.camera]
         if not queue.waiting:
             self._first = min(self._first, batch.time)
@@ -112,7 +112,7 @@ class WatermarkMerge:
         return found
 
     def _still_missing(self, now: float) -> bool:
-        """Whether the camera that was missing last still is; spares a look at all cameras with each batch."""
+        """Whether the camera that held up the last set still does: a quick check instead of a look at all cameras."""
         queue = self._blocking
         if queue is None or queue.waiting or queue.ended or queue.bound >= self._first + self.window:
             return False

@@ -154,7 +154,7 @@ def _is_plain_file(address: str) -> bool:
 
 
 def file_stem(address: str) -> str:
-    """What of a file's name can name a camera; nothing for other addresses and for names in other scripts."""
+    """The part of a file's name that can be a camera's name; "" for other addresses and for names in other scripts."""
     if not _is_plain_file(address):
         return ""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(address).stem).strip("_")[:_LONGEST_NAME]

@@ -62,7 +62,7 @@ def take_up(parts: RunParts, wanted: Config, keys: Collection[str]) -> None:
 
 
 def _show(places: dict[str, Places], wanted: dict[str, Places]) -> None:
-    """Draw these places; others may be drawing meanwhile, so that none is missing in between."""
+    """Draw these places from now on; other threads draw meanwhile, so no place is ever missing."""
     places.update(wanted)
     for name in set(places) - set(wanted):
         places.pop(name, None)

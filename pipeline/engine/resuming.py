@@ -9,7 +9,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.results.earlier_starts import EarlierStart
 
 LOG = logging.getLogger("relaytrack.engine")
-_NOTABLE = 5.0  # seconds by which a clock may be behind without a word
+_NOTABLE = 5.0  # seconds by which a clock may be behind without a warning
 
 
 def clock_after(earlier: EarlierStart | None) -> RunClock:

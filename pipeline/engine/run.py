@@ -151,7 +151,7 @@ class Run:
             if self._progress:
                 self._progress.start("finalize", 1.0)
             complete = finalize(config, identities, registry.earlier(), progress=self._advance, stop=self._stop)
-        if not complete:  # the list, at least, says what was known at the end
+        if not complete:  # at least the list of people has what was known at the end
             regroup(parts.folder, identities)
         self.summary.total_seconds = self.summary.seconds + time.monotonic() - started
         if parts.info is not None:

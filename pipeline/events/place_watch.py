@@ -42,7 +42,7 @@ class PlaceWatch:
         self._cameras[camera.name] = camera
 
     def set_times(self, settings: EventsConfig) -> None:
-        """Go on with other times; counts and stays stay."""
+        """Use other times from now on; counts and stays are kept."""
         self._settings = settings
         for zones in self.zones.values():
             for zone in zones.values():

@@ -15,17 +15,17 @@ known at that moment. Only confirmed tracks make events.
   `manual` (by hand, afterwards). `score`: what spoke for it, in points of evidence (above 0 speaks for it), or null.
 * `zone_enter`: a person's feet have been in a zone for `events.settle` seconds; `time` is when they came in. With
   `zone`, `inside`, `total`.
-* `zone_leave`: they have been out of it for as long; `time` is when they were last in it. With `zone`, `inside`,
-  `total` and the `seconds` of the stay.
+* `zone_leave`: a person's feet have been out of a zone for `events.settle` seconds; `time` is when they left it.
+  With `zone`, `inside`, `total` and the `seconds` of the stay.
 * `dwell`: a person has been in a zone for `events.dwell` seconds, once per stay. With `zone`, `seconds`.
 * `line_cross`: a person's feet have gone from clearly before a line to clearly beyond it. With `line`, `direction`,
   `forward`, `backward`.
 * `camera_lost`: a live camera gives no pictures any more; with the `reason`. Events about a camera have `track` and
   `identity` 0.
-* `camera_back`: it gives pictures again; with the `seconds` without.
+* `camera_back`: a lost camera gives pictures again; with the `seconds` for which it gave none.
 * `recording_lost`: recordings cannot be written any more, with the `reason`, as a full disk; the run goes on.
-* `recording_back`: they are written again, in new files; with the `seconds` without. Both concern all cameras: `camera`
-  is empty.
+* `recording_back`: recordings are written again, in new files; with the `seconds` for which they were not.
+  Both concern all cameras: `camera` is empty.
 * `overloaded`: a share `dropped` (0..1) of a live camera's frames was dropped in the last ten seconds, because there
   was no time for them; with their `age` (seconds from picture to ids, 95th percentile). Told again every 5 minutes.
 * `adapted`: the networks put less effort, or more again, into the pictures, so that frames need not be dropped: `level`

@@ -24,7 +24,7 @@ class CameraLostEvent(_CameraEvent):
 
 
 class CameraBackEvent(_CameraEvent):
-    """It gives pictures again."""
+    """A lost camera gives pictures again."""
 
     event: Literal["camera_back"] = "camera_back"
     seconds: float = Field(ge=0)
@@ -39,7 +39,7 @@ class RecordingLostEvent(_CameraEvent):
 
 
 class RecordingBackEvent(_CameraEvent):
-    """They are written again."""
+    """Recordings are written again."""
 
     event: Literal["recording_back"] = "recording_back"
     camera: str = ""

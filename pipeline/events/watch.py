@@ -68,7 +68,7 @@ class EventWatch:
             self.places.set_camera(camera)
 
     def set_times(self, settings: EventsConfig) -> None:
-        """Go on with other times; counts and stays stay."""
+        """Use other times from now on; counts and stays are kept."""
         self._leave_after = settings.leave_after
         self.places.set_times(settings)
 

@@ -9,7 +9,7 @@ embedding when
   of it to decide;
 * its **last embedding** is younger than the interval.
 
-Whoever meets somebody else, turns up or turns up again is embedded in every frame. While there is too little time
+Somebody who meets others, appears or comes back is embedded in every frame. While there is too little time
 (`sparing`, set by `Effort`) everybody is embedded half as often: people in the open after two intervals, others in
 every second frame. What is decided depends on the boxes and times of one camera's frames alone.
 """

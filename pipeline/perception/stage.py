@@ -62,7 +62,7 @@ class NetworkTimes:
             self.cameras[camera] = self.cameras.get(camera, 0.0) + seconds
 
     def share(self, cameras: Sequence[str], crops: Sequence[int]) -> None:
-        """Say how much of the seconds each camera took, which had so many crops."""
+        """Share seconds among the cameras by their number of crops."""
         looks = (self.crop + self.embed) / max(sum(crops), 1)
         for camera, count in zip(cameras, crops, strict=True):
             self.cameras[camera] = self.detect / len(cameras) + looks * count

@@ -30,7 +30,7 @@ class Turns:
             self._changed.wait_for(lambda: self._next >= number)
 
     def pass_on(self, number: int) -> None:
-        """Say that the turn of a piece is over; a second time says nothing new."""
+        """Say that the turn of a piece is over; a second call does nothing."""
         with self._changed:
             if number >= self._next:
                 self._passed.add(number)

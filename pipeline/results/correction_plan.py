@@ -1,4 +1,4 @@
-"""What a request to correct a live run comes to: which tracks change, and why it is refused where it makes no sense."""
+"""Which tracks a request to correct a live run changes, or why it is refused."""
 
 from __future__ import annotations
 

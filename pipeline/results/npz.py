@@ -1,4 +1,4 @@
-"""Reading .npz files that anybody may have made: damaged, lying and bomb files are errors before memory is taken."""
+"""Reads .npz files of any origin: a damaged one, or one that would unpack to too much, is an error at once."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ class CameraRegistry:
         return session
 
     def _source(self, camera: CameraConfig, *, joins: bool = False) -> Source:
-        """The source of a camera; one that joins a run is sought until found, and a recording begins now."""
+        """The source of a camera; a live one that joins is tried until it answers, a recording begins now."""
         options = self.config.input
         if joins:
             options = options.model_copy(update={"on_start_failure": "retry"})

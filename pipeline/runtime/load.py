@@ -38,7 +38,7 @@ class LoadControl:
     """Sets the effort.
 
     A step down is taken when more than `DROPPED` of the frames of the last `WINDOW` seconds were dropped while the
-    networks were the ones at work. A step up is taken after `CALM` seconds with next to no drop, if the networks would
+    networks were busy. A step up is taken after `CALM` seconds with next to no drop, if the networks would
     have room: the time that they take now, times what the last measure saves at the most, stays below `ROOM`. After a
     step up that was wrong the next one is tried later, twice as late each time.
 

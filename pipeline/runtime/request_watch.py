@@ -21,8 +21,8 @@ _AGAIN, _LONGEST = 30.0, 600.0  # seconds until what failed is tried again; each
 class RequestWatch:
     """Looks twice a second, on a thread of its own.
 
-    Who asks to be forgotten is forgotten: where that fails, as on a full disk, it is tried again until it is done, also
-    by the next start in the folder. Any other request is refused then.
+    A request to forget somebody that fails, as on a full disk, is tried again until it is done, also by the next
+    start in the folder. Any other request that fails is refused.
 
     Args:
         requests: of the folder.

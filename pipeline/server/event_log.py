@@ -116,7 +116,7 @@ class EventLog:
     def resume(self, after: int | None) -> Resumed:
         """Where a reader goes on who knows all events up to `after`; None: with what comes from now on.
 
-        A number that this site has not given yet is of another memory, as of one that was lost: everything comes then.
+        A number that this site has not given yet is from another database, perhaps a lost one: then everything comes.
         """
         newest = self.newest()
         if after is None:

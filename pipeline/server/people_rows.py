@@ -103,7 +103,7 @@ def split(
     Returns:
         The number, and (run, camera, track) of its sightings.
     """
-    # a number is given once: who was forgotten may still be on the way out of files under theirs
+    # no number is given twice: files may still hold a forgotten person under the old one
     rows = database.execute("SELECT max(identity) FROM sightings UNION ALL SELECT max(number) FROM given").fetchall()
     new = max(*(int(row[0] or 0) + 1 for row in rows), BY_HAND)
     database.execute("DELETE FROM given")

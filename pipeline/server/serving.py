@@ -157,7 +157,7 @@ def serve(
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         site.pipeline.start()  # before the page, so that what is wrong is said in one line
-        site.watch.start()  # the engine has its part in what was asked for before
+        site.watch.start()  # only now, since the engine has a part in requests from before this start
         if not ended.is_set():
             server = make_server(site, on_start=on_start)
             lost = _lost(site, server)

@@ -11,7 +11,7 @@ _PIECE = 1 << 20
 
 
 class FolderPlace:
-    """See the module, and `SharedPlace`.
+    """A `SharedPlace` in a folder that every machine has mounted.
 
     Args:
         folder: made with its first file.

@@ -38,7 +38,7 @@ class Shared:
 
 
 class ShareKeeper:
-    """See the module. One file after the other is brought, so nothing queues up; what fails is tried again.
+    """Brings one file after the other to the shared place, so nothing queues up; what fails is tried again.
 
     Args:
         mirror: of the results' folder.

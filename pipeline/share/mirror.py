@@ -26,7 +26,7 @@ class Difference:
 
 
 class Mirror:
-    """See the module.
+    """Compares a folder with its shared place, and puts and removes what differs.
 
     Args:
         folder: of the results; the notes of what is at the place lie in it.

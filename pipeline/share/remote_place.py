@@ -17,7 +17,7 @@ _PACKAGE = re.compile(r"[Ii]nstall (?:the )?[\"'`]?([A-Za-z0-9_-]+)")
 
 
 class RemotePlace:
-    """See the module, and `SharedPlace`. That a file is put whole is what stores such as S3 see to themselves.
+    """A `SharedPlace` behind an URL. Stores such as S3 show a file only once it is complete.
 
     Args:
         url: with its variables filled in.

@@ -84,7 +84,7 @@ def correct_everywhere(given: str, correct: Callable[[Path], str]) -> str:
 
 
 def _correct_share(share: str, correct: Callable[[Path], str]) -> str:
-    """What to add to what was done."""
+    """What to add to the sentence that says what was done."""
     place = open_place(share)
     if not is_address(share) and not Path(share).parent.is_dir():
         raise OutputError(f"the run's results are also in {share}, and that cannot be reached (mounted?)")

@@ -1,6 +1,7 @@
 """A recording's time stamps as stretches without a jump: they tell whether it comes back from a jump.
 
-Who is right shows only later: a recorder that paused never goes back to the time before, one with wrong stamps does.
+Only later pictures show what a jump was: a recorder that paused never goes back to the time before, one with wrong
+stamps does.
 """
 
 from __future__ import annotations

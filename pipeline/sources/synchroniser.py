@@ -28,7 +28,7 @@ class FrameSynchronizer:
     Recordings are merged by their times alone: a set waits until every unfinished recording has a frame,
     starts with the earliest one and takes in the first frame of every other recording that lies less than
     `window` seconds after it. The sets are therefore the same whatever the threads do, and a camera's frames
-    are the same whoever runs along. Live cameras join with the newest frame they have; a set waits for a late
+    do not depend on which other cameras run. Live cameras join with the newest frame they have; a set waits for a late
     one at most `max_wait` (and no longer than `window`), and for one that has been silent for a second not at
     all. Where both kinds run together, recordings go by the run's clock, and still lose no frame.
 
@@ -204,7 +204,7 @@ class FrameSynchronizer:
 
     def _spawn(self, name: str, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=work, args=args, name=name, daemon=True)
-        thread.start()  # first: who ends meanwhile cannot wait for a thread that has not begun
+        thread.start()  # noted after its start: a thread that has not begun cannot be waited for
         self._threads = [*(other for other in self._threads if other.is_alive()), thread]
 
     @property

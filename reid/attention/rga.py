@@ -14,7 +14,7 @@ The channel branch is the same with channels and positions swapped.
 
 The factored form
 -----------------
-No non-linearity stands between G and the convolution W, so the sums may change places. With theta and phi
+No non-linearity stands between G and the convolution W, so the order of the sums can be changed. With theta and phi
 written as K x N matrices,
 
     (W r_p)_m = sum_k W_in[m, k] (theta_p . phi_k) + sum_k W_out[m, k] (theta_k . phi_p)

@@ -44,7 +44,7 @@ def guided_loss(
         sure = (labels >= 0) & whole
         each = F.cross_entropy(logits, labels.clamp_min(0), label_smoothing=0.1, reduction="none")
         entropy = (each * sure).sum() / sure.sum().clamp_min(1)
-        # whoever is put together from two people is somebody new
+        # a picture put together from two people shows a new person
         new = logits.shape[1] + torch.arange(labelled, device=labels.device)
         names = torch.where(whole[:labelled], labels[:labelled], new)
         triplet = batch_hard_triplet(F.normalize(feature[:labelled]), names, 0.3)

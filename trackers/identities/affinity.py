@@ -32,7 +32,7 @@ COHORT_SHARE, COHORT_MOST = 0.1, 100
 SKIP_SHARE, SKIP_MOST = 0.05, 3
 FEW = 50
 """Tracks of a window up to which `margin` stands alone."""
-_ROWS = 32  # looked at together: what is taken of them stays in the processor's cache
+_ROWS = 32  # rows worked on together: what is read of them stays in the processor's cache
 MEMORY = 2_000.0
 """Tracks for which a camera's mean remembers closed tracks."""
 

@@ -1,6 +1,6 @@
 """What callers hand to the association and to the store, read into plain types or refused in one line.
 
-numpy's whole numbers would find nobody in SQLite, and text would erase nobody without a word: such calls must fail.
+numpy's integers match nothing in SQLite, and text would silently erase nobody: such arguments must be refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The identities of tracks that left the window, needed once more at the end of a run; 20 bytes each."""
+"""The identities of tracks that left the window, kept for the end of a run; 20 bytes each."""
 
 from __future__ import annotations
 

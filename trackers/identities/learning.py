@@ -1,4 +1,4 @@
-"""What is learned anew from all tracks of the window, and the evidence between them: in slices, for it takes long."""
+"""Learns anew from all tracks of the window, and gathers the evidence between them: in slices, as it takes long."""
 
 from __future__ import annotations
 

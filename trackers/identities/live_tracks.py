@@ -19,7 +19,7 @@ NOVEL = 0.85
 """Cosine similarity below which an embedding opens a new entry of a track's bank."""
 REST = 60.0
 """Seconds without an update after which a track's seat may be given away."""
-_ROWS = 256  # looked at together: their banks stay in the processor's cache
+_ROWS = 256  # tracks worked on together: their banks stay in the processor's cache
 _STEP = 32  # seats are made by so many, or by a quarter of those that are there
 
 

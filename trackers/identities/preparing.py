@@ -52,7 +52,7 @@ def prepare_many(pairs: PairEvidence, new: Ints) -> Floats:
 
 
 def _centre(pairs: PairEvidence, new: Ints) -> None:
-    """Centre the embeddings of new tracks (N,); a slot of one without shows nobody, whoever had it before."""
+    """Centre the embeddings of new tracks (N,); without one the slot is emptied: an earlier track may have used it."""
     table = pairs.table
     pairs.fit()
     looks = table.weight[new] > 0

@@ -1,6 +1,6 @@
 """Tracks that jumped from one person to another, found by their positions on the floor.
 
-Where people hide each other, a camera's tracker may carry on a track with somebody else. If the track stood where
+Where people hide each other, a camera's tracker may continue a track on another person. If the track stood where
 a track of another camera stood for a while, and then for a while stands far from it, one of the two jumped: the
 one with fewer others that still agree with it. From then on it counts as a new track.
 """

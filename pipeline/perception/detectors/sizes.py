@@ -3,7 +3,7 @@
 A detector finds people of some heights in its input and misses smaller and larger ones. NanoDet's scores fall off
 below about 32 pixels, and between about 128 and 192 pixels, where its middle grid ends and its coarsest begins: in an
 input of 896 pixels it loses people whom it finds in 416. A larger input therefore comes with smaller ones beside
-it, each at most `STEP` times as large as the next: whom one misses for being near, the next one finds.
+it, each at most `STEP` times as large as the next: a person too near for one input is found in the next smaller one.
 """
 
 from __future__ import annotations

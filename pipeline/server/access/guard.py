@@ -1,6 +1,6 @@
 """Looks at every request before anything else does: host, origin, who asks, forged requests, headers of the answer.
 
-Whatever is not named in `PUBLIC` needs somebody who is known; a route asks for more with `needs(role)`.
+A path that is not listed in `PUBLIC` needs a known user or token; a route asks for more with `needs(role)`.
 """
 
 from __future__ import annotations

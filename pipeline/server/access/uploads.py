@@ -35,7 +35,7 @@ class SearchQueue:
 
     @asynccontextmanager
     async def enter(self) -> AsyncIterator[CapacityLimiter]:
-        """Be one of those few; yields what lets one work at a time.
+        """Take one of the few places; yields the lock by which one picture is worked on at a time.
 
         Raises:
             ProblemError: too many wait already.

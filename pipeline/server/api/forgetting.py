@@ -1,4 +1,4 @@
-"""`/api/v1/forgetting`: how far it is with people who are to be forgotten; their videos take a while."""
+"""`/api/v1/forgetting`: how far the forgetting of people has come; their videos take a while."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Packet:
 
 
 class PacketQueue:
-    """What waits for somebody who looks at one camera; who is slow loses pictures and never holds anybody up.
+    """What waits for somebody who looks at one camera; a slow viewer loses pictures and delays nobody.
 
     Attributes:
         lost: pictures that gave way; closed: whether nothing more comes.
