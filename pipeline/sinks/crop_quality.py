@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -68,10 +68,27 @@ def _untracked(boxes: Floats, detections: Floats) -> Floats:
 
 @dataclass(slots=True)
 class _Stature:
-    """A track's last box, and (time, height) of its lately seen ones."""
+    """A track's last box, and (time, height) of its lately seen ones; `ordered` has the heights from low to high."""
 
     box: Floats
     heights: deque[tuple[float, float]] = field(default_factory=deque)
+    ordered: list[float] = field(default_factory=list)
+
+    def see(self, box: Floats, time: float, height: float) -> None:
+        """Take the next box, and forget the heights that are too old."""
+        self.box = box
+        while self.heights and self.heights[0][0] < time - _USUAL:
+            del self.ordered[bisect_left(self.ordered, self.heights.popleft()[1])]
+        self.heights.append((time, height))
+        insort(self.ordered, height)
+
+    def usual(self) -> float | None:
+        """The median height; None while there are too few."""
+        count = len(self.ordered)
+        if count < _ENOUGH:
+            return None
+        upper = self.ordered[count // 2]
+        return upper if count % 2 else (self.ordered[count // 2 - 1] + upper) / 2
 
 
 class CropJudge:
@@ -90,18 +107,15 @@ class CropJudge:
         now, present = tracks.frame.time, set(tracks.ids.tolist())
         unseen = [known.box for track, known in self._tracks.items() if track not in present]
         quality = crop_quality(tracks, np.array(unseen, np.float32).reshape(-1, 4))
-        for row, track in enumerate(tracks.ids.tolist()):
+        tall = np.maximum((tracks.xyxy[:, 3] - tracks.xyxy[:, 1]).astype(np.float64), 1e-3)
+        usual = tall.copy()
+        for row, (track, height) in enumerate(zip(tracks.ids.tolist(), tall.tolist(), strict=True)):
             box = tracks.xyxy[row]
-            height = max(float(box[3] - box[1]), 1e-3)
             known = self._tracks.pop(track, None) or _Stature(box)
-            known.box = box
-            while known.heights and known.heights[0][0] < now - _USUAL:
-                known.heights.popleft()
-            known.heights.append((now, height))
-            if len(known.heights) >= _ENOUGH:
-                usual = statistics.median([tall for _, tall in known.heights])
-                quality[row] *= np.exp(-((np.log(height / usual) / _TOLERANCE) ** 2))
+            known.see(box, now, height)
+            usual[row] = known.usual() or height
             self._tracks[track] = known  # seen last: at the end
+        quality *= np.exp(-((np.log(tall / usual) / _TOLERANCE) ** 2))
         for track, known in list(self._tracks.items()):
             if known.heights[-1][0] >= now - _MEMORY:
                 break

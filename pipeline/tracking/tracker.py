@@ -96,6 +96,8 @@ def _read(answer: Any, xyxy: Floats, name: str) -> Tracked:
         raise InputError(f"tracker {name}: its answer cannot be read ({error})") from None
     if not len(ids) == len(boxes) == len(indices):
         raise InputError(f"tracker {name}: {len(ids)} ids, {len(boxes)} boxes and {len(indices)} indices")
+    if not np.isfinite(boxes).all():
+        raise InputError(f"tracker {name}: a side of a box is not a finite number")
     if len(ids) and (ids.min() < 1 or len(np.unique(ids)) != len(ids)):
         raise InputError(f"tracker {name}: ids must be above 0 and each occur once in a frame")
     if len(indices) and (indices.min() < -1 or indices.max() >= len(xyxy)):
