@@ -151,12 +151,16 @@ class EventWatch:
             presence = self._present.get(key)
             before = self._ids.get(key)
             self._ids[key] = identity
-            common = self._common(camera, track, time)
             old = None if before == identity else before
+            new = identity not in self._known
+            if presence is not None:
+                presence.identity, presence.last, presence.frames = identity, time, presence.frames + 1
+                if old is None and not new:
+                    continue  # as in most frames: nothing to tell
+            common = self._common(camera, track, time)
             kind: Literal["merge", "split"] = "merge" if old is not None and identity < old else "split"
             if old is not None:
                 self._seen.revise(key, FormerIdentity(id=old, time=round(time, 3), kind=kind), identity)
-            new = identity not in self._known
             why = self._why(key) if new or presence is None else {}
             if new:
                 self._known.add(identity)
@@ -167,8 +171,6 @@ class EventWatch:
             if presence is None:
                 self._present[key] = _Presence(identity, time, time)
                 found.append(EnterEvent(**common, **why))
-            else:
-                presence.identity, presence.last, presence.frames = identity, time, presence.frames + 1
         return found
 
     def _why(self, key: tuple[str, int]) -> dict[str, Any]:
