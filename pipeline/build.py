@@ -102,6 +102,8 @@ def create_perception(
         else:
             detector = plugins.create_detector(config.detector.backend, config.detector.options, device=device)
     live = [camera for camera in config.cameras if is_live(camera, config.run)]
+    if live and isinstance(embedder, Embedder):
+        embedder.warm_up()
     if live and isinstance(detector, NanoDet):
         detector.keep_up(len(live), max(camera.max_fps or config.run.fps or LIVE_RATE for camera in live))
     return Perception(

@@ -121,6 +121,10 @@ class Embedder:
             parts.append(self.embed(torch.from_numpy(resized).permute(0, 3, 1, 2)))
         return np.concatenate(parts)
 
+    def warm_up(self) -> None:
+        """Run one full batch, so that the memory that the largest batch needs is taken now and not after hours."""
+        self.embed(torch.zeros((self.batch_size, 3, *self.input_size), dtype=torch.uint8))
+
     def embed(self, batch: Tensor) -> NDArray[np.float32]:
         """Embed crops that are cut and resized already.
 

@@ -49,6 +49,15 @@ def test_embeddings_are_the_networks(small_weights: Path, small_model: ReidModel
     np.testing.assert_allclose(embedder.embed(tensor.float() / 255), given, rtol=0, atol=5e-5)
 
 
+def test_warming_up_runs_one_full_batch(small_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = Embedder(small_weights, device="cpu", batch_size=5)
+    sizes: list[int] = []
+    run = embedder._backend.run
+    monkeypatch.setattr(embedder._backend, "run", lambda images: (sizes.append(len(images)), run(images))[1])
+    embedder.warm_up()
+    assert sizes == [5]
+
+
 def test_a_crop_does_not_depend_on_its_batch(small_weights: Path) -> None:
     embedder = Embedder(small_weights, device="cpu", threads=2)
     crops = some_crops()
