@@ -15,7 +15,7 @@ from relaytrack.trackers import Revision
 Rgb = tuple[int, int, int]
 _HEAD = struct.Struct("<HII")  # letters of the name, sequence, tracks
 _CHANGE = struct.Struct("<?IIHIdd")  # merge, old, new, letters of the name, track, time, score (NaN: none)
-_COUNTS = struct.Struct("<IIII")  # token, answers, revisions, colours
+_COUNTS = struct.Struct("<IIIII")  # token, answers, revisions, colours, corrections so far
 _COLOR = struct.Struct("<IBBB")
 
 
@@ -43,16 +43,19 @@ class Answers:
         batches: one answer to each batch of the call, in its order.
         revisions: corrections that concern the node's cameras.
         colors: colours that identities have got.
+        corrections: how many corrections this service has had for the node so far; `revisions` are the last of them.
     """
 
     token: int
     batches: tuple[BatchAnswer, ...]
     revisions: tuple[Revision, ...] = ()
     colors: Mapping[int, Rgb] = field(default_factory=dict)
+    corrections: int = 0
 
     def to_bytes(self) -> bytes:
         """As bytes, 8 for each track and about 20 for each batch."""
-        out = [_COUNTS.pack(self.token, len(self.batches), len(self.revisions), len(self.colors))]
+        counts = len(self.batches), len(self.revisions), len(self.colors), self.corrections
+        out = [_COUNTS.pack(self.token, *counts)]
         for one in self.batches:
             name = one.camera.encode()
             out += [_HEAD.pack(len(name), one.sequence, len(one.global_ids)), name]
@@ -68,7 +71,7 @@ class Answers:
     @staticmethod
     def from_bytes(data: bytes) -> Answers:
         """What `to_bytes` made."""
-        token, count, changes, painted = _COUNTS.unpack_from(data)
+        token, count, changes, painted, corrections = _COUNTS.unpack_from(data)
         at = _COUNTS.size
         batches, revisions = [], []
 
@@ -96,4 +99,4 @@ class Answers:
             identity, red, green, blue = _COLOR.unpack_from(data, at)
             at += _COLOR.size
             colors[identity] = (red, green, blue)
-        return Answers(token, tuple(batches), tuple(revisions), colors)
+        return Answers(token, tuple(batches), tuple(revisions), colors, corrections)

@@ -32,7 +32,7 @@ class Call(Protocol):
 class Bus(Protocol):
     """The way to the identity service. Calls of one node arrive in the order in which they were made."""
 
-    def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> Call:
+    def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> Call:
         """Send batches; see `IdentityDesk.submit`. Never blocks and never raises: failures come with the result."""
 
     def ask(self, question: Question, *words: Any, timeout: float | None = None) -> Any:
@@ -53,13 +53,13 @@ class InProcessBus:
     def __init__(self, desk: IdentityDesk | None) -> None:
         self.desk = desk
 
-    def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> Call:
+    def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> Call:
         """See `Bus.submit`."""
         desk = self.desk
         try:
             if desk is None:
                 raise BusLostError("the identity service is gone")
-            return desk.submit(node, order, token, since, data)
+            return desk.submit(node, order, token, since, data, heard)
         except RelayTrackError as error:
             failed: Future[bytes] = Future()
             failed.set_exception(error)

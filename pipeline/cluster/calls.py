@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.trackers import Revision
 
 _MOST_TOLD = 50_000  # identities of a node; then it is told all colours anew
+_MOST_KEPT = 10_000  # corrections of a node that it has not said to have
 
 
 @dataclass(slots=True, eq=False)
@@ -31,11 +32,15 @@ class WaitingCall:
 
 
 class WaitingCalls:
-    """All calls that wait, and the corrections that go out with the next answer to each node."""
+    """All calls that wait, and the corrections that each node has still to be told.
+
+    A correction goes out with every answer to the node until the node has said that it has it: an answer may be lost.
+    """
 
     def __init__(self) -> None:
         self._awaited: dict[tuple[str, int], list[WaitingCall]] = defaultdict(list)
-        self._revisions: dict[str, list[Revision]] = defaultdict(list)
+        self._revisions: dict[str, deque[Revision]] = defaultdict(lambda: deque(maxlen=_MOST_KEPT))
+        self._corrections: Counter[str] = Counter()  # by node, how many there have been
         self._told: dict[str, set[int]] = defaultdict(set)  # by node, the identities whose colours it knows
 
     def greet(self, node: str) -> None:
@@ -49,8 +54,15 @@ class WaitingCalls:
         waiting.append(call)
 
     def correct(self, node: str, change: Revision) -> None:
-        """Tell a node of a correction with its next answer."""
+        """Tell a node of a correction with its next answers."""
         self._revisions[node].append(change)
+        self._corrections[node] += 1
+
+    def heard(self, node: str, number: int) -> None:
+        """A node has all corrections up to this number."""
+        kept = self._revisions[node]
+        while kept and self._corrections[node] - len(kept) < number:
+            kept.popleft()
 
     def answer(self, answers: Iterable[BatchAnswer], token: int, colors: IdentityColors) -> None:
         """Hand out answers; a call that has all of its own is over."""
@@ -71,8 +83,8 @@ class WaitingCalls:
         told |= new
         if len(told) > _MOST_TOLD:
             told.clear()
-        changes = tuple(self._revisions.pop(call.node, ()))
-        call.future.set_result(Answers(token, batches, changes, painted).to_bytes())
+        changes = tuple(self._revisions[call.node])
+        call.future.set_result(Answers(token, batches, changes, painted, self._corrections[call.node]).to_bytes())
 
     def fail(self, error: BaseException) -> None:
         """End all calls."""

@@ -94,7 +94,7 @@ class IdentityDesk:
             self._changed.notify_all()
             return Welcome(self.token, *self._streams.places(node, order, cameras))
 
-    def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> Future[bytes]:
+    def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> Future[bytes]:
         """Take a node's batches of one moment; the future brings `Answers` as bytes.
 
         Args:
@@ -103,6 +103,7 @@ class IdentityDesk:
             token: the highest token that the node knows.
             since: none of the node's cameras comes with an earlier time any more.
             data: `TrackletBatch`es as bytes.
+            heard: how many of this service's corrections the node has.
 
         Raises:
             ClaimError: another node follows a camera.
@@ -114,6 +115,7 @@ class IdentityDesk:
         with self._changed:
             self._check(token)
             self._streams.check(node, order, call.batches)
+            self._calls.heard(node, heard)
             for batch in call.batches:
                 self._take(call, batch)
             self._merge.not_before(self._claims.of(node), since)

@@ -26,10 +26,10 @@ class IdentityActor:
         self._desk = open_desk(Config.model_validate_json(config), threshold, zero)
         self._heard = time.monotonic()
 
-    async def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> bytes:
+    async def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> bytes:
         """See `IdentityDesk.submit`."""
         self._heard = time.monotonic()
-        return await asyncio.wrap_future(self._desk.submit(node, order, token, since, data))
+        return await asyncio.wrap_future(self._desk.submit(node, order, token, since, data, heard))
 
     async def ask(self, question: Question, words: tuple[Any, ...]) -> Any:
         """See `Bus.ask`."""

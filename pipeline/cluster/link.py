@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from relaytrack.pipeline.cluster.batches import Form, TrackletBatch, encode
@@ -41,6 +41,7 @@ class Link:
         order: the number of the order by which it follows its cameras.
         cameras: by name, whether it is live.
         form: of the embeddings.
+        heard: how many corrections of the service with a token have arrived.
 
     Attributes:
         token: the newest identity service's.
@@ -49,7 +50,17 @@ class Link:
         generation: hellos that were answered; 0 before the first.
     """
 
-    def __init__(self, bus: Bus, node: str, order: int, cameras: Mapping[str, bool], *, form: Form) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        node: str,
+        order: int,
+        cameras: Mapping[str, bool],
+        *,
+        form: Form,
+        heard: Callable[[int], int] = lambda _: 0,
+    ) -> None:
+        self._heard = heard
         self.bus, self.node, self.order, self.form = bus, node, order, form
         self.live = dict(cameras)
         self.token = self.generation = self.sent_bytes = self.sent_tracks = 0
@@ -119,6 +130,24 @@ class Link:
             data = b"".join(encode(batch, self.form) for batch in sent.batches)
             return Sent(sent.batches, sent.since, self._submit(sent.since, data), self.generation)
 
+    def ask_again(self, wanted: Collection[tuple[str, int]]) -> list[Call]:
+        """Ask for answers that were lost.
+
+        Args:
+            wanted: camera and sequence number of batches that were sent.
+
+        Returns:
+            The calls under way; none for what is no longer kept, or while the service is out of reach.
+        """
+        with self._busy:
+            rows = sorted(
+                (time, sequence, data)
+                for name in {camera for camera, _ in wanted}
+                for sequence, time, data in self._kept.get(name, ())
+                if (name, sequence) in wanted
+            )
+            return self._submit_pieces(rows)
+
     def leave(self) -> None:
         """The service is out of reach: send nothing until `reconnect`."""
         with self._busy:
@@ -146,10 +175,10 @@ class Link:
             ]
             LOG.warning("node %s: the identity service is back; %d batches are sent again", self.node, len(waiting))
             self._away = False
-            calls = [self._submit(piece[0][0], b"".join(one[2] for one in piece)) for piece in _pieces(sorted(waiting))]
+            calls = self._submit_pieces(sorted(waiting))
             if self._ended:
                 self.end(self._ended)
-            return [call for call in calls if call is not None]
+            return calls
 
     def end(self, cameras: Iterable[str]) -> None:
         """No more batches of these cameras come; told again after a reconnection."""
@@ -186,7 +215,13 @@ class Link:
         return kept[0][0] if kept else self._next[camera] if self.generation else None
 
     def _submit(self, since: float, data: bytes) -> Call | None:
-        return None if self._away else self.bus.submit(self.node, self.order, self.token, since, data)
+        if self._away:
+            return None
+        return self.bus.submit(self.node, self.order, self.token, since, data, self._heard(self.token))
+
+    def _submit_pieces(self, rows: Sequence[tuple[float, int, bytes]]) -> list[Call]:
+        calls = [self._submit(piece[0][0], b"".join(one[2] for one in piece)) for piece in _pieces(rows)]
+        return [call for call in calls if call is not None]
 
 
 def _pieces(rows: Sequence[tuple[float, int, bytes]]) -> list[list[tuple[float, int, bytes]]]:

@@ -19,7 +19,7 @@ Message = tuple[int, bytes]
 
 
 class Outbox:
-    """Takes messages from any thread, and hands them out as one stream of bytes.
+    """Takes messages from any thread, and hands them out as one stream of bytes, in numbered pieces.
 
     Args:
         room: messages that wait at the most.
@@ -34,6 +34,7 @@ class Outbox:
         self._room = room
         self._rest = memoryview(b"")
         self._changed = threading.Condition()
+        self._piece = (0, b"")  # the last one that was handed out, and its number
         self.dropped = 0
         self.more: Callable[[], Message | None] = lambda: None
 
@@ -54,21 +55,33 @@ class Outbox:
         with self._changed:
             self._changed.notify_all()
 
-    def take(self, timeout: float, most: int = PIECE) -> bytes:
-        """The next bytes of the stream, as soon as there are some; b"" where none come in time.
+    def piece(self, after: int, timeout: float, most: int = PIECE) -> tuple[int, bytes]:
+        """The piece of the stream that follows on number `after`, as soon as there is something.
+
+        The last piece is kept. Who asks for it once more has not got it, since an answer may be lost on its way.
 
         Args:
-            timeout: seconds.
+            after: number of the last piece that has arrived; 0 before the first.
+            timeout: seconds to wait.
             most: bytes at the most.
+
+        Returns:
+            The piece's number, from 1 on, and its bytes; `after` and b"" where nothing comes in time.
         """
         until = time.monotonic() + timeout
         with self._changed:
-            while not (found := self._fill(most)):
+            while True:
+                number, data = self._piece
+                if after < number:  # handed out before, also to somebody else while this waited
+                    return number, data
+                data = self._fill(most)
+                if data:
+                    self._piece = number + 1, data
+                    return self._piece
                 left = until - time.monotonic()
                 if left <= 0:
-                    break
+                    return number, b""
                 self._changed.wait(left)
-            return found
 
     def _fill(self, most: int) -> bytes:
         parts: list[bytes] = []

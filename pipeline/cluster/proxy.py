@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
 from relaytrack.pipeline.cluster.answers import Answers
 from relaytrack.pipeline.cluster.asked import AskedEmbeddings
@@ -23,10 +24,12 @@ from relaytrack.pipeline.cluster.link import Link, Sent
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.trackers import GroundPlane
+from relaytrack.trackers import GroundPlane, Revision
 
 LOG = logging.getLogger("relaytrack.cluster")
 _PAUSE = 0.3  # seconds between tries to reach the service
+_MOST_CALLS = 1000  # whose late answers are waited for
+_ASK = 1.0  # seconds between questions for lost answers
 _GIVE_UP = 120.0  # seconds after which a recording gives up
 
 
@@ -74,8 +77,8 @@ class ClusterIdentities:
         form: Form = "compact",
         patience: float = 2.0,
     ) -> None:
-        self.link = Link(bus, node, order, cameras, form=form)
         self._people = KnownIdentities(node)
+        self.link = Link(bus, node, order, cameras, form=form, heard=self._people.heard)
         self.colors = self._people.colors
         self.cut = 0.0
         self._bus = bus
@@ -85,6 +88,8 @@ class ClusterIdentities:
         self._compact = form == "compact"
         self._asked = {name: AskedEmbeddings() for name in cameras} if form == "compact" else {}
         self._catching_up: list[Call] = []
+        self._sent_again: SimpleQueue[Call] = SimpleQueue()  # from the thread that looks for the service
+        self._ask_at = 0.0  # monotonic clock
         self._away: float | None = None  # since when the service is out of reach
         self._messages = self._revisions = 0
         self._watermark: float | None = None
@@ -181,17 +186,28 @@ class ClusterIdentities:
             if isinstance(answers, Sent):
                 sent = answers
                 continue
-            self._catching_up, late = self._people.learn_late(self._catching_up)
+            late = self._learn_late(alone=answers is None)
             if answers is None:
                 ids = tuple(batch.message.ids for batch in sent.batches)
                 return IdentityAnswer(self._people.alone(sent.batches), ids, tuple(late))
-            changes = (*late, *self._people.learn(answers), *answers.revisions)
+            changes = (*late, *self._people.learn(answers))
             self._revisions += len(changes)
             told = {(one.camera, one.sequence): one for one in answers.batches}
             found = [told[batch.camera, batch.sequence] for batch in sent.batches]
             return IdentityAnswer(
                 tuple(one.global_ids for one in found), tuple(one.track_ids for one in found), changes
             )
+
+    def _learn_late(self, *, alone: bool) -> list[Revision]:
+        """Take the answers to what was sent again; ask once more for those that are missing, once a second."""
+        while not self._sent_again.empty():
+            self._catching_up.append(self._sent_again.get())
+        self._catching_up, changes = self._people.learn_late(self._catching_up)
+        if not alone and time.monotonic() > self._ask_at and (wanted := self._people.to_ask()):
+            self._ask_at = time.monotonic() + _ASK
+            self._catching_up += self.link.ask_again(wanted)
+            del self._catching_up[:-_MOST_CALLS]
+        return changes
 
     def _answers(self, sent: Sent) -> Answers | Sent | None:
         """The answers; or what was sent again and is to be waited for; or None: go on without."""
@@ -238,7 +254,8 @@ class ClusterIdentities:
     def _look(self) -> None:
         while not self._closed.wait(_PAUSE):
             try:
-                self._catching_up = self.link.reconnect(self.link.generation)
+                for call in self.link.reconnect(self.link.generation):
+                    self._sent_again.put(call)
             except (BusLostError, TimeoutError):
                 continue
             except RelayTrackError as error:

@@ -32,6 +32,7 @@ class Puller:
         self.member = member
         self._ray, self._take, self._wanted = ray, take, wanted
         self._inbox = Inbox()
+        self._piece = 0  # number of the last piece that arrived
         self._messages = self._waiting = self._dropped = 0
         self._seconds = 0.0
         self._emptied = threading.Event()
@@ -60,12 +61,16 @@ class Puller:
         while not self._closed.is_set():
             try:
                 pulled = self._ask()
+            except self._ray.exceptions.ActorUnavailableError:  # the line is cut; the program may be there again
+                self._closed.wait(_CHECK)
+                continue
             except self._ray.exceptions.RayError:
                 return  # the program is lost; the crew gives its cameras to another one
             if pulled is None:
                 return
             self._waiting, self._dropped = pulled.waiting, pulled.dropped
             begun = time.perf_counter()
+            self._piece = pulled.number
             for message in self._inbox.feed(pulled.data):
                 self._messages += 1
                 try:
@@ -78,7 +83,7 @@ class Puller:
 
     def _ask(self) -> Pulled | None:
         """What the program has ready; None when nothing is wanted any more."""
-        asked = self.member.actor.pull.remote(self._wanted())
+        asked = self.member.actor.pull.remote(self._wanted(), self._piece)
         while not self._ray.wait([asked], timeout=_CHECK)[0]:
             if self._closed.is_set():
                 return None

@@ -44,10 +44,12 @@ class Pulled:
 
     Attributes:
         data: a piece of the stream; see `Outbox`.
+        number: of the piece; the same as before where nothing was ready.
         waiting: messages that wait; dropped: that were lost since the start.
     """
 
     data: bytes
+    number: int
     waiting: int
     dropped: int
 
@@ -107,15 +109,17 @@ class PerceptionActor:
             if work.status().state == "running":
                 getattr(work, command)(*words)
 
-    def pull(self, wanted: Wanted) -> Pulled:
+    def pull(self, wanted: Wanted, after: int) -> Pulled:
         """What is ready for the machine that serves the site; waits a moment if nothing is.
 
         Args:
             wanted: what somebody looks at on its page.
+            after: number of the last piece that arrived there.
         """
         for work in list(self._work.values()):
             work.want(wanted)
-        return Pulled(self._outbox.take(_WAIT), len(self._outbox), self._outbox.dropped)
+        number, data = self._outbox.piece(after, _WAIT)
+        return Pulled(data, number, len(self._outbox), self._outbox.dropped)
 
     def _next_picture(self) -> Message | None:
         for work in list(self._work.values()):

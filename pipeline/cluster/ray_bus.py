@@ -21,10 +21,10 @@ class RayBus:
         self._actor: Any = None
         self._finding = threading.Lock()
 
-    def submit(self, node: str, order: int, token: int, since: float, data: bytes) -> Call:
+    def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> Call:
         """See `Bus.submit`."""
         try:
-            return _RayCall(self._found().submit.remote(node, order, token, since, data), self)
+            return _RayCall(self._found().submit.remote(node, order, token, since, data, heard), self)
         except BusLostError as error:
             failed: Future[bytes] = Future()
             failed.set_exception(error)

@@ -14,6 +14,8 @@ from relaytrack.pipeline.sources import is_live
 from relaytrack.trackers import IdentityStore
 
 CHECKPOINT = "identities-state.db"
+RESENT = 600.0
+"""Seconds by which a batch may be behind the others: after a cut line, machines send again what they have kept."""
 
 
 def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityDesk:
@@ -37,7 +39,7 @@ def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityD
     if memory is None:
         if store is not None:
             store.close()
-        memory = Memory(create_identity_service(config, None, origin=zero))
+        memory = Memory(create_identity_service(config, None, origin=zero, max_late=RESENT))
     elif store is not None:
         store.begin(zero)
     return IdentityDesk(

@@ -19,6 +19,7 @@ def create_identity_service(
     *,
     origin: float | None = None,
     live: bool = False,
+    max_late: float = MAX_LATE,
 ) -> LocalIdentityService:
     """The association in this process; `planes` as of `ground_planes`, read here where they are not given.
 
@@ -27,6 +28,8 @@ def create_identity_service(
 
     `origin` is the time since 1970 at the run's time 0, for the store; None takes now. The store of a live run lets go
     of people who were not seen for `output.retain_hours`, or `identities.max_age` where that is longer.
+
+    `max_late`: seconds by which a camera's message may be behind the newest one and still count.
 
     Raises:
         TrackerError: a setting that makes no sense.
@@ -46,8 +49,8 @@ def create_identity_service(
     if config.output.store is not None:
         store = IdentityStore(config.output.store, origin=origin, retain=_retain(config) if live else None)
         _need_same_network(store, embedder)
-    associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=MAX_LATE)
-    return LocalIdentityService(associator, store=store, cameras=names)
+    associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=max_late)
+    return LocalIdentityService(associator, store=store, cameras=names, max_late=max_late)
 
 
 def _need_same_network(store: IdentityStore, embedder: object | None) -> None:

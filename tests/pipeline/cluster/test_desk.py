@@ -16,18 +16,23 @@ import pytest
 from relaytrack.pipeline.benchmarks.tracklet_streams import CameraStream
 from relaytrack.pipeline.cluster.answers import Answers
 from relaytrack.pipeline.cluster.batches import TrackletBatch, encode
-from relaytrack.pipeline.cluster.bus import BusLostError, InProcessBus
+from relaytrack.pipeline.cluster.bus import BusLostError, Call, InProcessBus
+from relaytrack.pipeline.cluster.calls import WaitingCall, WaitingCalls
 from relaytrack.pipeline.cluster.checkpoint import Checkpoints, FencedError
 from relaytrack.pipeline.cluster.claims import ClaimError, Claims
 from relaytrack.pipeline.cluster.desk import IdentityDesk
 from relaytrack.pipeline.cluster.greetings import CameraHello, GapError
-from relaytrack.pipeline.cluster.known_identities import PROVISIONAL
+from relaytrack.pipeline.cluster.known_identities import PROVISIONAL, KnownIdentities
 from relaytrack.pipeline.cluster.memory import Memory
 from relaytrack.pipeline.cluster.proxy import ClusterIdentities
+from relaytrack.pipeline.cluster.site import open_desk
+from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
 from relaytrack.pipeline.identity.messages import TrackletMessage
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
-from relaytrack.trackers import IdentityAssociator
+from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.trackers import IdentityAssociator, Revision
+from tests.support.world import wait_for
 
 CAMERAS = ("east", "north", "west")
 FRAMES = 60
@@ -215,6 +220,94 @@ def test_a_live_node_goes_on_alone_and_is_corrected_later(messages: Messages, tm
     assert part.cut > 0.1
     part.close()
     bus.desk.close()
+
+
+def test_people_who_came_and_went_while_a_machine_was_cut_off_get_their_true_numbers(
+    messages: Messages, tmp_path: Path
+) -> None:
+    """The other machine goes on meanwhile, so that what is sent again is ten seconds behind."""
+    cameras = [{"name": name, "url": "rtsp://nowhere/", "live": True} for name in ("east", "west")]
+    config = Config.model_validate({"cameras": cameras, "cluster": {"dir": str(tmp_path)}, "sync": {"window": 0.1}})
+    there = open_desk(config, None, 0.0)
+    line, other = InProcessBus(there), InProcessBus(there)
+    cut_off, goes_on = node(line, "n0", ["east"], live=True), node(other, "n1", ["west"], live=True)
+    own: dict[int, int] = {}
+    revisions = []
+    passing = range(5, 8)
+    for frame in range(FRAMES):
+        line.desk = there if frame in (0, *range(FRAMES - 10, FRAMES)) else None
+        if frame == FRAMES - 10:
+            assert wait_for(lambda: cut_off.cut > 0, 10)
+        goes_on.update([messages["west"][frame]])
+        seen = messages["east"][frame]
+        answer = cut_off.update([replace(seen, ids=seen.ids + 500) if frame in passing else seen])
+        revisions += list(answer.revisions)
+        numbers = zip(answer.track_ids[0].tolist(), answer.global_ids[0].tolist(), strict=True)
+        own.update((track, number) for track, number in numbers if number >= PROVISIONAL)
+    assert max(own) > 500, "somebody was there for a moment only"
+    true = {change.track: change for change in revisions if change.kind == "merge" and change.camera == "east"}
+    assert {track: true[track].old for track in own if track in true} == own
+    assert max(change.new for change in true.values()) < PROVISIONAL
+    for part in (cut_off, goes_on):
+        part.close()
+    there.close(forget=True)
+
+
+class _Deaf(InProcessBus):
+    """A bus that brings batches to the service and, while `deaf`, no answer back."""
+
+    deaf = False
+
+    def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> Call:
+        call = super().submit(node, order, token, since, data, heard)
+        return Future() if self.deaf else call
+
+
+def test_an_answer_that_was_lost_on_its_way_is_asked_for_again(messages: Messages) -> None:
+    bus = _Deaf(desk(live=True))
+    part = node(bus, "n0", ["east"], live=True)
+    part.update([messages["east"][0]])
+    bus.deaf = True
+    passers_by = replace(messages["east"][1], ids=messages["east"][1].ids + 500)
+    own = part.update([passers_by]).global_ids[0]
+    assert (own >= PROVISIONAL).all()
+    bus.deaf = False
+    assert wait_for(lambda: part.cut > 0, 10)
+    revisions = []
+    for frame in range(2, 8):
+        revisions += list(part.update([messages["east"][frame]]).revisions)
+    assert {(change.old, change.track) for change in revisions} >= set(
+        zip(own.tolist(), passers_by.ids.tolist(), strict=True)
+    )
+    assert max(change.new for change in revisions) < PROVISIONAL
+    part.close()
+    assert bus.desk is not None
+    bus.desk.close()
+
+
+def test_a_correction_is_told_until_the_node_has_it_and_counts_once() -> None:
+    calls, known = WaitingCalls(), KnownIdentities("n0")
+    changes = [Revision("merge", old, 1, "east", old, 0.0) for old in (2, 3, 4)]
+
+    def answers(token: int = 1) -> Answers:
+        call = WaitingCall("n0", [])
+        calls.heard("n0", known.heard(token))
+        calls.reply(call, token, IdentityColors())
+        return Answers.from_bytes(call.future.result(1))
+
+    calls.correct("n0", changes[0])
+    lost = answers()
+    calls.correct("n0", changes[1])
+    second = answers()
+    assert known.learn(second) == changes[:2]
+    assert known.learn(lost) == []
+    assert known.learn(second) == []
+    calls.correct("n0", changes[2])
+    third = answers()
+    assert third.revisions == (changes[2],)
+    assert known.learn(third) == [changes[2]]
+    assert answers().revisions == ()
+    assert known.heard(2) == 0, "another service begins anew"
 
 
 def test_a_camera_is_followed_by_one_node_only() -> None:

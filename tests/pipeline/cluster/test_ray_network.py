@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ import pytest
 import yaml
 
 from relaytrack.pipeline.cluster.known_identities import PROVISIONAL
+from tests.support.cluster_served import walking_camera
+from tests.support.world import wait_for
 
 pytestmark = [pytest.mark.needs("ray"), pytest.mark.needs("netns"), pytest.mark.timeout(600)]
 DRIVER = Path(__file__).parents[2] / "support" / "drive_cluster.py"
@@ -146,3 +149,70 @@ def test_a_line_that_is_cut_for_ten_seconds_costs_no_identity(two: Machines, sam
     known = json.loads((tmp_path / "out/identities.json").read_text())["identities"]
     assert max(one["id"] for one in known) < PROVISIONAL
     assert any(len(one["cameras"]) == 2 for one in known)
+
+
+ASK = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
+"""Fetches an address, within the network of the head."""
+
+
+def test_a_site_is_served_over_a_line_that_is_cut(two: Machines, tmp_path: Path) -> None:
+    """The page's camera on the other machine stands still meanwhile; everybody in it is known afterwards."""
+    cameras = [walking_camera(name, tmp_path) for name in ("door", "yard")]
+    site = {
+        "cameras": cameras,
+        "detector": {"backend": "file"},
+        "run": {"fps": 4, "device": "cpu", "threads": 1},
+        "output": {"dir": str(tmp_path / "out"), "video": False},
+        "cluster": {"dir": str(tmp_path / "nodes"), "bind": {"door": "south", "yard": "north"}, "num_cpus": 0.5},
+    }
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
+    words = ("-m", "relaytrack.pipeline.cli.main", "serve", str(tmp_path / "site.yaml"), "--port", "8600")
+    words = (*words, "--dir", str(tmp_path / "site"), "--cluster", "10.77.0.1:6379")
+
+    def ask(path: str) -> dict[str, Any]:
+        command = two.command(two.head, "-c", ASK, f"http://127.0.0.1:8600/api/v1/{path}")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+    def frames() -> dict[str, int]:
+        return {camera["name"]: camera.get("frames", 0) for camera in ask("cameras").get("cameras", [])}
+
+    def shown() -> dict[str, int]:
+        found = ask("tracks").get("cameras", [])
+        return {one["camera"]: one["people"][0]["identity"] for one in found if one["people"]}
+
+    with subprocess.Popen(two.command(two.head, *words), stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        lines: list[str] = []
+        reading = threading.Thread(target=lambda: lines.extend(iter(server.stderr.readline, "")), daemon=True)  # type: ignore[union-attr]
+        reading.start()
+        try:
+            assert wait_for(lambda: min(frames().get(name, 0) for name in ("door", "yard")) > 10, 240), lines
+            known: list[int] = []
+
+            def same_in_both() -> bool:
+                found = shown()
+                known[:] = set(found.values())
+                return len(found) == 2 and len(known) == 1
+
+            assert wait_for(same_in_both, 60), "one person in both"
+            (person,) = known
+            before = frames()
+            two.cut(True)
+            cut_at = time.monotonic()
+            try:
+                assert wait_for(lambda: frames()["door"] > before["door"] + 5, 30), "this machine's camera goes on"
+                assert server.poll() is None
+                time.sleep(max(0.0, cut_at + 10 - time.monotonic()))
+            finally:
+                two.cut(False)
+            healed = frames()
+            assert wait_for(lambda: frames()["yard"] > healed["yard"] + 10, 60), "the other one is there again"
+            assert wait_for(lambda: shown() == dict.fromkeys(("door", "yard"), person), 60), "with the same identity"
+            people = [one["identity"] for one in ask("people")["people"]]
+            assert max(people) < PROVISIONAL
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(30) == 0, lines
+        finally:
+            server.kill()
+    assert not [line for line in lines if "error" in line.lower()]

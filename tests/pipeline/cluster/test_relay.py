@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relaytrack.pipeline.cluster.outbox import Inbox, Outbox
+from relaytrack.pipeline.cluster.pulling import Puller
+from relaytrack.pipeline.cluster.ray_actors import Pulled
 from relaytrack.pipeline.cluster.relayed_step import RelayedStep
 from relaytrack.pipeline.cluster.site_steps import SiteSteps
 from relaytrack.pipeline.cluster.step_relay import STEP, StepRelay
@@ -39,17 +44,69 @@ def test_messages_arrive_whole_and_in_order_however_they_are_cut(said: list[byte
     outbox, inbox, found = Outbox(), Inbox(), []
     for number, data in enumerate(said):
         outbox.put(number, data)
-    while piece := outbox.take(0.0, most):
+    after = 0
+    while (got := outbox.piece(after, 0.0, most))[1]:
+        assert outbox.piece(after, 0.0, most) == got, "once more, for an answer that was lost"
+        after, piece = got
         assert len(piece) <= most
         found += inbox.feed(piece)
     assert found == list(enumerate(said))
+
+
+class _RayError(Exception):
+    """An error of Ray."""
+
+
+class _UnavailableError(_RayError):
+    """The line is cut."""
+
+
+class _LossyRay:
+    """As much of Ray as a puller needs: an actor whose answers get lost, each after it was made."""
+
+    class exceptions:  # noqa: N801 as in Ray
+        RayError = _RayError
+        ActorUnavailableError = _UnavailableError
+
+    def __init__(self, outbox: Outbox, lost: set[int]) -> None:
+        self.outbox, self.lost, self.calls = outbox, lost, 0
+        self.member = SimpleNamespace(
+            actor=SimpleNamespace(pull=SimpleNamespace(remote=self.pull)), machine=SimpleNamespace(address="10.0.0.2")
+        )
+
+    def pull(self, wanted: object, after: int) -> Pulled:
+        number, data = self.outbox.piece(after, 0.02)
+        return Pulled(data, number, len(self.outbox), self.outbox.dropped)
+
+    def wait(self, asked: list[Pulled], timeout: float) -> tuple[list[Pulled], list[Pulled]]:
+        return asked, []
+
+    def get(self, pulled: Pulled) -> Pulled:
+        self.calls += 1
+        if self.calls in self.lost:
+            raise _UnavailableError
+        return pulled
+
+
+def test_no_message_is_lost_or_comes_twice_when_answers_get_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relaytrack.pipeline.cluster.pulling._CHECK", 0.01)
+    outbox, found = Outbox(), []
+    ray = _LossyRay(outbox, lost={2, 3, 5})
+    puller = Puller(ray, ray.member, found.append, lambda: None)  # type: ignore[arg-type, return-value]
+    said = [(number, bytes([number]) * 100) for number in range(8)]
+    for message in said:
+        outbox.put(*message)
+        assert wait_for(lambda: len(found) == message[0] + 1)  # noqa: B023
+    assert ray.calls >= 5
+    assert found == said
+    puller.close()
 
 
 def test_what_nobody_fetches_gives_way_to_what_is_newer() -> None:
     outbox = Outbox(room=3)
     for number in range(5):
         outbox.put(number, b"x")
-    assert [kind for kind, _ in Inbox().feed(outbox.take(0.0))] == [2, 3, 4]
+    assert [kind for kind, _ in Inbox().feed(outbox.piece(0, 0.0)[1])] == [2, 3, 4]
     assert outbox.dropped == 2
 
 
@@ -74,7 +131,9 @@ def test_better_pictures_and_few_looks_are_sent() -> None:
     relay = StepRelay(outbox, IdentityColors({7: (9, 9, 9)}))
     for index in range(1, 101):
         relay.write(step_of(index, 0.5 if index < 50 else 0.95))
-    found = [RelayedStep.from_bytes(data, 0.0) for kind, data in Inbox().feed(outbox.take(0.0, 10**7)) if kind == STEP]
+    found = [
+        RelayedStep.from_bytes(data, 0.0) for kind, data in Inbox().feed(outbox.piece(0, 0.0, 10**7)[1]) if kind == STEP
+    ]
     assert [one.step.tracks[0].frame.index for one in found if one.step.crops] == [1, 50], "a much better one"
     assert found[0].step.crops["door", 3][1][:2] == b"\xff\xd8"
     assert [index for index, one in enumerate(found) if one.colors] == [0]
