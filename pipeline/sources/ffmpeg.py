@@ -15,6 +15,7 @@ from av.container import InputContainer
 
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.hosts import resolve
+from relaytrack.pipeline.sources.parts import FilePart
 
 # A title in another encoding is no reason to refuse a video; from version 19 on PyAV thinks so too.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
@@ -64,7 +65,7 @@ def _hung_up(error: av.error.FFmpegError) -> bool:
 
 
 def open_container(
-    address: str,
+    address: str | FilePart,
     *,
     format: str | None = None,
     options: dict[str, str] | None = None,
@@ -74,7 +75,7 @@ def open_container(
     """Open a file, address or device for reading.
 
     Args:
-        address: what FFmpeg opens, credentials included.
+        address: what FFmpeg opens, credentials included; or a part of a file.
         format: FFmpeg's name of the input format where it cannot be told from the data.
         options: FFmpeg's options of that format.
         open_timeout: seconds in which it must open (the look at its first packets has them once more).

@@ -16,10 +16,12 @@ class Mp4Layout:
     Attributes:
         indexed: the box that says where the frames are (`moov`) is complete.
         missing_bytes: how many bytes the last box reaches beyond the end of the file; 0 in a complete file.
+        starts: where recordings begin, bytes: 0, and more where several were joined in one file.
     """
 
     indexed: bool
     missing_bytes: int
+    starts: tuple[int, ...] = (0,)
 
 
 def read_layout(path: Path) -> Mp4Layout | None:
@@ -29,7 +31,7 @@ def read_layout(path: Path) -> Mp4Layout | None:
         OSError: the file cannot be read.
     """
     size = path.stat().st_size
-    indexed, missing, at = False, 0, 0
+    indexed, missing, at, starts = False, 0, 0, [0]
     with path.open("rb") as file:
         while at < size:
             file.seek(at)
@@ -47,6 +49,8 @@ def read_layout(path: Path) -> Mp4Layout | None:
             if length < 8:
                 break  # not a box: leave the verdict to the decoder
             missing = max(0, at + length - size)
+            if header[4:8] == b"ftyp" and at:
+                starts.append(at)
             indexed = indexed or (header[4:8] == b"moov" and not missing)
             at += length
-    return Mp4Layout(indexed, missing)
+    return Mp4Layout(indexed, missing, tuple(starts))

@@ -16,6 +16,7 @@ from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.images import ImageFolderReader
 from relaytrack.pipeline.sources.limits import RateLimit
 from relaytrack.pipeline.sources.mp4 import read_layout
+from relaytrack.pipeline.sources.parts import find_parts
 from relaytrack.pipeline.sources.video import VideoReader
 
 _LONGEST_SILENCE = 1.0  # seconds after which even a late frame of a played file is shown
@@ -26,8 +27,12 @@ class Reader(Protocol):
 
     fps: float | None
     size: tuple[int, int]
-    broken: int
     duration: float | None
+
+    @property
+    def broken(self) -> int:
+        """Packets (or images) that could not be decoded so far."""
+        ...
 
     @property
     def note(self) -> str | None:
@@ -202,6 +207,7 @@ def find_reader(
         if path.stat().st_size == 0:
             raise ReadError(f"the file is empty: {shown}")
         layout = read_layout(path)
+        parts = find_parts(path, layout)
     except OSError as error:
         raise ReadError(f"cannot read {shown} ({error.strerror})") from None
     if layout is not None and not layout.indexed:
@@ -210,6 +216,10 @@ def find_reader(
     if layout is not None and layout.missing_bytes:
         warning = f"incomplete file: {shown} was cut off; it is read up to the cut"
     reader = VideoReader(
-        file_address(path), threads=options.threads, longest_gap=options.longest_gap, pixel_aspect=pixel_aspect
+        file_address(path),
+        threads=options.threads,
+        longest_gap=options.longest_gap,
+        pixel_aspect=pixel_aspect,
+        parts=parts,
     )
     return reader, warning

@@ -1,0 +1,139 @@
+"""One opened stream or part of a file: its packets, its pictures with their own time stamps, nothing mended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.clock import Stamped
+from relaytrack.pipeline.sources.ffmpeg import explain
+from relaytrack.pipeline.sources.parts import FilePart
+from relaytrack.pipeline.sources.stream_facts import told_duration
+from relaytrack.reid.pictures import MOST_PIXELS
+
+_ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
+_GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
+_MOST_DEMUX_ERRORS = 100  # one after the other
+
+
+class OpenStream:
+    """The video of an opened container.
+
+    Attributes:
+        stream: FFmpeg's stream.
+        broken: packets that could not be decoded so far.
+    """
+
+    def __init__(self, container: InputContainer, part: FilePart | None = None) -> None:
+        """Choose the video of `container`, which reads `part` if that is given.
+
+        Raises:
+            ReadError: there is none, or nothing that decodes it.
+        """
+        self.broken = 0
+        self._container, self._part = container, part
+        container.flags &= ~_GENERATE_TIMES
+        self.stream = _choose(container)
+
+    @property
+    def format(self) -> str:
+        """FFmpeg's name of the container's format."""
+        return self._container.format.name
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that it says it lasts, None where it does not say."""
+        known = self._part is None or self._part.measured
+        return told_duration(self._container, self.stream) if known else None
+
+    def prepare(self, *, threads: int, low_delay: bool) -> None:
+        """Set up the decoder; `low_delay`: never hold pictures back for the sake of frame-parallel decoding."""
+        self.stream.thread_type = "SLICE" if low_delay or threads == 1 else "AUTO"
+        self.stream.codec_context.thread_count = threads
+        self.stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # whatever a damaged header says
+
+    def pictures(self, deadline: float | None = None) -> Iterator[Stamped[VideoFrame]]:
+        """Decode packet by packet; a packet that cannot be decoded counts as one lost picture.
+
+        Args:
+            deadline: `time.monotonic()` by which there must have been a picture, None for a local file.
+
+        Raises:
+            ReadError: reading failed.
+        """
+        index, stamped = 0, False  # whether any frame had a presentation time so far
+        for packet in self.packets():
+            try:
+                frames: list[Any] = packet.decode()
+            except av.error.MemoryError:
+                raise ReadError("out of memory while decoding") from None
+            except av.error.FFmpegError:
+                self.broken += 1
+                index += 1
+                if deadline is not None and index == self.broken and time.monotonic() > deadline:
+                    raise ReadError("no picture that can be decoded") from None
+                continue
+            for frame in frames:
+                index += 1
+                stamped = stamped or frame.pts is not None
+                stamp = frame.pts if stamped else frame.dts
+                yield Stamped(index, _in_seconds(stamp, frame.time_base), frame)
+
+    def stamps(self) -> Iterator[float]:
+        """The time stamps of all packets in their order, seconds; nothing is decoded.
+
+        Raises:
+            ReadError: reading failed.
+        """
+        for packet in self.packets():
+            stamp = _in_seconds(packet.pts, packet.time_base)
+            if stamp is not None:
+                yield stamp
+
+    def packets(self) -> Iterator[Packet[VideoStream]]:
+        """The stream's packets; a damaged place in the file is skipped and counted.
+
+        Raises:
+            ReadError: reading failed.
+        """
+        errors = 0
+        while True:
+            try:
+                for packet in self._container.demux(self.stream):
+                    errors = 0
+                    yield packet
+                return
+            except av.error.InvalidDataError:
+                errors += 1
+                self.broken += errors == 1
+                if errors > _MOST_DEMUX_ERRORS:
+                    raise ReadError("too many damaged places in a row") from None
+            except av.error.FFmpegError as error:
+                raise ReadError(explain(error)) from None
+            except OSError as error:  # of a part of a file
+                raise ReadError(f"read error ({error.strerror or type(error).__name__})") from None
+
+
+def _choose(container: InputContainer) -> VideoStream:
+    for stream in container.streams.video:
+        flags = getattr(stream, "disposition", 0)  # PyAV 14 has none, 15 to 17 one that is no number
+        if not int(getattr(flags, "value", flags)) & _ATTACHED_PICTURE:
+            if stream.codec_context is None:
+                raise ReadError("no decoder for this video")
+            return stream
+    raise ReadError("no video in it")
+
+
+def _in_seconds(stamp: int | None, unit: Fraction | None) -> float | None:
+    """Seconds on the stream's clock; one division of whole numbers, hence the same on every machine."""
+    return None if stamp is None or unit is None else stamp * unit.numerator / unit.denominator
