@@ -13,13 +13,12 @@ from relaytrack.pipeline.cluster.crew import OVER, Crew, absolute
 from relaytrack.pipeline.cluster.gather import gather
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
-from relaytrack.pipeline.cluster.hiring import Hiring
-from relaytrack.pipeline.cluster.identity_start import begin_identities, end_identities, kill_identities
+from relaytrack.pipeline.cluster.identity_start import end_identities
 from relaytrack.pipeline.cluster.moving import Mover
-from relaytrack.pipeline.cluster.placing import groups_of
 from relaytrack.pipeline.cluster.ray_bus import RayBus
-from relaytrack.pipeline.cluster.ray_start import join_cluster, machines
+from relaytrack.pipeline.cluster.ray_start import join_cluster
 from relaytrack.pipeline.cluster.shared_lists import share_lists
+from relaytrack.pipeline.cluster.site_programs import SitePrograms
 from relaytrack.pipeline.cluster.work_order import WorkStatus
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.loading import anchor
@@ -29,7 +28,7 @@ from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.results.identities import read_identities
 from relaytrack.pipeline.runtime.summary import Summary, joined
-from relaytrack.pipeline.share.starting import begin_share, check_share, unused_if_it_fails
+from relaytrack.pipeline.share.starting import begin_share, check_share
 
 LOG = logging.getLogger("relaytrack.cluster")
 _ALONE = 5.0  # seconds that the nodes get to end when the head is gone
@@ -79,32 +78,21 @@ class ClusterRun:
         config = self._config = begin_share(config)
         started = time.monotonic()
         head = HeadWatch(ray.get_runtime_context().gcs_address)
-        hiring = Hiring(ray, config)
-        crew = self.crew = Crew(ray, config, hiring, time.time())
+        programs = SitePrograms(ray, config, time.time())
+        self.crew = programs.crew
         try:
-            return head.following(lambda: self._whole(ray, crew, hiring, started))
+            return head.following(lambda: self._whole(ray, programs, started))
         finally:
-            if head.gone:  # who is asked to end the programs is not there
-                crew.end_without_head(_ALONE)
-            else:
-                crew.dismiss()
-                kill_identities(ray)
+            programs.end(head, _ALONE)
             head.close()
 
-    def _whole(self, ray: Any, crew: Crew, hiring: Hiring, started: float) -> Summary:
+    def _whole(self, ray: Any, programs: SitePrograms, started: float) -> Summary:
         """The run from its first program to its last file."""
-        config, bus = self._config, RayBus()
-        programs = config.cluster.nodes or len(machines(ray))
-        groups = groups_of(config.cameras, programs, config.cluster.bind)
-        with unused_if_it_fails(config):
-            threshold = crew.hire(groups)
+        config, crew, bus = self._config, programs.crew, RayBus()
+        programs.hire()
         crew.zero = time.time()  # the start of the programs is no part of `run.max_seconds`
-        self.identities = begin_identities(ray, config, threshold, crew.zero)
-        for camera, plane in ground_planes(config).items():
-            bus.ask("calibrate", camera, plane, timeout=10.0)
-        crew.begin(groups)
-        LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
-        mover = self.mover = Mover(ray, config, crew, hiring, threshold)
+        self.identities = programs.begin_identities()
+        mover = self.mover = programs.follow_cameras()
         self._follow(crew, mover, bus)
         summary = self._summary(time.monotonic() - started)
         if config.output.dir is not None:

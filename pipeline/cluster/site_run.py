@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import threading
 import time
 from collections.abc import Collection, Sequence
@@ -12,31 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline import plugins
-from relaytrack.pipeline.cluster.crew import OVER, RECORDINGS, Crew
+from relaytrack.pipeline.cluster.crew import OVER, RECORDINGS
 from relaytrack.pipeline.cluster.far_cameras import FarCameras
 from relaytrack.pipeline.cluster.far_live import FarLive
 from relaytrack.pipeline.cluster.far_people import FarPeople
 from relaytrack.pipeline.cluster.greetings import DeskStatus
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch
-from relaytrack.pipeline.cluster.hiring import Hiring
-from relaytrack.pipeline.cluster.identity_start import begin_identities, end_identities, kill_identities
+from relaytrack.pipeline.cluster.identity_start import end_identities
 from relaytrack.pipeline.cluster.moving import Mover
 from relaytrack.pipeline.cluster.outbox import Message
-from relaytrack.pipeline.cluster.placing import Group, groups_of
 from relaytrack.pipeline.cluster.program_calls import TOLD, ProgramCalls
 from relaytrack.pipeline.cluster.pulling import Pullers
 from relaytrack.pipeline.cluster.ray_bus import RayBus
-from relaytrack.pipeline.cluster.ray_start import machines
+from relaytrack.pipeline.cluster.site_programs import SitePrograms
 from relaytrack.pipeline.cluster.site_steps import SiteSteps
 from relaytrack.pipeline.cluster.step_relay import STEP
-from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine.live_settings import with_keys
 from relaytrack.pipeline.runtime.sink_host import SinkHost
-from relaytrack.pipeline.share.starting import unused_if_it_fails
 from relaytrack.pipeline.sinks.base import Sink
 
-LOG = logging.getLogger("relaytrack.cluster")
 _LOOK = 0.2  # seconds between two looks at the programs
 _ASK = 1.0  # seconds between two questions to the identity service
 _ENDING = 3.0  # seconds that the programs get to end
@@ -74,11 +68,11 @@ class SiteRun:
         live: FarLive,
         people: FarPeople,
     ) -> None:
-        self._ray, self._zero, self._steps, self._host, self._live = ray, zero, steps, host, live
+        self._ray, self._steps, self._host, self._live = ray, steps, host, live
         self.config = config
         self._busy = threading.RLock()  # held while the programs are looked at or told something
-        self._hiring = Hiring(ray, config)
-        self.crew = Crew(ray, config, self._hiring, zero, people.said)
+        self._programs = SitePrograms(ray, config, zero, people.said)
+        self.crew = self._programs.crew
         self.calls = ProgramCalls(ray, self.crew, self._busy, str(Path(config.cluster.dir) / RECORDINGS))
         self.cameras = FarCameras(ray, self.crew, self._busy, steps, host)
         self.pullers = Pullers(ray, self._take, live.wanted)
@@ -95,18 +89,12 @@ class SiteRun:
             ClusterError: the cluster does not fit, or was lost.
             RelayTrackError: a setting is of no use.
         """
-        ray, crew, config = self._ray, self.crew, self.config
-        programs = config.cluster.nodes or len(machines(ray))
-        groups = groups_of(config.cameras, programs, config.cluster.bind)
-        groups += [Group("") for _ in range(programs - len(groups))]  # for cameras that are added
-        with unused_if_it_fails(config):
-            threshold = crew.hire(groups)
+        config, programs = self.config, self._programs
+        programs.hire(spare=True)  # for cameras that are added
         if config.identities.threshold is None:
-            named = dataclasses.replace(config.identities, threshold=threshold)
+            named = dataclasses.replace(config.identities, threshold=programs.threshold)
             self.config = config.model_copy(update={"identities": named})
-        self.desk = begin_identities(ray, config, threshold, self._zero)
-        for name, plane in ground_planes(config).items():
-            RayBus().ask("calibrate", name, plane, timeout=TOLD)
+        self.desk = programs.begin_identities()
         for wanted in config.sinks:
             sink = plugins.create_sink(wanted.name, wanted.options, folder=None)
             self._host.add(sink, name=wanted.name, when_full=wanted.when_full, on_error=wanted.on_error)
@@ -115,10 +103,8 @@ class SiteRun:
         self._steps.expect(camera.name for camera in config.cameras)
         for camera in config.cameras:
             self._host.camera_added(camera)
-        self._mover = Mover(ray, config, crew, self._hiring, threshold)
-        self.pullers.follow(crew.members)
-        crew.begin(groups)
-        LOG.info("%d cameras on %d programs", len(config.cameras), len(groups))
+        self.pullers.follow(self.crew.members)
+        self._mover = programs.follow_cameras()
 
     def follow(self, stop: threading.Event) -> None:
         """Look after the programs until `stop` is set, then let them complete their files.
@@ -158,11 +144,7 @@ class SiteRun:
         self.pullers.close()
         with contextlib.suppress(Exception):
             self._host.close(_EMPTY)
-        if head.gone:
-            self.crew.end_without_head(_ALONE)
-        else:
-            self.crew.dismiss()
-            kill_identities(self._ray)
+        self._programs.end(head, _ALONE)
 
     def _take(self, message: Message) -> None:
         kind, data = message

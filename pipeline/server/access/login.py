@@ -16,9 +16,9 @@ from relaytrack.pipeline.server.access.account_file import Role, public
 from relaytrack.pipeline.server.access.guard import COOKIE
 from relaytrack.pipeline.server.access.uploads import read_body
 from relaytrack.pipeline.server.api.context import Admin, TheSite
-from relaytrack.pipeline.server.one_line import Line, one_line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
+from relaytrack.pipeline.server.typed_line import Line, typed_line
 
 forms = APIRouter(include_in_schema=False)
 router = APIRouter(tags=["access"])
@@ -57,7 +57,7 @@ def log_in(site: Site, name: str, password: str, address: str) -> str:
         again = "a minute" if minutes == 1 else f"{minutes} minutes"
         raise ProblemError(429, f"too many tries; wait {again}", headers={"retry-after": str(math.ceil(wait))})
     if not site.accounts.check(name, password):
-        site.audit.note(one_line(name)[:64], "log-in refused", address=address)
+        site.audit.note(typed_line(name)[:64], "log-in refused", address=address)
         raise ProblemError(401, "the name or the password is wrong")
     site.logins.passed(counted, address)
     site.audit.note(name, "logged in", address=address)
@@ -80,7 +80,7 @@ async def login(request: Request) -> Response:
         secret = await to_thread.run_sync(log_in, site, name, password, address, limiter=turns)
     except ProblemError as problem:
         pages = request.app.state.pages
-        return pages.login(request, problem, one_line(name)[:64])  # type: ignore[no-any-return]
+        return pages.login(request, problem, typed_line(name)[:64])  # type: ignore[no-any-return]
     response = RedirectResponse("/", 303)
     response.set_cookie(
         COOKIE,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from relaytrack.pipeline.config.schema import Point
-from relaytrack.pipeline.server.one_line import Line
+from relaytrack.pipeline.server.typed_line import Line
 
 _MOST_ZONES = 50
 _MOST_LEVELS = 6

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from relaytrack.pipeline.server.api.context import Admin, Number, Operator, TheSite, Viewer, find_person
 from relaytrack.pipeline.server.api.forgetting import describe_forgetting
 from relaytrack.pipeline.server.descriptions import describe_person
-from relaytrack.pipeline.server.one_line import Line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
+from relaytrack.pipeline.server.typed_line import Line
 
 router = APIRouter(prefix="/people", tags=["people"])
 

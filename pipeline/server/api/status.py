@@ -19,10 +19,10 @@ from relaytrack.pipeline.runtime.snapshot import Snapshot
 from relaytrack.pipeline.server.api.context import Admin, TheSite, Viewer
 from relaytrack.pipeline.server.count_history import count_history
 from relaytrack.pipeline.server.descriptions import describe_tracks
-from relaytrack.pipeline.server.one_line import Line
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.settings import SETTABLE, change_setting, settings_of
 from relaytrack.pipeline.server.site import Site
+from relaytrack.pipeline.server.typed_line import Line
 
 router = APIRouter(tags=["site"])
 

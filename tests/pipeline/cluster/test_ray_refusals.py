@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from relaytrack.pipeline.cli.main import main
-from relaytrack.pipeline.cluster import cluster_run, hiring, ray_start
+from relaytrack.pipeline.cluster import hiring, ray_start, site_programs
 from relaytrack.pipeline.cluster.head_watch import HeadLostError, HeadWatch
 from relaytrack.reid.installed import default_weights
 
@@ -54,7 +54,7 @@ def test_a_machine_without_the_weights_is_refused(
         weights.unlink(missing_ok=True)  # this machine has seen them; those that follow cameras find none
         return ray_start.machines(ray)
 
-    monkeypatch.setattr(cluster_run, "machines", machines)
+    monkeypatch.setattr(site_programs, "machines", machines)
     line = refused(samples, tmp_path, capfd, ray_cluster.address, "--set", f"embedder.weights={weights}")
     assert "error: machine " in line
     assert str(weights) in line

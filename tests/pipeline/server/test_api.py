@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
-from relaytrack.pipeline.server.one_line import one_line
 from relaytrack.pipeline.server.people import People
 from relaytrack.pipeline.server.site_settings import running
 from relaytrack.pipeline.server.store import SiteStore
+from relaytrack.pipeline.server.typed_line import typed_line
 from relaytrack.trackers import IdentityStore, Revision
 from tests.support.sites import Served, served, settled
 from tests.support.world import wait_for
@@ -268,11 +268,11 @@ def test_an_error_of_a_page_is_a_page(tmp_path: Path) -> None:
         assert problem(answer, 405)["detail"] == "this address cannot be used so"
 
 
-def test_text_that_is_typed_in_becomes_one_line(tmp_path: Path) -> None:
+def test_text_that_is_typed_in_becomes_a_single_line(tmp_path: Path) -> None:
     """Fault: a mark that turns the direction turned all that followed on the page; a name could have lines."""
-    assert one_line(" a\u202e b\n\tc\x00\u2066\ufeff") == "a b c"
+    assert typed_line(" a\u202e b\n\tc\x00\u2066\ufeff") == "a b c"
     kept = "\U0001f469\u200d\U0001f467 Ada O'Hara \u05e9\u05dc\u05d5\u05dd"
-    assert one_line(kept) == kept
+    assert typed_line(kept) == kept
     with served(tmp_path) as site:
         person = settled(site)["identity"]
         named = site.http.patch(f"/api/v1/people/{person}", json={"name": "Ada\u202e\n<b>"}).json()

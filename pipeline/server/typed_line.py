@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 _JOINERS = "\u200c\u200d"  # of Persian words and of emoji
 
 
-def one_line(text: str) -> str:
+def typed_line(text: str) -> str:
     """A text with single blanks, and without control characters and marks that turn the direction of what follows."""
     shown = "".join(
         " " if letter.isspace() else letter
@@ -20,4 +20,4 @@ def one_line(text: str) -> str:
     return " ".join(shown.split())
 
 
-Line = Annotated[str, AfterValidator(one_line)]
+Line = Annotated[str, AfterValidator(typed_line)]
