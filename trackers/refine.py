@@ -6,6 +6,8 @@ al., ECCV 2022, section 4.1, "tracklet interpolation").
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -14,6 +16,64 @@ from relaytrack.trackers.evaluation.mot_files import MotRows
 
 MAX_GAP = 2.0
 """Seconds out of sight that are filled by default: gains level off there, and fewer people walk straight."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingBoxes:
+    """The frames that tracks miss, each between two boxes of its track.
+
+    Attributes:
+        frames: (M,) int64 frame numbers.
+        before: (M,) int64, row of the track's last box before the gap; after: of the first box after it.
+        share: (M,) float64 in 0..1, how much of the time between the two boxes has passed.
+    """
+
+    frames: NDArray[np.int64]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    share: NDArray[np.float64]
+
+    def boxes(self, xyxy: ArrayLike) -> NDArray[np.float64]:
+        """(M, 4) boxes whose corners move in straight lines over time, of the rows' boxes (N, 4)."""
+        corners = np.asarray(xyxy, np.float64)
+        first: NDArray[np.float64] = corners[self.before]
+        return first + self.share[:, None] * (corners[self.after] - first)
+
+
+def missing_boxes(
+    frames: NDArray[np.int64], ids: NDArray[np.int64], clock: ArrayLike, max_gap: float = MAX_GAP
+) -> MissingBoxes:
+    """Find where tracks miss frames between two of their boxes.
+
+    Args:
+        frames: (N,) frame numbers, from 1 on.
+        ids: (N,) the rows' tracks, each at most once in a frame.
+        clock: (F,) seconds of every frame, from frame 1 on, ascending.
+        max_gap: seconds between the two boxes, up to which a gap counts.
+
+    Returns:
+        The missing frames, by track and frame.
+
+    Raises:
+        TrackerInputError: `max_gap` is negative, or a row lies past the clock's end.
+    """
+    times = np.asarray(clock, np.float64)
+    if not max_gap >= 0:
+        raise TrackerInputError(f"max_gap must be at least 0 seconds, not {max_gap}")
+    if len(frames) and frames.max() > len(times):
+        raise TrackerInputError(f"frame {frames.max()} lies past the clock's {len(times)} frames")
+    order = np.lexsort((frames, ids))
+    before, after = order[:-1], order[1:]
+    missing = frames[after] - frames[before] - 1
+    elapsed = times[frames[after] - 1] - times[frames[before] - 1]
+    gap = np.flatnonzero((ids[before] == ids[after]) & (missing > 0) & (elapsed <= max_gap + 1e-9))
+    count = missing[gap]
+    a, b = np.repeat(before[gap], count), np.repeat(after[gap], count)
+    step = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count) + 1
+    found = frames[a] + step
+    start, end = times[frames[a] - 1], times[frames[b] - 1]
+    share = (times[found - 1] - start) / np.where(end > start, end - start, 1.0)
+    return MissingBoxes(found, a, b, share)
 
 
 def fill_gaps(rows: MotRows, clock: ArrayLike, max_gap: float = MAX_GAP) -> tuple[MotRows, NDArray[np.bool_]]:
@@ -33,26 +93,11 @@ def fill_gaps(rows: MotRows, clock: ArrayLike, max_gap: float = MAX_GAP) -> tupl
     Raises:
         TrackerInputError: `max_gap` is negative, or a row lies past the clock's end.
     """
-    times = np.asarray(clock, np.float64)
-    if not max_gap >= 0:
-        raise TrackerInputError(f"max_gap must be at least 0 seconds, not {max_gap}")
-    if len(rows) and rows.frames[-1] > len(times):
-        raise TrackerInputError(f"frame {rows.frames[-1]} lies past the clock's {len(times)} frames")
-    order = np.lexsort((rows.frames, rows.ids))
-    before, after = order[:-1], order[1:]
-    missing = rows.frames[after] - rows.frames[before] - 1
-    elapsed = times[rows.frames[after] - 1] - times[rows.frames[before] - 1]
-    gap = np.flatnonzero((rows.ids[before] == rows.ids[after]) & (missing > 0) & (elapsed <= max_gap + 1e-9))
-    count = missing[gap]
-    a, b = np.repeat(before[gap], count), np.repeat(after[gap], count)
-    step = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count) + 1
-    frames = rows.frames[a] + step
-    start, end = times[rows.frames[a] - 1], times[rows.frames[b] - 1]
-    share = (times[frames - 1] - start) / np.where(end > start, end - start, 1.0)
-    corners = _corners(rows.xywh)
-    added = corners[a] + share[:, None] * (corners[b] - corners[a])
+    missing = missing_boxes(rows.frames, rows.ids, clock, max_gap)
+    a, b = missing.before, missing.after
+    added = missing.boxes(_corners(rows.xywh))
     joined = MotRows(
-        np.concatenate([rows.frames, frames]),
+        np.concatenate([rows.frames, missing.frames]),
         np.concatenate([rows.ids, rows.ids[a]]),
         np.concatenate([rows.xywh, np.c_[added[:, :2], added[:, 2:] - added[:, :2]]]),
         np.concatenate([rows.scores, np.minimum(rows.scores[a], rows.scores[b])]),

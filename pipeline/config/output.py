@@ -39,6 +39,9 @@ class OutputConfig(Section):
     video: bool = True
     mosaic: bool = True
     trail: float = Field(default=2.0, ge=0, description="seconds of path drawn behind a person")
+    fill_gaps: float = Field(
+        default=2.0, ge=0, description="files: seconds without a box of a person that get boxes in between; 0: none"
+    )
     zones: bool = Field(default=True, description="draw the zones and lines of the cameras")
     crf: int = Field(default=26, ge=0, le=51, description="H.264 quality, lower is better")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "ultrafast"

@@ -11,14 +11,14 @@ from relaytrack.pipeline.postprocess.finished_run import FinishedRun, TrackKey
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.hidden_rows import HiddenRows
 from relaytrack.pipeline.results.identities import CameraRecord
-from relaytrack.pipeline.results.track_rows import read_rows
+from relaytrack.pipeline.results.track_rows import read_rows, row_keys
 
 _AROUND = 0.7  # seconds before and after a track in which its first and last box are covered
 _GAP = 3.0  # seconds between two boxes that are bridged
 
 
 def cover(run: FinishedRun, camera: str, keys: Collection[TrackKey]) -> HiddenRows:
-    """The boxes that hide some tracks in every frame of a camera, also in those between two detections.
+    """The boxes that hide a person's tracks in every frame of a camera, also in those between two detections.
 
     Raises:
         OutputError: the track lines cannot be read.
@@ -34,7 +34,11 @@ def cover(run: FinishedRun, camera: str, keys: Collection[TrackKey]) -> HiddenRo
         if len(rows):
             gap, around = max(1, round(_GAP * rate)), max(1, round(_AROUND * rate))
             covers = covers.joined(_bridged(rows.frames, rows.xyxy - origin, gap, around))
-    return covers
+    shared = read_rows(run.folder, "global", camera)  # its boxes between two tracks
+    mine = shared.pick(np.isin(shared.ids, list({run.ids[key] for key in keys})))
+    found = set(row_keys(lines))
+    filled = mine.pick(np.array([key not in found for key in row_keys(mine)], bool))
+    return covers.joined(HiddenRows.of(filled.frames, filled.xyxy - origin))
 
 
 def _frame_rate(record: CameraRecord) -> float:

@@ -1,5 +1,7 @@
 """The second pass over files: everything that carries provisional identities is replaced by the final version.
 
+`tracks/` holds what the tracker found. `global/` and the videos also show people in the short gaps between (`filling`).
+
 Text is rewritten from `tracks/`, videos are drawn anew from the sources. Each new file is first completed beside the
 one that it replaces. When all are ready, each takes its place in one atomic step.
 """
@@ -16,13 +18,14 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.postprocess.filling import fill
 from relaytrack.pipeline.postprocess.redraw import discard, make_seekable, redraw, replace
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.events_file import append_revisions
 from relaytrack.pipeline.results.grounds import Former
-from relaytrack.pipeline.results.identities import NAME, read_identities
+from relaytrack.pipeline.results.identities import NAME, CameraRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
-from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, same_rows, write_rows
+from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, same_rows, write_rows
 from relaytrack.pipeline.tracking.backfill import Earlier, EarlierBoxes
 from relaytrack.trackers.heads import mend_heads
 
@@ -63,6 +66,9 @@ def finalize(
     folder = config.output.folder
     names = [camera.name for camera in config.cameras]
     final = {name: _final_rows(folder, name, final_ids, (earlier or {}).get(name)) for name in names}
+    for name, record in _records(folder).items():
+        if name in final:
+            final[name] = final[name].filled(record, config.output.fill_gaps)
     changed = [name for name in names if not same_rows(folder, "global", name, final[name].identities)]
     videos: list[Path] = []
     try:
@@ -114,13 +120,22 @@ class _Final:
 
     Attributes:
         tracks: of `tracks/`.
-        drawn: the rows of `tracks/` that stand in `global/`, too; parallel to `identities`.
+        drawn: the rows of `global/` with track ids; parallel to `identities`.
         identities: of `global/`.
     """
 
     tracks: TrackRows
     drawn: TrackRows
     identities: TrackRows
+
+    def filled(self, record: CameraRecord, seconds: float) -> _Final:
+        """The same with boxes in gaps of up to `seconds`; see `filling.fill`."""
+        return _Final(self.tracks, *fill(self.drawn, self.identities, self.tracks.frames, record, seconds))
+
+
+def _records(folder: Path) -> Mapping[str, CameraRecord]:
+    """What came of each camera; nothing where the run wrote no identities.json."""
+    return read_identities(folder).cameras if (folder / NAME).exists() else {}
 
 
 def _identities(folder: Path, camera: str, own: TrackRows, final_ids: FinalIds) -> Ints:
@@ -130,12 +145,19 @@ def _identities(folder: Path, camera: str, own: TrackRows, final_ids: FinalIds) 
         OutputError: `tracks/` and `global/` do not belong together.
     """
     known = np.array([final_ids.get((camera, track), 0) for track in own.ids.tolist()], np.int64)
+    if (known > 0).all():
+        return known
     provisional = read_rows(folder, "global", camera)
-    if len(provisional) == len(own):
+    if row_keys(provisional) == row_keys(own):  # line by line, as a first pass leaves them
         return np.where(known > 0, known, provisional.ids)
-    if (known == 0).any():  # else earlier boxes were filled in already
+    shown = dict(zip(row_keys(provisional), provisional.ids.tolist(), strict=True))
+    keys = row_keys(own)
+    of_track = {track: shown[key] for track, key in zip(own.ids.tolist(), keys, strict=True) if key in shown}
+    before = [shown.get(key, of_track.get(track, 0)) for track, key in zip(own.ids.tolist(), keys, strict=True)]
+    ids = np.where(known > 0, known, np.array(before, np.int64))
+    if (ids == 0).any():
         raise OutputError(f"{folder}: tracks/{camera}.txt and global/{camera}.txt do not belong together")
-    return known
+    return ids
 
 
 def _mended(own: TrackRows, early: TrackRows) -> TrackRows:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -64,8 +64,8 @@ def config_of(folder: Path, data: RunData) -> Config:
         InputError: run.json holds none that can be read.
     """
     try:
-        config = Config.model_validate(data.run["config"])
-    except (KeyError, ValidationError) as error:
+        config = Config.model_validate(_as_it_was(data.run["config"]))
+    except (KeyError, TypeError, ValidationError) as error:
         raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
     started_in = data.run.get("working_folder")
     base = Path(started_in if isinstance(started_in, str) else "")
@@ -82,6 +82,11 @@ def config_of(folder: Path, data: RunData) -> Config:
             ),
         }
     )
+
+
+def _as_it_was(values: dict[str, Any]) -> dict[str, Any]:
+    """A run's settings, where its lines are of a version that filled no gaps: a correction fills none either."""
+    return {**values, "output": {"fill_gaps": 0, **values["output"]}}
 
 
 def _store(base: Path, output: OutputConfig) -> str | None:

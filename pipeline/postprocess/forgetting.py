@@ -77,18 +77,24 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
 def _without(
     folder: Path, camera: str, keys: set[TrackKey], ids: Mapping[TrackKey, int]
 ) -> tuple[TrackRows, TrackRows, TrackRows]:
-    """The rows of `tracks/` and of `global/` without some tracks, and the track rows parallel to the latter."""
+    """The rows of `tracks/` and of `global/` without some tracks, and the latter with track ids.
+
+    A row of `global/` that is in no track fills a gap, and has the track of its identity's last box.
+    """
     own = read_rows(folder, "tracks", camera)
     kept = own.pick(np.array([(camera, track) not in keys for track in own.ids.tolist()], bool))
-    track_of = dict(zip(row_keys(kept), range(len(kept)), strict=True))
+    track_of = dict(zip(row_keys(own), own.ids.tolist(), strict=True))
     gone = {ids[key] for key in keys}
     shared = read_rows(folder, "global", camera)
-    places = [
-        (row, track_of[key])
-        for row, (key, identity) in enumerate(zip(row_keys(shared), shared.ids.tolist(), strict=True))
-        if identity not in gone and key in track_of
-    ]
-    return kept, shared.pick([row for row, _ in places]), kept.pick([row for _, row in places])
+    places: list[tuple[int, int]] = []
+    last: dict[int, int] = {}
+    for row, (key, identity) in enumerate(zip(row_keys(shared), shared.ids.tolist(), strict=True)):
+        track = track_of.get(key, last.get(identity))
+        if track is not None and identity not in gone and (camera, track) not in keys:
+            last[identity] = track
+            places.append((row, track))
+    left = shared.pick([row for row, _ in places])
+    return kept, left, left.named([track for _, track in places])
 
 
 def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> None:

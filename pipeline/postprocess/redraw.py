@@ -126,7 +126,10 @@ def redraw(
         with _silent_sources(), closing(_open(config, names, stop)) as synchronizer:
             for frames in synchronizer:
                 tracks = [books[frame.camera].page(frame) for frame in frames]
-                images = {frame.camera: _covered(frame, covers[frame.camera]) for frame in frames}
+                images = {
+                    frame.camera: _covered(frame, covers[frame.camera], one.xyxy, output.anonymise)
+                    for frame, one in zip(frames, tracks, strict=True)
+                }
                 drawn = {one.frame.camera: annotator.draw(one, images[one.frame.camera]) for one in tracks}
                 step = Step.of(tracks, images=images, drawn=drawn)
                 for sink in sinks:
@@ -164,11 +167,12 @@ def _covers(config: Config, names: Iterable[str]) -> dict[str, list[_Cover]]:
     return covers
 
 
-def _covered(frame: Frame, covers: Sequence[_Cover]) -> Image:
+def _covered(frame: Frame, covers: Sequence[_Cover], drawn: Floats, anonymise: Mode | None) -> Image:
+    """The frame's picture without the people to hide, who may also be in a box of `drawn` (N, 4) that fills a gap."""
     image = frame.image
     for boxes, mode in covers:
         image = hide(image, boxes.of(frame), mode)
-    return image
+    return image if anonymise is None or not len(drawn) else hide(image, drawn, anonymise)
 
 
 class _StoppedError(Exception):

@@ -38,7 +38,7 @@ def test_a_finished_run_shows_the_first_frames_of_a_track_too(finished: Path) ->
         lines = (finished / kind / "west.txt").read_bytes().splitlines()
         return {tuple(line.split(b",")[:1] + line.split(b",")[2:6]) for line in lines}
 
-    assert boxes("global") == boxes("tracks")
+    assert boxes("global") >= boxes("tracks")
 
 
 def test_the_region_of_a_camera_changes_no_more_in_track_than_in_run(samples: Path, tmp_path: Path) -> None:

@@ -232,7 +232,20 @@ def test_an_identity_stands_once_in_a_frame(config: Config) -> None:
 
 
 def test_files_that_do_not_belong_together_are_refused(config: Config) -> None:
-    path = Path(config.output.dir) / "global/a.txt"
-    path.write_bytes(path.read_bytes() + b"99,1,0,0,1,1,1,-1,-1,-1\n")
+    path = Path(config.output.dir) / "tracks/a.txt"
+    path.write_bytes(path.read_bytes() + b"99,7,0,0,1,1,1,-1,-1,-1\n")
     with pytest.raises(OutputError, match="do not belong together"):
         finalize(config, {})
+
+
+def test_a_track_that_the_list_of_people_lacks_keeps_its_identity_beside_filled_boxes(config: Config) -> None:
+    """Fault that was feared: filled boxes are in `global/` alone, so its lines no longer match `tracks/` one by one."""
+    folder = Path(config.output.dir)
+    for kind in ("tracks", "global"):
+        path = folder / kind / "a.txt"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:3] + path.read_text().splitlines(True)[6:]))
+    assert finalize(config, {("b", 4): 2})
+    filled = (folder / "global/a.txt").read_bytes()
+    assert len(filled.splitlines()) == FRAMES
+    assert finalize(config, {("b", 4): 7})
+    assert (folder / "global/a.txt").read_bytes() == filled

@@ -223,6 +223,19 @@ def test_the_second_pass_shows_nobody_when_the_record_is_lost(tmp_path: Path) ->
     assert max(_most_faces(tmp_path / "out").values()) == 0
 
 
+def test_a_box_that_fills_a_gap_hides_who_is_in_it(tmp_path: Path) -> None:
+    """Somebody whom neither detector nor tracker saw for half a second has a box there in the end, and no face."""
+    config = _config(tmp_path, "heads")
+    _first_pass(tmp_path, config)
+    for kind in ("hidden", "tracks", "global"):
+        path = tmp_path / "out" / kind / "a.txt"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not 8 <= int(line.split(",")[0]) <= 12))
+    assert finalize(config, {("a", 1): 40, ("b", 1): 40})
+    final = _most_faces(tmp_path / "out")
+    assert max(final.values()) == 0, final
+
+
 def test_live_runs_leave_no_record(tmp_path: Path) -> None:
     config = _config(tmp_path, "heads")
     sinks, feed = create_sinks(config, ["a"], live=True), Feed(config, live=True)
