@@ -49,6 +49,7 @@ class Camera:
     hint: str = ""
     zero: float | None = None
     places: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    _warned: set[str] = field(default_factory=set)
 
     @staticmethod
     def of(
@@ -96,7 +97,13 @@ class Camera:
         return self.error(text if self.address in text else f"{text}{hint}: {self.address}")
 
     def warn(self, text: str) -> None:
-        """Log a line that names the camera and keep it in the counts, after earlier ones; credentials are removed."""
+        """Log a line that names the camera and keep it in the counts, after earlier ones; credentials are removed.
+
+        What was said already is not said again: a file that is played in a loop has its faults in every round.
+        """
+        if text in self._warned:
+            return
+        self._warned.add(text)
         line = redact_url(f"camera {self.name!r}: {text}")
         self.stats.warning = f"{self.stats.warning}; {redact_url(text)}" if self.stats.warning else line
         LOG.warning("%s", line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -56,6 +57,16 @@ class OpenStream:
         known = self._part is None or self._part.measured
         return told_duration(self._container, self.stream) if known else None
 
+    @property
+    def hint(self) -> str:
+        """What may be the reason where no picture comes; "" for nothing."""
+        if self._of_http and self.format.startswith("mov"):
+            return (
+                " (a server without byte ranges can only send an mp4 whose index is in front: "
+                "ffmpeg -i a.mp4 -c copy -movflags faststart b.mp4)"
+            )
+        return ""
+
     def prepare(self, *, threads: int, low_delay: bool) -> None:
         """Set up the decoder; `low_delay`: never hold pictures back for the sake of frame-parallel decoding."""
         self.stream.thread_type = "SLICE" if low_delay or threads == 1 else "AUTO"
@@ -72,7 +83,14 @@ class OpenStream:
             ReadError: reading failed.
         """
         index, stamped = 0, False  # whether any frame had a presentation time so far
-        for packet in self.packets():
+        packets, failure = self.packets(), None
+        while failure is None:
+            try:
+                packet = next(packets, None)
+            except ReadError as error:  # the pictures that the decoder still holds come first
+                packet, failure = self._last_packet(), error
+            if packet is None:
+                return
             try:
                 frames: list[Any] = packet.decode()
             except av.error.MemoryError:
@@ -88,6 +106,7 @@ class OpenStream:
                 stamped = stamped or frame.pts is not None
                 stamp = frame.pts if stamped else frame.dts
                 yield Stamped(index, _in_seconds(stamp, frame.time_base), frame)
+        raise failure
 
     def stamps(self) -> Iterator[float]:
         """The time stamps of all packets in their order, seconds; nothing is decoded.
@@ -119,9 +138,26 @@ class OpenStream:
                 if errors > _MOST_DEMUX_ERRORS:
                     raise ReadError("too many damaged places in a row") from None
             except av.error.FFmpegError as error:
+                if self._of_http and error.errno == errno.EIO:  # it ended before FFmpeg thought it would
+                    if self._container.size > 0:
+                        raise ReadError("the connection was cut before the end of the video") from None
+                    yield self._last_packet()
+                    return
                 raise ReadError(explain(error)) from None
             except OSError as error:  # of a part of a file
                 raise ReadError(f"read error ({error.strerror or type(error).__name__})") from None
+
+    @property
+    def _of_http(self) -> bool:
+        return self._part is None and self._container.name.lower().startswith("http")
+
+    def _last_packet(self) -> Packet[VideoStream]:
+        """An empty packet, after which the decoder gives the pictures that it held back."""
+        packet: Packet[Any] = Packet()
+        packet.stream = self.stream
+        if self.stream.time_base is not None:
+            packet.time_base = self.stream.time_base
+        return packet
 
 
 def _choose(container: InputContainer) -> VideoStream:

@@ -55,6 +55,9 @@ def connect(
             "analyzeduration": "1000000",  # microseconds of the stream looked at before the first picture
             "fpsprobesize": "3",
         }
+    if scheme in ("http", "https") and not live:
+        # Else FFmpeg takes a connection that a server has closed without a word for one that it can go on with.
+        settings |= {"multiple_requests": "1"}
     return VideoReader(
         address,
         format=format,

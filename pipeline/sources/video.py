@@ -99,9 +99,12 @@ class VideoReader:
             local = self._open_timeout is None
             self._clock = RecordedClock(self.fps, self._longest_gap, self._all_stamps if local else None)
             self._pictures = self._clock.pictures(decoded)
-        self._first = next(self._pictures, None)
+        try:
+            self._first = next(self._pictures, None)
+        except ReadError as error:
+            raise ReadError(f"{error}{stream.hint}") from None
         if self._first is None:
-            raise ReadError("no picture in this video")
+            raise ReadError(f"no picture in this video{stream.hint}")
         self.size = true_size(self._first.raw, self.aspect)
         start = self._clock.first_stamp if self._clock else None
         if self.duration and start and start < self.duration and stream.format.startswith(_COUNTED_FROM_ZERO):

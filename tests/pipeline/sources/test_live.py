@@ -51,6 +51,30 @@ def test_a_looped_file_begins_anew_and_its_numbers_go_on(make_video: MakeVideo) 
         CameraConfig(url="a.mp4", loop=True)
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_what_is_wrong_with_a_looped_file_is_said_once(
+    make_video: MakeVideo, tmp_path: Path, joined: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault: one line for each round, for weeks."""
+    path = tmp_path / "a.ts"
+    clip = make_video("a.ts", frames=5, rate=25)
+    path.write_bytes(clip.read_bytes() * 2)
+    if not joined:  # cut off
+        path = tmp_path / "a.mp4"
+        whole = make_video("b.mp4", frames=40, rate=25, container_options={"movflags": "faststart"}).read_bytes()
+        path.write_bytes(whole[: len(whole) // 3])
+    camera = CameraConfig(url=str(path), name="loop", live=True, loop=True)
+    source = create_source(camera, QUICK, RunConfig(), started=time.monotonic(), stop=threading.Event())
+    source.open()
+    with caplog.at_level("WARNING", "relaytrack.sources"):
+        for count, _ in enumerate(source.frames()):
+            if count > 45:
+                source.close()
+    assert len(caplog.records) <= 1
+    assert source.stats.warning is not None
+    assert source.stats.warning.count(";") <= 1
+
+
 def test_a_file_played_live_drops_what_nobody_takes(make_video: MakeVideo, make_source: MakeSource) -> None:
     source = make_source(make_video(frames=20, rate=20), live=True)
     source.open()
