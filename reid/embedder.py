@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,6 +19,7 @@ from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend, onnx_on
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
 from relaytrack.reid.device import torch_device
 from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.fingerprint import fingerprint
 from relaytrack.reid.installed import Precision, computes_in_int8, find_weights
 from relaytrack.reid.network_cache import cached_network
 from relaytrack.reid.precision import weights_form
@@ -56,6 +58,7 @@ class Embedder:
         info: what the weights say of themselves (dataset, licence, notice, results).
         weights: the file in use.
         precision: "fp32" or "int8", what it computes with.
+        fingerprint: by what the network is known again.
 
     Raises:
         WeightsError: the weights are missing, unreadable or of no use, or have no 8-bit form where one is asked for.
@@ -120,6 +123,11 @@ class Embedder:
             resized = self._resized(crops[start : start + self.batch_size])
             parts.append(self.embed(torch.from_numpy(resized).permute(0, 3, 1, 2)))
         return np.concatenate(parts)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """By what the network is known again; see `relaytrack.reid.fingerprint`."""
+        return fingerprint(self, self.input_size)
 
     def warm_up(self) -> None:
         """Run one full batch, so that the memory that the largest batch needs is taken now and not after hours."""

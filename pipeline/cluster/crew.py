@@ -17,6 +17,7 @@ from relaytrack.pipeline.cluster.placing import Group
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.cluster.work_order import Served, WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.identity.network_mark import same_network
 from relaytrack.pipeline.share.places import is_address
 
 LOG = logging.getLogger("relaytrack.cluster")
@@ -56,11 +57,11 @@ class Crew:
         self.moves: list[str] = []
         self.seconds: list[float] = []
 
-    def hire(self, groups: Sequence[Group]) -> float | None:
+    def hire(self, groups: Sequence[Group]) -> tuple[float | None, bytes | None]:
         """Start a program for every group, on as many machines as there are, and see that each of them fits.
 
         Returns:
-            The same-person threshold of their embedder.
+            What is known of their embedder: the same-person threshold and the network's mark.
 
         Raises:
             ClusterError: no machine has room, one has another version or lacks the weights, or they differ.
@@ -72,9 +73,10 @@ class Crew:
             self.members.append(self._hiring.start(fitting[number % len(fitting)], group.bound))
         asked = [self._hiring.ask(member) for member in self.members]
         found = [self._hiring.fitness(*one) for one in zip(self.members, asked, strict=True)]
-        if len({one.threshold for one in found}) > 1:
+        first = found[0]
+        if any(one.threshold != first.threshold or not same_network(one.network, first.network) for one in found):
             raise ClusterError("the machines have different weights of the embedder")
-        return found[0].threshold
+        return first.threshold, first.network
 
     def begin(self, groups: Sequence[Group]) -> None:
         """Let every program follow its group, if there is anybody in it."""

@@ -20,10 +20,11 @@ class IdentityActor:
         config: the site's configuration as JSON.
         threshold: the same-person threshold.
         zero: seconds since 1970 at the run's time 0.
+        network: the mark of the embedder's network; None where it is not known.
     """
 
-    def __init__(self, config: str, threshold: float | None, zero: float) -> None:
-        self._desk = open_desk(Config.model_validate_json(config), threshold, zero)
+    def __init__(self, config: str, threshold: float | None, zero: float, network: bytes | None = None) -> None:
+        self._desk = open_desk(Config.model_validate_json(config), threshold, zero, network)
         self._heard = time.monotonic()
 
     async def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> bytes:

@@ -18,7 +18,9 @@ _START = 120.0
 _CLOSE = 30.0
 
 
-def begin_identities(ray: Any, config: Config, threshold: float | None, zero: float) -> DeskStatus:
+def begin_identities(
+    ray: Any, config: Config, threshold: float | None, zero: float, network: bytes | None = None
+) -> DeskStatus:
     """Start the identity service here.
 
     Args:
@@ -26,6 +28,7 @@ def begin_identities(ray: Any, config: Config, threshold: float | None, zero: fl
         config: the whole site's.
         threshold: the same-person threshold of the programs' embedder.
         zero: seconds since 1970 at the run's time 0.
+        network: the mark of the embedder's network; None where it is not known.
 
     Raises:
         ClusterError: the cluster follows a site already, or the service cannot start.
@@ -46,7 +49,7 @@ def begin_identities(ray: Any, config: Config, threshold: float | None, zero: fl
             max_concurrency=10_000,
             scheduling_strategy=here,
         )
-        .remote(config.model_dump_json(), threshold, zero)
+        .remote(config.model_dump_json(), threshold, zero, network)
     )
     try:
         found: DeskStatus = ray.get(actor.status.remote(), timeout=_START)

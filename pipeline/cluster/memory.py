@@ -24,12 +24,14 @@ class Memory:
         colors: the identities' colours, given as a run on one machine gives them.
         seen: by camera, the last batch that was decided.
         highest: by camera, the highest track id so far.
+        network: the mark of the network that describes people; None where it is not known.
     """
 
     service: LocalIdentityService
     colors: IdentityColors = field(default_factory=IdentityColors)
     seen: dict[str, int] = field(default_factory=dict)
     highest: dict[str, int] = field(default_factory=dict)
+    network: bytes | None = None
 
     def decide(self, batches: list[TrackletBatch]) -> tuple[IdentityAnswer, list[BatchAnswer]]:
         """Decide batches together, and remember what was told."""

@@ -19,6 +19,7 @@ from relaytrack.pipeline.cluster.hiring import START, Hiring
 from relaytrack.pipeline.cluster.member import Member, spread
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.identity.network_mark import same_network
 from relaytrack.pipeline.sources import is_live
 
 LOG = logging.getLogger("relaytrack.cluster")
@@ -55,13 +56,23 @@ class Mover:
         crew: the programs.
         hiring: starts further ones.
         threshold: the same-person threshold of the programs' embedder.
+        network: the mark of its network; None where it is not known.
 
     Attributes:
         moved: what moved from where to where, a line each.
     """
 
-    def __init__(self, ray: Any, config: Config, crew: Crew, hiring: Hiring, threshold: float | None) -> None:
-        self._ray, self._crew, self._hiring, self._threshold = ray, crew, hiring, threshold
+    def __init__(
+        self,
+        ray: Any,
+        config: Config,
+        crew: Crew,
+        hiring: Hiring,
+        threshold: float | None,
+        network: bytes | None = None,
+    ) -> None:
+        self._ray, self._crew, self._hiring = ray, crew, hiring
+        self._threshold, self._network = threshold, network
         self._cluster = config.cluster
         self._bounds = {config.cluster.bind.get(camera.name, "") for camera in config.cameras}
         self._known = {machine.node_id for machine in machines(ray)}
@@ -129,7 +140,8 @@ class Mover:
             try:
                 if not ready:
                     raise ClusterError(f"machine {one.member.machine.address}: no room, or too busy to start a program")
-                if self._hiring.fitness(one.member, one.fitness).threshold != self._threshold:
+                found = self._hiring.fitness(one.member, one.fitness)
+                if found.threshold != self._threshold or not same_network(found.network, self._network):
                     raise ClusterError(f"machine {one.member.machine.address} has other weights of the embedder")
             except Exception as error:  # whatever is wrong there, the cameras that are followed go on
                 LOG.warning("%s; it follows no camera", " ".join(str(error).split())[-300:])

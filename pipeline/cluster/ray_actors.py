@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,7 @@ from relaytrack.pipeline.cluster.ray_bus import RayBus
 from relaytrack.pipeline.cluster.work_order import WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.identity.network_mark import mark_of
 from relaytrack.pipeline.share.starting import check_share_here
 from relaytrack.reid.errors import ReidError
 
@@ -29,12 +30,14 @@ class Fitness:
         version: of RelayTrack there.
         threshold: the same-person threshold of its embedder's weights.
         weights: the file of the embedder's weights, without its folder.
+        network: by what that network is known; see `mark_of`.
         problem: why it cannot; None where it can.
     """
 
     version: str
     threshold: float | None = None
     weights: str = ""
+    network: bytes | None = field(default=None, repr=False)
     problem: str | None = None
 
 
@@ -75,7 +78,7 @@ class PerceptionActor:
             return Fitness(here, problem=" ".join(str(error).split()))
         embedder: Any = perception.embedder
         path = getattr(embedder, "weights", None)
-        return Fitness(here, getattr(embedder, "threshold", None), getattr(path, "name", ""))
+        return Fitness(here, getattr(embedder, "threshold", None), getattr(path, "name", ""), mark_of(embedder))
 
     def start(self, order: WorkOrder) -> None:
         """Begin to follow the cameras of an order.

@@ -9,7 +9,9 @@ from relaytrack.pipeline.cluster.checkpoint import Checkpoints
 from relaytrack.pipeline.cluster.desk import IdentityDesk
 from relaytrack.pipeline.cluster.memory import Memory
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.identity.making import create_identity_service
+from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.identity.making import create_identity_service, need_same_network
+from relaytrack.pipeline.identity.network_mark import same_network
 from relaytrack.pipeline.sources import is_live
 from relaytrack.trackers import IdentityStore
 
@@ -18,15 +20,17 @@ RESENT = 600.0
 """Seconds by which a batch may be behind the others: after a cut line, machines send again what they have kept."""
 
 
-def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityDesk:
+def open_desk(config: Config, threshold: float | None, zero: float, network: bytes | None = None) -> IdentityDesk:
     """The identity service, new or from its last checkpoint in `cluster.dir`.
 
     Args:
         config: the whole site's.
         threshold: the same-person threshold of the nodes' embedder.
         zero: seconds since 1970 at the run's time 0.
+        network: the mark of the network that describes people; None where it is not known.
 
     Raises:
+        ConfigError: another network described the people in the checkpoint or the store.
         OutputError: the checkpoint cannot be opened.
         TrackerError: a setting of the association makes no sense.
     """
@@ -39,9 +43,14 @@ def open_desk(config: Config, threshold: float | None, zero: float) -> IdentityD
     if memory is None:
         if store is not None:
             store.close()
-        memory = Memory(create_identity_service(config, None, origin=zero, max_late=RESENT))
-    elif store is not None:
-        store.begin(zero)
+        service = create_identity_service(config, None, origin=zero, max_late=RESENT, network=network)
+        memory = Memory(service, network=network)
+    else:
+        if not same_network(memory.network, network):
+            raise ConfigError(f"{checkpoints.path}: its people are described by other weights (embedder.weights)")
+        if store is not None:
+            need_same_network(store, None, network)
+            store.begin(zero)
     return IdentityDesk(
         memory,
         cameras=[camera.name for camera in config.cameras],

@@ -35,7 +35,7 @@ class SitePrograms:
 
     Attributes:
         crew: the programs.
-        threshold: the same-person threshold of their embedder, after `hire`.
+        threshold, network: the same-person threshold of their embedder and its network's mark, after `hire`.
     """
 
     def __init__(self, ray: Any, config: Config, zero: float, served: Callable[[], Served] | None = None) -> None:
@@ -44,6 +44,7 @@ class SitePrograms:
         self._groups: list[Group] = []
         self.crew = Crew(ray, config, self._hiring, zero, served)
         self.threshold: float | None = None
+        self.network: bytes | None = None
 
     def hire(self, *, spare: bool = False) -> None:
         """Start a program for every group of cameras, and see that each of them fits.
@@ -61,7 +62,7 @@ class SitePrograms:
         if spare:
             self._groups += [Group("") for _ in range(programs - len(self._groups))]
         with unused_if_it_fails(config):
-            self.threshold = self.crew.hire(self._groups)
+            self.threshold, self.network = self.crew.hire(self._groups)
 
     def begin_identities(self) -> DeskStatus:
         """Start the identity service and tell it what is known of the floor.
@@ -69,7 +70,7 @@ class SitePrograms:
         Raises:
             ClusterError: the cluster follows a site already, or the service cannot start.
         """
-        desk = begin_identities(self._ray, self._config, self.threshold, self.crew.zero)
+        desk = begin_identities(self._ray, self._config, self.threshold, self.crew.zero, self.network)
         for camera, plane in ground_planes(self._config).items():
             RayBus().ask("calibrate", camera, plane, timeout=TOLD)
         return desk
@@ -80,7 +81,7 @@ class SitePrograms:
         Raises:
             RelayTrackError: a program cannot follow its cameras.
         """
-        mover = Mover(self._ray, self._config, self.crew, self._hiring, self.threshold)
+        mover = Mover(self._ray, self._config, self.crew, self._hiring, self.threshold, self.network)
         self.crew.begin(self._groups)
         LOG.info("%d cameras on %d programs", len(self._config.cameras), len(self._groups))
         return mover

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.identity.network_mark import mark_of, same_network
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
 from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
 
@@ -20,6 +21,7 @@ def create_identity_service(
     origin: float | None = None,
     live: bool = False,
     max_late: float = MAX_LATE,
+    network: bytes | None = None,
 ) -> LocalIdentityService:
     """The association in this process; `planes` as of `ground_planes`, read here where they are not given.
 
@@ -30,6 +32,8 @@ def create_identity_service(
     of people who were not seen for `output.retain_hours`, or `identities.max_age` where that is longer.
 
     `max_late`: seconds by which a camera's message may be behind the newest one and still count.
+
+    `network`: the mark of the network that describes people, where `embedder` is None; see `mark_of`.
 
     Raises:
         TrackerError: a setting that makes no sense.
@@ -48,13 +52,19 @@ def create_identity_service(
     store = None
     if config.output.store is not None:
         store = IdentityStore(config.output.store, origin=origin, retain=_retain(config) if live else None)
-        _need_same_network(store, embedder)
+        need_same_network(store, embedder, network)
     associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=max_late)
     return LocalIdentityService(associator, store=store, cameras=names, max_late=max_late)
 
 
-def _need_same_network(store: IdentityStore, embedder: object | None) -> None:
-    """Refuse a store whose embeddings have another length than the embedder's, where that is known."""
+def need_same_network(store: IdentityStore, embedder: object | None, network: bytes | None = None) -> None:
+    """Refuse and close a store whose people another network described, as far as that is known.
+
+    A store that does not know its network, as those of before, keeps this one's mark.
+
+    Raises:
+        ConfigError: it was another one.
+    """
     lengths, mine = store.lengths(), getattr(embedder, "dim", None)
     if lengths and isinstance(mine, int) and lengths != {mine}:
         store.close()
@@ -63,6 +73,15 @@ def _need_same_network(store: IdentityStore, embedder: object | None) -> None:
             f"output.store {store.path}: its people are described by {theirs} numbers each, and this network gives "
             f"{mine}: use the network that made it, or another file"
         )
+    mark = network or mark_of(embedder)
+    if lengths and not same_network(store.network(), mark):
+        store.close()
+        raise ConfigError(
+            f"output.store {store.path}: its people are described by other weights (embedder.weights) than these: use "
+            "those that made it, or another file"
+        )
+    if mark is not None and (not lengths or store.network() is None):
+        store.keep_network(mark)
 
 
 def _retain(config: Config) -> float | None:

@@ -5,7 +5,8 @@ Tables, for use with any SQLite client:
 * `tracks`: run, camera, track, identity, first and last (seconds since 1970), frames, feature (float16 blob,
   L2-normalised, the camera's mean removed; NULL without embedding);
 * `cameras`: name, count and sum (float64 blob) of embeddings, from which a camera's mean is made;
-* `runs`: run, origin (seconds since 1970 at second 0 of the run's clock).
+* `runs`: run, origin (seconds since 1970 at second 0 of the run's clock);
+* `network`: mark, by which the network is known that described the people.
 """
 
 from __future__ import annotations
@@ -138,6 +139,21 @@ class IdentityStore:
         )
         with store_errors(self.path):
             return {int(length) for (length,) in self._db.execute(query)}
+
+    def network(self) -> bytes | None:
+        """By what the network is known that described the people; None where nobody wrote it down."""
+        with store_errors(self.path):
+            row = self._db.execute("SELECT mark FROM network").fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep_network(self, mark: bytes) -> None:
+        """Write down by what the network is known that describes people from now on.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        with store_errors(self.path):
+            self._db.execute("INSERT OR REPLACE INTO network VALUES (1, ?)", (mark,))
 
     def tracks(self, identity: int | None = None) -> list[StoredTrack]:
         """Tracks of earlier runs and of this one, oldest first; times on this run's clock.

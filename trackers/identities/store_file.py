@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS tracks(
     first REAL NOT NULL, last REAL NOT NULL, frames INTEGER NOT NULL, feature BLOB,
     PRIMARY KEY(run, camera, track)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tracks_identity ON tracks(identity, last);
+CREATE TABLE IF NOT EXISTS network(one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS numbers(name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 PRAGMA user_version = {VERSION};
 """
