@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the camera moves: estimate its motion from the background and compensate for it",
     )
     parser.add_argument(
-        "--backfill", action="store_true", help="also write a track's boxes from before it was confirmed"
+        "--backfill",
+        action="store_true",
+        help="off-line: also write a track's boxes from before it was confirmed, as a finished run does",
     )
     parser.add_argument(
         "--refine",

@@ -26,8 +26,7 @@ from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, same_rows, write_rows
-from relaytrack.pipeline.tracking.backfill import Earlier, EarlierBoxes
-from relaytrack.trackers.heads import mend_heads
+from relaytrack.pipeline.tracking.backfill import Earlier, EarlierBoxes, beginnings
 
 FinalIds = Mapping[tuple[str, int], int]
 """(camera, track id) -> final identity."""
@@ -160,15 +159,6 @@ def _identities(folder: Path, camera: str, own: TrackRows, final_ids: FinalIds) 
     return ids
 
 
-def _mended(own: TrackRows, early: TrackRows) -> TrackRows:
-    """Boxes from before confirmation, their track ids set right by the confirmed ones."""
-    if not len(own) or not len(early):
-        return early
-    whole = TrackRows.joined([own, early])
-    is_early = np.arange(len(whole)) >= len(own)
-    return early.named(mend_heads(whole.frames, whole.ids, whole.xyxy, is_early)[len(own) :])
-
-
 def _final_rows(folder: Path, camera: str, final_ids: FinalIds, earlier: EarlierBoxes | None) -> _Final:
     """The lines of `tracks/<camera>.txt` with final identities, earlier boxes filled in.
 
@@ -190,7 +180,7 @@ def _final_rows(folder: Path, camera: str, final_ids: FinalIds, earlier: Earlier
             kept[place[key]] = row
     tracks = own
     if earlier is not None:
-        early = _mended(own, TrackRows.of(*earlier.rows()))
+        early = beginnings(own, earlier)
         tracks = TrackRows.joined([own, early])
         more = np.array([final_ids.get((camera, track), 0) for track in early.ids.tolist()], np.int64)
         ids = np.concatenate([ids, more])

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.records import Detections, FrameInfo, Ints
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
+from relaytrack.pipeline.results.track_rows import TrackRows
+from relaytrack.pipeline.tracking.backfill import EarlierBoxes, beginnings
 from relaytrack.pipeline.tracking.tracker import Tracker, run_tracker
 from relaytrack.trackers import DeepSort
 from relaytrack.trackers.evaluation import MotRows, rows_from_arrays
-from relaytrack.trackers.heads import mend_heads
 
 Table = NDArray[np.float64]
 
@@ -53,32 +55,33 @@ def track(
         tracker: a fresh tracker, `DeepSort` or somebody else's.
         score_scale: detection scores are divided by it for the tracker, as `build.score_scale` says.
         backfill: also write the boxes that a track had before it was confirmed; `DeepSort` alone has them.
-        mend: set the ids of those boxes right by the later ones, as the final pass of a run does.
+        mend: set the ids of those boxes right by the later ones, and carry tracks further back onto detections that
+            no track took, as the final pass of a run does.
 
     Raises:
         TrackerError: from the tracker.
         InputError: what somebody else's tracker returned cannot be read.
     """
     parts, seconds, detections = [np.zeros((0, 8))], list[float](), 0
-    early: list[Table] = []
+    earlier = EarlierBoxes()
     numbers, stamps = list[int](), list[float]()
     for seen in frames:
         begin = time.thread_time()
-        table = _own(tracker, seen, score_scale) if isinstance(tracker, DeepSort) else _foreign(tracker, seen)
+        if isinstance(tracker, DeepSort):
+            table, taken = _own(tracker, seen, score_scale)
+        else:
+            table, taken = _foreign(tracker, seen), np.zeros(0, np.int64)
         seconds.append(time.thread_time() - begin)
         numbers.append(seen.index)
         stamps.append(seen.time)
         detections += len(seen.scores)
         parts.append(table)
-        late = tracker.pop_backfill() if isinstance(tracker, DeepSort) else None
-        if backfill and late is not None and len(late):
-            number = np.array([numbers[call] for call in late.frames.tolist()])
-            shown = late.scores * np.float32(score_scale)
-            early.append(np.column_stack([number, late.ids, late.xyxy + _shift(seen), shown, np.zeros(len(late))]))
-    table = np.concatenate([*parts, *early])
-    if mend:
-        first = np.arange(len(table)) >= sum(map(len, parts))
-        table[:, 1] = mend_heads(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:6], first)
+        if backfill and isinstance(tracker, DeepSort):
+            frame = FrameInfo("", seen.index, seen.time, seen.size or (0, 0), seen.roi_origin)
+            earlier.saw(frame, Detections(seen.xyxy, seen.scores), taken, score_scale)
+            earlier.add(tracker.pop_backfill(), seen.roi_origin, score_scale)
+    table = np.concatenate(parts)
+    table = np.concatenate([table, _early(table, earlier, mend)])
     table = table[np.argsort(table[:, 0], kind="stable")]
     rows = rows_from_arrays(table[:, 0], table[:, 1], table[:, 2:6], table[:, 6])
     length = numbers[-1] if numbers else 0
@@ -87,15 +90,26 @@ def track(
     return TrackedSequence(rows, table[:, 7] > 0, clock, np.array(seconds), detections, rejected)
 
 
-def _own(tracker: DeepSort, seen: SeenFrame, score_scale: float) -> Table:
-    """A frame's tracks as rows of frame, id, x1, y1, x2, y2, score, coasting."""
+def _early(own: Table, earlier: EarlierBoxes, mend: bool) -> Table:
+    """The boxes from before confirmation, as a run's final pass finds them in what it wrote where `mend` is set."""
+    if mend:
+        written = TrackRows.of(own[:, 0], own[:, 1], own[:, 2:6], own[:, 6]).text()
+        rows = beginnings(TrackRows.parse(written), earlier)
+    else:
+        rows = TrackRows.of(*earlier.rows())
+    return np.column_stack([rows.frames, rows.ids, rows.xyxy, rows.scores, np.zeros(len(rows))])
+
+
+def _own(tracker: DeepSort, seen: SeenFrame, score_scale: float) -> tuple[Table, Ints]:
+    """A frame's tracks as rows of frame, id, x1, y1, x2, y2, score, coasting; and the detections that they took."""
     scores = np.clip(seen.scores / score_scale, 0.0, 1.0)
     found = tracker.update(seen.xyxy, scores, seen.embeddings, seen.time, frame_size=seen.size, warp=seen.warp)
     shown = found.scores * np.float32(score_scale)
     shown[~found.coasting] = seen.scores[found.indices[~found.coasting]]
-    return np.column_stack(
+    table = np.column_stack(
         [np.full(len(found), seen.index), found.ids, found.xyxy + _shift(seen), shown, found.coasting]
     )
+    return table, found.indices[~found.coasting]
 
 
 def _foreign(tracker: Tracker, seen: SeenFrame) -> Table:

@@ -93,7 +93,7 @@ class CameraSession:
             warp=warp,
         )
         if self.earlier is not None:
-            self.earlier.saw(frame)
+            self.earlier.saw(frame, found, result.indices[result.indices >= 0], self.score_scale)
             if result.earlier is not None:
                 self.earlier.add(result.earlier, frame.roi_origin, self.score_scale, self.first_id)
         seen_now = result.indices >= 0

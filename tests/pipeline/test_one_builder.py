@@ -23,6 +23,7 @@ BUILDERS = {
 }  # fmt: skip
 NOT_FROM_SETTINGS = {
     ("pipeline/cli/search.py", "Embedder"),  # from the command's options
+    ("pipeline/replay/track.py", "EarlierBoxes"),  # has no settings; a replay is no run
     ("pipeline/perception/stage.py", "EmbeddingSchedule"),  # the default of a stage that a program makes itself
 }
 

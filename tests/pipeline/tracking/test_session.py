@@ -114,6 +114,20 @@ def test_a_person_is_confirmed_and_the_frames_before_are_filled_in() -> None:
     assert (one.stats.frames, one.stats.tracks) == (6, 1)
 
 
+def test_what_the_detector_was_not_sure_of_before_a_track_is_kept_for_it() -> None:
+    """Somebody who is found unsurely in two frames, and surely from the third on, in a camera with a region."""
+    one = session("a", scale=1.1)
+    for index in range(1, 6):
+        sure = seen("a", index, (100, 0), time=index / 10)
+        unsure = replace(sure, detections=Detections(sure.detections.xyxy, np.array([0.3], np.float32)))
+        one.track(unsure if index < 3 else sure)
+    assert one.earlier is not None
+    kept = one.earlier.free()
+    assert [(frame.frame, len(frame.scores)) for frame in kept] == [(5, 1), (10, 1), (15, 0)]
+    assert kept[0].xyxy[0].tolist() == [111, 11, 131, 71]
+    np.testing.assert_allclose(kept[0].scores, 0.3, rtol=1e-6)
+
+
 @pytest.mark.parametrize("embedded", [(), (1,), (1, 2), (2, 3)])
 def test_a_track_that_is_confirmed_without_an_embedding_is_known_by_its_newest(embedded: tuple[int, ...]) -> None:
     """Under load every second embedding is left out; a new track must not look like nobody for that."""
