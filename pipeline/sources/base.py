@@ -19,6 +19,10 @@ class ReadError(Exception):
     """
 
 
+class LoginRefusedError(ReadError):
+    """A server refuses the user name or the password; cameras lock accounts after a few such tries."""
+
+
 @dataclass(slots=True)
 class SourceStats:
     """What happened to one camera's frames. Written by one thread only, read by any.

@@ -13,7 +13,7 @@ import av.error
 import av.logging
 from av.container import InputContainer
 
-from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.base import LoginRefusedError, ReadError
 from relaytrack.pipeline.sources.hosts import resolve
 from relaytrack.pipeline.sources.parts import FilePart
 
@@ -56,6 +56,11 @@ def explain(error: av.error.FFmpegError) -> str:
         if isinstance(error, kind):
             return words
     return f"read error ({error.strerror or type(error).__name__})"
+
+
+def _read_error(error: av.error.FFmpegError) -> ReadError:
+    refused = isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError)
+    return (LoginRefusedError if refused else ReadError)(explain(error))
 
 
 def _hung_up(error: av.error.FFmpegError) -> bool:
@@ -108,7 +113,7 @@ def open_container(
             if not hung_up or not tries_left or left < 2 * _RETRY_PAUSE:
                 # of a file, EPERM means what it says
                 closed = limit is not None and error.errno == errno.EPERM
-                raise ReadError("the server closed the connection" if closed else explain(error)) from None
+                raise (ReadError("the server closed the connection") if closed else _read_error(error)) from None
         except (OSError, ValueError) as error:
             raise ReadError(f"cannot be opened ({type(error).__name__})") from None
         time.sleep(_RETRY_PAUSE)

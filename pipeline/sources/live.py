@@ -15,14 +15,16 @@ from relaytrack.pipeline.backoff import Backoff
 from relaytrack.pipeline.config.schema import InputConfig
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
-from relaytrack.pipeline.sources.base import LOG, ReadError, SourceStats
+from relaytrack.pipeline.sources.base import LOG, LoginRefusedError, ReadError, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
 from relaytrack.pipeline.sources.image_converter import ImageConverter, true_size
 from relaytrack.pipeline.sources.latest_value import LatestValue
 from relaytrack.pipeline.sources.limits import RateLimit
 from relaytrack.pipeline.sources.video import VideoReader
 
+_SAME_SHAPE = 0.03  # by which the sides of pictures of one shape may be rounded
 _POLL = 0.1  # seconds; how soon a stop event is seen
+_REFUSED_PAUSE = (10.0, 300.0)  # seconds between tries, first and longest, of a login that was refused
 _EXIT = 0.7  # seconds that the end of the process waits for connections to close
 _CONNECTIONS: dict[threading.Thread, LatestValue[Any]] = {}  # those whose threads run
 
@@ -57,11 +59,15 @@ class LiveSource:
         self._camera, self._make_reader, self._options = camera, make_reader, options
         self._limit = RateLimit(camera.max_fps)
         self._backoff = Backoff(options.reconnect_initial, options.reconnect_max)
+        self._refused = Backoff(*_REFUSED_PAUSE)
+        self._login_refused = False
+        self._told: set[str] = set()  # failures since the last picture that were logged
         self._converter: ImageConverter | None = None
         self._box: LatestValue[Arrival] | None = None
         self._pending: Arrival | None = None
         self._seen = self._index = self._broken = 0
         self._connected_before = False
+        self._full = (0, 0)
 
     def open(self) -> None:
         """See `Source.open`; with `on_start_failure: retry` a camera that does not answer is no error."""
@@ -77,7 +83,7 @@ class LiveSource:
         error = self._camera.open_error(failure)
         if self._options.on_start_failure == "fail":
             raise error
-        LOG.warning("%s; trying again", error)
+        self._tell(failure, str(error))
 
     def frames(self) -> Generator[Frame, None, None]:
         """See `Source.frames`."""
@@ -87,7 +93,7 @@ class LiveSource:
                     self._rest()
                     failure = None if self._ended else self._connect(self._options.open_timeout)
                     if failure is not None:
-                        self._camera.open_error(failure)
+                        self._tell(failure, str(self._camera.open_error(failure)))
                     continue
                 arrival, self._pending = self._pending or self._take(), None
                 if arrival is not None:
@@ -113,7 +119,7 @@ class LiveSource:
     def _connect(self, timeout: float) -> str | None:
         """Make a connection and wait for its first picture; returns why there is none."""
         box: LatestValue[Arrival] = LatestValue()
-        self._box = box
+        self._box, self._login_refused = box, False
         thread = threading.Thread(target=self._work, args=(box,), name=f"camera-{self.name}", daemon=True)
         _CONNECTIONS[thread] = box
         thread.start()
@@ -130,16 +136,33 @@ class LiveSource:
         self._disconnect()
         return None
 
+    def _tell(self, failure: str, error: str) -> None:
+        """Log why there is no connection, once until there is one again."""
+        if failure not in self._told and not self._ended:
+            self._told.add(failure)
+            rarely = ", but rarely: many cameras lock an account after a few wrong tries" if self._login_refused else ""
+            LOG.warning("%s; trying again%s", error, rarely)
+
     def _begin(self, arrival: Arrival, dropped: int) -> None:
+        full = true_size(arrival.raw, arrival.aspect)
         if self._converter is None:
-            full = true_size(arrival.raw, arrival.aspect)
             self.size = self._camera.view_size(full)
             self._camera.check_places(full)
             self._converter = ImageConverter(full)
             self.fps = self._camera.rate(arrival.fps)
+            self._full = full
+        elif full != self._full:
+            (width, height), (first, second) = full, self._full
+            stretched = abs(width * second / (height * first) - 1) > _SAME_SHAPE
+            self._camera.warn(
+                f"its pictures have {width} x {height} pixels now, {first} x {second} at the start of the run: they are"
+                + (" stretched to that, start the run anew for their true shape" if stretched else " scaled to that")
+            )
         self._count(arrival, dropped)
         self._pending = arrival
         self._backoff.reset()
+        self._refused.reset()
+        self._told.clear()
         self.stats.error = None
         if self._connected_before:
             self.stats.reconnects += 1
@@ -163,7 +186,7 @@ class LiveSource:
         return None
 
     def _rest(self) -> None:
-        until = time.monotonic() + self._backoff.pause()
+        until = time.monotonic() + (self._refused if self._login_refused else self._backoff).pause()
         while (left := until - time.monotonic()) > 0 and not self._ended:
             self._camera.closed.wait(min(left, _POLL))
 
@@ -199,6 +222,8 @@ class LiveSource:
                     box.put(Arrival(self._index, arrived, picture.raw, self._broken, reader.fps, reader.aspect))
             box.fail("the stream ended")
         except ReadError as error:
+            if isinstance(error, LoginRefusedError) and not box.abandoned:
+                self._login_refused = True
             box.fail(str(error))
         except Exception as error:  # whatever it is, the camera must be sought again
             box.fail(f"unexpected {type(error).__name__}")

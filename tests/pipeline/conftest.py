@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -104,19 +105,27 @@ def make_source(stop: threading.Event) -> Callable[..., Source]:
 
 @dataclass
 class RtspServer:
-    """The server of rtsp_server.py: `/red` (160 x 120, 10 per second) and `/blue` (192 x 144, 15)."""
+    """The server of rtsp_server.py: `/red` (160 x 120, 10 per second) and `/blue` (192 x 144, 15).
+
+    What `red` is set to counts from the next start on.
+    """
 
     user: str = ""
     password: str = ""
+    method: str = "basic"
+    red: str = "h264 160 120"
     port: int = 0
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Start it, the second time on the same port, and wait until it listens."""
         script = str(Path(__file__).with_name("rtsp_server.py"))
-        credentials = [self.user, self.password] if self.user else []
+        credentials = [self.user, self.password, self.method] if self.user else []
         self.process = subprocess.Popen(
-            [SYSTEM_PYTHON, script, str(self.port), *credentials], stdout=subprocess.PIPE, text=True
+            [SYSTEM_PYTHON, script, str(self.port), *credentials],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "RED_CAMERA": self.red},
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().split()
@@ -153,6 +162,15 @@ def rtsp_server() -> Iterator[RtspServer]:
 def rtsp_server_with_password() -> Iterator[RtspServer]:
     """A running RTSP server that asks for a user name and a password."""
     server = RtspServer(user="viewer", password="s3cret")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def rtsp_server_with_digest() -> Iterator[RtspServer]:
+    """A running RTSP server that takes no password in clear: user and password prove themselves by a digest."""
+    server = RtspServer(user="viewer", password="s3cret", method="digest")
     server.start()
     yield server
     server.kill()

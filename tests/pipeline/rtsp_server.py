@@ -1,39 +1,48 @@
 """A real RTSP server for the tests, run by the system's Python: two mounts of one plain colour each.
 
-    /usr/bin/python3 rtsp_server.py PORT [USER PASSWORD]
+    /usr/bin/python3 rtsp_server.py PORT [USER PASSWORD [basic|digest]]
 
 `/red` has 160 x 120 pixels at 10 frames per second, `/blue` 192 x 144 at 15. It prints `ready PORT` when it
-listens; PORT 0 takes any free one.
+listens; PORT 0 takes any free one. The variable RED_CAMERA, "h264 160 120", is what the red camera is set to (h264,
+h265 or jpeg).
 """
 
+import os
 import sys
 
 import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+gi.require_version("GstRtsp", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
+RED_CODEC, RED_WIDTH, RED_HEIGHT = os.environ.get("RED_CAMERA", "h264 160 120").split()
 MOUNTS = {
-    "/red": ("0xffff0000", 160, 120, 10),
-    "/blue": ("0xff0000ff", 192, 144, 15),
+    "/red": ("0xffff0000", int(RED_WIDTH), int(RED_HEIGHT), 10, RED_CODEC),
+    "/blue": ("0xff0000ff", 192, 144, 15, "h264"),
 }
 
 
-def launch_line(colour: str, width: int, height: int, rate: int) -> str:
+def launch_line(colour: str, width: int, height: int, rate: int, codec: str) -> str:
     """The GStreamer pipeline of one mount."""
-    if Gst.ElementFactory.find("x264enc"):
+    pay = f"{codec}parse config-interval=1 ! rtp{codec}pay name=pay0 pt=96"
+    if codec == "jpeg":
+        encoder, pay = "jpegenc", "rtpjpegpay name=pay0 pt=26"
+    elif codec == "h265":
+        encoder = f"x265enc tune=zerolatency speed-preset=ultrafast bitrate=200 key-int-max={rate}"
+    elif Gst.ElementFactory.find("x264enc"):
         encoder = f"x264enc tune=zerolatency speed-preset=ultrafast bitrate=200 threads=1 key-int-max={rate}"
     else:
         encoder = f"openh264enc gop-size={rate}"
     return (
         f"( videotestsrc is-live=true pattern=solid-color foreground-color={int(colour, 16)} "
         f"! video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 "
-        f"! {encoder} ! h264parse config-interval=1 ! rtph264pay name=pay0 pt=96 )"
+        f"! {encoder} ! {pay} )"
     )
 
 
-def main(port: str, user: str = "", password: str = "") -> None:
+def main(port: str, user: str = "", password: str = "", method: str = "basic") -> None:
     """Serve until killed."""
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
@@ -44,7 +53,11 @@ def main(port: str, user: str = "", password: str = "") -> None:
         auth = GstRtspServer.RTSPAuth()
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        if method == "digest":
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(user, password, token)
+        else:
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         server.set_auth(auth)
     for path, settings in MOUNTS.items():
         factory = GstRtspServer.RTSPMediaFactory()

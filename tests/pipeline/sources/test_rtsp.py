@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from relaytrack.pipeline import sources
 from relaytrack.pipeline.config.schema import InputConfig, RunConfig
 from relaytrack.pipeline.errors import SourceError
-from relaytrack.pipeline.sources import Source
+from relaytrack.pipeline.sources import Source, streams
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
+from tests.pipeline.conftest import RtspServer
 
 pytestmark = pytest.mark.needs("rtsp")
 MakeSource = Callable[..., Source]
@@ -283,3 +285,77 @@ def test_nothing_a_process_prints_holds_a_password_and_it_exits_cleanly(
     assert "s3cret" not in printed
     assert "wr0ng" not in printed
     assert printed.count("camera 'door'") >= 3
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("confined", [False, True])
+def test_a_camera_that_asks_for_a_digest_is_read(
+    rtsp_server_with_digest: Any, make_source: MakeSource, transport: str, confined: bool
+) -> None:
+    if confined and transport == "udp":
+        pytest.skip("a confined camera is read over TCP")
+    server = rtsp_server_with_digest
+    keys = {"options": QUICK, "transport": transport, "confined": confined}
+    assert len(take(make_source(server.url("red", credentials="viewer:s3cret@"), **keys), 2)) == 2
+    for credentials in ("viewer:wr0ng@", ""):
+        with pytest.raises(SourceError, match=r"user name or password refused \(401\)"):
+            make_source(server.url("red", credentials=credentials), **keys).open()
+
+
+@pytest.mark.parametrize("method", ["basic", "digest"])
+def test_a_password_that_is_changed_meanwhile_is_told_once_and_tried_rarely(
+    method: str, make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault: it was tried every few seconds without a word; many cameras lock an account after five wrong tries."""
+    server = RtspServer(user="viewer", password="s3cret", method=method)
+    server.start()
+    quick = InputConfig(open_timeout=5, read_timeout=1.0, reconnect_initial=0.05, reconnect_max=0.1)
+    tries = []
+    connect = streams.connect
+    monkeypatch.setattr(sources, "connect", lambda *words, **keys: tries.append(1) or connect(*words, **keys))
+    try:
+        source = make_source(server.url("red", credentials="viewer:s3cret@"), options=quick)
+        source.open()
+        frames = source.frames()
+        next(frames)
+        server.kill()
+        server.password = "n3w"
+        threading.Timer(6.0, source.close).start()
+        server.start()
+        tries.clear()
+        list(frames)
+    finally:
+        server.kill()
+    refused = [line for line in caplog.messages if "refused (401)" in line]
+    assert len(refused) == 1, caplog.messages
+    assert "trying again, but rarely" in refused[0]
+    assert "s3cret" not in caplog.text
+    assert len(tries) <= 20, "a few while the server was away, and one that was refused"
+
+
+def test_a_camera_that_is_set_to_another_codec_and_size_goes_on(
+    rtsp_server: Any, make_source: MakeSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = rtsp_server
+    source = make_source(server.url("red"), options=QUICK, zones={"door": [(0, 0), (80, 0), (80, 60)]})
+    source.open()
+    settings, reconnects, shapes = ["h265 320 240", "jpeg 640 360", "h264 160 120"], -1, []
+    until = time.monotonic() + 90
+    for frame in source.frames():
+        assert time.monotonic() < until
+        if source.stats.reconnects == reconnects:
+            continue
+        reconnects = source.stats.reconnects
+        shapes.append(frame.image.shape)
+        np.testing.assert_allclose(colour(frame.image), RED, atol=25)
+        if not settings:
+            break
+        server.kill()
+        server.red = settings.pop(0)
+        server.start()
+    source.close()
+    assert shapes == [(120, 160, 3)] * 4
+    said = [line for line in caplog.messages if "pixels now" in line]
+    assert len(said) == 2
+    assert "320 x 240 pixels now, 160 x 120 at the start of the run: they are scaled to that" in said[0]
+    assert "stretched to that" in said[1]
