@@ -11,10 +11,10 @@ from typing import Any
 
 from relaytrack.pipeline.cluster.gather import NodeResults
 from relaytrack.pipeline.cluster.head_watch import ClusterError
-from relaytrack.pipeline.cluster.hiring import Hiring
+from relaytrack.pipeline.cluster.hiring import Hiring, LostMachineError
 from relaytrack.pipeline.cluster.member import Member, spread
 from relaytrack.pipeline.cluster.placing import Group
-from relaytrack.pipeline.cluster.ray_start import Machine, machines
+from relaytrack.pipeline.cluster.ray_start import Machine
 from relaytrack.pipeline.cluster.work_order import Served, WorkOrder, WorkStatus
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.identity.network_mark import same_network
@@ -67,12 +67,12 @@ class Crew:
             ClusterError: no machine has room, one has another version or lacks the weights, or they differ.
         """
         for number, group in enumerate(groups):
-            fitting = self._fitting(group.bound)
-            if not fitting:
-                raise ClusterError(f"no machine has the resource {group.bound!r} (ray start --resources)")
-            self.members.append(self._hiring.start(fitting[number % len(fitting)], group.bound))
+            self.members.append(self._hiring.start(self._hiring.machine(number, group.bound), group.bound))
         asked = [self._hiring.ask(member) for member in self.members]
-        found = [self._hiring.fitness(*one) for one in zip(self.members, asked, strict=True)]
+        found = []
+        for number, reference in enumerate(asked):
+            self.members[number], fitness = self._hiring.settle(number, self.members[number], reference)
+            found.append(fitness)
         first = found[0]
         if any(one.threshold != first.threshold or not same_network(one.network, first.network) for one in found):
             raise ClusterError("the machines have different weights of the embedder")
@@ -83,7 +83,8 @@ class Crew:
         wanted = [(member, group) for member, group in zip(self.members, groups, strict=True) if group.cameras]
         starting = [self.order(member, group.cameras)[1] for member, group in wanted]
         for (member, _), reference in zip(wanted, starting, strict=True):
-            self._hiring.answer(reference, member)
+            with contextlib.suppress(LostMachineError):  # `watch` gives its cameras to another
+                self._hiring.answer(reference, member)
 
     def watch(self) -> list[WorkStatus]:
         """Ask all programs how they are; the work of one that does not answer in time goes to another."""
@@ -191,13 +192,9 @@ class Crew:
 
         return read
 
-    def _fitting(self, bound: str) -> list[Machine]:
-        """The machines that are alive and have a resource."""
-        return [one for one in machines(self._ray) if not bound or one.resources.get(bound, 0) > 0]
-
     def _others(self, member: Member) -> list[Machine]:
         """The machines that could do a member's work besides its own."""
-        return [one for one in self._fitting(member.bound) if one.node_id != member.machine.node_id]
+        return [one for one in self._hiring.fitting(member.bound) if one.node_id != member.machine.node_id]
 
     def _replace(self, lost: Member, why: str) -> None:
         """Give the cameras of a lost program to those with the least to do, or to a new one on another machine."""
@@ -211,7 +208,7 @@ class Crew:
             return
         able = [one for one in self.members if one.bound == lost.bound]
         if not able:
-            fitting = self._others(lost) or self._fitting(lost.bound)
+            fitting = self._others(lost) or self._hiring.fitting(lost.bound)
             if not fitting:
                 raise ClusterError(f"no machine is left for the cameras {', '.join(sorted(cameras))}")
             able = [self._hiring.start(fitting[0], lost.bound)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from importlib.metadata import version
@@ -10,13 +11,18 @@ from typing import Any
 from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
-from relaytrack.pipeline.cluster.ray_start import Machine
+from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.config.schema import Config
 
+LOG = logging.getLogger("relaytrack.cluster")
 START = 300.0
 """Seconds that a program may take to load its libraries and networks."""
 _PAINT = re.compile("\x1b\\[[0-9;]*m")
 _BOUND = 1e-3  # of a resource: enough to be sent to the machine that has it
+
+
+class LostMachineError(ClusterError):
+    """A machine was lost while a program was to start on it."""
 
 
 class Hiring:
@@ -30,6 +36,41 @@ class Hiring:
     def __init__(self, ray: Any, config: Config) -> None:
         self._ray = ray
         self._config = config
+
+    def fitting(self, bound: str) -> list[Machine]:
+        """The machines that are alive and have a resource; all of them for ""."""
+        return [one for one in machines(self._ray) if not bound or one.resources.get(bound, 0) > 0]
+
+    def machine(self, number: int, bound: str) -> Machine:
+        """Where the program of a group goes, by the group's number.
+
+        Raises:
+            ClusterError: no machine has the resource.
+        """
+        found = self.fitting(bound)
+        if not found:
+            raise ClusterError(f"no machine has the resource {bound!r} (ray start --resources)")
+        return found[number % len(found)]
+
+    def settle(self, number: int, member: Member, reference: Any) -> tuple[Member, Fitness]:
+        """Wait for a program's fitness; if its machine is lost meanwhile, start it on another one.
+
+        Args:
+            number: of the program's group.
+            member: the program.
+            reference: what `ask` gave.
+
+        Raises:
+            ClusterError: as of `fitness`, or no machine is left that has the resource.
+        """
+        while True:
+            try:
+                return member, self.fitness(member, reference)
+            except LostMachineError as error:
+                machine = self.machine(number, member.bound)
+                LOG.warning("%s; its program starts on %s", error, machine.address)
+                member = self.start(machine, member.bound)
+                reference = self.ask(member)
 
     def start(self, machine: Machine, bound: str) -> Member:
         """Start a program on a machine, for the cameras that are bound to a resource."""
@@ -57,6 +98,7 @@ class Hiring:
 
         Raises:
             ClusterError: it cannot, or says nothing in time.
+            LostMachineError: its machine was lost.
         """
         found: Fitness = self.answer(reference, member)
         ours = version("relaytrack")
@@ -72,6 +114,7 @@ class Hiring:
 
         Raises:
             ClusterError: it died, or gives no answer in the time that its libraries and networks may take.
+            LostMachineError: its machine was lost.
             RelayTrackError: what it refused.
         """
         where = f"machine {member.machine.address}"
@@ -87,6 +130,8 @@ class Hiring:
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
+            if member.machine.node_id not in {one.node_id for one in machines(self._ray)}:
+                raise LostMachineError(f"{where} is lost") from None
             raise ClusterError(f"{where}: {_reason(error)}") from None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from relaytrack.pipeline.cluster import hiring as hiring_module
 from relaytrack.pipeline.cluster.head_watch import ClusterError
-from relaytrack.pipeline.cluster.hiring import Hiring
+from relaytrack.pipeline.cluster.hiring import Hiring, LostMachineError
 from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.ray_actors import Fitness, PerceptionActor
 from relaytrack.pipeline.cluster.ray_start import Machine
@@ -23,8 +23,10 @@ class RayTaskError(Exception):
     """Of the Ray below."""
 
 
-def hiring_of_a_machine_that_says(answer: Any) -> tuple[Hiring, Member]:
+def hiring_of_a_machine_that_says(answer: Any, *, alive: bool = True) -> tuple[Hiring, Member]:
     """A program on a machine that gives this answer; Ray is nothing but its names."""
+    here = SimpleNamespace(get_node_id=lambda: "here")
+    nodes = [{"NodeID": "n", "NodeManagerAddress": "10.0.0.2", "Resources": {}, "Alive": alive}]
 
     def get(reference: Any) -> Any:
         if isinstance(reference, Exception):
@@ -35,7 +37,7 @@ def hiring_of_a_machine_that_says(answer: Any) -> tuple[Hiring, Member]:
         return ([], references) if references == [NEVER] else (references, [])
 
     errors = SimpleNamespace(RayTaskError=RayTaskError, RayError=OSError)
-    ray = SimpleNamespace(get=get, wait=wait, exceptions=errors)
+    ray = SimpleNamespace(get=get, wait=wait, exceptions=errors, nodes=lambda: nodes, get_runtime_context=lambda: here)
     actor = SimpleNamespace(fitness=SimpleNamespace(remote=lambda config: answer))
     return Hiring(ray, CONFIG), Member(actor, Machine("n", "10.0.0.2", 8.0, {}), "")
 
@@ -59,6 +61,12 @@ def test_a_machine_that_does_not_fit_is_refused(answer: Any, told: str, monkeypa
     with pytest.raises(ClusterError, match=told) as error:
         hiring.fitness(member, hiring.ask(member))
     assert "\n" not in str(error.value)
+
+
+def test_a_machine_that_is_lost_is_told_apart_from_one_that_does_not_fit() -> None:
+    hiring, member = hiring_of_a_machine_that_says(OSError("its node has died"), alive=False)
+    with pytest.raises(LostMachineError, match=r"^machine 10\.0\.0\.2 is lost$"):
+        hiring.fitness(member, hiring.ask(member))
 
 
 def test_a_machine_says_what_it_lacks() -> None:

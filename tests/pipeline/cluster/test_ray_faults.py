@@ -121,6 +121,20 @@ def test_a_clock_two_seconds_ahead_is_made_up_for_and_a_camera_is_followed_once(
     assert any(set(one["cameras"]) == {"door", "yard"} for one in check_identities(tmp_path))
 
 
+def test_a_machine_that_dies_just_before_a_run_is_left_out(
+    tmp_path: Path, ray_cluster: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ray takes some seconds to notice it, and sends a program there meanwhile."""
+    lost = ray_cluster.add_node(**SMALL)
+    alive = len(ray_cluster.list_all_nodes())
+    ray_cluster.remove_node(lost, False)
+    cameras = [walking_camera(f"c{number}", tmp_path) for number in range(alive)]
+    with running(tmp_path, cameras, cluster__nodes=alive) as run:
+        assert wait_for(lambda: len(frames(run)) == alive and min(frames(run).values()) > 5, 240)
+    assert any("is lost; its program starts on" in one for one in caplog.messages)
+    check_identities(tmp_path)
+
+
 @pytest.mark.needs("rtsp")
 def test_nobody_waits_for_a_camera_that_stalls_and_it_comes_back(
     tmp_path: Path, ray_cluster: Any, rtsp_server: RtspServer
