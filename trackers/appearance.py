@@ -13,6 +13,8 @@ Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_NO_SHARE = 1e-7  # of the old mean: less is lost in single precision
+
 
 class FeatureMemory(Protocol):
     """Embeddings of N tracks, kept in rows 0..N-1."""
@@ -65,7 +67,7 @@ class RunningMean:
     def learn(self, rows: Rows, embeddings: Vectors) -> None:
         """Blend an embedding into each mean."""
         new = where(~self._known.values[rows])
-        if self._momentum > 0:
+        if self._momentum > _NO_SHARE:
             mixed = self._mean.values[rows]  # the length comes right below
             mixed += np.float32((1.0 - self._momentum) / self._momentum) * embeddings
             mixed[new] = embeddings[new]

@@ -59,7 +59,6 @@ class DeepSortParams:
         recover_distance: how much higher `recover_appearance` is at the rim of `recover_radius` than in its middle.
         recover_radius: radius around the prediction in which a track that was just lost is found again, in heights.
         recover_speed: heights per second by which `recover_radius` grows while the track is lost.
-        recover_growth: largest logarithm of the ratio of heights of a track and what it is found again in.
         new_track_iou: no track is born whose IoU plus weighted appearance with a live track exceeds this: it is one
             more box of the same person.
         new_track_appearance: the weight of appearance in the sum that `new_track_iou` bounds.
@@ -101,7 +100,6 @@ class DeepSortParams:
     recover_radius: float = 0.3
     recover_speed: float = 0.3
     recover_distance: float = 0.6
-    recover_growth: float = 0.5
     new_track_iou: float = 0.5
     new_track_appearance: float = 1.0
     feature_momentum: float = 0.9
@@ -149,11 +147,13 @@ _CHOICES = {"association": ("joint", "cascade"), "kalman": ("batched", "filterpy
 _FLAGS = {"adapt_scores", "report_coasting"}
 _COUNTS = {"n_init", "budget", "max_tracks"}
 _POSITIVE = {"position_noise", "velocity_noise", "gate"}
-_SHARES = {
+SHARES = {
     "match_iou", "low_iou", "new_track_iou", "feature_momentum", "occlusion_iou", "max_iou_distance",
 }  # fmt: skip
 _OPTIONAL = {"moving_track_thresh", "upright_track_thresh", "track_low_time"}
 _ANY_SIGN = {"match_score", "recover_appearance"}
+_LARGEST_BUDGET = 10_000  # room for all of them is taken at once
+_LARGEST = 1e9  # seconds, heights or weight; beyond it sums lose what they are made of
 
 
 def _check(name: str, value: object) -> None:
@@ -168,10 +168,14 @@ def _check(name: str, value: object) -> None:
     elif name in _COUNTS:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise TrackerInputError(f"{name} must be a whole number from 1 on, not {value!r}")
+        if name == "budget" and value > _LARGEST_BUDGET:
+            raise TrackerInputError(f"{name} must be at most {_LARGEST_BUDGET}, not {value!r}")
     else:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
             raise TrackerInputError(f"{name} must be a finite number, not {value!r}")
         if name not in _ANY_SIGN and (value < 0 or (name in _POSITIVE and value == 0)):
             raise TrackerInputError(f"{name} must be {'above 0' if name in _POSITIVE else 'at least 0'}, not {value!r}")
-        if name in _SHARES and value > 1:
-            raise TrackerInputError(f"{name} must be at most 1, not {value!r}")
+        most = 1 if name in SHARES else _LARGEST
+        if abs(value) > most:
+            bound = f"at most {most:g}" if value > 0 else f"at least {-most:g}"
+            raise TrackerInputError(f"{name} must be {bound}, not {value!r}")

@@ -143,7 +143,7 @@ class Tracks(TrackLives):
             x, y, _, height = self.motion.position[rows[steady]].T
             there = measured[steady]
             self._jitter.observe((np.abs(there[:, 0] - x) + np.abs(there[:, 1] - y)) / height)
-            noise *= min(max((self._jitter.value / self.params.steady_jitter) ** 2, 0.02), 9.0)
+            noise *= min(max(min(self._jitter.value / self.params.steady_jitter, 3.0) ** 2, 0.02), 9.0)
         return noise
 
     def start(

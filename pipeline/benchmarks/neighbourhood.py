@@ -17,12 +17,13 @@ from relaytrack.pipeline.replay.detection_cache import read_cache
 from relaytrack.pipeline.replay.track import track_cache
 from relaytrack.trackers import DeepSort, DeepSortParams
 from relaytrack.trackers.evaluation import evaluate
+from relaytrack.trackers.params import SHARES
 
 SPREAD = 0.15
 SEED = 20261120
 # Shares close to 1 are varied by their distance from 1.
 _FROM_ONE = {"feature_momentum"}
-_AT_MOST_ONE = {"match_iou", "low_iou", "new_track_iou", "occlusion_iou", "max_iou_distance"}
+_AT_MOST_ONE = SHARES - _FROM_ONE
 
 
 @dataclass(frozen=True, slots=True)

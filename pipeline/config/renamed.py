@@ -22,7 +22,6 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
         "refind_distance": "recover_distance",
         "refind_radius": "recover_radius",
         "refind_speed": "recover_speed",
-        "refind_growth": "recover_growth",
     },
     "identities": {"part_tracks": "split_switched_tracks"},
     "output": {"blur": "anonymise"},
@@ -34,7 +33,7 @@ SECTIONS: Mapping[str, str] = {"batch": "sync"}
 """Old name of a section -> new name."""
 
 REMOVED: Mapping[str, Mapping[str, str]] = {
-    "tracker": {"score_noise": "it made no difference beyond noise"},
+    "tracker": dict.fromkeys(("score_noise", "recover_growth", "refind_growth"), "it made no difference beyond noise"),
 }
 """Section -> key that is ignored -> why it was removed."""
 

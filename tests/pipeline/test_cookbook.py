@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +17,10 @@ from relaytrack.pipeline.render.encoder import Encoder
 ROOT = Path(__file__).parents[2]
 
 
-def script(number: int) -> str:
+def script(number: int, language: str = "python") -> str:
     """A script of the cookbook."""
     text = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)[number]
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]
 
 
 def run(program: str, *words: str) -> list[str]:
@@ -57,3 +59,30 @@ def test_a_site_whose_cameras_come_and_go() -> None:
     assert len(shown) == 2
     assert re.match(r"east running \d+\.\d frames/s \(\d+, \d+\)", shown[0]), shown
     assert int(shown[1].split()[0]) > 5
+
+
+def test_a_detector_in_a_package_of_its_own(clip: Path, tmp_path: Path) -> None:
+    source, site = tmp_path / "source", tmp_path / "site"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(script(0, "toml"))
+    (source / "my_package.py").write_text(script(2))
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*install, "--target", str(site), str(source)], check=True, timeout=120)
+    text = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
+    (given,) = re.findall(r"`(relaytrack run --source a\.mp4 [^`]*)`", text)
+    words = shlex.split(given.replace("a.mp4", str(clip)))[1:]
+    command = [
+        sys.executable,
+        "-m",
+        "relaytrack.pipeline.cli.main",
+        *words,
+        "--out",
+        str(tmp_path / "out"),
+        "--no-video",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "out" / "tracks" / "gate.txt").read_text().splitlines()
+    assert len(lines) == 20
+    np.testing.assert_allclose([float(number) for number in lines[0].split(",")[2:6]], [10, 20, 30, 60], atol=4)

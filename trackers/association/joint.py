@@ -97,8 +97,8 @@ class JointAssociation:
         rows, columns = matches.free_tracks(tracks.ids > 0), matches.free_detections(clear)
         if looks is not None and len(rows) and len(columns):
             strayed = self._strayed(tracks, rows, found, columns, clock)
-            similarity = looks[rows[:, None], columns] + 0.5
-            matches.round(similarity - p.recover_appearance - p.recover_distance * strayed, rows, columns)
+            excess = looks[rows[:, None], columns] + 0.5 - p.recover_appearance - p.recover_distance * strayed
+            matches.round(np.where(strayed <= 1.0, excess, 0.0), rows, columns)
 
         self._stride(matches, tracks, found, clear, clock)
         rows, picks = matches.pairs()
@@ -204,15 +204,13 @@ class JointAssociation:
     def _strayed(
         self, tracks: Tracks, rows: Rows, found: CheckedDetections, columns: Rows, clock: float
     ) -> NDArray[np.float64]:
-        """(n, m) squared distance of detections from predictions, in radii; infinite outside of the radius."""
+        """(n, m) squared distance of detections from predictions, in radii within which a track is found again."""
         p = self.params
         ahead, there = tracks.motion.position[rows][:, None], found.xyah[columns]
         gone = clock - tracks.seen[rows][:, None]
         height = np.maximum(ahead[..., 3], 1e-3)  # a box that shrank may be predicted to have none left
         step = (ahead[..., :2] - there[:, :2]) / (height * (p.recover_radius + p.recover_speed * gone))[..., None]
         strayed: NDArray[np.float64] = step[..., 0] ** 2 + step[..., 1] ** 2
-        growth = np.abs(np.log(height / there[:, 3]))
-        strayed[(strayed > 1.0) | (growth > p.recover_growth)] = np.inf
         return strayed
 
     def _learn_scales(

@@ -32,6 +32,8 @@ COHORT_SHARE, COHORT_MOST = 0.1, 100
 SKIP_SHARE, SKIP_MOST = 0.05, 3
 FEW = 50
 """Tracks of a window up to which `margin` stands alone."""
+_LEAST_DEVIATION = 0.01  # of the most alike strangers: fewer than three of them may be equally alike
+_FEWEST = 1e-9  # tracks that a mean is divided by: a camera may have none
 _ROWS = 32  # rows worked on together: what is read of them stays in the processor's cache
 MEMORY = 2_000.0
 """Tracks for which a camera's mean remembers closed tracks."""
@@ -107,8 +109,8 @@ class AffinityModel:
             total[camera] += value
             number[camera] += self._count[camera]
         kept = self.params.centre_weight
-        common = total.sum(axis=0) / (number.sum() + kept)
-        self._means = ((total + kept * common) / (number + kept)[:, None]).astype(np.float32)
+        common = total.sum(axis=0) / max(number.sum() + kept, _FEWEST)
+        self._means = ((total + kept * common) / np.maximum(number + kept, _FEWEST)[:, None]).astype(np.float32)
         if len(features) >= 2:
             whole = features.sum(axis=0)
             pairs = len(features) * (len(features) - 1)
@@ -192,7 +194,8 @@ class AffinityModel:
             average = top.mean(axis=2)
             square = ((top - average[:, :, None]) ** 2).sum(axis=2)
             mean[:, group] = (top.sum(axis=2) + kept * mean0) / (left + kept)
-            deviation[:, group] = np.sqrt((square + kept * deviation0**2) / (left + kept))
+            spread = np.sqrt((square + kept * deviation0**2) / (left + kept))
+            deviation[:, group] = np.maximum(spread, _LEAST_DEVIATION)
         return Cohort(mean, deviation)
 
     def scores(

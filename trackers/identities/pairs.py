@@ -141,8 +141,11 @@ class PairEvidence:
             later = is_later(start, table.start[others], slots, others)
             where = (table.camera[slots], table.camera[others])
             kind = self.kinds_of(later, slots, others)
-            link = params.time_weight * self.travel.follow(gap, later, *where, kind)
-            link[link == -np.inf] = NO_LINK
+            link = self.travel.follow(gap, later, *where, kind)
+            overlapping = link == -np.inf
+            link[overlapping] = 0
+            link *= np.float32(params.time_weight)
+            link[overlapping] = NO_LINK
             if self.travel.learned:
                 extra += params.time_weight * self.travel.at_once(gap, *where)
         one, other = (np.broadcast_to(part, mean.shape)[same_camera] for part in (slots, others))

@@ -25,6 +25,9 @@ _NOT_NEGATIVE = (
     "prior_weight",
     "centre_weight",
 )
+_AT_MOST = {"gallery": 10_000, "bank": 1_000, "min_quality": 1.0}
+"""Room for galleries and banks is taken at once; a quality lies in 0..1."""
+_LARGEST = 1e9  # seconds or weight; beyond it sums lose what they are made of
 _WHOLE = ("gallery", "bank", "max_identities", "max_tracks", "window")
 _FLAGS = ("refine", "split_switched_tracks", "duplicates")
 _OPTIONAL = ("threshold", "return_ratio")
@@ -142,6 +145,12 @@ class IdentityParams:
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise TrackerInputError(f"identities.{name}: must not be negative")
+        for name in (*_AT_MOST, *_NUMBERS):
+            value, most = getattr(self, name), _AT_MOST.get(name, _LARGEST)
+            if value is not None and value > most:
+                raise TrackerInputError(f"identities.{name}: must be at most {most:g}, not {value!r}")
+        if self.margin < -_LARGEST:
+            raise TrackerInputError(f"identities.margin: must be at least {-_LARGEST:g}, not {self.margin!r}")
 
 
 def _is_way(way: Any) -> bool:

@@ -43,9 +43,10 @@ def test_a_section_by_its_old_name() -> None:
         load_config(data={"batch": {}, "sync": {}})
 
 
-def test_a_removed_key_is_ignored_with_a_warning() -> None:
-    with pytest.warns(RenamedKeyWarning, match=r"tracker\.score_noise is ignored"):
-        config = load_config(data={"tracker": {"score_noise": 0.5, "max_age": 3.0}})
+@pytest.mark.parametrize("key", ["score_noise", "recover_growth", "refind_growth"])
+def test_a_removed_key_is_ignored_with_a_warning(key: str) -> None:
+    with pytest.warns(RenamedKeyWarning, match=rf"tracker\.{key} is ignored"):
+        config = load_config(data={"tracker": {key: 0.5, "max_age": 3.0}})
     assert config.tracker.max_age == 3.0
 
 
