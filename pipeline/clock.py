@@ -6,6 +6,22 @@ import time
 from collections.abc import Callable
 
 
+def host_time() -> float:
+    """Seconds since 1970 by this computer's clock."""
+    return time.time()
+
+
+_PROGRAM = time.time() - time.monotonic()
+
+
+def steady_time() -> float:
+    """Seconds since 1970 by this computer's clock as it stood when the program began.
+
+    It decides what is old enough to be deleted: a clock that is set wrong meanwhile deletes nothing.
+    """
+    return _PROGRAM + time.monotonic()
+
+
 class RunClock:
     """Relates the run's time to this host's monotonic clock and to seconds since 1970.
 
@@ -33,7 +49,7 @@ class RunClock:
         zero: float | None = None,
         skew: float = 0.0,
         least: float | None = None,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = host_time,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         moment, reference = tick(), now() - skew
@@ -42,10 +58,15 @@ class RunClock:
         self.behind = 0.0 if least is None else max(0.0, least - passed)
         self.started = moment - passed - self.behind
         self._tick = tick
+        self._host, self._skew = now, skew
 
     def now(self) -> float:
         """The run's time now, seconds."""
         return self._tick() - self.started
+
+    def ahead(self) -> float:
+        """Seconds by which this host's clock was set forward since the run's clock began; below 0: back."""
+        return self._host() - self._skew - self.epoch(self.now()) + self.behind
 
     def seconds(self, arrived: float) -> float:
         """The run's time of a moment of this host's monotonic clock."""

@@ -185,6 +185,7 @@ class Run:
             service=parts.multi.identities.status(),
             stages=stage_times(parts.perception, self._workers),
             zones=parts.multi.counts(),
+            ahead=parts.clock.ahead(),
         )
 
     def _hand_on(self, raw_step: RawStep) -> Step:

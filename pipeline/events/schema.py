@@ -30,6 +30,9 @@ known at that moment. Only confirmed tracks make events.
   was no time for them; with their `age` (seconds from picture to ids, 95th percentile). Told again every 5 minutes.
 * `adapted`: the networks put less effort, or more again, into the pictures, so that frames need not be dropped: `level`
   (0: full effort) and what is `saved` at present, in words. It concerns all cameras: `camera` is empty.
+* `clock_set`: this computer's clock was set forward by `seconds` (below 0: back), or the computer slept. All dates of
+  the run go on by the clock of its start, so that they stay in order; the computer's clock is `ahead` of them by now.
+  It concerns all cameras: `camera` is empty.
 
 `inside` counts the people who are in the zone now, `total` the stays so far. A line goes from its first point to
 its second; `forward` is from its left side to its right side, seen along it in the picture; `forward` and `backward`
@@ -48,6 +51,7 @@ from relaytrack.pipeline.events.site_events import (
     AdaptedEvent,
     CameraBackEvent,
     CameraLostEvent,
+    ClockSetEvent,
     OverloadedEvent,
     RecordingBackEvent,
     RecordingLostEvent,
@@ -178,7 +182,8 @@ Event = Annotated[
     | RecordingLostEvent
     | RecordingBackEvent
     | OverloadedEvent
-    | AdaptedEvent,
+    | AdaptedEvent
+    | ClockSetEvent,
     Field(discriminator="event"),
 ]
 EVENT_TYPES = (
@@ -196,6 +201,7 @@ EVENT_TYPES = (
     "recording_back",
     "overloaded",
     "adapted",
+    "clock_set",
 )
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -54,6 +54,15 @@ class OverloadedEvent(_CameraEvent):
     age: float | None = None
 
 
+class ClockSetEvent(_CameraEvent):
+    """This computer's clock was set, or it slept; the run's dates go on by the clock of its start."""
+
+    event: Literal["clock_set"] = "clock_set"
+    camera: str = ""
+    seconds: float
+    ahead: float
+
+
 class AdaptedEvent(_CameraEvent):
     """The networks do more or less work per picture, so that the run keeps up."""
 

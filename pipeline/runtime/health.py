@@ -18,10 +18,12 @@ from relaytrack.pipeline.events.site_events import (
     AdaptedEvent,
     CameraBackEvent,
     CameraLostEvent,
+    ClockSetEvent,
     OverloadedEvent,
     RecordingBackEvent,
     RecordingLostEvent,
 )
+from relaytrack.pipeline.runtime.event_words import said
 from relaytrack.pipeline.runtime.heap import return_freed_memory
 from relaytrack.pipeline.runtime.load import LoadControl, Work
 from relaytrack.pipeline.runtime.sink_thread import SinkStatus
@@ -35,6 +37,7 @@ _TRIM = 5.0  # seconds after which freed memory goes back to the system
 _WINDOW = 10.0  # seconds over which dropped frames are counted
 _OVERLOADED, _RELIEVED = 0.2, 0.1  # share of dropped frames that begins an overload, and that ends it
 _REMIND = 300.0  # seconds after which a lasting overload is told again
+_CLOCK_SET = 2.0  # seconds by which a clock that is set differs from the run's; less is told by nobody
 _FEWEST = 10  # frames that a share is made of
 _GONE = ("waiting", "opening", "failed")
 
@@ -53,6 +56,7 @@ class Health:
     def __init__(self) -> None:
         self._cameras: dict[str, _Camera] = {}
         self._unrecorded: float | None = None  # time from which on no recordings are written
+        self._ahead = 0.0  # by how much the computer's clock was ahead of the run's
 
     def look_at_recordings(self, sink: SinkStatus | None, now: float, zero: float | None) -> list[Event]:
         """Whether recordings stop or begin again.
@@ -71,6 +75,21 @@ class Health:
             seconds, self._unrecorded = round(now - self._unrecorded, 3), None
             return [RecordingBackEvent(**common, seconds=seconds)]
         return []
+
+    def look_at_clock(self, ahead: float, now: float, zero: float | None) -> list[Event]:
+        """Whether the computer's clock was set since the last look, or the computer slept.
+
+        Args:
+            ahead: seconds by which the computer's clock is ahead of the run's dates.
+            now: seconds on the run's clock.
+            zero: seconds since 1970 at the run's time 0.
+        """
+        set_by = ahead - self._ahead
+        if abs(set_by) < _CLOCK_SET:
+            return []
+        self._ahead = ahead
+        common: dict[str, Any] = {"time": round(now, 3), "date": _date(zero, now)}
+        return [ClockSetEvent(**common, seconds=round(set_by, 1), ahead=round(ahead, 1))]
 
     def look(self, cameras: Mapping[str, CameraStatus], now: float, zero: float | None) -> list[Event]:
         """What has changed since the last look.
@@ -175,9 +194,10 @@ class HealthWatch:
         snapshot = self._snapshot()
         events = self._health.look(snapshot.cameras, self._now(), snapshot.zero)
         events += self._health.look_at_recordings(snapshot.sinks.get("video"), self._now(), snapshot.zero)
+        events += self._health.look_at_clock(snapshot.ahead, self._now(), snapshot.zero)
         events += self._adapt(snapshot)
         for event in events:
-            LOG.warning("%s", _said(event))
+            LOG.warning("%s", said(event))
         if events and self._tell is not None:
             self._tell(events)
         if time.monotonic() >= self._due:
@@ -214,21 +234,3 @@ class HealthWatch:
 
 def _date(zero: float | None, now: float) -> str | None:
     return None if zero is None else utc_text(zero + now)
-
-
-def _said(event: Event) -> str:
-    if isinstance(event, CameraLostEvent):
-        return f"camera {event.camera} is lost: {event.reason}"
-    if isinstance(event, CameraBackEvent):
-        return f"camera {event.camera} is back after {event.seconds:.0f} s"
-    if isinstance(event, RecordingLostEvent):
-        return f"recordings are not written: {event.reason}"
-    if isinstance(event, RecordingBackEvent):
-        return f"recordings are written again after {event.seconds:.0f} s"
-    if isinstance(event, AdaptedEvent):
-        return f"too little time: {', '.join(event.saved)}" if event.saved else "there is time again: full effort"
-    assert isinstance(event, OverloadedEvent), "no other event is made here"
-    return (
-        f"camera {event.camera}: {100 * event.dropped:.0f} % of the frames are dropped, this machine is too slow for "
-        "them; lower max_fps or detector.image_size"
-    )

@@ -73,6 +73,7 @@ class Snapshot:
         sinks: the receivers by name.
         service: the identity service; None before the start.
         stages: per stage the `seconds` that it has worked, and the `count` of frames, crops or steps.
+        ahead: seconds by which this computer's clock is ahead of the run's dates, since it was set or slept.
         zones: per camera the counts of its zones (inside, total) and lines (forward, backward).
     """
 
@@ -87,6 +88,7 @@ class Snapshot:
     service: IdentityStatus | None = None
     stages: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     zones: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    ahead: float = 0.0
 
 
 @dataclass(slots=True)

@@ -55,6 +55,7 @@ def _described(snapshot: Snapshot, dropped: Callable[[str], float | None], saved
         "state": snapshot.state,
         "error": snapshot.error,
         "time": snapshot.time and round(snapshot.time, 3),
+        "clock_ahead": round(snapshot.ahead, 1),
         "identities": snapshot.identities,
         "adapted": list(saved),
         "cameras": {name: _camera(one, dropped(name)) for name, one in snapshot.cameras.items()},

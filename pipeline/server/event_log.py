@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from relaytrack.pipeline.clock import steady_time
 from relaytrack.pipeline.dates import utc_text
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.server.store import SiteStore
@@ -77,11 +78,11 @@ class EventLog:
         if self.retain is not None and time.monotonic() > self._swept + 600.0:
             self._swept = time.monotonic()
             with self._store.writing() as database:
-                database.execute("DELETE FROM events WHERE epoch < ?", (time.time() - self.retain,))
+                database.execute("DELETE FROM events WHERE epoch < ?", (steady_time() - self.retain,))
 
     def add(self, events: Iterable[dict[str, Any]]) -> None:
         """Keep events and wake the readers."""
-        now = time.time()
+        now = steady_time()
         with self._store.writing() as database:
             for event in events:
                 values = (now, event["event"], event["camera"], event["identity"], json.dumps(event))
@@ -200,5 +201,5 @@ def _numbered(row: Any) -> str:
 
 def site_event(kind: str, **content: Any) -> dict[str, Any]:
     """An event of the site's own, as the engine's events are."""
-    date = utc_text(time.time()).replace("+00:00", "Z")
+    date = utc_text(steady_time()).replace("+00:00", "Z")
     return {"event": kind, "time": 0.0, "date": date, "camera": "", "track": 0, "identity": 0, **content}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from relaytrack.pipeline.clock import steady_time
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import Crops, FrameTracks, Image, Step
 from relaytrack.pipeline.results.correction import Correction
@@ -153,7 +154,7 @@ class People(PeopleQuestions):
             if self.retain is not None and time.monotonic() > self._swept + 600.0:
                 self._swept = time.monotonic()
                 with self._store.writing() as database:
-                    people_rows.expire(database, time.time() - self.retain)
+                    people_rows.expire(database, steady_time() - self.retain)
 
     def _run_of(self, camera: str) -> int:
         """The number of the start that a camera's tracks belong to."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.clock import steady_time
 from relaytrack.pipeline.config.schema import CAMERA_NAME
 from relaytrack.pipeline.dates import by_start, stamped
 from relaytrack.pipeline.records import Step
@@ -217,7 +218,7 @@ class Recordings:
         for folder in self.runs():
             complete, newest = segments(folder)
             old += complete if self._is_written(folder) else [*complete, *newest]
-        remove_oldest(old, self._limit, before=None if self.retain is None else time.time() - self.retain)
+        remove_oldest(old, self._limit, before=None if self.retain is None else steady_time() - self.retain)
         for folder in self.runs():
             left = any(path.is_file() for kind in KINDS for path in folder.glob(f"{kind}/*/*"))
             if not left and not self._is_written(folder):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.dates import by_start, free_path, shown, stamp, stamped, time_of_day, zone, zones
 from relaytrack.pipeline.records import Frame, FrameInfo, FrameTracks
 from relaytrack.pipeline.render.painter import Painter
@@ -122,3 +123,18 @@ def test_segments_over_a_change_of_summer_time_keep_their_order(
             path.touch()
     starts = [start for start, _ in by_start((tmp_path / "gate").iterdir())]
     assert starts == [begin + 600.0 * number for number in range(24)]
+
+
+def test_a_clock_knows_by_how_much_the_hosts_was_set_since() -> None:
+    host, tick = [1000.0], [50.0]
+    clock = RunClock(now=lambda: host[0], tick=lambda: tick[0])
+    behind = RunClock(zero=100.0, least=2000.0, now=lambda: host[0], tick=lambda: tick[0])
+    other = RunClock(zero=100.0, skew=7.0, now=lambda: host[0], tick=lambda: tick[0])
+    for passed, set_by in ((10.0, 0.0), (5.0, 3600.0), (1.0, -7200.0)):
+        tick[0] += passed
+        host[0] += passed + set_by
+        total = {0.0: 0.0, 3600.0: 3600.0, -7200.0: -3600.0}[set_by]
+        for one in (clock, behind, other):
+            assert one.ahead() == pytest.approx(total)
+    assert clock.now() == pytest.approx(16.0)
+    assert clock.epoch(clock.now()) == pytest.approx(1016.0), "dates go on"

@@ -49,6 +49,7 @@ def describe_site(site: Site) -> dict[str, Any]:
         "error": snapshot.error,
         "uptime": round(time.monotonic() - site.started, 1),
         "now": time.time(),
+        "clock_ahead": round(snapshot.ahead, 1),
         "present": len(snapshot.present),
         "identities": snapshot.identities,
         "revisions": 0 if snapshot.service is None else snapshot.service.revisions,

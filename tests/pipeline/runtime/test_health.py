@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.events.schema import parse_event
 from relaytrack.pipeline.records import Detections, Frame
 from relaytrack.pipeline.runtime import health
+from relaytrack.pipeline.runtime.event_words import said
 from relaytrack.pipeline.runtime.health import Health
 from relaytrack.pipeline.runtime.snapshot import CameraStatus
 
@@ -113,6 +115,67 @@ def test_a_run_that_is_overloaded_says_so_in_its_events_and_in_status_json(
     assert "overloaded" in [parse_event(line).event for line in lines]
     times = [step.time for step in keep.steps]
     assert times == sorted(times)
+
+
+def test_a_clock_that_is_set_is_told_once_each_time() -> None:
+    watch = Health()
+    ahead = [0.0, -0.4, 0.1, 3600.0, 3600.2, 3600.2, -60.0, -60.0, -58.5, -57.0]  # the last steps add up to 3 s
+    told = [event for second, one in enumerate(ahead) for event in watch.look_at_clock(one, float(second), 1e9)]
+    assert [(event.event, event.time, event.seconds, event.ahead) for event in told] == [
+        ("clock_set", 3.0, 3600.0, 3600.0),
+        ("clock_set", 6.0, -3660.0, -60.0),
+        ("clock_set", 9.0, 3.0, -57.0),
+    ]
+    assert "was set forward by 3,600 s" in said(told[0])
+    assert "was set back by 3,660 s" in said(told[1])
+    assert all(parse_event(event.model_dump_json()) == event for event in told)
+
+
+def test_a_run_goes_on_over_a_clock_that_is_set_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault: dates were wrong by what the clock was set, and nobody was told."""
+    monkeypatch.setattr(health, "_LOOK", 0.05)
+    monkeypatch.setattr(health, "_WRITE", 0.1)
+    keep, out = Keep(), tmp_path / "o"
+    output = {"dir": str(out), "crops": False}
+    run = Pipeline(
+        Config.model_validate({"output": output}),
+        sources=[Walk("a", None, live=True, fps=10)],
+        detector=Eyes(),
+        embedder=Looks(),
+        sinks=[keep],
+    )
+    run.start()
+    real, begun = time.time, time.time()
+
+    def told() -> list[Any]:
+        return [event for step in list(keep.steps) for event in step.events if event.event == "clock_set"]
+
+    try:
+        wait_for(lambda: len(keep.steps) > 5, 30)
+        monkeypatch.setattr(time, "time", lambda: real() + 86_400.0)
+        wait_for(lambda: len(told()) == 1, 10)
+        wait_for(lambda: json.loads((out / "status.json").read_text())["clock_ahead"] > 86_000, 10)
+        count = len(keep.steps)
+        wait_for(lambda: len(keep.steps) > count + 5, 30)
+        monkeypatch.setattr(time, "time", lambda: real() - 3600.0)
+        wait_for(lambda: len(told()) == 2, 10)
+        count = len(keep.steps)
+        wait_for(lambda: len(keep.steps) > count + 5, 30)
+    finally:
+        run.stop()
+        run.join(30)
+    assert [round(event.seconds, -1) for event in told()] == [86_400, -90_000]
+    assert len([line for line in caplog.messages if "clock was set" in line]) == 2
+    dates = [json.loads(line)["date"] for line in (out / "events.jsonl").read_text().splitlines()]
+    assert len(dates) > 2
+    moments = [datetime.fromisoformat(date).timestamp() for date in dates]
+    moments = [moment for moment in moments if moment > 1.5e9]  # the made-up frames have dates of their own
+    assert max(moments) - begun < 120, "dates go on by the clock of the start"
+    assert min(moments) > begun - 5
+    names = sorted(path.name for path in (out / "video" / "a").iterdir())
+    assert len(names) == 1, "no new segment because of the clock"
 
 
 def test_log_lines_of_live_runs_have_date_time_and_level(capsys: pytest.CaptureFixture[str]) -> None:

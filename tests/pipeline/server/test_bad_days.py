@@ -85,6 +85,25 @@ def test_a_clock_set_back_by_an_hour_disturbs_nothing(tmp_path: Path, monkeypatc
             assert site.get(path).status_code == 200
 
 
+def test_a_clock_set_far_ahead_deletes_nothing_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: what was a minute old counted as older than `retain_days`, and was erased without a word."""
+    with served(tmp_path, fps=10.0) as site:
+        settled(site)
+        assert wait_for(lambda: numbers(site))
+        inside, before = site.site, numbers(site)
+        files = [path for path in inside.folder.rglob("*.mp4")]
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + 7200.0)
+        inside.events.retain = inside.recordings.retain = 3600.0
+        inside.events._swept = -1e9
+        inside.recordings.sweep()
+        assert wait_for(lambda: inside.events._swept > 0)
+        assert wait_for(lambda: "clock_set" in site.get("/api/v1/events?limit=1000").text, 20)
+        assert set(before) <= set(numbers(site))
+        assert all(path.exists() for path in files)
+        assert site.get("/api/v1/status").json()["clock_ahead"] == pytest.approx(7200, abs=5)
+
+
 def test_a_site_whose_tracker_failed_is_closed_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fault: an error that is no RelayTrackError came out of `close`, and the site's folder stayed locked."""
     with served(tmp_path) as site:
