@@ -46,6 +46,7 @@ def load_config(
             raise ConfigError(f"{str(path)!r}: {error}") from None
         where = str(path)
         raw = _read_yaml(path)
+    raw = {section: content for section, content in raw.items() if content is not None}  # all of it commented out
     for key, value in (overrides or {}).items():
         _assign(raw, key, value)
     config = _READER.check(raw, where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -33,6 +33,7 @@ class OpenStream:
     Attributes:
         stream: FFmpeg's stream.
         broken: packets that could not be decoded so far.
+        note: what a user should know of it; None where there is nothing.
     """
 
     def __init__(self, container: InputContainer, part: FilePart | None = None) -> None:
@@ -44,7 +45,11 @@ class OpenStream:
         self.broken = 0
         self._container, self._part = container, part
         container.flags &= ~_GENERATE_TIMES
-        self.stream = _choose(container)
+        videos = _videos(container)
+        self.stream = _choose(videos)
+        context = self.stream.codec_context
+        several = f"{len(videos)} videos in it: the largest, {context.width} x {context.height}, is read"
+        self.note = several if len(videos) > 1 else None
 
     @property
     def format(self) -> str:
@@ -160,14 +165,22 @@ class OpenStream:
         return packet
 
 
-def _choose(container: InputContainer) -> VideoStream:
+def _videos(container: InputContainer) -> list[VideoStream]:
+    """All videos of a container, without covers of pieces of music."""
+    found = []
     for stream in container.streams.video:
         flags = getattr(stream, "disposition", 0)  # PyAV 14 has none, 15 to 17 one that is no number
         if not int(getattr(flags, "value", flags)) & _ATTACHED_PICTURE:
-            if stream.codec_context is None:
-                raise ReadError("no decoder for this video")
-            return stream
-    raise ReadError("no video in it")
+            found.append(stream)
+    return found
+
+
+def _choose(videos: Sequence[VideoStream]) -> VideoStream:
+    """The video with the largest pictures, the first of those; beside it there may be a preview."""
+    readable = [stream for stream in videos if stream.codec_context is not None]
+    if not readable:
+        raise ReadError("no decoder for this video" if videos else "no video in it")
+    return max(readable, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
 
 
 def _in_seconds(stamp: int | None, unit: Fraction | None) -> float | None:

@@ -54,7 +54,8 @@ class ImageFolderReader:
         self.size: tuple[int, int] = (0, 0)
         self.broken = 0
         self.duration: float | None = None
-        self.note: str | None = None
+        self._said: list[str] = []
+        self._scaled = 0
         self._folder = folder
         self._files: list[Path] = []
         self._numbers: Sequence[int] = ()
@@ -77,7 +78,7 @@ class ImageFolderReader:
                 "no images in this folder"
                 + (", only links that lead nowhere" if dead else f"; {others}" if others else _videos_in(folder))
             )
-        said = [others] if others else []
+        self._said = said = [others] if others else []
         if dead:
             links = "1 link that leads" if dead == 1 else f"{dead} links that lead"
             said.append(f"{links} nowhere left out of the folder")
@@ -85,13 +86,22 @@ class ImageFolderReader:
         self._numbers = _numbers(self._files) if mot else range(1, len(files) + 1)
         if mot and any(len(path.stem) > _MOST_DIGITS and path.stem.isdecimal() for path in files):
             said.append("the pictures are called by numbers too long for frames: they are counted in order")
-        self.note = "; ".join(said) or None
         self.fps = self.fps or rate or DEFAULT_FPS
         self.duration = self._numbers[-1] / self.fps
         first = next((image for image in map(_read, self._files) if image is not None), None)
         if first is None:
             raise ReadError("no image in this folder can be read")
         self.size = (first.shape[1], first.shape[0])
+
+    @property
+    def note(self) -> str | None:
+        """What a user should know of the folder; None where there is nothing."""
+        said, width, height = list(self._said), *self.size
+        if self._scaled:
+            count = "1 picture has" if self._scaled == 1 else f"{self._scaled} pictures have"
+            are = "is" if self._scaled == 1 else "are"
+            said.append(f"{count} another size than the first ({width} x {height}) and {are} scaled to it")
+        return "; ".join(said) or None
 
     def pictures(self) -> Iterator[ImageFile]:
         """Every image of the folder in order; `convert` reads it."""
@@ -105,6 +115,7 @@ class ImageFolderReader:
         if image is None:
             self.broken += 1
         elif image.shape[1::-1] != self.size:
+            self._scaled += 1
             image = cv2.resize(image, self.size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         return image
 

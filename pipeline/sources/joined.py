@@ -38,8 +38,8 @@ class JoinedStreams:
 
     @property
     def note(self) -> str | None:
-        """What a user should know of the parts; None where there is one only."""
-        said = []
+        """What a user should know of the parts; None where there is nothing."""
+        said = [self._first.note] if self._first.note else []
         if self._joins:
             more = f" and {self._joins - 1} more" if self._joins > 1 else ""
             said.append(f"another recording begins at frame {self._first_join}{more} in this file, all are read")

@@ -144,6 +144,8 @@ class RecordedSource:
             stats.broken = reader.broken
             if noted and reader.note:
                 camera.restate(noted, reader.note)
+            elif reader.note:
+                camera.warn(reader.note)
             reader.close()
 
     def close(self) -> None:

@@ -182,3 +182,14 @@ def test_merged_mappings_may_say_a_key_again(tmp_path: Path) -> None:
     text = "cameras:\n  - &first {url: a.mp4, name: a, offset: 3}\n  - {<<: *first, name: b}\n"
     (tmp_path / "c.yaml").write_text(text)
     assert [(camera.name, camera.offset) for camera in load_config(tmp_path / "c.yaml").cameras] == [("a", 3), ("b", 3)]
+
+
+def test_a_section_without_a_line_has_its_defaults(tmp_path: Path) -> None:
+    """Fault: `tracker:` whose keys were all commented out was refused in words of the library."""
+    path = tmp_path / "c.yaml"
+    sections = "".join(f"{name}:\n" for name in Config.model_fields if name != "cameras")
+    path.write_text(f"cameras:\n  - a.mp4\n{sections}  # nothing\n")
+    assert load_config(path) == load_config(data={"cameras": [str(tmp_path / "a.mp4")]})
+    assert load_config(path, overrides={"tracker.upright_track_thresh": 0.2}).tracker.upright_track_thresh == 0.2
+    path.write_text("cameras:\n")
+    assert load_config(path).cameras == ()

@@ -169,3 +169,17 @@ def test_pictures_of_other_kinds_are_read_or_counted(
         next(tmp_path.glob(f"{number}.*")).unlink()
     with pytest.raises(SourceError, match=r"no images in this folder; 3 pictures of kinds not read"):
         make_source(tmp_path).open()
+
+
+@pytest.mark.parametrize("others", [1, 3])
+def test_pictures_of_another_size_are_told(tmp_path: Path, make_source: MakeSource, others: int) -> None:
+    """Fault: they were scaled without a word."""
+    for number in range(1, 6):
+        size = (90, 160, 3) if number <= 5 - others else (120, 120, 3)
+        assert cv2.imwrite(str(tmp_path / f"{number}.png"), np.full(size, 40 * number, np.uint8))
+    source = make_source(tmp_path)
+    source.open()
+    assert {frame.image.shape for frame in source.frames()} == {(90, 160, 3)}
+    count = "1 picture has" if others == 1 else "3 pictures have"
+    assert source.stats.warning is not None
+    assert f"{count} another size than the first (160 x 90)" in source.stats.warning

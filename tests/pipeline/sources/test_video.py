@@ -16,7 +16,7 @@ import pytest
 from relaytrack.pipeline.config.schema import InputConfig, RunConfig
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.sources import Source
-from tests.support.numbered import number_in
+from tests.support.numbered import number_in, numbered_image
 
 
 def read(source: Source) -> list[Any]:
@@ -197,6 +197,31 @@ def test_a_change_of_size_within_a_stream_keeps_the_first_size(
     assert {frame.image.shape for frame in frames} == {(96, 160, 3)}
     times = [frame.time for frame in frames]
     assert times == sorted(set(times)), "times ascend though the second part starts anew"
+
+
+@pytest.mark.parametrize("name", ["two.mp4", "two.mkv", "two.ts"])
+@pytest.mark.parametrize("order", [0, 1])
+def test_of_two_videos_in_a_file_the_larger_one_is_read(
+    tmp_path: Path, make_source: MakeSource, name: str, order: int
+) -> None:
+    """Fault: the first one was read, which may be a preview of one picture."""
+    path = tmp_path / name
+    sizes = [(64, 48, 2), (160, 96, 12)][:: -1 if order else 1]
+    with av.open(str(path), "w") as container:
+        streams: list[Any] = []
+        for width, height, _ in sizes:
+            stream: Any = container.add_stream("libx264", rate=10)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            streams.append(stream)
+        for stream, (width, height, count) in zip(streams, sizes, strict=True):
+            for number in range(1, count + 1):
+                image = numbered_image(number, width, height)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(stream.encode())
+    source = make_source(path)
+    assert [number_in(frame.image) for frame in read(source)] == list(range(1, 13))
+    assert source.size == (160, 96)
+    assert source.stats.warning == "camera 'door': 2 videos in it: the largest, 160 x 96, is read"
 
 
 def test_metadata_in_another_encoding_does_no_harm(make_video: MakeVideo, make_source: MakeSource) -> None:
