@@ -24,10 +24,14 @@ TOP = 20
 """Row in which the people of `walking_camera` begin; they are 30 wide and 70 tall."""
 
 
-def walking_camera(name: str, folder: Path) -> dict[str, Any]:
-    """A live camera that shows somebody who walks to the right, again and again; where they are stands in a file."""
+def walking_camera(name: str, folder: Path, *, there_and_back: bool = False) -> dict[str, Any]:
+    """A live camera that shows somebody who walks to the right, again and again; where they are stands in a file.
+
+    With `there_and_back` they walk back each time, so that they are one track; else they leave and somebody comes.
+    """
+    where = there_and_back_of if there_and_back else left_of
     boxes = folder / f"{name}.txt"
-    rows = (f"{frame},-1,{left_of(frame)},{TOP},30,70,0.9" for frame in range(1, 40 * 300))  # 20 minutes
+    rows = (f"{frame},-1,{where(frame)},{TOP},30,70,0.9" for frame in range(1, 40 * 300))  # 20 minutes
     boxes.write_text("\n".join(rows) + "\n")
     video = folder / f"{name}.mp4"
     noise = np.random.default_rng(7).integers(0, 255, (120, 160, 3), np.uint8)
@@ -36,8 +40,8 @@ def walking_camera(name: str, folder: Path) -> dict[str, Any]:
         stream: Any = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         stream.options = {"crf": "12", "preset": "ultrafast"}
-        for frame in range(1, 41):
-            image, left = noise.copy(), left_of(frame)
+        for frame in range(1, 81 if there_and_back else 41):
+            image, left = noise.copy(), where(frame)
             image[TOP : TOP + 70, left : left + 30] = person
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
@@ -47,6 +51,11 @@ def walking_camera(name: str, folder: Path) -> dict[str, Any]:
 def left_of(frame: int) -> int:
     """Where the person of `walking_camera` begins in a frame, counted from 1."""
     return 20 + 2 * ((frame - 1) % 40)
+
+
+def there_and_back_of(frame: int) -> int:
+    """The same where they walk back each time: 80 frames a round."""
+    return 20 + 2 * (40 - abs((frame - 1) % 80 - 40))
 
 
 @contextmanager

@@ -157,7 +157,7 @@ ASK = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10)
 
 def test_a_site_is_served_over_a_line_that_is_cut(two: Machines, tmp_path: Path) -> None:
     """The page's camera on the other machine stands still meanwhile; everybody in it is known afterwards."""
-    cameras = [walking_camera(name, tmp_path) for name in ("door", "yard")]
+    cameras = [walking_camera(name, tmp_path, there_and_back=True) for name in ("door", "yard")]
     site = {
         "cameras": cameras,
         "detector": {"backend": "file"},
@@ -208,7 +208,8 @@ def test_a_site_is_served_over_a_line_that_is_cut(two: Machines, tmp_path: Path)
                 two.cut(False)
             healed = frames()
             assert wait_for(lambda: frames()["yard"] > healed["yard"] + 10, 60), "the other one is there again"
-            assert wait_for(lambda: shown() == dict.fromkeys(("door", "yard"), person), 60), "with the same identity"
+            as_before = dict.fromkeys(("door", "yard"), person)
+            assert wait_for(lambda: shown() == as_before, 60), f"with the identity {person}, not {shown()}: {lines}"
             people = [one["identity"] for one in ask("people")["people"]]
             assert max(people) < PROVISIONAL
             server.send_signal(signal.SIGTERM)
