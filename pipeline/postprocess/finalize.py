@@ -78,8 +78,10 @@ def finalize(
             videos += make_seekable(folder, (*names, "mosaic"), videos, stop)
         if stop.is_set():
             return False
+        for name in names:
+            if not same_rows(folder, "tracks", name, final[name].tracks):
+                write_rows(folder, "tracks", name, final[name].tracks)
         for name in changed:
-            write_rows(folder, "tracks", name, final[name].tracks)
             write_rows(folder, "global", name, final[name].identities)
         replace(videos)
         regroup(folder, final_ids, kind)
@@ -163,31 +165,23 @@ def _final_rows(folder: Path, camera: str, final_ids: FinalIds, earlier: Earlier
     """The lines of `tracks/<camera>.txt` with final identities, earlier boxes filled in.
 
     In `global/` an identity occurs at most once in a frame. Where two tracks turned out to be one person, the box of
-    higher score is kept; an earlier box is added only where its identity is not in that frame yet.
+    higher score is kept. What is written can be read and brought to the same identities again without a change.
 
     Raises:
         OutputError: the lines cannot be read or do not belong together.
     """
-    own = read_rows(folder, "tracks", camera)
-    ids = _identities(folder, camera, own, final_ids)
-    kept: list[int] = []
-    place: dict[tuple[int, int], int] = {}
-    for row, key in enumerate(zip(own.frames.tolist(), ids.tolist(), strict=True)):
-        if key not in place:
-            place[key] = len(kept)
-            kept.append(row)
-        elif own.scores[row] > own.scores[kept[place[key]]]:  # two boxes of one person: the one of higher score is kept
-            kept[place[key]] = row
-    tracks = own
+    tracks = read_rows(folder, "tracks", camera)
+    ids = _identities(folder, camera, tracks, final_ids)
     if earlier is not None:
-        early = beginnings(own, earlier)
-        tracks = TrackRows.joined([own, early])
-        more = np.array([final_ids.get((camera, track), 0) for track in early.ids.tolist()], np.int64)
-        ids = np.concatenate([ids, more])
-        for row, key in enumerate(zip(early.frames.tolist(), more.tolist(), strict=True), len(own)):
-            if key[1] > 0 and key not in place:
-                place[key] = len(kept)
-                kept.append(row)
-    drawn, identities = tracks.pick(kept), tracks.pick(kept).named(ids[kept])
-    order = drawn.in_order()
-    return _Final(tracks.pick(tracks.in_order()), drawn.pick(order), identities.pick(order))
+        early = beginnings(tracks, earlier)
+        of_track = dict(zip(tracks.ids.tolist(), ids.tolist(), strict=True))
+        ids = np.concatenate([ids, np.array([of_track[track] for track in early.ids.tolist()], np.int64)])
+        tracks = TrackRows.joined([tracks, early])
+    order = tracks.in_order()
+    tracks, ids = TrackRows.parse(tracks.pick(order).text()), ids[order]
+    kept: dict[tuple[int, int], int] = {}
+    for row, key in enumerate(zip(tracks.frames.tolist(), ids.tolist(), strict=True)):
+        if key not in kept or tracks.scores[row] > tracks.scores[kept[key]]:
+            kept[key] = row
+    drawn = tracks.pick(list(kept.values()))
+    return _Final(tracks, drawn, drawn.named(ids[list(kept.values())]))

@@ -81,15 +81,15 @@ Earlier = Mapping[str, EarlierBoxes]
 def beginnings(own: TrackRows, earlier: EarlierBoxes) -> TrackRows:
     """All boxes of tracks from before they were confirmed.
 
-    Their track ids are set right by the confirmed boxes, and tracks are carried further back onto free detections.
+    Their track ids are set right by the confirmed boxes, and tracks are carried further back onto free detections. A
+    track that was confirmed only after it was last seen has no confirmed box, no identity, and none here either.
 
     Args:
         own: the confirmed boxes, as `tracks/` holds them.
         earlier: what was collected of the same camera.
     """
     early = TrackRows.of(*earlier.rows())
-    if not len(own):
-        return early
+    early = early.pick(np.isin(early.ids, own.ids))
     whole = TrackRows.joined([own, early])
     if len(early):
         is_early = np.arange(len(whole)) >= len(own)

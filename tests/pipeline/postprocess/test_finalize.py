@@ -120,6 +120,11 @@ def test_people_keep_their_colours_in_a_mosaic_that_is_drawn_again(config: Confi
 
 def test_the_videos_show_a_track_from_its_first_frame_on(config: Config) -> None:
     """Fault: who was followed from frame 4 on had no box in the three frames before, in which they were found, too."""
+    for kind, number in (("tracks", 5), ("global", 3)):
+        path = Path(config.output.dir or "") / kind / "a.txt"
+        lines = path.read_text().splitlines(keepends=True)
+        lines.insert(4, f"4,{number},2.00,20.00,20.00,40.00,0.500,-1,-1,-1\n")
+        path.write_text("".join(lines))
     earlier, three = EarlierBoxes(), np.arange(3)
     for index in range(1, FRAMES + 1):
         earlier.saw(Frame("a", index, index / 7, _image(index)))
@@ -136,7 +141,7 @@ def test_the_videos_show_a_track_from_its_first_frame_on(config: Config) -> None
     assert not any(boxed("mosaic"))
     assert finalize(config, {("a", 4): 1, ("b", 4): 2, ("a", 5): 3}, {"a": earlier})
     for name in ("a", "mosaic"):
-        assert boxed(name) == [index < 3 for index in range(FRAMES)], name
+        assert boxed(name) == [index < 4 for index in range(FRAMES)], name
 
 
 def test_the_source_is_what_is_drawn_again(config: Config) -> None:
@@ -229,6 +234,43 @@ def test_an_identity_stands_once_in_a_frame(config: Config) -> None:
     assert [line.split(",")[0] for line in lines] == [str(frame) for frame in range(1, FRAMES + 1)]
     assert [line.split(",")[2] for line in lines[:4]] == ["30.00", "31.00", "30.00", "30.00"]  # the surer box
     assert len((folder / "tracks/a.txt").read_text().splitlines()) == FRAMES + 2
+
+
+def test_a_track_that_was_confirmed_after_it_was_last_seen_is_in_no_file(config: Config) -> None:
+    """Fault: its earlier boxes came into `tracks/` without an identity, and the run could not be corrected any more."""
+    earlier = EarlierBoxes()
+    for index in range(1, FRAMES + 1):
+        earlier.saw(Frame("a", index, index / 7, _image(index)))
+    boxes = np.tile(np.array([2, 20, 22, 60], np.float32), (3, 1))
+    three = np.arange(3)
+    earlier.add(Backfill(three, three / 7, np.full(3, 5), boxes, np.ones(3, np.float32), np.zeros(3, np.int64)), (0, 0))
+    silent = config.model_copy(update={"output": config.output.model_copy(update={"video": False})})
+    assert finalize(silent, {("a", 4): 7, ("b", 4): 2}, {"a": earlier})
+    assert finalize(silent, {("a", 4): 1, ("b", 4): 2})
+    assert b",5," not in (Path(config.output.dir) / "tracks/a.txt").read_bytes()
+
+
+def test_the_same_identities_again_change_no_line(config: Config) -> None:
+    """Fault: an earlier box gave way to another one of its person first, and took its place in the next correction."""
+    folder = Path(config.output.dir)
+    for kind, number in (("tracks", 5), ("global", 1)):
+        path = folder / kind / "a.txt"
+        keep = [line for line in path.read_text().splitlines(keepends=True) if line.split(",")[0] not in ("6", "7")]
+        late = f"12,{number},31.00,40.00,30.00,50.00,0.950,-1,-1,-1\n"
+        path.write_text("".join(keep) + late)
+    earlier = EarlierBoxes()
+    for index in range(1, FRAMES + 1):
+        earlier.saw(Frame("a", index, index / 7, _image(index)))
+    boxes = np.tile(np.array([30.126, 40.004, 60.1, 90.333], np.float32), (2, 1))
+    calls = np.array([4, 9])
+    earlier.add(Backfill(calls, calls / 7, np.full(2, 5), boxes, np.ones(2, np.float32), np.zeros(2, np.int64)), (0, 0))
+    silent = config.model_copy(update={"output": config.output.model_copy(update={"video": False})})
+    ids = {("a", 4): 1, ("a", 5): 1, ("b", 4): 2}
+    assert finalize(silent, ids, {"a": earlier})
+    before = _files(config)
+    assert finalize(silent, ids)
+    assert _files(config) == before
+    assert b"30.13,40.00" in before["global/a.txt"]
 
 
 def test_files_that_do_not_belong_together_are_refused(config: Config) -> None:

@@ -47,14 +47,18 @@ def test_calls_too_long_ago_are_left_out() -> None:
 def test_the_final_text_holds_them_in_order_and_no_identity_twice(tmp_path: Path) -> None:
     for kind, identity in (("tracks", 1), ("global", 4)):
         (tmp_path / kind).mkdir()
-        (tmp_path / kind / "a.txt").write_text(f"2,{identity},1.00,2.00,3.00,4.00,0.900,-1,-1,-1\n")
+        line = f"2,{identity},1.00,2.00,3.00,4.00,0.900,-1,-1,-1\n"
+        later = [
+            f"3,{number},9.00,9.00,3.00,4.00,0.900,-1,-1,-1\n" for number in ((2, 3) if kind == "tracks" else (4, 5))
+        ]
+        (tmp_path / kind / "a.txt").write_text(line + "".join(later))
     config = load_config(data={"cameras": ["a.mp4"], "output": {"dir": str(tmp_path), "video": False}})
     boxes = seen_frames(1, 2)
     boxes.add(backfill([0, 1, 0, 1], [2, 2, 3, 3]), (0, 0))
     assert finalize(config, {("a", 1): 4, ("a", 2): 4, ("a", 3): 5}, {"a": boxes})
     assert [line.split(",")[:2] for line in (tmp_path / "tracks" / "a.txt").read_text().splitlines()] == [
-        ["1", "2"], ["1", "3"], ["2", "1"], ["2", "2"], ["2", "3"],
+        ["1", "2"], ["1", "3"], ["2", "1"], ["2", "2"], ["2", "3"], ["3", "2"], ["3", "3"],
     ]  # fmt: skip
     assert [line.split(",")[:2] for line in (tmp_path / "global" / "a.txt").read_text().splitlines()] == [
-        ["1", "4"], ["1", "5"], ["2", "4"], ["2", "5"],
+        ["1", "4"], ["1", "5"], ["2", "4"], ["2", "5"], ["3", "4"], ["3", "5"],
     ]  # fmt: skip
