@@ -15,7 +15,7 @@ from relaytrack.trackers.state import Tracks
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class _TentativeFrame:
     """The tentative tracks that one frame saw."""
 
     frame: int
@@ -30,7 +30,7 @@ class Diary:
     """Keeps what tentative tracks saw for as long as one of them lives."""
 
     def __init__(self) -> None:
-        self._pages: deque[_Page] = deque()
+        self._pages: deque[_TentativeFrame] = deque()
         self._ready = _joined([])
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class Diary:
         rows = where(tentative & (tracks.misses == 0))
         if len(rows):
             self._pages.append(
-                _Page(
+                _TentativeFrame(
                     frame,
                     time,
                     tracks.serial[rows],

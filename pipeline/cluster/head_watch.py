@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import RelayTrackError
 
 _EVERY = 1.0  # seconds between two looks
@@ -114,7 +115,7 @@ class HeadWatch:
             return self.during(action, stop)
         except (RayError, ConnectionError) as error:
             self.check_now()
-            why = " ".join(str(error).split())[:200]
+            why = one_line(error)[:200]
             raise ClusterError(f"the cluster was lost ({type(error).__name__}: {why})") from None
 
     def check_now(self) -> None:

@@ -19,6 +19,7 @@ from relaytrack.pipeline.cluster.hiring import START, Hiring
 from relaytrack.pipeline.cluster.member import Member, spread
 from relaytrack.pipeline.cluster.ray_start import Machine, machines
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.identity.network_mark import same_network
 from relaytrack.pipeline.sources import is_live
 
@@ -144,7 +145,7 @@ class Mover:
                 if found.threshold != self._threshold or not same_network(found.network, self._network):
                     raise ClusterError(f"machine {one.member.machine.address} has other weights of the embedder")
             except Exception as error:  # whatever is wrong there, the cameras that are followed go on
-                LOG.warning("%s; it follows no camera", " ".join(str(error).split())[-300:])
+                LOG.warning("%s; it follows no camera", one_line(error)[-300:])
                 with contextlib.suppress(Exception):
                     self._ray.kill(one.member.actor)
                 continue
@@ -194,7 +195,7 @@ class Mover:
             try:
                 self._ray.get(one.answer)
             except self._ray.exceptions.RayError as error:
-                LOG.warning("cameras %s stay: %s", ", ".join(one.cameras), " ".join(str(error).split())[-200:])
+                LOG.warning("cameras %s stay: %s", ", ".join(one.cameras), one_line(error)[-200:])
                 continue
             one.source.leave_out(one.order, one.cameras)
             target = one.target if one.target in self._crew.members else one.source
@@ -208,7 +209,7 @@ class Mover:
             try:
                 self._ray.get(one.answer)
             except self._ray.exceptions.RayTaskError as error:
-                LOG.warning("%s cannot be followed on %s: %s", names, target, " ".join(str(error.cause).split())[-200:])
+                LOG.warning("%s cannot be followed on %s: %s", names, target, one_line(error.cause)[-200:])
                 del one.target.orders[one.order]
                 self._staying.update(one.cameras)
                 self._crew.give(one.source if one.source in self._crew.members else one.target, one.cameras)

@@ -15,6 +15,7 @@ from queue import Empty, Queue
 from typing import Any, NoReturn
 
 from relaytrack.pipeline.cluster.head_watch import ClusterError, HeadWatch, listens
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import ConfigError
 
 LOG = logging.getLogger("relaytrack.cluster")
@@ -82,7 +83,7 @@ def join_cluster(address: str) -> Any:
     try:
         begin()
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
-        why = " ".join(str(error).split())
+        why = one_line(error)
         raise ClusterError(f"--cluster {address}: Ray cannot be joined ({why[:300]})") from None
     finally:
         if threading.current_thread() is threading.main_thread():

@@ -76,7 +76,7 @@ class SitePrograms:
         return desk
 
     def follow_cameras(self) -> Mover:
-        """Let the programs follow their cameras; who moves cameras between them from now on.
+        """Let the programs follow their cameras; returns the `Mover` that takes cameras from one to another later.
 
         Raises:
             RelayTrackError: a program cannot follow its cameras.

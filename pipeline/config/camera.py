@@ -133,7 +133,7 @@ class CameraConfig(Section):
 
 
 def _check_pixels(name: str, points: Sequence[Point]) -> None:
-    """Refuse places that are given as shares of the picture: nobody could ever be there.
+    """Refuse places that are given as shares of the picture: read as pixels, they hold nobody.
 
     Raises:
         ValueError: all numbers are between 0 and 1.

@@ -83,7 +83,7 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
 
 
 def with_paths(camera: CameraConfig, change: Callable[[str], str]) -> CameraConfig:
-    """A camera whose address, detections and ground points are those that `change` makes of them."""
+    """The camera with `change` applied to the paths of its video, its detections and its ground points."""
     given = {"url": camera.url, "detections": camera.detections, "ground": camera.ground}
     return camera.model_copy(update={key: change(path) for key, path in given.items() if isinstance(path, str)})
 

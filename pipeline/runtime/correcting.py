@@ -152,7 +152,7 @@ class Corrector:
             self._note_done(number, [correction])
 
     def _finish(self, person: int) -> None:
-        """Carry out what was begun for a person who is to be forgotten, and failed."""
+        """Forget a person again, where an earlier try has failed half-way."""
         for request in () if self._requests is None else self._requests.open():
             if request.kind == "forget" and request.plan is not None and request.wanted.get("person") == person:
                 correction = Correction.of_json(request.plan)
@@ -162,7 +162,7 @@ class Corrector:
 
     @contextmanager
     def _noting(self, number: int | None) -> Iterator[None]:
-        """Note that a request failed: refused, or, where it was begun already, to be tried again."""
+        """Note that a request failed: it is tried again if it was begun already, else refused."""
         try:
             yield
         except (RelayTrackError, TrackerError) as error:

@@ -43,7 +43,7 @@ _GONE = ("waiting", "opening", "failed")
 
 
 @dataclass(slots=True)
-class _Camera:
+class _CameraHealth:
     seen: bool = False
     lost: float | None = None  # time at which it was lost
     told: float | None = None  # time at which its overload was told last, None without one
@@ -54,7 +54,7 @@ class Health:
     """Finds out which cameras are lost, are back, or give more frames than the run has time for."""
 
     def __init__(self) -> None:
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, _CameraHealth] = {}
         self._unrecorded: float | None = None  # time from which on no recordings are written
         self._ahead = 0.0  # by how much the computer's clock was ahead of the run's
 
@@ -103,7 +103,7 @@ class Health:
         for name in [name for name in self._cameras if name not in cameras]:
             del self._cameras[name]
         for name, status in cameras.items():
-            camera = self._cameras.setdefault(name, _Camera())
+            camera = self._cameras.setdefault(name, _CameraHealth())
             common: dict[str, Any] = {"time": round(now, 3), "date": _date(zero, now), "camera": name}
             if status.state == "running":
                 if camera.lost is not None:
@@ -132,7 +132,7 @@ class Health:
         total = out_now - out + lost_now - lost
         return (lost_now - lost) / total if total >= _FEWEST else None
 
-    def _share(self, camera: _Camera, status: CameraStatus, now: float) -> float | None:
+    def _share(self, camera: _CameraHealth, status: CameraStatus, now: float) -> float | None:
         counts = camera.counts
         counts.append((now, status.frames, status.dropped))
         while now - counts[0][0] > _WINDOW:

@@ -91,7 +91,7 @@ class RequestWatch:
                 LOG.warning("%s", answer)
 
     def _fail(self, request: Request, reason: str) -> None:
-        """Refuse a request, or let it be tried again; what the end cuts short stays as it is, for the next start."""
+        """Refuse a request, or let it be tried again. One that the end interrupts waits for the next start."""
         if self._ending.is_set():
             return
         if request.kind != "forget":

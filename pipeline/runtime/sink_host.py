@@ -228,7 +228,7 @@ class SinkHost:
 
 
 def _for(step: Step, pixels: bool, drawn: bool) -> Step:
-    """The step with those pictures only that a sink wants."""
+    """The step with only those pictures that a sink wants."""
     if (pixels or not step.images) and (drawn or not step.drawn):
         return step
     facts = step.facts()

@@ -167,7 +167,7 @@ class SinkThread:
             return item
 
     def _handle(self, item: Step | Callable[[], None]) -> None:
-        """Give the sink a step or news; after a failure, and a pause, again where that is its policy."""
+        """Give the sink a step or news. After a failure, pause and try again where its policy says so."""
         while True:
             start = time.perf_counter()
             try:

@@ -115,7 +115,7 @@ class Summary:
             self._leave(self.identities.pop(next(iter(self.identities))))
 
     def _saw(self, identity: int, camera: str) -> None:
-        """A camera saw somebody: the last one now among those remembered."""
+        """Note that a camera saw somebody, who is now the latest of those remembered."""
         cameras = self.identities.pop(identity, frozenset())
         if camera not in cameras:
             cameras = _once(cameras | {camera})
@@ -205,7 +205,7 @@ class Summary:
 
 @lru_cache(maxsize=4096)
 def _once(cameras: frozenset[str]) -> frozenset[str]:
-    """The same group of cameras, one object for all who were seen by it."""
+    """One object for each group of cameras: many people are seen by the same group."""
     return cameras
 
 

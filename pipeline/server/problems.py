@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from relaytrack.pipeline.config.urls import redact_url
+from relaytrack.pipeline.config.urls import one_line, redact_url
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.reid.wording import plain_words
 
@@ -95,7 +95,7 @@ def install(app: FastAPI) -> None:
         return answer(request, error.status, error.detail, field=error.field, headers=error.headers)
 
     async def users(request: Request, error: Exception) -> Response:
-        return answer(request, 409, " ".join(str(error).split()))
+        return answer(request, 409, one_line(error))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

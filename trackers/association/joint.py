@@ -39,7 +39,7 @@ class Association(Protocol):
         """Rows of tracks and, at the same place, the detections they are."""
 
     def births(self, tracks: Tracks, found: CheckedDetections, free: Mask) -> tuple[Rows, Floats, Mask]:
-        """Unmatched detections, of `free` (M,), that start tracks; how doubtful, and whether clear, each is."""
+        """The detections of `free` (M,) that start tracks; how doubtful each is; whether it is clear."""
 
     def learn(self, tracks: Tracks, rows: Rows, found: CheckedDetections, picks: Rows) -> None:
         """Remember how the tracks `rows` look in the detections `picks`."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.identities.most_alike import most_alike
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.types import Floats, Ints
 
@@ -34,7 +35,6 @@ FEW = 50
 """Tracks of a window up to which `margin` stands alone."""
 _LEAST_DEVIATION = 0.01  # of the most alike strangers: fewer than three of them may be equally alike
 _FEWEST = 1e-9  # tracks that a mean is divided by: a camera may have none
-_ROWS = 32  # rows worked on together: what is read of them stays in the processor's cache
 MEMORY = 2_000.0
 """Tracks for which a camera's mean remembers closed tracks."""
 
@@ -189,7 +189,7 @@ class AffinityModel:
         usable = np.flatnonzero((take > 0) & (first > skip))
         for reach, left_out in np.unique(np.stack([first[usable], skip[usable]], axis=1), axis=0).tolist():
             group = usable[(first[usable] == reach) & (skip[usable] == left_out)]
-            top = _most_alike(values, places, begins[group], numbers[group], reach)[:, :, left_out:]
+            top = most_alike(values, places, begins[group], numbers[group], reach)[:, :, left_out:]
             left = reach - left_out
             average = top.mean(axis=2)
             square = ((top - average[:, :, None]) ** 2).sum(axis=2)
@@ -228,26 +228,3 @@ def _by_camera(cameras: Ints) -> Iterator[tuple[int, Ints]]:
     order = np.argsort(cameras, kind="stable")
     names, begins = np.unique(cameras[order], return_index=True)
     yield from zip(names.tolist(), np.split(order, begins[1:]), strict=True)
-
-
-def _most_alike(values: Floats, places: Ints, begins: Ints, numbers: Ints, most: int) -> Floats:
-    """(N, G, most) the greatest values of each row among the columns of each of G groups, the greatest first.
-
-    Args:
-        values: (N, S).
-        places: columns, group after group.
-        begins: (G,) where in `places` each group begins.
-        numbers: (G,) how many columns it has, `most` at least.
-        most: how many are taken.
-    """
-    within = np.arange(int(numbers.max()))
-    missing = within >= numbers[:, None]  # groups are filled up to the size of the largest
-    columns = places[np.minimum(begins[:, None] + within, len(places) - 1)]
-    out = np.empty((len(values), len(begins), most), np.float32)
-    for begin in range(0, len(values), _ROWS):
-        part = values[begin : begin + _ROWS].take(columns.reshape(-1), axis=1)
-        part[:, np.flatnonzero(missing)] = -np.inf
-        part = part.reshape(len(part), *columns.shape)
-        part.partition(columns.shape[1] - most, axis=2)
-        out[begin : begin + _ROWS] = np.sort(part[:, :, columns.shape[1] - most :], axis=2)[:, :, ::-1]
-    return out

@@ -20,7 +20,7 @@ _COLUMNS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _BoxFile:
     """One camera's file, sorted by frame, then best score first; boxes in pixels of the source's full picture."""
 
     frames: NDArray[np.int64]
@@ -73,7 +73,7 @@ class RecordedDetections:
         return Detections(found.xyxy[: self._most], found.scores[: self._most])
 
 
-def _read(camera: CameraConfig) -> _Table:
+def _read(camera: CameraConfig) -> _BoxFile:
     """Read one camera's file."""
     if not camera.detections:
         raise DetectorError(f"camera {camera.name!r}: detector.backend is 'file', but it names no detections file")
@@ -101,4 +101,4 @@ def _read(camera: CameraConfig) -> _Table:
         raise DetectorError(f"{where}: frame numbers are whole and begin at 1")
     rows = rows[np.lexsort((-rows[:, 6], rows[:, 0]))]
     boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], 1)
-    return _Table(rows[:, 0].astype(np.int64), boxes.astype(np.float32), np.clip(rows[:, 6], 0, 1).astype(np.float32))
+    return _BoxFile(rows[:, 0].astype(np.int64), boxes.astype(np.float32), np.clip(rows[:, 6], 0, 1).astype(np.float32))
