@@ -12,24 +12,22 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from queue import SimpleQueue
 
 from relaytrack.pipeline.cluster.answers import Answers
 from relaytrack.pipeline.cluster.asked import AskedEmbeddings
 from relaytrack.pipeline.cluster.batches import Form
-from relaytrack.pipeline.cluster.bus import Bus, BusLostError, Call
+from relaytrack.pipeline.cluster.bus import Bus, BusLostError
 from relaytrack.pipeline.cluster.greetings import GapError
 from relaytrack.pipeline.cluster.known_identities import KnownIdentities
+from relaytrack.pipeline.cluster.late_answers import LateAnswers
 from relaytrack.pipeline.cluster.link import Link, Sent
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
-from relaytrack.trackers import GroundPlane, Revision
+from relaytrack.trackers import GroundPlane
 
 LOG = logging.getLogger("relaytrack.cluster")
 _PAUSE = 0.3  # seconds between tries to reach the service
-_MOST_CALLS = 1000  # whose late answers are waited for
-_ASK = 1.0  # seconds between questions for lost answers
 _GIVE_UP = 120.0  # seconds after which a recording gives up
 
 
@@ -87,9 +85,7 @@ class ClusterIdentities:
         self._cameras = set(cameras)
         self._compact = form == "compact"
         self._asked = {name: AskedEmbeddings() for name in cameras} if form == "compact" else {}
-        self._catching_up: list[Call] = []
-        self._sent_again: SimpleQueue[Call] = SimpleQueue()  # from the thread that looks for the service
-        self._ask_at = 0.0  # monotonic clock
+        self._late = LateAnswers(self.link, self._people)
         self._away: float | None = None  # since when the service is out of reach
         self._messages = self._revisions = 0
         self._watermark: float | None = None
@@ -186,7 +182,7 @@ class ClusterIdentities:
             if isinstance(answers, Sent):
                 sent = answers
                 continue
-            late = self._learn_late(alone=answers is None)
+            late = self._late.learn(away=answers is None)
             if answers is None:
                 ids = tuple(batch.message.ids for batch in sent.batches)
                 return IdentityAnswer(self._people.alone(sent.batches), ids, tuple(late))
@@ -197,17 +193,6 @@ class ClusterIdentities:
             return IdentityAnswer(
                 tuple(one.global_ids for one in found), tuple(one.track_ids for one in found), changes
             )
-
-    def _learn_late(self, *, alone: bool) -> list[Revision]:
-        """Take the answers to what was sent again; ask once more for those that are missing, once a second."""
-        while not self._sent_again.empty():
-            self._catching_up.append(self._sent_again.get())
-        self._catching_up, changes = self._people.learn_late(self._catching_up)
-        if not alone and time.monotonic() > self._ask_at and (wanted := self._people.to_ask()):
-            self._ask_at = time.monotonic() + _ASK
-            self._catching_up += self.link.ask_again(wanted)
-            del self._catching_up[:-_MOST_CALLS]
-        return changes
 
     def _answers(self, sent: Sent) -> Answers | Sent | None:
         """The answers; or what was sent again and is to be waited for; or None: go on without."""
@@ -254,8 +239,7 @@ class ClusterIdentities:
     def _look(self) -> None:
         while not self._closed.wait(_PAUSE):
             try:
-                for call in self.link.reconnect(self.link.generation):
-                    self._sent_again.put(call)
+                self._late.expect(self.link.reconnect(self.link.generation))
             except (BusLostError, TimeoutError):
                 continue
             except RelayTrackError as error:
