@@ -40,7 +40,8 @@ def open_store(path: Path) -> sqlite3.Connection:
     if "\0" in str(path):
         raise StoreError(f"{str(path)!r}: a path cannot have a null character in it")
     try:
-        path.touch(mode=0o600, exist_ok=True)
+        if str(path) != ":memory:":  # SQLite's name for a store without a file
+            path.touch(mode=0o600, exist_ok=True)
         file = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
         version = file.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, VERSION):

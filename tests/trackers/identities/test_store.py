@@ -64,6 +64,16 @@ def test_a_store_is_written_while_nobody_has_an_embedding(tmp_path, retain):
         assert [item.camera for item in store.tracks()] == ["a"]
 
 
+def test_a_store_in_memory_makes_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with IdentityStore(":memory:") as store:
+        run = IdentityAssociator(store=store)
+        for step in range(20):
+            run.update([view("a", step / 5, [1], [1])])
+        run.finalize()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_forgetting_overwrites_the_bytes(tmp_path):
     path = tmp_path / "people.db"
     marker = np.arange(512, dtype=np.float16).tobytes()
