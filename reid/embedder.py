@@ -218,11 +218,22 @@ def _readable(batch: Tensor) -> Tensor:
         return batch
     if not batch.is_floating_point():
         raise ReidError(f"batch must be uint8 in 0..255 or floating point in 0..1, not {batch.dtype}")
+    if batch.dtype == torch.bfloat16:
+        batch = batch.float()
     if batch.numel():
-        least, most = (float(value) for value in batch.aminmax())
+        least, most = _extremes(batch)
         if not (least >= -_ROUNDING and most <= 1 + _ROUNDING):
             raise ReidError(f"batch of floating point must lie in 0..1, not in {least:g}..{most:g}")
-    return batch.float() if batch.dtype == torch.bfloat16 else batch
+    return batch
+
+
+def _extremes(batch: Tensor) -> tuple[float, float]:
+    """Least and greatest value; NaN where there is one."""
+    if batch.device.type != "cpu":
+        least, most = batch.aminmax()
+        return float(least), float(most)
+    values = batch.numpy()  # on one thread, as in `_normalised`: torch would start threads, which spin while they wait
+    return float(values.min()), float(values.max())
 
 
 def _load(path: Path, device: torch.device, threads: int | None) -> tuple[Backend, WeightsInfo]:

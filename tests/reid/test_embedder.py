@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import importlib.util
 import pickle
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -272,3 +274,19 @@ def test_memory_goes_with_the_batch_and_not_with_the_crops(small_weights: Path) 
     finally:
         tracemalloc.stop()
     assert peak < 4e6  # all of them resized would be 12 MB
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_a_batch_of_crops_starts_no_threads_besides_the_networks(small_weights: Path) -> None:
+    program = (
+        "import os, sys, numpy, torch\n"
+        "from relaytrack.reid.embedder import Embedder\n"
+        "torch.set_num_threads(4)\n"
+        "embedder = Embedder(sys.argv[1], device='cpu', threads=1)\n"
+        "crops = torch.from_numpy(numpy.ones((64, 3, 64, 32), numpy.float32))\n"  # torch would divide so many
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "embedder.embed(crops)\n"
+        "print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(small_weights)], capture_output=True, text=True)
+    assert done.stdout.strip() == "0", done.stderr
