@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
+    from relaytrack.pipeline.errors import SourceError
     from relaytrack.pipeline.postprocess.corrections import forget
     from relaytrack.pipeline.server.forgetting import forget_in_site, is_site
 
@@ -32,7 +33,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
     def finished(found: FinishedRun) -> str:
-        forget(found, args.person, videos=args.videos)
+        try:
+            forget(found, args.person, videos=args.videos)
+        except SourceError as error:
+            told = "nothing was changed; --videos delete deletes the videos that show them instead"
+            raise SourceError(f"{error}; {told}") from error
         return f"person {args.person} is forgotten in {args.folder}; the source footage still shows them"
 
     print(correct_run(args.folder, "forget", wanted, finished, where=f" in {args.folder}"))

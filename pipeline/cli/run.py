@@ -8,6 +8,7 @@ import sys
 from types import FrameType
 from typing import Any
 
+from relaytrack.reid.arguments import harmless
 from relaytrack.reid.paths import plain_path
 
 HELP = "follow people across cameras: annotated videos, tracks and identities"
@@ -91,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.pipeline.errors import ConfigError
 
     if args.config and args.source:
-        raise ConfigError("give a configuration or --source, not both")
+        told = f"{harmless(args.config)!r} was read as one; give --source once for each camera"
+        raise ConfigError(f"give a configuration or --source, not both ({told})")
     if not args.config and not args.source:
         raise ConfigError("no cameras: give a configuration file or --source")
     if args.config:

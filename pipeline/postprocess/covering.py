@@ -8,37 +8,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.postprocess.finished_run import FinishedRun, TrackKey
+from relaytrack.pipeline.postprocess.lines_left import LinesLeft
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.hidden_rows import HiddenRows
 from relaytrack.pipeline.results.identities import CameraRecord
-from relaytrack.pipeline.results.track_rows import read_rows, row_keys
 
 _AROUND = 0.7  # seconds before and after a track in which its first and last box are covered
 _GAP = 3.0  # seconds between two boxes that are bridged
 
 
-def cover(run: FinishedRun, camera: str, keys: Collection[TrackKey]) -> HiddenRows:
+def cover(run: FinishedRun, camera: str, keys: Collection[TrackKey], lines: LinesLeft) -> HiddenRows:
     """The boxes that hide a person's tracks in every frame of a camera, also in those between two detections.
 
-    Raises:
-        OutputError: the track lines cannot be read.
+    Where the camera's lines of tracks are missing or damaged, the person's boxes are those of `global/`, too.
     """
-    lines = read_rows(run.folder, "tracks", camera)
     record = run.data.cameras[camera]
     rate = _frame_rate(record)
     roi = next((found.roi for found in run.config.cameras if found.name == camera), None)
     origin = np.array((*roi[:2], *roi[:2]) if roi else (0, 0, 0, 0), np.float64)
+    gap, around = max(1, round(_GAP * rate)), max(1, round(_AROUND * rate))
+    chosen = {key for key in keys if key[0] == camera}
+    gone = {run.ids[key] for key in keys}
+    found = [lines.tracks(camera, {key}) for key in sorted(chosen)]
+    if sum(map(len, found)) < _recorded(run, camera, keys):
+        found = [lines.theirs(camera, chosen, gone)]
     covers = HiddenRows.of()
-    for _, track in sorted(key for key in keys if key[0] == camera):
-        rows = lines.pick(lines.ids == track)
+    for rows in found:
         if len(rows):
-            gap, around = max(1, round(_GAP * rate)), max(1, round(_AROUND * rate))
             covers = covers.joined(_bridged(rows.frames, rows.xyxy - origin, gap, around))
-    shared = read_rows(run.folder, "global", camera)  # its boxes between two tracks
-    mine = shared.pick(np.isin(shared.ids, list({run.ids[key] for key in keys})))
-    found = set(row_keys(lines))
-    filled = mine.pick(np.array([key not in found for key in row_keys(mine)], bool))
+    filled = lines.theirs(camera, set(), gone)  # boxes between two tracks
     return covers.joined(HiddenRows.of(filled.frames, filled.xyxy - origin))
+
+
+def is_whole(run: FinishedRun, camera: str, keys: Collection[TrackKey], lines: LinesLeft) -> bool:
+    """Whether the lines tell where the person is in every picture in which the run saw them."""
+    gone = {run.ids[key] for key in keys}
+    return len(lines.theirs(camera, set(keys), gone)) >= _recorded(run, camera, keys)
+
+
+def _recorded(run: FinishedRun, camera: str, keys: Collection[TrackKey]) -> int:
+    """The number of boxes that a camera's tracks had by the list of people."""
+    tracks = [track for found in run.data.people.values() for track in found if (track.camera, track.track) in keys]
+    return sum(track.frames for track in tracks if track.camera == camera)
 
 
 def _frame_rate(record: CameraRecord) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from relaytrack.pipeline.postprocess.covering import cover
+from relaytrack.pipeline.postprocess.covering import cover, is_whole
 from relaytrack.pipeline.postprocess.finished_run import (
     FinishedRun,
     Progress,
@@ -18,22 +17,27 @@ from relaytrack.pipeline.postprocess.finished_run import (
     delete_videos,
     refresh,
 )
-from relaytrack.pipeline.postprocess.redraw import discard, redraw, replace
+from relaytrack.pipeline.postprocess.lines_left import LinesLeft
+from relaytrack.pipeline.postprocess.redraw import Pairs, discard, redraw, replace
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_events, times
 from relaytrack.pipeline.results.correction_checks import tracks_of
 from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.hidden_rows import HiddenRows, forgotten_path, read_hidden, write_hidden
 from relaytrack.pipeline.results.identities_writing import write_identities
-from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, write_rows
+from relaytrack.pipeline.results.track_rows import write_rows
 from relaytrack.pipeline.sinks.crops import remove_pictures
 from relaytrack.trackers import IdentityStore
+
+LOG = logging.getLogger(__name__)
 
 
 def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress: Progress | None = None) -> None:
     """Remove a person from everything that a run left behind.
 
     Their lines, events, embeddings and pictures are deleted, also from the run's store of identities, and every
-    video that shows them is drawn anew with them covered, or deleted. The source footage is not touched.
+    video that shows them is drawn anew with them covered, or deleted. The source footage is not touched. What is
+    missing or damaged in the folder is told and hinders nothing: a video in which nobody can tell any more where the
+    person is, is deleted.
 
     Args:
         run: the run.
@@ -48,53 +52,57 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
     tracks = tracks_of(run.data.people, person)
     keys = {(track.camera, track.track) for track in tracks}
     shown = sorted({track.camera for track in tracks})
-    rows = {camera.name: _without(run.folder, camera.name, keys, run.ids) for camera in run.config.cameras}
-    covers = {name: cover(run, name, keys) for name in shown}
+    lines = {name: LinesLeft.of(run.folder, name) for name in dict.fromkeys((*_cameras(run), *shown))}
+    rows = {name: found.without(name, keys, run.ids) for name, found in lines.items()}
+    covers = {name: cover(run, name, keys, lines[name]) for name in shown}
+    wrong = (
+        [*shown, "mosaic"] if videos == "delete" else _not_coverable(run, keys, {name: lines[name] for name in shown})
+    )
     before = {name: read_hidden(forgotten_path(run.folder, name)) for name in shown}
     ready: list[Path] = []
     try:
         for name in shown:
             known = before[name] or HiddenRows.of()
             write_hidden(forgotten_path(run.folder, name), known.joined(covers[name]))
-        if run.config.output.video and videos == "redraw":
+        if videos == "redraw":
             pairs = {name: (parallel, shared) for name, (_, shared, parallel) in rows.items()}
-            ready = redraw(run.config, shown, pairs, progress, threading.Event())
+            ready = _redrawn(run, [name for name in (*shown, "mosaic") if name not in wrong], pairs, progress)
         for name in shown:
-            write_rows(run.folder, "tracks", name, rows[name][0])
-            write_rows(run.folder, "global", name, rows[name][1])
+            if lines[name].own is not None:
+                write_rows(run.folder, "tracks", name, rows[name][0])
+            if lines[name].shared is not None:
+                write_rows(run.folder, "global", name, rows[name][1])
     except BaseException:
         discard(ready)
         for name, boxes in before.items():
             write_hidden(forgotten_path(run.folder, name), boxes)
         raise
     replace(ready)
-    if videos == "delete":
-        delete_videos(run, [*shown, "mosaic"])
+    delete_videos(run, wrong)
     _forget_elsewhere(run, person, keys)
     refresh(run.folder, run.config)
 
 
-def _without(
-    folder: Path, camera: str, keys: set[TrackKey], ids: Mapping[TrackKey, int]
-) -> tuple[TrackRows, TrackRows, TrackRows]:
-    """The rows of `tracks/` and of `global/` without some tracks, and the latter with track ids.
+def _cameras(run: FinishedRun) -> list[str]:
+    return [camera.name for camera in run.config.cameras]
 
-    A row of `global/` that is in no track fills a gap, and has the track of its identity's last box.
-    """
-    own = read_rows(folder, "tracks", camera)
-    kept = own.pick(np.array([(camera, track) not in keys for track in own.ids.tolist()], bool))
-    track_of = dict(zip(row_keys(own), own.ids.tolist(), strict=True))
-    gone = {ids[key] for key in keys}
-    shared = read_rows(folder, "global", camera)
-    places: list[tuple[int, int]] = []
-    last: dict[int, int] = {}
-    for row, (key, identity) in enumerate(zip(row_keys(shared), shared.ids.tolist(), strict=True)):
-        track = track_of.get(key, last.get(identity))
-        if track is not None and identity not in gone and (camera, track) not in keys:
-            last[identity] = track
-            places.append((row, track))
-    left = shared.pick([row for row, _ in places])
-    return kept, left, left.named([track for _, track in places])
+
+def _not_coverable(run: FinishedRun, keys: set[TrackKey], lines: Mapping[str, LinesLeft]) -> list[str]:
+    """Videos that would go on showing the person, since no line tells where they are; it is told."""
+    wrong = [name for name, found in lines.items() if not is_whole(run, name, keys, found)]
+    for name in wrong:
+        LOG.warning("camera '%s': its lines are missing or damaged, so its video and the mosaic are deleted", name)
+    return [*wrong, "mosaic"] if wrong else []
+
+
+def _redrawn(run: FinishedRun, names: Sequence[str], pairs: Pairs, progress: Progress | None) -> list[Path]:
+    """Draw those of the videos anew that are there."""
+    there = [name for name in names if (run.folder / "video" / f"{name}.mp4").exists()]
+    if not run.config.output.video or not there:
+        return []
+    output = run.config.output.model_copy(update={"mosaic": run.config.output.mosaic and "mosaic" in there})
+    config = run.config.model_copy(update={"output": output})
+    return redraw(config, [name for name in there if name != "mosaic"], pairs, progress, threading.Event())
 
 
 def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> None:

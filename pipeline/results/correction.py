@@ -7,6 +7,7 @@ and its sources are gone; only the segments in which somebody was seen are looke
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,15 @@ from typing import Any, Literal
 import numpy as np
 
 from relaytrack.pipeline.dates import by_start
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import drop_events
-from relaytrack.pipeline.results.folder import write_bytes
+from relaytrack.pipeline.results.folder import write_bytes, writing
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.result_names import PARTIAL
-from relaytrack.pipeline.results.track_rows import read_rows_of, row_keys
+from relaytrack.pipeline.results.track_rows import KINDS, TrackRows, read_rows_of, row_keys, rows_left_in
 
+LOG = logging.getLogger(__name__)
 TrackKey = tuple[str, int]
 Kind = Literal["merge", "split", "forget"]
 BY_HAND = 100_001
@@ -102,8 +105,8 @@ def correct_rows(folder: Path, correction: Correction) -> None:
         OutputError: a file cannot be read or written.
     """
     for camera in sorted({camera for camera, _ in correction.tracks}):
-        for path in segments_of(folder / "tracks" / camera, correction.spans([camera])):
-            _correct_pair(path, folder / "global" / camera / path.name, camera, correction)
+        for name in _names_of(folder, camera, correction):
+            _correct_pair(folder / "tracks" / camera / name, folder / "global" / camera / name, camera, correction)
 
 
 def tracks_shown_as(folder: Path, correction: Correction) -> dict[TrackKey, tuple[float, float]]:
@@ -115,10 +118,10 @@ def tracks_shown_as(folder: Path, correction: Correction) -> dict[TrackKey, tupl
     found: dict[TrackKey, tuple[float, float]] = {}
     most = max((last for _, last in correction.tracks.values()), default=0.0)
     for camera in sorted({camera for camera, _ in correction.tracks}):
-        for path in segments_of(folder / "tracks" / camera, correction.spans([camera])):
-            shared = folder / "global" / camera / path.name
-            if shared.exists():
-                lines, rows = read_rows_of(shared), read_rows_of(path)
+        for name in _names_of(folder, camera, correction):
+            rows = rows_left_in(folder / "tracks" / camera / name)
+            lines = rows_left_in(folder / "global" / camera / name)
+            if rows is not None and lines is not None:
                 keys = set(row_keys(lines.pick(lines.ids == correction.person)))
                 for key, track in zip(row_keys(rows), rows.ids.tolist(), strict=True):
                     if key in keys:
@@ -126,11 +129,21 @@ def tracks_shown_as(folder: Path, correction: Correction) -> dict[TrackKey, tupl
     return found
 
 
+def _names_of(folder: Path, camera: str, correction: Correction) -> list[str]:
+    """The files of a camera that a correction touches, in `tracks/`, in `global/` or in both."""
+    spans = correction.spans([camera])
+    found = [path.name for kind in KINDS for path in segments_of(folder / kind / camera, spans)]
+    return sorted(set(found))
+
+
 def _correct_pair(own: Path, shared: Path, camera: str, correction: Correction) -> None:
-    rows = read_rows_of(own)
+    """Change one pair of files; of a forgotten person also what is left of a missing or damaged one."""
+    read = rows_left_in if correction.kind == "forget" else read_rows_of
+    rows = read(own) if own.exists() else None
+    rows = TrackRows.of([], [], [], []) if rows is None else rows
     mine = np.array([(camera, track) in correction.tracks for track in rows.ids.tolist()], bool)
-    if shared.exists():
-        lines = read_rows_of(shared)
+    lines = read(shared) if shared.exists() else None
+    if lines is not None:
         keys = {key for key, chosen in zip(row_keys(rows), mine.tolist(), strict=True) if chosen}
         theirs = np.array([key in keys for key in row_keys(lines)], bool)
         if correction.kind != "split":
@@ -161,16 +174,21 @@ def tells_of(event: Mapping[str, Any], correction: Correction) -> bool:
 
 
 def correct_embeddings(folder: Path, correction: Correction) -> None:
-    """Take the embeddings of a forgotten person out.
+    """Take the embeddings of a forgotten person out; a damaged file goes altogether.
 
     Raises:
-        InputError: the file is damaged.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written or deleted.
     """
     path = folder / EMBEDDINGS
     if correction.kind != "forget" or not path.exists():
         return
-    keys, vectors = read_embeddings(path)
+    try:
+        keys, vectors = read_embeddings(path)
+    except InputError as error:
+        with writing(path, "delete"):
+            path.unlink()
+        LOG.warning("%s; the file is deleted, since it may tell of the person", error)
+        return
     kept = [row for row, key in enumerate(keys) if key not in correction.tracks]
     if len(kept) < len(keys):
         write_embeddings(path, [keys[row] for row in kept], vectors[kept])

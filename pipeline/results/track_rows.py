@@ -7,6 +7,7 @@ it; 0 is the left edge of the first pixel), and the detection score. What is rea
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.folder import write_bytes, writing
 
+LOG = logging.getLogger(__name__)
 Kind = Literal["tracks", "global"]
 KINDS: tuple[Kind, ...] = ("tracks", "global")
 Doubles = NDArray[np.float64]
@@ -69,6 +71,16 @@ class TrackRows:
         table = values.reshape(-1, 10)
         return TrackRows(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:6], table[:, 6])
 
+    @staticmethod
+    def parse_left(text: bytes) -> tuple[TrackRows, int]:
+        """Read the lines of a damaged file that can be read, and count those that cannot."""
+        try:
+            return TrackRows.parse(text), 0
+        except ValueError:
+            found = [one for line in text.splitlines() if (one := _line_of(line)) is not None]
+        rows = TrackRows.joined([TrackRows.of([], [], [], []), *found])
+        return rows, sum(bool(line.strip()) for line in text.splitlines()) - len(found)
+
     def text(self) -> bytes:
         """The lines, in the order of the rows."""
         numbers = zip(self.frames.tolist(), self.ids.tolist(), self.xywh.tolist(), self.scores.tolist(), strict=True)
@@ -98,6 +110,13 @@ class TrackRows:
         return TrackRows(*(np.concatenate(column) for column in columns))
 
 
+def _line_of(line: bytes) -> TrackRows | None:
+    try:
+        return TrackRows.parse(line + b"\n")
+    except ValueError:
+        return None
+
+
 def rows_path(folder: Path, kind: Kind, camera: str) -> Path:
     """Where the lines of a camera of a run over recordings lie."""
     return folder / kind / f"{camera}.txt"
@@ -120,6 +139,22 @@ def read_rows_of(path: Path, most: int | None = None) -> TrackRows:
         return TrackRows.parse(text, most)
     except ValueError:
         raise OutputError(f"{path}: not lines that RelayTrack wrote") from None
+
+
+def rows_left_in(path: Path) -> TrackRows | None:
+    """What can be read of a file that may be damaged, which is told; None where it is not there.
+
+    Raises:
+        OutputError: it is there and cannot be read.
+    """
+    if not path.exists():
+        return None
+    with writing(path, "read"):
+        text = path.read_bytes()
+    rows, damaged = TrackRows.parse_left(text)
+    if damaged:
+        LOG.warning("%s: %d damaged lines are taken out", path, damaged)
+    return rows
 
 
 def write_rows(folder: Path, kind: Kind, camera: str, rows: TrackRows) -> None:

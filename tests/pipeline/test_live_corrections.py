@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -276,6 +277,27 @@ def test_whom_the_list_does_not_tell_of_is_forgotten(tmp_path: Path, capsys: pyt
     assert "there is no person 77" in capsys.readouterr().err
     assert main(["forget", "--run", str(out), str(identity)]) == 0
     assert traces(out, identity, 2, own) == []
+
+
+@pytest.mark.parametrize("spoilt", ["tracks", "global", "cut", "embeddings"])
+def test_forget_works_on_what_is_there(tmp_path: Path, spoilt: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Fault: lines in `global/` stayed where those in `tracks/` were missing; a damaged file refused the erasure."""
+    out = tmp_path / "o"
+    start(out, 40).join(30)
+    identity = numbers(out)[2]
+    own = track_numbers(out, identity)
+    if spoilt == "cut":
+        for path in [*(out / "tracks").rglob("*.txt"), *(out / "global").rglob("*.txt")]:
+            path.write_bytes(path.read_bytes()[:-7])
+    elif spoilt == "embeddings":
+        (out / "embeddings.npz").write_bytes(b"PK")
+    else:
+        shutil.rmtree(out / spoilt)
+    assert main(["forget", "--run", str(out), str(identity)]) == 0
+    assert traces(out, identity, 2, own) == []
+    assert (
+        spoilt not in ("cut", "embeddings") or {"cut": "damaged lines", "embeddings": "deleted"}[spoilt] in caplog.text
+    )
 
 
 @pytest.mark.parametrize("alive", [True, False])

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         (["run", "--source", "x", "--blr", "heads"], "unknown option '--blr', did you mean --blur?"),
         (["run", "--source", "x", "--blur", "head"], "unknown value 'head', did you mean heads?"),
         (["run", "--source", "x", "y"], "unexpected 'y'"),
-        (["run", "--source", "x", "--rate", "fast"], "invalid float value: 'fast'"),
+        (["run", "--source", "x", "--rate", "fast"], "must be a number, not 'fast'"),
         (["run"], "required: --source"),
         (["track"], "required: file"),
     ],

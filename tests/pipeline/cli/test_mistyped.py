@@ -54,3 +54,42 @@ def test_a_mistyped_option(command: tuple[str, ...], capsys: pytest.CaptureFixtu
         shown = refusal([*command, wrong, "x"], capsys)
         assert f"unknown option {wrong!r}, did you mean {name}?" in shown
         assert f"relaytrack {' '.join(command)} --help" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("forget --run x r3", "ID: must be a whole number, not 'r3'"),
+        ("run --fps 1,5 --source x", "--fps: must be a number, not '1,5'"),
+        ("bench soak --minutes x", "--minutes: must be a number, not 'x'"),
+        ("search --run x --image y --top", "a value is missing (--top N)"),
+        ("run --anonymise", "a value is missing (--anonymise heads|persons)"),
+        ("run --overwrite=yes", "--overwrite: takes no value, and was given 'yes'"),
+        ("search --image y", "are required: --run DIR|URL"),
+        ("eval --gt x", "are required: --result [NAME=]RES"),
+        ("run --source a b", "'b' was read as one; give --source once for each camera"),
+    ],
+)
+def test_a_wrong_value(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fault: "invalid int value: 'r3'" says neither what is wanted nor in a user's words."""
+    assert said in refusal(words.split(), capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run --config a.yaml", "give it without an option (relaytrack run CONFIG.yaml)"),
+        ("run -c a.yaml", "give it without an option (relaytrack run CONFIG.yaml)"),
+        ("forget --run x --person 3", "give it without an option (relaytrack forget ID)"),
+        ("reid train --config a.yaml", "give it without an option (relaytrack reid train CONFIG)"),
+        ("run --input a.mp4", "did you mean --source?"),
+        ("run --video a.mp4", "did you mean --source?"),
+        ("run -i a.mp4", "did you mean --source?"),
+        ("run -o out", "did you mean --out?"),
+        ("search --run x --picture y", "did you mean --image?"),
+        ("run --gpu", "did you mean --device?"),
+    ],
+)
+def test_names_of_other_programs(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fault: what other programs call an option got no hint, or the nearest spelling (`--video`: `--no-video`)."""
+    assert said in refusal(words.split(), capsys)

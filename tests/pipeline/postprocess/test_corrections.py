@@ -123,6 +123,56 @@ def test_forget_works_where_events_were_cut_off_and_pictures_are_gone(folder: Pa
     assert {parse_event(line).identity for line in events.read_text().splitlines()} == {2}
 
 
+def _spoil(path: Path) -> None:
+    """`cut:NAME` cuts a file in the middle of a line, `empty:NAME` leaves no byte, else the file goes."""
+    kind, _, name = path.name.rpartition(":")
+    real = path.with_name(name)
+    if kind == "cut":
+        text = real.read_bytes()
+        real.write_bytes(text[: len(text) // 3 + 1])
+    elif kind == "empty":
+        real.write_bytes(b"")
+    elif real.is_dir():
+        shutil.rmtree(real)
+    else:
+        real.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        (["tracks/a.txt"], "tracks/a.txt: missing"),
+        (["global/a.txt"], "global/a.txt: missing"),
+        (["tracks/b.txt"], "tracks/b.txt: missing"),
+        (["tracks", "global/b.txt"], "tracks/b.txt: missing"),
+        (["tracks/a.txt", "global/a.txt"], "its video and the mosaic are deleted"),
+        (["tracks", "global", "video", "../a.mp4", "../b.mp4"], "global/b.txt: missing"),
+        (["tracks/cut:a.txt"], "tracks/a.txt: 1 damaged lines"),
+        (["tracks/cut:a.txt", "global/a.txt"], "its video and the mosaic are deleted"),
+        (["global/cut:a.txt"], "global/a.txt: 1 damaged lines"),
+        (["tracks/empty:a.txt"], ""),
+        (["cut:embeddings.npz"], "embeddings.npz: no .npz file, or a damaged one; the file is deleted"),
+        (["video", "../a.mp4"], ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_forget_works_on_what_is_there(
+    folder: Path, spoilt: list[str], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault: a missing or damaged file of lines or embeddings, and deleted videos of a lost source, refused it."""
+    for name in spoilt:
+        _spoil(folder / name)
+    forget(open_run(folder), 1)
+    assert told in caplog.text
+    assert _people(folder) == {2: ["a:2"], 3: ["b:1"]}
+    for kind in ("tracks", "global"):
+        path = folder / kind / "a.txt"
+        assert not path.exists() or {line.split(",")[1] for line in path.read_text().splitlines()} <= {"2"}
+    for path in (folder / "video").glob("*.mp4"):
+        assert path.name != "b.mp4" or max(_shirt(image, 1) for image in _pictures(folder, "b")) > 2000
+        assert path.name == "b.mp4" or "mosaic" in path.name or max(_shirt(i, 1) for i in _pictures(folder, "a")) == 0
+
+
 def test_a_foreign_list_of_people_names_no_files_outside(folder: Path) -> None:
     path = folder / "identities.json"
     content = json.loads(path.read_text())
@@ -170,12 +220,16 @@ def test_who_is_forgotten_stays_covered_when_videos_are_drawn_again(folder: Path
     assert max(_shirt(image, 1) for image in _pictures(folder, "a")) == 0
 
 
-def test_a_lost_source_changes_nothing_and_deleting_works(folder: Path, tmp_path: Path) -> None:
+def test_a_lost_source_changes_nothing_and_deleting_works(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.mp4").unlink()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(SourceError, match="camera 'a'"):
         forget(open_run(folder), 1)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert main(["forget", "--run", str(folder), "1"]) == 2
+    assert "--videos delete deletes the videos that show them instead" in capsys.readouterr().err
     forget(open_run(folder), 1, videos="delete")
     assert {path.name for path in (folder / "video").iterdir()} == {"b.mp4"}
     assert _people(folder) == {2: ["a:2"], 3: ["b:1"]}
