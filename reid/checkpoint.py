@@ -120,7 +120,7 @@ def load_model(path: Path | str, *, spec: ModelSpec | None = None, num_classes: 
     """Build the network that a weight file belongs to and load it, in eval mode, float32, on the CPU.
 
     Args:
-        path: a file of `save_model`, or a training checkpoint with "spec" and "model" entries.
+        path: a file of `save_model`, or a checkpoint of `relaytrack reid guide`, of which the running average counts.
         spec: the network that the weights must fit; None takes the one that the file names.
         num_classes: size of the training classifier; 0 leaves the file's classifier aside.
 

@@ -15,8 +15,9 @@ from relaytrack.reid.errors import WeightsError, first_line
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read `.safetensors`, or a torch pickle with `weights_only=True`.
 
-    A checkpoint that nests its tensors under "model" or "state_dict" is unwrapped, and the "module." prefixes
-    of DataParallel are taken off.
+    A checkpoint that nests its tensors under "average" (the running average of a training, which is what counts of
+    it), "model" or "state_dict" is unwrapped, and the "module." prefixes of DataParallel and AveragedModel are taken
+    off.
 
     Returns:
         The tensors by name, on the CPU; and what stands beside them (a safetensors header's metadata, a
@@ -32,13 +33,14 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         data, beside = _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickle(path), {})
     except (OSError, ValueError, RuntimeError, EOFError, KeyError) as error:
         raise WeightsError(f"cannot read weights from {path}: {first_line(error)}") from error
-    for key in ("model", "state_dict"):
+    for key in ("average", "model", "state_dict"):
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
             beside = {str(name): value for name, value in data.items() if name != key}
             data = data[key]
     tensors = {}
     if isinstance(data, Mapping):
-        tensors = {str(k).removeprefix("module."): v for k, v in data.items() if isinstance(v, Tensor)}
+        named = {str(k): v for k, v in data.items() if isinstance(v, Tensor) and k != "n_averaged"}
+        tensors = {name.removeprefix("module."): tensor for name, tensor in named.items()}
     if not tensors:
         raise WeightsError(f"no tensors in {path}")
     return tensors, beside

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.reid.averaging import average_networks, load_any
     from relaytrack.reid.checkpoint import WeightsInfo, save_model
     from relaytrack.reid.datasets.base import Split
-    from relaytrack.reid.datasets.factory import hold_out, load_dataset
+    from relaytrack.reid.datasets.factory import hold_out, load_train
     from relaytrack.reid.datasets.images import ImageCache
     from relaytrack.reid.errors import ReidOutputError
     from relaytrack.reid.outputs import check_target
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     model = average_networks([load_any(source) for source in args.sources])
     held: Split | None = None
     if args.root is not None:
-        train, held = hold_out(args.dataset, load_dataset(args.dataset, args.root).train)
+        train, held = hold_out(args.dataset, load_train(args.dataset, args.root))
         held = usable(held)
         cache = ImageCache(train.paths, model.spec.height, model.spec.width)
         model = with_measured_statistics(model, cache, precision="fp32", neck_only=True)

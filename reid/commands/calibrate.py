@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, store, print."""
     from relaytrack.reid.calibrating import recalibrate
-    from relaytrack.reid.datasets.factory import hold_out, load_dataset
+    from relaytrack.reid.datasets.factory import hold_out, load_train
     from relaytrack.reid.errors import ReidError
     from relaytrack.reid.outputs import check_target
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     check_target(target, like=args.weights)
     parts = {}
     for name, root in zip(names, args.root, strict=True):
-        train = load_dataset(name, root).train
+        train = load_train(name, root)
         parts[name] = train if args.all else hold_out(name, train)[1]
     info = recalibrate(args.weights, parts, target)
     point = (info.threshold or 0.0, info.false_accept or 0.0, info.false_reject or 0.0)

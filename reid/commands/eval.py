@@ -39,9 +39,12 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from relaytrack.reid.commands.common import embed_paths, embedder_of
-    from relaytrack.reid.datasets.factory import hold_out, load_splits
+    from relaytrack.reid.datasets.factory import hold_out, load_tested, load_train
 
-    made = load_splits(args.dataset, args.root)
+    if args.validation:
+        train = load_train(args.dataset, args.root)
+    else:
+        made = load_tested(args.dataset, args.root)
     embedder = embedder_of(args)
     result: dict[str, object] = {
         "dataset": args.dataset,
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         from relaytrack.reid.evaluation.threshold import calibrate
         from relaytrack.reid.training.held_out import readable
 
-        held = readable(hold_out(args.dataset, made[0].train)[1])
+        held = readable(hold_out(args.dataset, train)[1])
         embeddings = embed_paths(embedder, held.paths)
         result["validation"] = evaluate_split(held, embeddings).to_dict()
         result["calibration"] = calibrate(embeddings, held.ids, held.cameras).to_dict()

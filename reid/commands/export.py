@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-norms",
         action="store_true",
-        help="of a checkpoint: leave its batch-norm statistics instead of measuring them on its training images",
+        help="of a checkpoint of `reid train`: leave its batch-norm statistics instead of measuring them on its "
+        "training images",
     )
     add_description(parser)
 
@@ -67,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
 
     check_target(args.target)
     model, config, step = read_checkpoint(args.source)
-    if not args.keep_norms:
+    if config is not None and not args.keep_norms:
         train, _ = splits(config)
         model = measured_as_configured(model, make_cache(config, train), config.run)
     info = WeightsInfo(
         name=args.name,
-        dataset=" + ".join(source.name for source in config.data.sources),
+        dataset=" + ".join(source.name for source in config.data.sources) if config is not None else "",
         licence=args.licence,
         notice=args.notice,
         recipe=f"checkpoint of iteration {step}",

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from relaytrack.reid.datasets.factory import hold_out, load_dataset
+    from relaytrack.reid.datasets.factory import hold_out, load_train
     from relaytrack.reid.device import torch_device
     from relaytrack.reid.errors import ReidConfigError
     from relaytrack.reid.guided.learner import Guided
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     sources: list[PictureSource] = []
     validation = {}
     for name, root in map(_pair, args.source):
-        train, validation[name] = hold_out(name, load_dataset(name, root).train)
+        train, validation[name] = hold_out(name, load_train(name, root))
         sources.append(PictureSource(name, train, draw.pop(name, 1.0)))
     if args.crops is not None:
         sources.append(PictureSource("crops", crops_without_ids(args.crops), draw.pop("crops", 1.0)))

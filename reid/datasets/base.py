@@ -67,6 +67,10 @@ class Split:
 
 EMPTY = Split((), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
+TRAIN, QUERY, GALLERY = "train", "query", "gallery"
+PARTS = (TRAIN, QUERY, GALLERY)
+"""The names of a data set's splits, in the order in which they are written everywhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReidDataset:
@@ -74,7 +78,7 @@ class ReidDataset:
 
     Attributes:
         name: as in `relaytrack.reid.datasets.factory.NAMES`.
-        train: images to learn from.
+        train: images to learn from; `EMPTY`, as the other two, where it was not asked for.
         query: one image per query.
         gallery: the images that are ranked for each query.
         same_camera_out: leave the query's own identity under the query's own camera out of its ranking.
@@ -129,8 +133,15 @@ def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
 
 
-def check_counts(dataset: ReidDataset, expected: tuple[int, int, int] | None) -> ReidDataset:
+def check_counts(
+    dataset: ReidDataset, expected: tuple[int, int, int] | None, parts: Sequence[str] = PARTS
+) -> ReidDataset:
     """Compare the sizes of train, query and gallery with the published ones.
+
+    Args:
+        dataset: what was read.
+        expected: published sizes of train, query and gallery; None where there are none to check.
+        parts: the splits that were asked for; the others are not looked at.
 
     Raises:
         DatasetError: a split is empty.
@@ -138,15 +149,15 @@ def check_counts(dataset: ReidDataset, expected: tuple[int, int, int] | None) ->
     Warns:
         CountWarning: a split's size differs; the message says which and by how much.
     """
-    sizes = {"train": len(dataset.train), "query": len(dataset.query), "gallery": len(dataset.gallery)}
+    sizes = dict(zip(PARTS, map(len, (dataset.train, dataset.query, dataset.gallery)), strict=True))
     for split, size in sizes.items():
-        if size == 0:
+        if size == 0 and split in parts:
             raise DatasetError(f"{dataset.name}: the {split} split has no images")
     if expected is not None:
         wrong = [
             f"{split} has {size:,} images instead of {right:,} ({size - right:+,})"
             for (split, size), right in zip(sizes.items(), expected, strict=True)
-            if size != right
+            if size != right and split in parts
         ]
         if wrong:
             warnings.warn(f"{dataset.name}: {'; '.join(wrong)}", CountWarning, stacklevel=3)

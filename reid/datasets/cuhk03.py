@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from relaytrack.reid.datasets.base import (
+    PARTS,
     CountWarning,
     ReidDataset,
     Split,
@@ -41,7 +42,7 @@ TEST_IDENTITIES = 100
 _HOMES = ("cuhk03", "CUHK03", "cuhk03_release", "cuhk03/cuhk03_release", ".")
 
 
-def load_cuhk03_classic(root: Path, kind: str) -> list[ReidDataset]:
+def load_cuhk03_classic(root: Path, parts: Sequence[str] = PARTS, *, kind: str) -> list[ReidDataset]:
     """The classic splits of "labeled" or "detected" images.
 
     Each data set is to be ranked single shot (`relaytrack.reid.evaluation.single_shot`) and the scores averaged.
@@ -59,10 +60,10 @@ def load_cuhk03_classic(root: Path, kind: str) -> list[ReidDataset]:
         for splits in _read_splits(images, images.parent / f"splits_classic_{kind}.json", name)
     ]
     _warn(name, made)
-    return [check_counts(one, None) for one in made]
+    return [check_counts(one, None, parts) for one in made]
 
 
-def load_cuhk03_new(root: Path, kind: str) -> ReidDataset:
+def load_cuhk03_new(root: Path, parts: Sequence[str] = PARTS, *, kind: str) -> ReidDataset:
     """The new protocol of "labeled" or "detected" images.
 
     Raises:
@@ -73,32 +74,33 @@ def load_cuhk03_new(root: Path, kind: str) -> ReidDataset:
     """
     name = f"cuhk03_{kind}"
     layout = LAYOUTS[name]
-    if any((root / home / layout.folders[0]).is_dir() for home in (*layout.homes, ".")):
-        return load_market_layout(root, name)
+    if any((root / home / folder).is_dir() for home in (*layout.homes, ".") for folder in layout.folders):
+        return load_market_layout(root, parts, name=name)
     images = _images(root, kind, name)
     path = images.parent / f"splits_new_{kind}.json"
     if path.is_file():
         splits = _read_splits(images, path, name)[0]
     else:
         splits = _splits(images, new_protocol(images.parent / f"cuhk03_new_protocol_config_{kind}.mat"))
-    return check_counts(ReidDataset(name, *splits), layout.counts)
+    return check_counts(ReidDataset(name, *splits), layout.counts, parts)
 
 
-def load_cuhk03_part(root: Path) -> ReidDataset:
+def load_cuhk03_part(root: Path, parts: Sequence[str] = PARTS) -> ReidDataset:
     """A folder of crops `<id>_c<camera>_<number>.jpg`, `cuhk03_train` in `root` or `root` itself.
 
     All are the training split, from which `relaytrack.reid.datasets.factory.hold_out` parts the 100 fixed validation
     people. Query and gallery are those people: the first image of each under each camera against the others.
 
     Raises:
-        DatasetError: no such folder, no image in it, none of the validation people, or a name of another form.
+        DatasetError: no such folder, no image in it, a name of another form, or none of the validation people where
+            query or gallery are asked for.
     """
     name = "cuhk03_part"
     home = root / "cuhk03_train" if (root / "cuhk03_train").is_dir() else root
     train = read_folder(home, name)
     held = train.take(np.isin(train.ids, sorted(CUHK03_PART)))
     queries = split_queries(held)
-    return check_counts(ReidDataset(name, train, held.take(queries), held.take(~queries)), None)
+    return check_counts(ReidDataset(name, train, held.take(queries), held.take(~queries)), None, parts)
 
 
 def _images(root: Path, kind: str, name: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.reid.datasets.base import ReidDataset, Split
+from relaytrack.reid.datasets.base import GALLERY, PARTS, QUERY, TRAIN, ReidDataset, Split
 from relaytrack.reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new, load_cuhk03_part
 from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout
 from relaytrack.reid.datasets.msmt17 import load_msmt17
@@ -18,32 +18,39 @@ from relaytrack.reid.datasets.validation_ids import FIXED
 from relaytrack.reid.errors import DatasetError
 
 
-def _one(loader: Callable[[Path], ReidDataset]) -> Callable[[Path], list[ReidDataset]]:
-    return lambda root: [loader(root)]
+def _one(loader: Callable[[Path, Sequence[str]], ReidDataset]) -> Callable[[Path, Sequence[str]], list[ReidDataset]]:
+    return lambda root, parts: [loader(root, parts)]
 
 
-_LOADERS: dict[str, Callable[[Path], list[ReidDataset]]] = {
+def _own(loader: Callable[[Path], ReidDataset]) -> Callable[[Path, Sequence[str]], list[ReidDataset]]:
+    """What may lack any split is read as a whole."""
+    return lambda root, parts: [loader(root)]
+
+
+_LOADERS: dict[str, Callable[[Path, Sequence[str]], list[ReidDataset]]] = {
     **{name: _one(partial(load_market_layout, name=name)) for name in LAYOUTS},
     **{f"cuhk03_{kind}": _one(partial(load_cuhk03_new, kind=kind)) for kind in KINDS},
     **{f"cuhk03_classic_{kind}": partial(load_cuhk03_classic, kind=kind) for kind in KINDS},
     "cuhk03_part": _one(load_cuhk03_part),
     "msmt17": _one(load_msmt17),
-    "crops": _one(load_crops),
-    "folder": _one(load_folder),
-    "csv": _one(load_csv),
+    "crops": _own(load_crops),
+    "folder": _own(load_folder),
+    "csv": _own(load_csv),
 }
 NAMES = tuple(_LOADERS)
 
 
-def load_splits(name: str, root: Path | str) -> list[ReidDataset]:
-    """Load a data set with all its splits: one, but 20 for CUHK03's classic protocol (scores are averaged).
+def load_splits(name: str, root: Path | str, parts: Sequence[str] = PARTS) -> list[ReidDataset]:
+    """Load a data set with all its divisions: one, but 20 for CUHK03's classic protocol (scores are averaged).
 
     Args:
         name: one of `NAMES`.
         root: the data set's folder, or the folder that it was unpacked in; a file for "csv".
+        parts: the splits that will be used, of "train", "query" and "gallery"; the others need not be there and may
+            be empty in what is returned.
 
     Raises:
-        DatasetError: unknown name (the nearest one is named), wrong root, a missing or empty split.
+        DatasetError: unknown name (the nearest one is named), wrong root, a missing or empty split of `parts`.
 
     Warns:
         CountWarning: a split's size differs from the published one.
@@ -52,12 +59,22 @@ def load_splits(name: str, root: Path | str) -> list[ReidDataset]:
         near = difflib.get_close_matches(name, NAMES, 1, 0.4)
         hint = f", did you mean {near[0]}?" if near else ""
         raise DatasetError(f"unknown data set {name!r}{hint} (one of {', '.join(NAMES)})")
-    return _LOADERS[name](Path(root))
+    return _LOADERS[name](Path(root), parts)
 
 
 def load_dataset(name: str, root: Path | str) -> ReidDataset:
-    """Load a data set (its first split where there are several); see `load_splits`."""
+    """Load a data set (its first division where there are several); see `load_splits`."""
     return load_splits(name, root)[0]
+
+
+def load_train(name: str, root: Path | str) -> Split:
+    """The images to learn from; query and gallery need not be there. See `load_splits`."""
+    return load_splits(name, root, (TRAIN,))[0].train
+
+
+def load_tested(name: str, root: Path | str) -> list[ReidDataset]:
+    """Query and gallery of every division; the images to learn from need not be there. See `load_splits`."""
+    return load_splits(name, root, (QUERY, GALLERY))
 
 
 def hold_out(dataset: str, train: Split) -> tuple[Split, Split]:

@@ -10,10 +10,11 @@ fetches it. Occluded-Duke is made of the same images.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from relaytrack.reid.datasets.base import ReidDataset, Split, check_counts, list_images, need_folder
+from relaytrack.reid.datasets.base import EMPTY, PARTS, ReidDataset, Split, check_counts, list_images, need_folder
 from relaytrack.reid.errors import DatasetError
 
 _NAME = re.compile(r"^(-?\d+)_c(\d+)")
@@ -61,14 +62,17 @@ def read_folder(folder: Path, dataset: str) -> Split:
     return Split.of(rows)
 
 
-def load_market_layout(root: Path, name: str) -> ReidDataset:
+def load_market_layout(root: Path, parts: Sequence[str] = PARTS, *, name: str) -> ReidDataset:
     """Load a data set of `LAYOUTS` from its own folder or the folder that holds it.
 
     Raises:
-        DatasetError: a folder is missing or empty.
+        DatasetError: the folder of a split of `parts` is missing or empty.
     """
     layout = LAYOUTS[name]
     home = next((root / inner for inner in layout.homes if (root / inner).is_dir()), root)
     need_folder(home, name)
-    train, query, gallery = (read_folder(home / folder, name) for folder in layout.folders)
-    return check_counts(ReidDataset(name, train, query, gallery), layout.counts)
+    train, query, gallery = (
+        read_folder(home / folder, name) if part in parts else EMPTY
+        for part, folder in zip(PARTS, layout.folders, strict=True)
+    )
+    return check_counts(ReidDataset(name, train, query, gallery), layout.counts, parts)

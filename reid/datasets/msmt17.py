@@ -6,9 +6,20 @@ training and the list of validation together, as everybody reports it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from relaytrack.reid.datasets.base import ReidDataset, Split, check_counts, need_folder
+from relaytrack.reid.datasets.base import (
+    EMPTY,
+    GALLERY,
+    PARTS,
+    QUERY,
+    TRAIN,
+    ReidDataset,
+    Split,
+    check_counts,
+    need_folder,
+)
 from relaytrack.reid.errors import DatasetError
 
 _HOMES = ("MSMT17_V2", "MSMT17_V1", "msmt17")
@@ -39,26 +50,30 @@ def read_list(home: Path, name: str, folder: str) -> list[tuple[Path, int, int]]
     return rows
 
 
-def load_msmt17(root: Path) -> ReidDataset:
+def load_msmt17(root: Path, parts: Sequence[str] = PARTS) -> ReidDataset:
     """Load MSMT17 from its own folder or the folder that holds it.
 
     Raises:
-        DatasetError: a folder or list is missing, malformed or empty.
+        DatasetError: a folder or list of a split of `parts` is missing, malformed or empty.
     """
     home = next((root / inner for inner in _HOMES if (root / inner).is_dir()), root)
     need_folder(home, "msmt17")
-    layout = next((names for names in _LAYOUTS if (home / names[0]).is_dir()), None)
+    layout = next((names for names in _LAYOUTS if any((home / name).is_dir() for name in names)), None)
     if layout is None:
         raise DatasetError(f"msmt17: neither {home / 'mask_train_v2'} (V2) nor {home / 'train'} (V1) is there")
     train, test = layout
-    need_folder(home / test, "msmt17")
-    learned = read_list(home, "list_train.txt", train) + read_list(home, "list_val.txt", train)
-    return check_counts(
-        ReidDataset(
-            "msmt17",
-            Split.of(learned),
-            Split.of(read_list(home, "list_query.txt", test)),
-            Split.of(read_list(home, "list_gallery.txt", test)),
-        ),
-        COUNTS,
-    )
+    places = {
+        TRAIN: (train, ("list_train.txt", "list_val.txt")),
+        QUERY: (test, ("list_query.txt",)),
+        GALLERY: (test, ("list_gallery.txt",)),
+    }
+
+    def read(part: str) -> Split:
+        if part not in parts:
+            return EMPTY
+        folder, lists = places[part]
+        need_folder(home / folder, "msmt17")
+        return Split.of([row for name in lists for row in read_list(home, name, folder)])
+
+    found = ReidDataset("msmt17", read(TRAIN), read(QUERY), read(GALLERY))
+    return check_counts(found, COUNTS, parts)

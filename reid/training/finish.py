@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from relaytrack.reid.checkpoint import WeightsInfo, save_model
+from relaytrack.reid.checkpoint import WeightsInfo, load_model, save_model
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.errors import DatasetError, ReidError, WeightsError, first_line
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
@@ -83,17 +83,21 @@ def with_calibration(info: WeightsInfo, measured: Calibration, results: dict[str
     )
 
 
-def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig, int]:
-    """The averaged network, the configuration and the step of a training checkpoint.
+def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig | None, int]:
+    """The averaged network, the configuration (None with `reid guide`) and the step of a training checkpoint.
 
     Raises:
         WeightsError: the file is missing or is no training checkpoint.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if "spec" in state:  # of `reid guide`
+            return load_model(path), None, int(state["step"])
         config = parse_config(state["config"])
         model = build_model(spec_of(config), state["classes"])
         model.load_state_dict(state["average"] or state["model"])
+    except WeightsError:
+        raise
     except FileNotFoundError as error:
         raise WeightsError(f"checkpoint not found: {path}") from error
     except pickle.UnpicklingError as error:  # torch's own text advises to read it unsafely

@@ -13,7 +13,7 @@ from relaytrack.reid.attention.resize import resized_state
 from relaytrack.reid.backbones.pretrained import load_imagenet
 from relaytrack.reid.checkpoint import SPEC_KEY, load_into, load_model, only_for_training
 from relaytrack.reid.datasets.base import Split
-from relaytrack.reid.datasets.factory import hold_out, join, load_dataset
+from relaytrack.reid.datasets.factory import hold_out, join, load_train
 from relaytrack.reid.datasets.images import ImageCache
 from relaytrack.reid.depthwise_head import GlobalDepthwiseHead, resized_pool
 from relaytrack.reid.device import resolve_device
@@ -37,7 +37,7 @@ def splits(config: TrainConfig) -> tuple[Split, Split | None]:
     """The images to learn from and the held-out identities (None for none) of all sources, joined."""
     train, validation = [], []
     for source in config.data.sources:
-        part = load_dataset(source.name, source.root).train
+        part = load_train(source.name, source.root)
         if config.data.validation == "fixed":
             part, held = hold_out(source.name, part)
             validation.append(held)

@@ -16,10 +16,10 @@ from support.png import png
 
 from relaytrack.reid.datasets.base import JUNK, CountWarning, ReidDataset, Split, images_below
 from relaytrack.reid.datasets.cuhk03 import SPLITS
-from relaytrack.reid.datasets.factory import NAMES, hold_out, join, load_dataset, load_splits
+from relaytrack.reid.datasets.factory import NAMES, hold_out, join, load_dataset, load_splits, load_tested, load_train
 from relaytrack.reid.datasets.images import ImageCache, read_image
 from relaytrack.reid.datasets.market1501 import LAYOUTS
-from relaytrack.reid.datasets.validation_ids import MARKET1501
+from relaytrack.reid.datasets.validation_ids import CUHK03_PART, MARKET1501
 from relaytrack.reid.errors import DatasetError
 
 
@@ -72,6 +72,50 @@ def test_a_wrong_count_warns_and_says_what_differs(tmp_path: Path) -> None:
     tree(tmp_path, [f"{folder}/0001_c{camera}.jpg" for folder in folders for camera in (1, 2)])
     with pytest.warns(CountWarning, match=r"dukemtmc: train has 2 images instead of 16,522 \(-16,520\); query"):
         load_dataset("dukemtmc", tmp_path)
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_only_the_splits_that_are_used_must_be_there(name: str, tmp_path: Path) -> None:
+    train, query, gallery = LAYOUTS[name].folders
+    learned = tree(tmp_path / "learned" / LAYOUTS[name].homes[0], [f"{train}/0002_c1.jpg"])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", CountWarning)
+        assert load_train(name, learned).ids.tolist() == [2]
+    assert not any("query" in str(one.message) for one in said)
+    with pytest.raises(DatasetError, match=f"no folder .*{query}"):
+        load_tested(name, learned)
+    tested = tree(tmp_path / "tested", [f"{query}/0001_c1.jpg", f"{gallery}/0001_c2.jpg"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CountWarning)
+        (found,) = load_tested(name, tested)
+    assert (len(found.train), len(found.query), len(found.gallery)) == (0, 1, 1)
+    with pytest.raises(DatasetError, match=f"no folder .*{train}"):
+        load_train(name, tested)
+
+
+def test_cuhk03_part_without_its_validation_people_is_learned_from(tmp_path: Path) -> None:
+    other = next(person for person in range(800) if person not in CUHK03_PART)
+    tree(tmp_path, [f"{other:04d}_c1_00.jpg", f"{other:04d}_c2_00.jpg"])
+    assert len(load_train("cuhk03_part", tmp_path)) == 2
+    with pytest.raises(DatasetError, match="the query split has no images"):
+        load_tested("cuhk03_part", tmp_path)
+
+
+@pytest.mark.parametrize(("train", "test"), [("train", "test"), ("mask_train_v2", "mask_test_v2")])
+def test_msmt17_with_half_of_it(train: str, test: str, tmp_path: Path) -> None:
+    name = "0000/0000_000_01_0303morning_0008_0.jpg"
+    for folder, lists in ((train, ("train", "val")), (test, ("query", "gallery"))):
+        draw(tmp_path / folder / folder / name)
+        for part in lists:
+            (tmp_path / folder / f"list_{part}.txt").write_text(f"{name} 0\n")
+    with pytest.warns(CountWarning, match="msmt17: train has 2 images instead of 32,621"):
+        assert load_train("msmt17", tmp_path / train).ids.tolist() == [0, 0]
+    with pytest.warns(CountWarning, match="msmt17: query has 1 images"):
+        assert len(load_tested("msmt17", tmp_path / test)[0].gallery) == 1
+    with pytest.raises(DatasetError, match=f"no folder .*{train}"):
+        load_train("msmt17", tmp_path / test)
+    with pytest.raises(DatasetError, match=f"no folder .*{test}"):
+        load_tested("msmt17", tmp_path / train)
 
 
 @pytest.mark.parametrize(

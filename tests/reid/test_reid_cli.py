@@ -197,7 +197,7 @@ def test_bad_input_is_answered_in_one_line(
 def test_wrong_counts_are_a_warning_of_one_line(
     capsys: pytest.CaptureFixture[str], weights: Path, people: Path, tmp_path: Path
 ) -> None:
-    for folder in ("bounding_box_train", "query", "bounding_box_test"):
+    for folder in ("query", "bounding_box_test"):
         (tmp_path / folder).mkdir()
         for path in people.iterdir():
             (tmp_path / folder / path.name).write_bytes(path.read_bytes())
@@ -205,10 +205,21 @@ def test_wrong_counts_are_a_warning_of_one_line(
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if "warning" in line]
     assert lines == [
-        "relaytrack: warning: market1501: train has 32 images instead of 12,936 (-12,904); "
-        "query has 32 images instead of 3,368 (-3,336); gallery has 32 images instead of 19,732 (-19,700)"
+        "relaytrack: warning: market1501: query has 32 images instead of 3,368 (-3,336); "
+        "gallery has 32 images instead of 19,732 (-19,700)"
     ]
     assert json.loads(captured.out)["cross_dataset"] is False
+
+
+def test_the_people_to_learn_from_are_enough_to_calibrate_by(
+    capsys: pytest.CaptureFixture[str], weights: Path, people: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bounding_box_train").mkdir()
+    for path in people.iterdir():
+        (tmp_path / "bounding_box_train" / path.name).write_bytes(path.read_bytes())
+    argv = ["calibrate", str(weights), "--dataset", "market1501", "--root", str(tmp_path), "--all"]
+    assert main([*argv, "--out", str(tmp_path / "calibrated.safetensors")]) == 0
+    assert "train has 32 images" in capsys.readouterr().err
 
 
 def test_a_corrupt_image_is_an_error_in_evaluation(

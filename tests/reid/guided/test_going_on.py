@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relaytrack.reid.checkpoint import load_model
+from relaytrack.reid.cli import main
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.errors import TrainingError
 from relaytrack.reid.evaluation.ranking import RankingScores
@@ -202,6 +203,21 @@ def test_the_last_weights_are_the_averaged_ones(tmp_path: Path) -> None:
     stored = load_model(path).state_dict()
     mine = one.average.module.state_dict()
     assert all(torch.equal(tensor, mine[name]) for name, tensor in stored.items())
+
+
+def test_other_commands_read_the_average_of_a_checkpoint(tmp_path: Path) -> None:
+    one = training(tmp_path, steps=3)
+    one.run()
+    mine = one.average.module.state_dict()
+    last, parts = str(tmp_path / "last.pt"), ("mean", "out", "half")
+    mean, out, half = (tmp_path / f"{name}.safetensors" for name in parts)
+    assert main(["average", last, last, "--out", str(mean)]) == 0
+    assert main(["export", last, str(out)]) == 0
+    assert main(["average", last, str(out), "--out", str(half)]) == 0
+    assert not torch.equal(one.model.state_dict()["head.project.weight"], mine["head.project.weight"])
+    for path in (mean, out, half, tmp_path / "last.pt"):
+        for name, tensor in load_model(path).state_dict().items():
+            torch.testing.assert_close(tensor, mine[name], atol=1e-3, rtol=1e-3, msg=f"{path.name}: {name}")
 
 
 def test_the_best_weights_by_the_held_out_people_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
