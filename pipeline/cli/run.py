@@ -113,6 +113,10 @@ def run_pipeline(config: Any, *, cluster: str | None = None) -> int:
     """
     from relaytrack.pipeline.preflight import preflight
 
+    if cluster is not None:
+        from relaytrack.pipeline.cluster.ray_start import check_address
+
+        check_address(cluster)
     # before the seconds that the networks' libraries take; a cluster's files may lie on its machines only
     preflight(config, cameras=None if cluster is None else ())
     if cluster is not None:

@@ -104,6 +104,10 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     from relaytrack.pipeline.errors import ConfigError
     from relaytrack.pipeline.results.single_file import check_folder
 
+    if args.cluster is not None:
+        from relaytrack.pipeline.cluster.ray_start import check_address
+
+        check_address(args.cluster)
     config, path = load_site(args)
     check_folder(Path(config.server.dir), room=0)  # before the seconds that the networks' libraries take
     try:

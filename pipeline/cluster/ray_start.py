@@ -36,6 +36,16 @@ class Machine:
     resources: dict[str, float]
 
 
+def check_address(address: str) -> None:
+    """See that an address could be one.
+
+    Raises:
+        ConfigError: it is neither "auto" nor HOST:PORT.
+    """
+    if address != "auto" and not _ADDRESS.fullmatch(address):
+        raise ConfigError(f"--cluster {address!r}: write auto, or HOST:PORT of `ray start --head` (port 6379)")
+
+
 def import_ray() -> Any:
     """Ray, if it is installed; a Ray that is started from here reports its use to nobody.
 
@@ -60,11 +70,10 @@ def join_cluster(address: str) -> Any:
         ConfigError: no such address can be.
         ClusterError: nobody answers there, it refuses the token, or it is another version of Ray or Python.
     """
+    check_address(address)
     ray = import_ray()
     if ray.is_initialized():
         return ray
-    if address != "auto" and not _ADDRESS.fullmatch(address):
-        raise ConfigError(f"--cluster {address!r}: write auto, or HOST:PORT of `ray start --head` (port 6379)")
     known = _known_address() if address == "auto" else address
     if known is not None and not listens(known, _ANSWER):
         if address != "auto":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,17 @@ def test_a_site_of_recordings_is_refused(samples: Path, tmp_path: Path, capfd: p
     file.write_text(f"cameras:\n  - name: east\n    url: {samples / 'east.mp4'}\n")
     assert main(["serve", str(file), "--dir", str(tmp_path / "site"), "--port", "0", "--cluster", "auto"]) == 2
     assert "camera 'east': serve --cluster follows live cameras only" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "--source", "gone.mp4"], ["serve", "gone.yaml"], ["service", "install", "gone.yaml"]]
+)
+def test_an_address_that_cannot_be_one_is_refused_before_anything_else(
+    words: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: the networks' libraries and Ray were loaded first, and `service install` took any address."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([*words, "--cluster", "nonsense"]) == 2
+    assert capfd.readouterr().err.splitlines() == [
+        "relaytrack: error: --cluster 'nonsense': write auto, or HOST:PORT of `ray start --head` (port 6379)"
+    ]
