@@ -69,7 +69,9 @@ def onnx_on_cuda() -> bool:
 def session_options(threads: int | None) -> Any:
     """The options of one session of onnxruntime, quiet; with None, it chooses the number of CPU threads.
 
-    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding.
+    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding. Memory is not laid
+    out anew for every shape of input: each layout wants one whole piece, so that a size of batch that is rare took new
+    memory after hours.
     """
     onnxruntime = import_onnxruntime()
 
@@ -78,6 +80,7 @@ def session_options(threads: int | None) -> Any:
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False
     return options
 
 

@@ -33,7 +33,7 @@ from relaytrack.pipeline.runtime.status_file import StatusFile
 LOG = logging.getLogger("relaytrack.engine")
 _LOOK = 1.0  # seconds between two looks
 _WRITE = 10.0  # seconds between two versions of status.json
-_TRIM = 5.0  # seconds after which freed memory goes back to the system
+_TRIM = 2.0  # seconds after which freed memory goes back to the system
 _WINDOW = 10.0  # seconds over which dropped frames are counted
 _OVERLOADED, _RELIEVED = 0.2, 0.1  # share of dropped frames that begins an overload, and that ends it
 _REMIND = 300.0  # seconds after which a lasting overload is told again

@@ -3,7 +3,7 @@
 glibc keeps freed memory for the next request. One thread allocates pictures of all sizes, another one frees them, and
 small objects that live for hours end up between them. So a run of hours comes to hold hundreds of MiB that nobody
 uses. `malloc_trim` hands such pages back, those in the middle of the heap too. `steady_heap` does more: what is as
-large as a picture or an array never lies among small objects, and goes back as soon as it is freed; and all threads
+large as a crop or a table never lies among small objects, and goes back as soon as it is freed; and all threads
 share two heaps, where glibc would give each of some twenty threads a heap of its own with holes of its own.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import cache
 
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h; once set, glibc no longer raises it on its own
-_LARGE = 2**20  # bytes
+_LARGE = 2**17  # bytes: crops and tables, too
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 _ARENAS = 2  # the main heap and one more
 

@@ -60,6 +60,36 @@ def test_warming_up_runs_one_full_batch(small_weights: Path, monkeypatch: pytest
     assert sizes == [5]
 
 
+_BATCHES = """
+import sys
+import torch
+from relaytrack.reid.embedder import Embedder
+def held():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS")) / 1024
+embedder = Embedder(sys.argv[1], device="cpu", batch_size=512, threads=1)
+def embed(size):
+    embedder.embed(torch.zeros((size, 3, *embedder.input_size), dtype=torch.uint8))
+embed(1)
+least = held()
+embedder.warm_up()
+full = held()
+for size in (300, 512, 100, 450, 512, 37, 300, 450, 200, 512, 1, 512):
+    embed(size)
+print(full - least, held() - full)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.skipif(not importlib.util.find_spec("onnx"), reason="without onnx the network runs in torch")
+def test_no_size_of_batch_takes_more_memory_than_the_largest_one(small_weights: Path) -> None:
+    """Fault: onnxruntime laid memory out anew for each size of batch, in whole pieces; a live run grew for hours."""
+    words = [sys.executable, "-c", _BATCHES, str(small_weights)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    taken, later = (float(word) for word in said.split())
+    assert taken > 50, "the largest batch is to be seen"
+    assert later < 0.25 * taken
+
+
 def test_a_crop_does_not_depend_on_its_batch(small_weights: Path) -> None:
     embedder = Embedder(small_weights, device="cpu", threads=2)
     crops = some_crops()
