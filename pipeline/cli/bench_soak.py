@@ -100,11 +100,13 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
 def _recorded(args: argparse.Namespace) -> dict[str, Any]:
     from relaytrack.pipeline.benchmarks.recorded_soak import record, soak_recorded
     from relaytrack.pipeline.errors import InputError
-    from relaytrack.pipeline.replay.detection_cache import read_cache
+    from relaytrack.pipeline.replay.detection_cache import need_one_network, read_cache
 
     if args.recorded < 1:
         raise InputError("--recorded: at least 1 frame")
-    caches = [read_cache(path) for path in args.caches] or record(_config(args), _clips(args), say_when)
+    given = [(str(path), read_cache(path)) for path in args.caches]
+    need_one_network(given)
+    caches = [cache for _, cache in given] or record(_config(args), _clips(args), say_when)
     seconds = 60.0 * (args.minutes or math.inf)
     limit = args.limit or 5.0
     return soak_recorded(_config(args), caches, args.recorded, Path(args.out), say_when, seconds=seconds, limit=limit)

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--boxes with --no-embeddings would copy a file: leave one of them out")
     boxes = read_cache(args.boxes) if args.boxes else None
     with Observer(load_single(args), embed=not args.no_embeddings, boxes=boxes) as observer:
-        cache = collect(counted(observer.frames()))
+        cache = collect(counted(observer.frames()), observer.network)
     write_cache(args.out, cache)
     dim = 0 if cache.embeddings is None else cache.embeddings.shape[1]
     print(

@@ -14,7 +14,7 @@ import numpy as np
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.dates import free_path
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, network_in, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import NAME as EVENTS
 from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.folder import prepare_output, write_atomically, write_bytes
@@ -85,7 +85,7 @@ def gather(
     vectors: dict[tuple[str, int], Any] = {}
     events: list[dict[str, Any]] = []
     infos: list[dict[str, Any]] = []
-    zero = None
+    zero = network = None
     live = {camera.name for camera in config.cameras if is_live(camera, config.run)}
     for node in nodes:
         for name in node.files:
@@ -104,6 +104,7 @@ def gather(
             if EMBEDDINGS in node.files:
                 keys, rows = read_embeddings(Path(folder) / EMBEDDINGS)
                 vectors |= dict(zip(keys, rows, strict=True))
+                network = network or network_in(Path(folder) / EMBEDDINGS)
             events += read_events(Path(folder))
             if "run.json" in node.files:
                 infos.append(json.loads((Path(folder) / "run.json").read_text(encoding="utf-8")))
@@ -114,7 +115,7 @@ def gather(
         for record, _ in tracks:
             record.crops.clear()
     if vectors:  # first: the grounds of the identities come from them
-        write_embeddings(out / EMBEDDINGS, list(vectors), np.stack(list(vectors.values())))
+        write_embeddings(out / EMBEDDINGS, list(vectors), np.stack(list(vectors.values())), network)
     write_identities(
         out,
         {name: cameras.get(name, record) for name, record in order.items()},

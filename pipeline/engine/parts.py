@@ -20,6 +20,7 @@ from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.far_corrections import wrapped
 from relaytrack.pipeline.identity.interface import IdentityService, RemoteIdentityService
 from relaytrack.pipeline.identity.making import create_identity_service
+from relaytrack.pipeline.identity.network_mark import mark_of
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.palette import IdentityColors
@@ -233,7 +234,9 @@ def _add_sinks(parts: RunParts) -> None:
     host.prepare = parts.pictures.add
     if parts.folder is not None:
         names = [camera.name for camera in config.cameras]
-        for sink in create_sinks(config, names, live=parts.live, colors=parts.colors, places=parts.places):
+        network = mark_of(parts.perception.embedder)
+        live, colors, places = parts.live, parts.colors, parts.places
+        for sink in create_sinks(config, names, live=live, colors=colors, places=places, network=network):
             host.add(sink, on_error=config.output.on_error)
     for wanted in config.sinks:
         sink = plugins.create_sink(wanted.name, wanted.options, folder=parts.folder)

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from relaytrack.pipeline.errors import InputError, OutputError
+from relaytrack.pipeline.identity.network_mark import mark_of, same_network
 from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.render.labels import blend, pill
 from relaytrack.pipeline.render.palette import ink_on
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, network_in, read_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData, load_run
@@ -76,6 +77,8 @@ def search(folder: Path, picture: Image, embed: Embed, *, top: int = 10) -> list
         raise InputError(
             f"{path}: embeddings of {known.shape[1]} numbers, the network makes {query.shape[0]}: use the run's weights"
         )
+    if not same_network(network_in(path), mark_of(embed)):
+        raise InputError(f"{path}: the embeddings were made by other weights than these: use the run's weights")
     records = {
         (track.camera, track.track): (identity, track) for identity, found in data.people.items() for track in found
     }

@@ -2,14 +2,15 @@
 
 The file is a plain `.npz`: `frame` (N,) 1-based, ascending; `xyxy` (N, 4) pixels; `conf` (N,); optionally `emb`
 (N, D), float or int8 with `scale` (N,). Files made by `relaytrack cache` also hold `times` (F,), seconds of
-every frame, and `size`, (width, height) of the picture; others have no clock and need a frame rate.
+every frame, `size`, (width, height) of the picture, and `network`, the mark of the network that made the embeddings
+(`pipeline.identity.network_mark`), in bytes; others have no clock and need a frame rate.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.identity.network_mark import as_array, mark_in, same_network
 from relaytrack.pipeline.records import Floats, Ints
 from relaytrack.pipeline.results.npz import NotArraysError, read_arrays
 from relaytrack.pipeline.results.single_file import write_single_file
@@ -35,6 +37,7 @@ class DetectionCache:
         embeddings: (N, D) float32, L2-normalised, a row of NaN where there is none; None without embeddings.
         times: (F,) float64 seconds of each frame from frame 1 on; None where the file has no clock.
         size: (width, height) of the picture in pixels, None where unknown.
+        network: the mark of the network that made the embeddings, None where unknown.
     """
 
     frames: Ints
@@ -43,6 +46,7 @@ class DetectionCache:
     embeddings: Floats | None = None
     times: NDArray[np.float64] | None = None
     size: tuple[int, int] | None = None
+    network: bytes | None = None
 
     def __len__(self) -> int:
         """Number of detections."""
@@ -80,8 +84,23 @@ class DetectionCache:
             yield SeenFrame(index, stamp, self.xyxy[rows], self.scores[rows], here, self.size)
 
 
-def collect(frames: Iterable[SeenFrame]) -> DetectionCache:
-    """Join frames, given in order; one that is left out gets a time between its neighbours and no detection."""
+def need_one_network(caches: Sequence[tuple[str, DetectionCache]]) -> None:
+    """Refuse caches, each with its name, whose embeddings are of different networks: they cannot be compared.
+
+    Raises:
+        InputError: two of them differ; names both.
+    """
+    known = [(name, cache.network) for name, cache in caches if cache.embeddings is not None]
+    for name, mark in known[1:]:
+        if not same_network(known[0][1], mark):
+            raise InputError(f"{name}: its embeddings were made by other weights than those of {known[0][0]}")
+
+
+def collect(frames: Iterable[SeenFrame], network: bytes | None = None) -> DetectionCache:
+    """Join frames, given in order; one that is left out gets a time between its neighbours and no detection.
+
+    `network`: the mark of the network that made the embeddings.
+    """
     seen = list(frames)
     index = np.array([one.index for one in seen], np.int64)
     length = int(index[-1]) if len(index) else 0
@@ -94,6 +113,7 @@ def collect(frames: Iterable[SeenFrame]) -> DetectionCache:
         embeddings=np.concatenate(vectors) if vectors else None,
         times=np.interp(np.arange(1, length + 1), index, stamps) if length else np.zeros(0),
         size=seen[-1].size if seen else None,
+        network=network if vectors else None,
     )
 
 
@@ -160,7 +180,7 @@ def read_cache(path: str | Path) -> DetectionCache:
     if (order[1:] < order[:-1]).any():
         frames, xyxy, scores = frames[order], xyxy[order], scores[order]
         embeddings = None if embeddings is None else embeddings[order]
-    return DetectionCache(frames, xyxy, scores, embeddings, times, size)
+    return DetectionCache(frames, xyxy, scores, embeddings, times, size, mark_in(data.get("network")))
 
 
 def write_cache(path: str | Path, cache: DetectionCache) -> None:
@@ -180,6 +200,8 @@ def write_cache(path: str | Path, cache: DetectionCache) -> None:
         arrays["times"] = cache.times.astype(np.float64)
     if cache.size is not None:
         arrays["size"] = np.array(cache.size, np.int32)
+    if cache.network is not None:
+        arrays["network"] = as_array(cache.network)
     data = io.BytesIO()
     np.savez(data, **arrays)
     write_single_file(Path(path), data.getbuffer())

@@ -9,6 +9,7 @@ from itertools import islice
 
 from relaytrack.pipeline.build import create_perception
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.identity.network_mark import mark_of
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.records import Detections, Frame
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, SeenFrame
@@ -30,6 +31,7 @@ class Observer:
 
     Attributes:
         detector: where the detections come from.
+        network: the mark of the network that makes the embeddings, None without.
 
     Raises:
         RelayTrackError: the camera, the detector or its device is not usable.
@@ -48,6 +50,7 @@ class Observer:
             self._source.close()
             raise
         self.detector: Detector = self._perception.detector
+        self.network = mark_of(self._perception.embedder)
 
     def __enter__(self) -> Observer:
         return self

@@ -17,7 +17,7 @@ import numpy as np
 
 from relaytrack.pipeline.dates import by_start
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, network_in, read_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import drop_events
 from relaytrack.pipeline.results.folder import write_bytes, writing
 from relaytrack.pipeline.results.identities import TrackRecord
@@ -191,7 +191,7 @@ def correct_embeddings(folder: Path, correction: Correction) -> None:
         return
     kept = [row for row, key in enumerate(keys) if key not in correction.tracks]
     if len(kept) < len(keys):
-        write_embeddings(path, [keys[row] for row in kept], vectors[kept])
+        write_embeddings(path, [keys[row] for row in kept], vectors[kept], network_in(path))
 
 
 def correct_pictures(folder: Path, correction: Correction) -> None:

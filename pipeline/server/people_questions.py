@@ -13,6 +13,7 @@ from relaytrack.pipeline.events.known_tracks import MOST, EarlierTrack
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.results.grounds import MOST_TRACKS, Grounds, grounds_of
 from relaytrack.pipeline.server.people_records import FormerNumber, Person, Sighting, sighting_of, unit, vector_of
+from relaytrack.pipeline.server.site_networks import SiteNetworks
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers.identities.types import TrackKey
 
@@ -25,10 +26,14 @@ class PeopleQuestions:
 
     Args:
         store: the site's memory.
+
+    Attributes:
+        networks: which network described people when.
     """
 
     def __init__(self, store: SiteStore) -> None:
         self._store = store
+        self.networks = SiteNetworks(store)
 
     def flush(self) -> None:
         """Write what is only in memory, before a question is answered."""
@@ -160,6 +165,7 @@ class PeopleQuestions:
         """
         self._catch_up()
         conditions, values = ["embedding IS NOT NULL", "length(embedding) = ?"], [2 * len(query)]
+        conditions.append(self.networks.comparable())
         given: Sequence[tuple[str, Any]] = (("camera = ?", camera), ("last >= ?", since), ("first <= ?", until))
         for text, value in given:
             if value is not None:
@@ -181,8 +187,9 @@ class PeopleQuestions:
     def looks(self, identity: int) -> Floats | None:
         """The mean of a person's looks, a unit vector; None where there are none."""
         self._catch_up()
+        alike = self.networks.comparable()
         rows = self._store.rows(
-            "SELECT embedding FROM sightings WHERE identity = ? AND embedding IS NOT NULL", (identity,)
+            f"SELECT embedding FROM sightings WHERE identity = ? AND embedding IS NOT NULL AND {alike}", (identity,)
         )
         if not rows:
             return None

@@ -34,6 +34,7 @@ def create_sinks(
     live: bool,
     colors: IdentityColors | None = None,
     places: Mapping[str, Places] | None = None,
+    network: bytes | None = None,
 ) -> list[Sink]:
     """Open the sinks of a run; the output folder is there already (`pipeline.results.folder.prepare_output`).
 
@@ -43,6 +44,7 @@ def create_sinks(
         live: cut the files into segments and keep the disk limit.
         places: zones and lines for the mosaic, by camera; looked up at every frame.
         colors: the identities' colours, told elsewhere who is seen (`render.pictures.Pictures`).
+        network: the mark of the network that describes people.
 
     Raises:
         OutputError: a file cannot be opened for writing.
@@ -55,7 +57,7 @@ def create_sinks(
         sinks.append(EventsSink(folder, append=output.resume))
     retain = output.retain_hours * 3600.0 if live and output.retain_hours is not None else None
     colors = colors or IdentityColors()
-    people = IdentitiesSink(folder, cameras, crops=output.crops, retain=retain, colors=colors)
+    people = IdentitiesSink(folder, cameras, crops=output.crops, retain=retain, colors=colors, network=network)
     if output.resume:
         people.recall()
     sinks.append(people)

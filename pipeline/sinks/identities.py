@@ -41,6 +41,7 @@ class IdentitiesSink:
         retain: seconds of the run's clock after which pictures and embeddings of a person who has not been seen
             again are deleted; None keeps them.
         colors: the identities' colours.
+        network: the mark of the network that makes the embeddings.
     """
 
     name = "identities"
@@ -56,8 +57,9 @@ class IdentitiesSink:
         idle: float = 30.0,
         retain: float | None = None,
         colors: IdentityColors | None = None,
+        network: bytes | None = None,
     ) -> None:
-        self._folder = folder
+        self._folder, self._network = folder, network
         self._cameras = {name: CameraRecord() for name in cameras}
         self._judges = {name: CropJudge() for name in cameras}
         self._crops = crops
@@ -172,7 +174,7 @@ class IdentitiesSink:
         started = time_module.monotonic()
         looks = self._looks(final=final)
         if final and looks:
-            write_embeddings(self._folder / EMBEDDINGS, list(looks), np.stack(list(looks.values())))
+            write_embeddings(self._folder / EMBEDDINGS, list(looks), np.stack(list(looks.values())), self._network)
         write_people(
             self._folder,
             self._cameras,

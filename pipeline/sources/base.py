@@ -19,6 +19,10 @@ class ReadError(Exception):
     """
 
 
+class EarlyEndError(ReadError):
+    """A web server ended the connection before FFmpeg thought that it would, while the stream was being opened."""
+
+
 class LoginRefusedError(ReadError):
     """A server refuses the user name or the password; cameras lock accounts after a few such tries."""
 

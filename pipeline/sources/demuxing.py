@@ -18,12 +18,14 @@ from av.video.stream import VideoStream
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.clock import Stamped
 from relaytrack.pipeline.sources.ffmpeg import explain
+from relaytrack.pipeline.sources.http_ending import was_cut
 from relaytrack.pipeline.sources.parts import FilePart
 from relaytrack.pipeline.sources.stream_facts import told_duration
 from relaytrack.reid.pictures import MOST_PIXELS
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
+_CUT = "the connection was cut before the end of the video"
 _MOST_DEMUX_ERRORS = 100  # one after the other
 
 
@@ -33,17 +35,20 @@ class OpenStream:
     Attributes:
         stream: FFmpeg's stream.
         broken: packets that could not be decoded so far.
+        failing: how many of them came behind the last picture.
         note: what a user should know of it; None where there is nothing.
     """
 
-    def __init__(self, container: InputContainer, part: FilePart | None = None) -> None:
+    def __init__(self, container: InputContainer, part: FilePart | None = None, *, direct: bool = True) -> None:
         """Choose the video of `container`, which reads `part` if that is given.
+
+        `direct`: its name is the address of the server, not of a relay.
 
         Raises:
             ReadError: there is none, or nothing that decodes it.
         """
-        self.broken = 0
-        self._container, self._part = container, part
+        self.broken = self.failing = 0
+        self._container, self._part, self._direct = container, part, direct
         container.flags &= ~_GENERATE_TIMES
         videos = _videos(container)
         self.stream = _choose(videos)
@@ -102,11 +107,13 @@ class OpenStream:
                 raise ReadError("out of memory while decoding") from None
             except av.error.FFmpegError:
                 self.broken += 1
+                self.failing += 1
                 index += 1
                 if deadline is not None and index == self.broken and time.monotonic() > deadline:
                     raise ReadError("no picture that can be decoded") from None
                 continue
             for frame in frames:
+                self.failing = self.failing if not packet.size else 0  # not by what the decoder held back
                 index += 1
                 stamped = stamped or frame.pts is not None
                 stamp = frame.pts if stamped else frame.dts
@@ -144,13 +151,17 @@ class OpenStream:
                     raise ReadError("too many damaged places in a row") from None
             except av.error.FFmpegError as error:
                 if self._of_http and error.errno == errno.EIO:  # it ended before FFmpeg thought it would
-                    if self._container.size > 0:
-                        raise ReadError("the connection was cut before the end of the video") from None
+                    if self._was_cut():
+                        raise ReadError(_CUT) from None
                     yield self._last_packet()
                     return
                 raise ReadError(explain(error)) from None
             except OSError as error:  # of a part of a file
                 raise ReadError(f"read error ({error.strerror or type(error).__name__})") from None
+
+    def _was_cut(self) -> bool:
+        """Whether a web server's connection, which ended early, was cut, which a known length says."""
+        return self._container.size > 0 or (self._direct and was_cut(self._container.name))
 
     @property
     def _of_http(self) -> bool:

@@ -13,7 +13,7 @@ import av.error
 import av.logging
 from av.container import InputContainer
 
-from relaytrack.pipeline.sources.base import LoginRefusedError, ReadError
+from relaytrack.pipeline.sources.base import EarlyEndError, LoginRefusedError, ReadError
 from relaytrack.pipeline.sources.hosts import resolve
 from relaytrack.pipeline.sources.parts import FilePart
 
@@ -59,6 +59,8 @@ def explain(error: av.error.FFmpegError) -> str:
 
 
 def _read_error(error: av.error.FFmpegError) -> ReadError:
+    if error.errno == errno.EIO:
+        return EarlyEndError(explain(error))
     refused = isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError)
     return (LoginRefusedError if refused else ReadError)(explain(error))
 

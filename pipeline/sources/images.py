@@ -13,6 +13,7 @@ import numpy as np
 
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.image_converter import fitted, with_edges
 from relaytrack.reid.picture_kinds import is_picture, left_out
 from relaytrack.reid.pictures import PictureError, read_picture
 from relaytrack.trackers.errors import TrackerInputError
@@ -110,13 +111,15 @@ class ImageFolderReader:
             yield ImageFile(number, (number - 1) / self.fps, path)
 
     def convert(self, file: Path) -> Image | None:
-        """Read one image as uint8 RGB, scaled to the size of the first; None (and counted) if it is broken."""
+        """Read one image as uint8 RGB, scaled into the size of the first; None (and counted) if it is broken."""
         image = _read(file)
         if image is None:
             self.broken += 1
         elif image.shape[1::-1] != self.size:
             self._scaled += 1
-            image = cv2.resize(image, self.size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+            inner = fitted((image.shape[1], image.shape[0]), self.size)
+            image = cv2.resize(image, inner, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+            image = image if inner == self.size else with_edges(image, self.size)
         return image
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from relaytrack.pipeline.sources.base import ReadError
+from relaytrack.pipeline.sources.base import EarlyEndError, ReadError
 from relaytrack.pipeline.sources.clock import Stamped
 from relaytrack.pipeline.sources.demuxing import OpenStream
 from relaytrack.pipeline.sources.ffmpeg import open_container
@@ -20,6 +20,10 @@ Opened = Generator[OpenStream | ReadError, None, None]
 
 In place of one that cannot be opened comes what it failed with.
 """
+
+_LOOK = "formatprobesize"  # FFmpeg's option: bytes by which it tells the format at the latest
+_LOOKS = (None, "65536", "8192", "2048")  # a short stream of unknown length ends while FFmpeg looks for more
+_MANY_FAILED = 5  # packets at the end; fewer are those of a file that was cut off
 
 
 class JoinedStreams:
@@ -34,7 +38,7 @@ class JoinedStreams:
         self.broken = 0
         self._first, self._others = first, others
         self._threads, self._low_delay = threads, low_delay
-        self._joins = self._unreadable = self._first_join = 0
+        self._joins = self._unreadable = self._first_join = self._failed = 0
 
     @property
     def note(self) -> str | None:
@@ -49,6 +53,8 @@ class JoinedStreams:
                 f"{self._unreadable} recording{'s' if several else ''} joined in this file cannot be read and "
                 f"{'are' if several else 'is'} left out"
             )
+        if self._failed:
+            said.append(f"{self._failed} packets at the end of a recording in this file cannot be decoded")
         return "; ".join(said) or None
 
     def pictures(self, deadline: float | None) -> Iterator[Stamped[VideoFrame]]:
@@ -83,6 +89,7 @@ class JoinedStreams:
                 yield index, Stamped(index, picture.stamp, picture.raw)
         finally:
             self.broken = broken + stream.broken
+            self._failed += stream.failing if stream.failing >= _MANY_FAILED else 0
 
 
 def first_of(streams: Opened) -> OpenStream:
@@ -115,21 +122,30 @@ def open_address(
     relay: Relay | None,
 ) -> Opened:
     """Open the only stream of an address; see `open_container`."""
+    opened = partial(open_container, address, format=format, open_timeout=open_timeout, read_timeout=read_timeout)
 
     def connect() -> InputContainer:
         try:
-            return open_container(
-                address, format=format, options=options, open_timeout=open_timeout, read_timeout=read_timeout
-            )
+            for size in _LOOKS if address.lower().startswith("http") else ():
+                try:
+                    return opened(options=options if size is None else {**(options or {}), _LOOK: size})
+                except EarlyEndError:
+                    continue
+            return opened(options=options)
         except ReadError:
             if relay is not None and relay.refused is not None:
                 raise ReadError(relay.refused) from None
             raise
 
-    return _opened(connect)
+    return _opened(connect, direct=relay is None)
 
 
-def _opened(connect: Callable[[], InputContainer], part: FilePart | None = None) -> Opened:
+def _opened(
+    connect: Callable[[], InputContainer],
+    part: FilePart | None = None,
+    *,
+    direct: bool = True,
+) -> Opened:
     try:
         container = connect()
     except ReadError as error:
@@ -137,7 +153,7 @@ def _opened(connect: Callable[[], InputContainer], part: FilePart | None = None)
         return
     with container:
         try:
-            stream = OpenStream(container, part)
+            stream = OpenStream(container, part, direct=direct)
         except ReadError as error:
             yield error
             return

@@ -17,12 +17,12 @@ from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.sources.base import LOG, LoginRefusedError, ReadError, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
-from relaytrack.pipeline.sources.image_converter import ImageConverter, true_size
+from relaytrack.pipeline.sources.image_converter import ImageConverter, is_alike, true_size
 from relaytrack.pipeline.sources.latest_value import LatestValue
 from relaytrack.pipeline.sources.limits import RateLimit
 from relaytrack.pipeline.sources.video import VideoReader
 
-_SAME_SHAPE = 0.03  # by which the sides of pictures of one shape may be rounded
+_OTHER_SHAPE = "with black edges; zones, lines and calibration are those of the first picture"
 _POLL = 0.1  # seconds; how soon a stop event is seen
 _REFUSED_PAUSE = (10.0, 300.0)  # seconds between tries, first and longest, of a login that was refused
 _EXIT = 0.7  # seconds that the end of the process waits for connections to close
@@ -153,10 +153,9 @@ class LiveSource:
             self._full = full
         elif full != self._full:
             (width, height), (first, second) = full, self._full
-            stretched = abs(width * second / (height * first) - 1) > _SAME_SHAPE
             self._camera.warn(
                 f"its pictures have {width} x {height} pixels now, {first} x {second} at the start of the run: they are"
-                + (" stretched to that, start the run anew for their true shape" if stretched else " scaled to that")
+                + (" scaled to that" if is_alike(full, self._full) else f" scaled into that, {_OTHER_SHAPE}")
             )
         self._count(arrival, dropped)
         self._pending = arrival
@@ -197,7 +196,7 @@ class LiveSource:
 
     def _frame(self, arrival: Arrival) -> Frame:
         assert self._converter is not None, "a picture came before the first one"
-        image = self._converter.convert(arrival.raw)
+        image = self._converter.convert(arrival.raw, arrival.aspect)
         return self._camera.frame(arrival.index, arrival.arrived - self._camera.started, image, arrived=arrival.arrived)
 
     def _disconnect(self) -> None:

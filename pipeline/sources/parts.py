@@ -28,6 +28,17 @@ _MARKS = {
 }
 
 
+# Video without a container: which it is, by its first unit, and with which unit the other kind begins.
+_RAW = {
+    "h264": re.compile(rb"\x00?\x00\x00\x01[\x09\x27\x47\x67]"),  # a delimiter or a sequence's parameters
+    "hevc": re.compile(rb"\x00?\x00\x00\x01[\x40\x46]\x01"),
+}
+_OTHER_RAW = {
+    "h264": re.compile(rb"\x00\x00\x01\x40\x01\x0c[\x00-\x0f]\xff\xff"),
+    "hevc": re.compile(rb"\x00\x00\x01[\x27\x47\x67][\x42\x4d\x58\x64\x6e\x7a\xf4][\x00-\xff][\x09-\x3e]"),
+}
+
+
 class Splitter(Protocol):
     """Looks for the place where another recording begins."""
 
@@ -39,9 +50,9 @@ class Splitter(Protocol):
 class MarkSplitter:
     """Looks for the header with which files of one format begin."""
 
-    def __init__(self, mark: re.Pattern[bytes]) -> None:
-        """Look for `mark`; the one that is met first belongs to the recording itself."""
-        self._mark, self._first = mark, True
+    def __init__(self, mark: re.Pattern[bytes], *, own: bool = True) -> None:
+        """Look for `mark`; with `own` the one that is met first belongs to the recording itself."""
+        self._mark, self._first = mark, own
         self._rest = b""
 
     def feed(self, at: int, data: bytes) -> int | None:
@@ -64,6 +75,9 @@ def splitter_of(head: bytes) -> Splitter | None:
     for mark in _MARKS.values():
         if mark.match(head):
             return MarkSplitter(mark)
+    for kind, mark in _RAW.items():
+        if mark.match(head):
+            return MarkSplitter(_OTHER_RAW[kind], own=False)
     return None
 
 

@@ -136,7 +136,7 @@ class VideoReader:
         """The picture as RGB, see `ImageConverter`."""
         if self._converter is None:
             self._converter = ImageConverter(self.size)
-        return self._converter.convert(raw)
+        return self._converter.convert(raw, self.aspect)
 
     def close(self) -> None:
         """Close the video."""

@@ -8,12 +8,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from support.steps import Shot, step_of
 
+from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.cluster.site import open_desk
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.errors import ConfigError, InputError
 from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.identity.network_mark import same_network
+from relaytrack.pipeline.postprocess.search import search
+from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.replay.detection_cache import SeenFrame, collect, need_one_network, read_cache, write_cache
+from relaytrack.pipeline.results.correction import Correction, correct_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, write_embeddings
+from relaytrack.pipeline.server.people import People
+from relaytrack.pipeline.server.store import SiteStore
+from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.reid import Embedder
 from relaytrack.reid.checkpoint import load_model, save_model
 from relaytrack.reid.installed import default_weights
@@ -123,3 +133,91 @@ def test_the_command_ends_with_one_line(tmp_path, samples):
     assert len(told) == 1
     assert "people.db" in told[0]
     assert "Traceback" not in done.stderr
+
+
+def kept(folder: Path, network: bytes | None) -> Path:
+    """The embeddings of a run with one person, as its sink leaves them."""
+    sink = IdentitiesSink(folder, ["a"], network=network)
+    boxes, vectors = np.array([[10, 10, 40, 90]], np.float32), np.eye(1, 512, dtype=np.float32)
+    frame = Frame("a", 1, 1.0, np.full((100, 100, 3), 90, np.uint8))
+    one = np.ones(1, np.int64)
+    sink.write(step_of(Shot.of(frame, one, one, boxes, np.full(1, 0.9, np.float32), embeddings=vectors)))
+    sink.close()
+    return folder
+
+
+class OneLook(SimpleNamespace):
+    """A network that sees the same in every picture."""
+
+    def __call__(self, pictures):
+        return np.eye(1, 512, dtype=np.float32)
+
+
+def test_search_with_other_weights_of_the_same_length_is_refused(tmp_path):
+    """Fault: pictures were compared with what another network had made of the run's people."""
+    folder, picture = kept(tmp_path / "run", mark(1)), np.full((50, 20, 3), 90, np.uint8)
+    assert len(search(folder, picture, OneLook(fingerprint=mark(1)))) == 1
+    assert len(search(folder, picture, OneLook())) == 1  # of another package: nothing is known
+    with pytest.raises(InputError, match=r"embeddings\.npz: .* made by other weights"):
+        search(folder, picture, OneLook(fingerprint=mark(2)))
+    correct_embeddings(folder, Correction("forget", 9, 0, {("b", 9): (0.0, 1.0)}))
+    write_embeddings(folder / EMBEDDINGS, [("a", 1), ("b", 1)], np.eye(2, 512), mark(1))
+    correct_embeddings(folder, Correction("forget", 1, 0, {("b", 1): (0.0, 1.0)}))
+    with pytest.raises(InputError, match="made by other weights"):
+        search(folder, picture, OneLook(fingerprint=mark(2)))
+    assert len(search(kept(tmp_path / "old", None), picture, OneLook(fingerprint=mark(2)))) == 1  # a run of before
+
+
+def test_the_command_search_names_other_weights(tmp_path, samples, capsys):
+    out = tmp_path / "o"
+    words = ["run", "--source", str(samples / "west.mp4"), "--out", str(out), "--no-video", "--fps", "2"]
+    assert main([*words, "--max-seconds", "6", "--device", "cpu"]) == 0
+    other = other_weights(tmp_path / "other.safetensors", 0.2)
+    picture = str(next((out / "crops").glob("*.jpg")))
+    capsys.readouterr()
+    assert main(["search", "--run", str(out), "--image", picture]) == 0
+    assert main(["search", "--run", str(out), "--image", picture, "--weights", str(other)]) == 2
+    assert "made by other weights than these" in capsys.readouterr().err
+
+
+def test_caches_know_their_network_and_do_not_mix(tmp_path, capsys):
+    """Fault: `bench soak` compared people of one cache with those of another network's."""
+    paths = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        frames = [SeenFrame(n, n / 10, np.array([[9, 9, 40, 90]]), np.ones(1), np.eye(1, 512)) for n in (1, 2)]
+        paths.append(str(tmp_path / f"{name}.npz"))
+        write_cache(paths[-1], collect(frames, mark(seed)))
+    assert [read_cache(path).network for path in paths] == [mark(1), mark(1), mark(2)]
+    need_one_network([(path, read_cache(path)) for path in paths[:2]])
+    words = ["bench", "soak", "--recorded", "10", "--out", str(tmp_path / "o")]
+    assert main([*words, *(word for path in paths for word in ("--caches", path))]) == 2
+    assert f"{paths[2]}: its embeddings were made by other weights than those of {paths[0]}" in capsys.readouterr().err
+
+
+def test_a_site_finds_by_looks_what_the_same_network_described(tmp_path, caplog):
+    """Fault: sightings of a site were found by what another network had made of them."""
+    store = SiteStore(tmp_path / "site.sqlite")
+    people = People(store, run=1)
+    with store.writing() as database:
+        for number, first in enumerate((5.0, 12.0, 25.0), 1):
+            looks = np.eye(1, 512)[0].astype("<f2").tobytes()
+            values = (number, 1, "a", number, number, first, first + 1, 5, 0.5, looks)
+            database.execute(
+                "INSERT INTO sightings (id, run, camera, track, identity, first, last, frames, quality, embedding) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+
+    def found() -> list[int]:
+        return sorted(one.identity for one in people.search(np.eye(1, 512, dtype=np.float32)[0]))
+
+    assert found() == [1, 2, 3]
+    people.networks.use(mark(1))  # what was there is the first network's
+    assert found() == [1, 2, 3]
+    people.networks.use(mark(2), 10.0)  # from 10 s on
+    assert found() == [2, 3]
+    assert "other weights describe people now" in caplog.text
+    people.networks.use(mark(2), 15.0)
+    people.networks.use(mark(1), 20.0)  # from 20 s on
+    assert found() == [1, 3]
+    assert people.looks(2) is None

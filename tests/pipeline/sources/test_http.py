@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 import numpy as np
@@ -16,6 +16,7 @@ import pytest
 from relaytrack.pipeline.config.schema import InputConfig
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.sources import Source
+from relaytrack.pipeline.sources.http_ending import was_cut
 from tests.support.numbered import number_in
 
 MakeVideo = Callable[..., Path]
@@ -28,10 +29,20 @@ class Handler(BaseHTTPRequestHandler):
     """`/MANNER/PATH` sends the file of that path in that manner."""
 
     protocol_version = "HTTP/1.1"
+    authorizations: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         _, manner, path = self.path.split("/", 2)
         data = Path("/" + path).read_bytes()
+        self.authorizations.append(self.headers.get("Authorization"))
+        if manner.startswith("moved"):
+            self.send_response(302)
+            self.send_header("Location", self.path.replace("/moved_", "/"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if manner.startswith("vanish"):
+            self.server.socket.close()  # nobody is let in from now on
         sent = data[: len(data) * 6 // 10] if manner.startswith("cut") else data
         if manner.endswith("ranges"):
             start = int(self.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
@@ -45,13 +56,14 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Length", str(len(data)))
             elif manner.endswith("chunks"):
                 self.send_header("Transfer-Encoding", "chunked")
-                sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(sent), sent)
+                last = b"" if manner.startswith("cut") else b"\r\n0\r\n\r\n"
+                sent = b"%x\r\n%s%s" % (len(data), sent, last)
         self.end_headers()
         try:
             self.wfile.write(sent)
         except OSError:
             self.close_connection = True
-        if manner.startswith("cut") or manner == "until_closed":
+        if manner.startswith("cut") or manner.endswith("until_closed"):
             self.close_connection = True
 
     def log_message(self, *_: object) -> None:
@@ -78,7 +90,7 @@ def address() -> Iterator[Callable[[str, Path], str]]:
 @pytest.mark.parametrize(
     ("name", "codec", "options"),
     [("a.mp4", "libx264", B_FRAMES), ("a.ts", "libx264", B_FRAMES), ("a.mkv", "libx264", B_FRAMES),
-     ("a.avi", "libx264", {"bf": "0"})],
+     ("a.avi", "libx264", {"bf": "0"}), ("a.mjpeg", "mjpeg", {}), ("a.h264", "libx264", {"bf": "0"})],
 )  # fmt: skip
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_frame_comes_to_the_last(
@@ -118,6 +130,46 @@ def test_a_connection_that_is_cut_is_told_after_the_frames_that_came(
     assert len(shown) >= 20
     assert shown[:-1] == list(range(1, len(shown))), "the pictures that the decoder held back came too"
     assert source.stats.error is not None
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.mjpeg"])
+def test_chunks_that_end_before_the_last_one_are_told(
+    make_video: MakeVideo, make_source: MakeSource, address: Callable[[str, Path], str], name: str
+) -> None:
+    """Fault: a video in chunks of unknown length that was cut just ended, and the run with it, without a word."""
+    path = make_video(name, 60, codec="mjpeg" if name == "a.mjpeg" else "libx264")
+    source = make_source(address("cut_chunks", path), options=LIMIT, live=False)
+    source.open()
+    shown = []
+    with pytest.raises(SourceError, match="camera 'door': the connection was cut before the end of the video"):
+        shown.extend(frame.index for frame in source.frames())
+    assert len(shown) >= 20
+    source = make_source(address("chunks", path), options=LIMIT, live=False)
+    source.open()
+    assert len(list(source.frames())) == 60
+
+
+def test_a_server_that_is_gone_is_told(
+    make_video: MakeVideo, make_source: MakeSource, address: Callable[[str, Path], str]
+) -> None:
+    path = make_video("a.ts", 60)
+    source = make_source(address("vanish_until_closed", path), options=LIMIT, live=False)
+    source.open()
+    with pytest.raises(SourceError, match="the connection was cut before the end of the video"):
+        list(source.frames())
+
+
+def test_whether_a_stream_was_cut_is_asked_with_the_password_at_its_host_only(
+    make_video: MakeVideo, address: Callable[[str, Path], str]
+) -> None:
+    path = make_video("a.ts", 6)
+    for manner, cut in (("chunks", True), ("until_closed", False), ("moved_chunks", True)):
+        assert was_cut(address(manner, path)) is cut
+    guarded = address("moved_chunks", path).replace("//", "//user:p%40ss@")
+    Handler.authorizations.clear()
+    assert was_cut(guarded) is False
+    assert Handler.authorizations == ["Basic dXNlcjpwQHNz"]
+    assert was_cut("http://[::1") is False
 
 
 def test_an_mp4_with_its_index_at_the_end_says_what_to_do(

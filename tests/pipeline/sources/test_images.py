@@ -179,7 +179,10 @@ def test_pictures_of_another_size_are_told(tmp_path: Path, make_source: MakeSour
         assert cv2.imwrite(str(tmp_path / f"{number}.png"), np.full(size, 40 * number, np.uint8))
     source = make_source(tmp_path)
     source.open()
-    assert {frame.image.shape for frame in source.frames()} == {(90, 160, 3)}
+    images = [frame.image for frame in source.frames()]
+    assert {image.shape for image in images} == {(90, 160, 3)}
+    assert [bool(image[:, 34].any()) for image in images] == [True] * (5 - others) + [False] * others
+    assert all(image[:, 36:124].all() for image in images), "a square picture stays square, between black edges"
     count = "1 picture has" if others == 1 else "3 pictures have"
     assert source.stats.warning is not None
     assert f"{count} another size than the first (160 x 90)" in source.stats.warning

@@ -88,6 +88,33 @@ def test_other_containers_go_on_too(
     assert "another recording begins at frame 7" in (source.stats.warning or "")
 
 
+@pytest.mark.parametrize("names", [("a.h264", "b.hevc"), ("a.hevc", "b.h264"), ("a.264", "b.265")])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_video_without_a_container_goes_on_in_the_other_codec(
+    make_video: MakeVideo, make_source: MakeSource, tmp_path: Path, names: tuple[str, str], threads: int
+) -> None:
+    """Fault: the second part was lost without a word."""
+    options = {"h264": {"codec": "libx264"}, "264": {"codec": "libx264"}, "hevc": HEVC, "265": HEVC}
+    one, other = (make_video(name, n, **options[name[2:]]) for name, n in zip(names, (6, 9), strict=True))
+    source = make_source(joined(tmp_path, one, other), options=InputConfig(threads=threads))
+    frames = read(source)
+    assert [number_in(frame.image) for frame in frames] == [*range(1, 7), *range(1, 10)]
+    assert [frame.index for frame in frames] == list(range(1, 16))
+    assert source.stats.broken == 0
+    assert "another recording begins at frame 7" in (source.stats.warning or "")
+
+
+def test_an_end_that_cannot_be_decoded_is_told(make_video: MakeVideo, make_source: MakeSource, tmp_path: Path) -> None:
+    """Fault: what was joined behind a stream and is none of its codec was lost without a word."""
+    first, garbage = make_video("a.h264", 6), b"".join(b"\0\0\1\x65" + bytes([n] * 50) for n in range(1, 30))
+    path = tmp_path / "joined.h264"
+    path.write_bytes(first.read_bytes() + garbage)
+    source = make_source(path)
+    frames = read(source)
+    assert [number_in(frame.image) for frame in frames][:6] == list(range(1, 7))
+    assert "packets at the end of a recording in this file cannot be decoded" in (source.stats.warning or "")
+
+
 def test_fragmented_mp4_goes_on_with_other_pictures(
     make_video: MakeVideo, make_source: MakeSource, tmp_path: Path
 ) -> None:
@@ -114,8 +141,8 @@ def test_a_part_that_cannot_be_read_is_told(make_video: MakeVideo, make_source: 
 
 
 def test_a_recording_of_its_own_is_told_nothing(make_video: MakeVideo, make_source: MakeSource) -> None:
-    for name in ("a.ts", "a.mkv", "a.avi", "a.flv", "a.mp4"):
-        source = make_source(make_video(name, 6))
+    for name in ("a.ts", "a.mkv", "a.avi", "a.flv", "a.mp4", "a.h264", "a.hevc"):
+        source = make_source(make_video(name, 6, **(HEVC if name == "a.hevc" else {})))
         assert len(read(source)) == 6
         assert source.stats.warning is None
 
