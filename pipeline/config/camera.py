@@ -19,6 +19,8 @@ CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _LIVE_SCHEMES = ("rtsp://", "rtsps://", "webcam:")
 MOSAIC = "mosaic"  # the video of all cameras has this name
 _LONGEST_GIVEN = 200  # letters of a camera's name: it names files, with up to 25 letters and an ending behind it
+_LONGEST_PLACE = 100  # letters of a zone's or a line's name
+_DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]", re.IGNORECASE)
 _LONGEST_NAME = 60  # letters of a name that RelayTrack gives; it names files
 
 
@@ -68,6 +70,10 @@ class CameraConfig(Section):
     def _names(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
+        for name in value:
+            if isinstance(name, str) and not (name.strip() and name.isprintable() and len(name) <= _LONGEST_PLACE):
+                told = f"{quoted(name)} is no name for a zone or line"
+                raise ValueError(f"{told}: use 1 to {_LONGEST_PLACE} letters that can be printed")
         # YAML reads the names 1 and 2 as numbers
         return {str(name) if type(name) in (int, float) else name: places for name, places in value.items()}
 
@@ -100,6 +106,14 @@ class CameraConfig(Section):
             raise ValueError(f"{quoted(value)} is not a camera name: use letters, digits, '_' and '-' (it names files)")
         if len(value) > _LONGEST_GIVEN:
             raise ValueError(f"{quoted(value)} is too long for a camera name: {_LONGEST_GIVEN} letters at the most")
+        if value.startswith("-"):
+            raise ValueError(
+                f"{quoted(value)} begins like an option: a camera's name begins with a letter, digit or '_'"
+            )
+        if is_reserved(value):
+            raise ValueError(
+                f"{quoted(value)} names a device on Windows, where no file can be called so: choose another"
+            )
         if value.lower() == MOSAIC:
             raise ValueError(f"{quoted(value)} is the name of the picture of all cameras: choose another one")
         return value
@@ -142,6 +156,11 @@ def _check_pixels(name: str, points: Sequence[Point]) -> None:
         raise ValueError(f"{name} is smaller than a pixel: give pixels of the full picture, not shares of it")
 
 
+def is_reserved(name: str) -> bool:
+    """Whether no file can be called so on Windows, whatever its ending."""
+    return _DEVICES.fullmatch(name) is not None
+
+
 def as_camera(value: object) -> object:
     """Let a camera be written as its url alone."""
     return {"url": value} if isinstance(value, str) else value
@@ -157,7 +176,8 @@ def file_stem(address: str) -> str:
     """The part of a file's name that can be a camera's name; "" for other addresses and for names in other scripts."""
     if not _is_plain_file(address):
         return ""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(address).stem).strip("_")[:_LONGEST_NAME]
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(address).stem).strip("_-")[:_LONGEST_NAME]
+    return f"{stem}_" if is_reserved(stem) else stem
 
 
 def default_name(camera: CameraConfig, number: int, taken: Sequence[str]) -> str:

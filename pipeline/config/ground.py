@@ -34,7 +34,12 @@ def ground_plane(camera: CameraConfig) -> GroundPlane | None:
     try:
         if isinstance(values, str):
             where += f"{values}: "
-            values = parse_yaml(read_text(values, LONGEST))
+            text = read_text(values, LONGEST)
+            if text.startswith("%YAML:") or "!!opencv-matrix" in text:
+                raise TrackerInputError(
+                    "OpenCV's own form of YAML: write each matrix as a list of rows, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]"
+                )
+            values = parse_yaml(text)
             values = values.get("ground", values) if isinstance(values, dict) else values
         if not isinstance(values, dict):
             raise TrackerInputError("no keys of a calibration in it")

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig, RunConfig
 from relaytrack.pipeline.config.urls import ENCODE_HINT, is_ambiguous, redact_url, shown_address
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.sources.base import LOG, SourceStats
+
+_MOST_CORNERS = 500  # of a polygon whose sides are compared with each other
 
 
 @dataclass(slots=True)
@@ -141,6 +144,8 @@ class Camera:
         what = "picture" if self.roi is None else "region of interest"
         for name, points in self.places.items():
             xs, ys = [point[0] for point in points], [point[1] for point in points]
+            if say and crosses_itself(points):
+                self.warn(f"{name} crosses itself: its corners are not in order around it")
             text = f"the {what} of {width} x {height} pixels"
             if max(xs) < x or min(xs) > x + width or max(ys) < y or min(ys) > y + height:
                 raise self.error(f"{name} lies outside {text}")
@@ -158,3 +163,20 @@ class Camera:
         moment = seconds + self.offset
         epoch = None if self.zero is None else self.zero + moment
         return Frame(self.name, index, moment, image, origin, arrived, epoch)
+
+
+def crosses_itself(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether two sides of a polygon, which do not share a corner, cross each other; O(N^2)."""
+    corners = np.array(points, np.float64)
+    if not 4 <= len(corners) <= _MOST_CORNERS:
+        return False
+    begin, end = corners, np.roll(corners, -1, axis=0)
+    sides = [_turn(begin[:, None], end[:, None], other[None]) for other in (begin, end)]
+    apart = sides[0] * sides[1] < 0  # (N, N): the ends of side j lie on both sides of the line through side i
+    return bool((apart & apart.T).any())
+
+
+def _turn(one: NDArray[np.float64], other: NDArray[np.float64], third: NDArray[np.float64]) -> NDArray[np.float64]:
+    """On which side of the line from `one` to `other` a third point lies: the sign."""
+    ahead, aside = other - one, third - one
+    return np.asarray(np.sign(ahead[..., 0] * aside[..., 1] - ahead[..., 1] * aside[..., 0]))

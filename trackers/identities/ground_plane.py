@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.trackers.arrays import numbers
 from relaytrack.trackers.errors import TrackerInputError
+from relaytrack.trackers.identities.calibration_checks import check_calibration
 
 Doubles = NDArray[np.float64]
 _WAYS = (
@@ -81,15 +82,16 @@ class GroundPlane:
             scale: metres per world unit (0.01 for a world in centimetres).
 
         Raises:
-            TrackerInputError: shapes are wrong, or the camera sees the floor edge-on.
+            TrackerInputError: shapes are wrong, numbers make no sense, or the camera sees the floor edge-on.
         """
-        intrinsics = np.asarray(camera_matrix, np.float64)
-        turn = np.asarray(rotation, np.float64)
+        intrinsics = numbers(camera_matrix, "ground plane: camera_matrix")
+        turn = numbers(rotation, "ground plane: rotation")
         if turn.size == 3:
             turn = rodrigues(turn.reshape(3))
         shift = np.asarray(translation, np.float64).reshape(-1)
         if intrinsics.shape != (3, 3) or turn.shape != (3, 3) or shift.shape != (3,):
             raise TrackerInputError("ground plane: needs a 3 x 3 camera matrix, a rotation and a translation")
+        check_calibration(intrinsics, turn, shift)
         to_image = intrinsics @ np.column_stack([turn[:, 0], turn[:, 1], shift])
         if abs(np.linalg.det(to_image / np.abs(to_image).max())) < 1e-18:
             raise TrackerInputError("ground plane: the camera sees the floor edge-on")

@@ -24,6 +24,7 @@ def test_names_come_from_file_stems_and_rtsp_is_numbered() -> None:
 
 def test_names_are_unique_and_fit_file_names() -> None:
     assert names("a/x.mp4", "b/x.mp4", "c/my clip (1).mp4") == ["x", "x_2", "my_clip_1"]
+    assert names("nul.mp4", "-x-.mp4", "con1.mp4") == ["nul_", "x", "con1"]
 
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:
@@ -62,6 +63,9 @@ def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
         ({"cameras": [{"url": "a", "name": "Ab"}, {"url": "b", "name": "aB"}]}, "two cameras are named 'Ab' and 'aB'"),
         ({"cameras": [{"url": "a", "name": "Mosaic"}]}, "the name of the picture of all cameras"),
         ({"cameras": [{"url": "a", "name": "x" * 201}]}, "too long for a camera name"),
+        ({"cameras": [{"url": "a", "name": "CON"}]}, "names a device on Windows"),
+        ({"cameras": [{"url": "a", "name": "lpt9"}]}, "names a device on Windows"),
+        ({"cameras": [{"url": "a", "name": "--out"}]}, "begins like an option"),
         ({"cameras": [{"url": "a", "name": "my cam"}]}, "cameras.0.name: 'my cam' is not a camera name"),
         ({"cameras": [{"url": "a", "roi": [0, 0, 0, 5]}]}, "cameras.0.roi: roi is x, y, width, height"),
         ({"cameras": [{"url": "a", "offset": 1e12}]}, "cameras.0.offset: must be .* or less"),
@@ -143,6 +147,7 @@ def test_a_cameras_floor_is_checked_and_read_from_a_file(tmp_path: Path) -> None
         ("- 1\n", "no keys of a calibration"),
         ("a: [\n", "not valid YAML"),
         ("points: [[1, 1, 1, 1]]\n", "at least four"),
+        ("%YAML:1.0\n---\nhomography: !!opencv-matrix\n   rows: 3\n", "OpenCV's own form of YAML"),
     ):
         (tmp_path / "floor.yaml").write_text(text)
         with pytest.raises(ConfigError, match=rf"camera 'a': ground: .*floor\.yaml: .*{said}"):

@@ -59,12 +59,36 @@ def test_it_is_found_before_the_networks_load(make_video: Callable[..., Path], t
         ({"lines": {"l": [(0, 0.5), (1, 0.5)]}}, "line 'l' is smaller than a pixel: give pixels"),
         ({"zones": {"z": [(10, 10), (200, 10), (100, 10)]}}, "zone 'z' has no area"),
         ({"zones": {"z": [(1, 1), (3, 3), (9, 9), (2, 2)]}}, "zone 'z' has no area"),
+        ({"zones": {"": [(0, 0), (90, 0), (90, 90)]}}, "'' is no name for a zone or line"),
+        ({"zones": {"a\nb": [(0, 0), (90, 0), (90, 90)]}}, "is no name for a zone or line"),
+        ({"lines": {"x" * 101: [(0, 0), (90, 0)]}}, "use 1 to 100 letters"),
     ],
 )
 def test_places_where_nobody_can_be_are_refused(places: dict[str, Any], says: str) -> None:
     """Fault: shares of the picture, and corners on one line, were accepted, and nobody was ever there."""
     with pytest.raises(ConfigError, match=f"cameras.0.*{says}"):
         load_config(data={"cameras": [{"url": "a.mp4", **places}]})
+
+
+@pytest.mark.parametrize(
+    ("corners", "crosses"),
+    [
+        ([(0, 0), (90, 90), (90, 0), (0, 90)], True),
+        ([(0, 0), (90, 0), (90, 90), (40, -10)], True),
+        ([(0, 0), (90, 0), (90, 90), (0, 90)], False),
+        ([(0, 0), (90, 0), (90, 90), (45, 20), (0, 90)], False),  # hollow
+        ([(0, 0), (90, 0), (90, 90), (0, 90), (0, 0)], False),  # closed once more
+        ([(0, 0), (50, 0), (90, 0), (90, 90)], False),
+        ([(0, 0), (90, 0), (0, 90)], False),
+    ],
+)
+def test_corners_in_a_wrong_order_are_told(
+    corners: list[tuple[int, int]], crosses: bool, make_source: Make, make_video: Callable[..., Path]
+) -> None:
+    """Fault: a zone whose corners were written crosswise lost half of its area without a word."""
+    source = make_source(make_video(), zones={"z": corners})
+    source.open()
+    assert ("zone 'z' crosses itself" in (source.stats.warning or "")) is crosses
 
 
 def test_a_zone_that_crosses_itself_has_an_area() -> None:

@@ -90,6 +90,23 @@ def test_bad_points_are_refused(pairs, message):
         homography_from_points(*pairs)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "rotation", "said"),
+    [
+        (np.zeros((3, 3)), np.eye(3), "camera_matrix must be fx 0 cx"),
+        (K * 2, np.eye(3), "camera_matrix must be fx 0 cx"),
+        (K, 2 * np.eye(3), "rotation is none"),
+        (K, np.diag([1, 1, -1]), "rotation is none"),
+        (K, np.zeros((3, 3)), "rotation is none"),
+        (K, np.full((3, 3), np.nan), "finite"),
+    ],
+)
+def test_what_is_no_calibration_is_refused(matrix, rotation, said):
+    """Fault: a rotation that stretches was taken, and moved everybody; zeros gave numpy's warnings."""
+    with pytest.raises(TrackerInputError, match=said):
+        GroundPlane.from_calibration(matrix, rotation, [0, 0, 5])
+
+
 def test_bad_matrices_are_refused():
     with pytest.raises(TrackerInputError, match="inverted"):
         GroundPlane.from_homography(np.zeros((3, 3)))
