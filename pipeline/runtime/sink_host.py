@@ -32,7 +32,7 @@ class Asked:
 
     def __init__(self) -> None:
         self._waiting: dict[str, threading.Event] = {}
-        self._failures: list[Exception] = []
+        self._failures: list[BaseException] = []
 
     def add(self, thread: SinkThread, method: str, given: tuple[Any, ...]) -> None:
         """Ask one sink; one that takes nothing any more is called at once."""
@@ -41,7 +41,7 @@ class Asked:
         def call() -> None:
             try:
                 getattr(thread.sink, method)(*given)
-            except Exception as error:  # whoever asked is told; the sink goes on
+            except BaseException as error:  # whoever asked is told; the sink goes on
                 self._failures.append(error)
             finally:
                 done.set()

@@ -83,7 +83,7 @@ class SinkThread:
     @property
     def open(self) -> bool:
         """Whether it still takes steps."""
-        return not (self._ending or self._disabled)
+        return not (self._ending or self._disabled or self._over)
 
     def put(self, step: Step, stop: threading.Event, patience: float) -> None:
         """Queue a step; one that blocks waits for room, and `patience` seconds at the most once `stop` is set."""
@@ -146,14 +146,17 @@ class SinkThread:
             return SinkStatus(state, self._written, self._dropped, self._steps, round(self._seconds, 4), self._error)
 
     def _run(self) -> None:
-        while (item := self._next()) is not None:
-            self._handle(item)
         try:
-            self.sink.close()
-        except Exception as error:
-            self._failed(error)
-        with self._changed:
-            self._over = True
+            while (item := self._next()) is not None:
+                self._handle(item)
+            try:
+                self.sink.close()
+            except BaseException as error:
+                self._failed(error)
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()  # whatever ended the thread, nobody waits for room any more
 
     def _next(self) -> Step | Callable[[], None] | None:
         with self._changed:
@@ -172,7 +175,7 @@ class SinkThread:
             start = time.perf_counter()
             try:
                 self.sink.write(item) if isinstance(item, Step) else item()
-            except Exception as error:
+            except BaseException as error:  # sys.exit() in a sink is a failure of that sink, too
                 self._failed(error)
             else:
                 with self._changed:
@@ -188,7 +191,7 @@ class SinkThread:
             if self._on_error == "resume" and isinstance(self.sink, ResumedSink):
                 try:
                     self.sink.resume()
-                except Exception as error:
+                except BaseException as error:
                     self._failed(error)
             if self._ending or self._hurry.wait(self._backoff.pause()):
                 self._disable()  # the run is over: there is no time for further tries
@@ -198,7 +201,7 @@ class SinkThread:
                     self._dropped += isinstance(item, Step)
                 return
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         known = isinstance(error, RelayTrackError)
         text = str(error) if known else f"sink {self.name}: {type(error).__name__}: {error}"
         text = " ".join(redact_url(text).split())

@@ -35,7 +35,7 @@ class CameraReader:
         """Open one camera by itself; a failure is that camera's alone."""
         try:
             camera.source.open()
-        except Exception as error:
+        except BaseException as error:
             self._tell(camera, error)
             with self._changed:
                 camera.done = camera.failed = True
@@ -54,7 +54,7 @@ class CameraReader:
                 for frame in frames:
                     if not self._put(camera, frame):
                         break
-        except Exception as error:
+        except BaseException as error:  # sys.exit() in a source ends that camera, too
             self._tell(camera, error)
             camera.failed = True
         finally:
@@ -63,7 +63,7 @@ class CameraReader:
                 self._changed.notify_all()
 
     @staticmethod
-    def _tell(camera: CameraQueue, error: Exception) -> None:
+    def _tell(camera: CameraQueue, error: BaseException) -> None:
         """Log what ended a camera, without passwords."""
         if isinstance(error, RelayTrackError):
             text = str(error)

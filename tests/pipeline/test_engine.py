@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import threading
 import time
+from collections.abc import Generator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -117,18 +119,37 @@ def test_no_receiver_sees_an_unhidden_person(late: bool) -> None:
 # sinks that fail or hang
 
 
-def test_a_failing_sink_is_left_out_and_the_run_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    """Fault: any exception of one sink ended the whole run."""
+@pytest.mark.parametrize("error", [ConnectionError("no route to host"), SystemExit("no route to host")])
+def test_a_failing_sink_is_left_out_and_the_run_goes_on(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    """Fault: any exception of one sink ended the whole run, and an exit made it wait for ever."""
 
     class Broken(Keep):
         def write(self, step: Step) -> None:
-            raise ConnectionError("no route to host")
+            raise error
 
     good = Keep()
-    run = pipeline(Walk("a"), sinks=[Broken(), good])
-    assert run.run().cameras["a"].frames == 20
+    run = pipeline(Walk("a"), sinks=[Broken(), good]).start()
+    assert run.join(20).cameras["a"].frames == 20
     assert len(good.steps) == 21
-    assert caplog.text.count("sink Broken: ConnectionError: no route to host") == 1
+    assert caplog.text.count(f"sink Broken: {type(error).__name__}: no route to host") == 1
+
+
+@pytest.mark.parametrize("where", ["open", "frames"])
+def test_a_camera_that_exits_is_lost_alone(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Exits(Walk):
+        def open(self) -> None:
+            super().open()
+            if where == "open":
+                raise SystemExit("no such device")
+
+        def frames(self) -> Generator[Frame, None, None]:
+            yield from islice(super().frames(), 5)
+            raise SystemExit("no such device")
+
+    run = pipeline(Walk("a", live=True)).start()
+    run.add_camera({"url": "x", "name": "b"}, source=Exits("b", live=True))
+    assert run.join(20).cameras["a"].frames > 0
+    assert caplog.text.count("camera 'b': SystemExit: no such device") == 1
 
 
 def test_one_of_ten_sinks_that_hangs_for_good_costs_nobody_a_frame() -> None:

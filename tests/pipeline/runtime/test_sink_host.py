@@ -320,3 +320,18 @@ def test_a_sink_that_cannot_even_begin_anew_is_tried_again() -> None:
     host.close()
     assert [step.time for step in files.steps] == [second.time]
     assert files.closed == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("nothing known"), SystemExit("nothing known")])
+def test_who_asks_a_sink_is_told_of_its_failure_and_the_sink_goes_on(error: BaseException) -> None:
+    class Asked(Keep):
+        def bring_up_to_date(self) -> None:
+            raise error
+
+    host, sink = SinkHost(), Asked()
+    host.add(sink)
+    with pytest.raises(SinkError, match="nothing known"):
+        host.ask("bring_up_to_date").wait(10)
+    host.put(steps(1)[0])
+    host.close()
+    assert len(sink.steps) == 1
