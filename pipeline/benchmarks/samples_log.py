@@ -1,11 +1,13 @@
-"""Samples of an endurance run: a CSV that is whole at any moment, and what the samples say in the end."""
+"""Samples of an endurance run: a CSV that is whole at any moment, and what the samples say in the end.
+
+They are kept in the CSV alone. In memory they would be growth of their own: 0.3 MiB an hour at one a second.
+"""
 
 from __future__ import annotations
 
 import csv
 import itertools
-import math
-from array import array
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +24,11 @@ def quarters(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     return [(rows[first], rows[last]) for first, last in itertools.pairwise(cuts)]
 
 
-def _given(value: float) -> float | int | None:
-    """A stored value as it was given."""
-    if math.isnan(value):
+def _given(cell: str) -> float | int | None:
+    """A value as it was given, but for its rounding."""
+    if not cell:
         return None
+    value = float(cell)
     return int(value) if value.is_integer() else value
 
 
@@ -39,33 +42,34 @@ class SamplesLog:
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._columns = tuple(columns)
-        self._values = array("d")  # not dicts: those of an hour would be growth of their own
+        self._count = 0
+        self._kept: list[Row] | None = None  # all samples, once the file is closed
         with writing(path):
-            self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
+            self._file = open(path, "w+", newline="", encoding="utf-8")  # noqa: SIM115
         self._writer = csv.DictWriter(self._file, columns)
         self._writer.writeheader()
 
     def add(self, row: Row) -> None:
         """Take a sample."""
-        self._values.extend(math.nan if (value := row[column]) is None else value for column in self._columns)
         self._writer.writerow(
             {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
         )
         self._file.flush()
+        self._count += 1
 
     def __len__(self) -> int:
         """Number of samples so far."""
-        return len(self._values) // len(self._columns)
+        return self._count
 
     @property
     def rows(self) -> list[Row]:
-        """All samples so far, in their order."""
-        width = len(self._columns)
-        starts = range(0, len(self._values), width)
-        return [
-            {column: _given(value) for column, value in zip(self._columns, self._values[at : at + width], strict=True)}
-            for at in starts
-        ]
+        """All samples so far, in their order, rounded to four digits after the point; None for a missing value."""
+        if self._kept is not None:
+            return self._kept
+        self._file.seek(0)
+        rows = [{name: _given(cell) for name, cell in row.items()} for row in csv.DictReader(self._file)]
+        self._file.seek(0, os.SEEK_END)
+        return rows
 
     def growth(self, column: str, *, over: str, after: float, horizon: float, limit: float) -> Growth:
         """The growth of a column along another one, from the place `after` on; see `growth.growth`."""
@@ -77,4 +81,6 @@ class SamplesLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self._kept = self.rows
         self._file.close()

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,26 @@ def test_missing_and_few_samples() -> None:
     assert growth(range(90), some, horizon=10, limit=2.0).verdict == "holds"
     good, bad = growth(range(90), [1.0] * 90, horizon=1, limit=1), growth(range(90), range(1, 91), horizon=90, limit=1)
     assert joint_verdict([good, bad]) == "grows"
+
+
+def test_samples_are_no_growth_of_their_own(tmp_path: Path) -> None:
+    """Fault: the samples lay in memory, too: one a second were 0.3 MiB an hour, 0.9 % of a run in a day."""
+    with SamplesLog(tmp_path / "soak.csv", COLUMNS) as log:
+        for count in range(200):
+            log.add(dict.fromkeys(COLUMNS, 1.0) | {"seconds": float(count), "age_p50": None, "rss_mib": 800.5})
+        tracemalloc.start()
+        try:
+            for count in range(200, 4200):
+                log.add(dict.fromkeys(COLUMNS, 1.0) | {"seconds": float(count), "age_p50": None, "rss_mib": 800.5})
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert held < 40_000, "4,000 samples of 12 values"
+        assert len(log) == len(log.rows) == 4200
+        log.add(dict.fromkeys(COLUMNS, 2.0))  # after it was read, it goes on at the end
+    assert log.rows[4199] == dict.fromkeys(COLUMNS, 1) | {"seconds": 4199, "age_p50": None, "rss_mib": 800.5}
+    assert log.rows[-1]["seconds"] == 2
+    assert log.growth("rss_mib", over="seconds", after=100, horizon=DAY, limit=2).verdict == "holds"
 
 
 def test_resources_are_those_of_this_process(tmp_path: Path) -> None:
