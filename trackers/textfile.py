@@ -12,6 +12,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+_PIECE = 65_536  # bytes
+
 
 def read_text(path: str | Path, limit: int | None = None) -> str:
     r"""Read a whole text file: UTF-8, or UTF-16 with its mark; line ends become `\n`.
@@ -26,11 +28,28 @@ def read_text(path: str | Path, limit: int | None = None) -> str:
         ValueError: it is longer than `limit`.
     """
     with open(path, "rb") as file:
-        data = file.read(-1 if limit is None else limit + 1)
+        data = file.read(_PIECE if limit is None else limit + 1)
+        if limit is None and len(data) == _PIECE:
+            _check_beginning(data)
+            data += file.read()
     if limit is not None and len(data) > limit:
         raise ValueError(f"longer than {limit} bytes")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _check_beginning(data: bytes) -> None:
+    """Refuse what is no text by its beginning, before all of it is read: a film, or a device that never ends.
+
+    Raises:
+        UnicodeDecodeError: it is none.
+    """
+    if data.startswith(_MARKS[1][0]) or data.startswith(_MARKS[2][0]):
+        return
+    codecs.getincrementaldecoder("utf-8")().decode(data)
+    if b"\0" in data:
+        place = data.index(b"\0")
+        raise UnicodeDecodeError("utf-8", data[: place + 1], place, place + 1, "no text")
 
 
 def write_text(path: Path, text: str) -> None:

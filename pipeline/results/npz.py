@@ -42,6 +42,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         FileNotFoundError: no such file.
         NotArraysError: see there.
     """
+    if path.exists() and not path.is_file():
+        raise NotArraysError("no file, but a folder, a pipe or a device")
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             _check_sizes(archive, path.stat().st_size)

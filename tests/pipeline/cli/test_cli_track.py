@@ -226,6 +226,12 @@ def test_looking_at_the_output_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "old").read_text() == "kept"
 
 
+def test_a_device_is_no_cache() -> None:
+    """Fault: reading one took half a minute and all memory."""
+    with pytest.raises(RelayTrackError, match="no file, but a folder, a pipe or a device"):
+        read_cache("/dev/zero")
+
+
 def test_cache_and_track_from_pictures(pictures: Path) -> None:
     """The cache holds what the detector said and the pictures' clock; tracking it equals tracking the pictures."""
     folder = pictures.parent

@@ -16,6 +16,7 @@ from relaytrack.trackers.evaluation import (
     rows_from_arrays,
     write_mot,
 )
+from relaytrack.trackers.textfile import read_text
 
 GOOD = "1,5,10,20,30,40,0.9,-1,-1,-1\n"
 
@@ -136,3 +137,18 @@ def test_results_that_do_not_fit_the_sequence(tmp_path: Path) -> None:
     unknown = GroundTruth("s", rows, 3, "MOT17")
     with pytest.raises(TrackerError, match="class -1 in frame 1 is none of MOT17's"):
         evaluate(unknown, rows)
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
+def test_what_never_ends_is_refused_at_its_beginning(device: str) -> None:
+    """Fault: `eval --result /dev/zero`, or a film of many gigabytes, took all memory."""
+    with pytest.raises(TrackerError, match="not a text file"):
+        read_mot(device)
+
+
+def test_a_long_text_is_read_whole_also_where_a_letter_lies_across_the_first_piece(tmp_path: Path) -> None:
+    text = "x" * 65_535 + "é" + "y" * 70_000
+    path = tmp_path / "a.txt"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_text(text, encoding=encoding)
+        assert read_text(path) == text
