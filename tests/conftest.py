@@ -72,6 +72,21 @@ def _no_network_namespaces() -> str | None:
     return "network namespaces cannot be made (they need root)"
 
 
+_SLOW = {"ray", "netns", "index", "s3", "mosquitto", "redis", "chromium", "axe"}
+"""What a test starts or asks outside of this process, which takes seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need: `rtsp`, `slow`, or `unit` where neither these nor `browser` hold."""
+    for item in items:
+        needed = {mark.args[0] for mark in item.iter_markers("needs")}
+        marks = [mark for mark, found in (("rtsp", "rtsp" in needed), ("slow", bool(needed & _SLOW))) if found]
+        if not marks and item.get_closest_marker("browser") is None:
+            marks = ["unit"]
+        for mark in marks:
+            item.add_marker(mark)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose surroundings are absent; fail it where RELAYTRACK_REQUIRE names them."""
     required = os.environ.get("RELAYTRACK_REQUIRE", "").split(",")
