@@ -125,7 +125,8 @@ def _only_images(folder: Path, paths: Iterable[Path]) -> list[Path]:
     named = sorted(path for path in shown if is_picture(path))
     lost = [path for path in named if path.is_symlink() and not path.exists()]
     if lost:
-        warnings.warn(f"{len(lost)} links lead nowhere, the first is {lost[0]}", CountWarning, stacklevel=3)
+        lead = "1 link leads" if len(lost) == 1 else f"{len(lost)} links lead"
+        warnings.warn(f"{lead} nowhere, the first is {lost[0]}", CountWarning, stacklevel=3)
     return [path for path in named if path.is_file()]
 
 

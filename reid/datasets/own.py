@@ -36,7 +36,7 @@ def load_folder(root: Path) -> ReidDataset:
 
     With sub-folders `train`, `query`, `gallery` (any of them) each is its split. Without, all images are the
     training split, and the first of each identity and camera is a query against the others: to judge a network
-    on people it has not learned, keep them in folders of their own.
+    on people it has not learned, keep them in folders of their own. Capitals in the sub-folders' names do not count.
 
     Raises:
         DatasetError: no folder, no images, or a name without identity and camera.
@@ -45,7 +45,7 @@ def load_folder(root: Path) -> ReidDataset:
         CountWarning: images lie beside the sub-folders, where none is looked for.
     """
     need_folder(root, "folder")
-    parts = [split for split in _SPLITS if (root / split).is_dir()]
+    parts = _split_folders(root)
     beside = list_images(root) if parts else []
     if beside:
         warnings.warn(
@@ -54,15 +54,35 @@ def load_folder(root: Path) -> ReidDataset:
             stacklevel=2,
         )
     rows: list[_Row] = []
-    for split in parts or [""]:
-        for path in list_images(root / split):
+    for split, folder in parts.items() or [("", root)]:
+        for path in list_images(folder):
             pieces = path.stem.split("_")
             if len(pieces) < 2 or not all(pieces[:2]):
                 raise DatasetError(f"folder: {path} is not named <identity>_<camera>_*")
             rows.append((path, pieces[0], pieces[1], split))
     if not rows:
-        raise DatasetError(f"folder: no images in {root}")
+        raise DatasetError(f"folder: no images in {root}{_deeper(root)}")
     return _numbered("folder", rows)
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    """The sub-folders that are splits, whatever capitals their names have; the small ones first."""
+    there = {path.name: path for path in sorted(root.iterdir()) if path.is_dir()}
+    found: dict[str, Path] = {}
+    for split in _SPLITS:
+        named = there.get(split) or next((path for name, path in there.items() if name.lower() == split), None)
+        if named is not None:
+            found[split] = named
+    return found
+
+
+def _deeper(root: Path) -> str:
+    """A hint where the images lie in folders below those that are looked into."""
+    try:
+        first = images_below(root)[0]
+    except DatasetError:
+        return ""
+    return f", but in folders below, as {first}: put them into {root} or its train, query and gallery themselves"
 
 
 def load_crops(root: Path) -> ReidDataset:

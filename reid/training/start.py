@@ -45,6 +45,22 @@ def splits(config: TrainConfig) -> tuple[Split, Split | None]:
     return join(train), join(validation) if validation else None
 
 
+def _need_people(config: TrainConfig, train: Split, validation: Split | None) -> None:
+    """Refuse a data set with too few people for one batch, before anything is built.
+
+    Raises:
+        DatasetError: there are too few; says how many are there and how many of them are held out.
+    """
+    there, wanted = len(train.identities), config.data.identities
+    if there < wanted:
+        held = 0 if validation is None else len(validation.identities)
+        kept = f" ({held} more held out for validation, see data.validation)" if held else ""
+        people = "person is" if there == 1 else "people are"
+        raise DatasetError(
+            f"{there} {people} there to learn from{kept}, too few for batches of {wanted} (data.identities)"
+        )
+
+
 def spec_of(config: TrainConfig) -> ModelSpec:
     """The network of a configuration."""
     return ModelSpec(**config.model.model_dump(exclude={"init"}))
@@ -71,6 +87,7 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     torch.manual_seed(run.seed)
     train, validation = splits(config)
     train, cache = decoded(config, train, world)
+    _need_people(config, train, validation)
     validation = usable(validation, workers=config.data.workers)
     model = build_model(spec_of(config), len(train.identities))
     if resume is None:

@@ -403,7 +403,7 @@ def test_only_real_pictures_are_images(tmp_path: Path) -> None:
     assert [path.name for path in made.train.paths] == ["01_1_0.jpg", "01_2_0.jpg"]
     assert [path.name for path in images_below(tmp_path)] == ["01_1_0.jpg", "01_2_0.jpg"]
     (tmp_path / "03_1_0.jpg").symlink_to(tmp_path / "gone.jpg")
-    with pytest.warns(CountWarning, match=r"1 links lead nowhere, the first is .*03_1_0\.jpg"):
+    with pytest.warns(CountWarning, match=r"1 link leads nowhere, the first is .*03_1_0\.jpg"):
         assert len(images_below(tmp_path)) == 2
 
 
@@ -454,3 +454,22 @@ def test_a_picture_of_gigantic_size_is_named(tmp_path: Path) -> None:
     path.write_bytes(png(50_000, 50_000, b"\0"))
     with pytest.raises(DatasetError, match=r"cannot decode image .*huge\.png: it has more than 120 million pixels"):
         read_image(path)
+
+
+def test_own_folders_whose_splits_are_written_with_capitals(tmp_path: Path) -> None:
+    """Fault: `Train`, `Query` and `Gallery` were "no images in ...", though a CSV file takes capitals."""
+    for split, name in (("Train", "1_a_0.jpg"), ("QUERY", "2_a_0.jpg"), ("gallery", "2_b_0.jpg")):
+        (tmp_path / split).mkdir()
+        assert cv2.imwrite(str(tmp_path / split / name), np.zeros((8, 8, 3), np.uint8))
+    dataset = load_dataset("folder", tmp_path)
+    assert [len(part) for part in (dataset.train, dataset.query, dataset.gallery)] == [1, 1, 1]
+
+
+def test_images_in_a_folder_for_each_person_are_told(tmp_path: Path) -> None:
+    """Fault: "no images", where there are thousands, one folder deeper."""
+    (tmp_path / "train" / "anna").mkdir(parents=True)
+    assert cv2.imwrite(str(tmp_path / "train" / "anna" / "c1_0.jpg"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(
+        DatasetError, match=r"no images in .*, but in folders below, as .*anna/c1_0\.jpg: put them into"
+    ):
+        load_dataset("folder", tmp_path)

@@ -151,3 +151,19 @@ def test_reasons() -> None:
     assert "seen by two cameras" in str(why_not_scored(split((1, 1), (1, 1), (2, 2), (2, 2))))
     assert "is 1" in str(why_not_scored(split((1, 1), (1, 2), (1, 2), (-1, 1))))
     assert usable(None) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "0 people are there to learn from (1 more held out for validation, see data.validation), too few"),
+        (2, "1 person is there to learn from (1 more held out for validation, see data.validation), too few"),
+    ],
+)
+def test_too_few_people_are_counted_with_those_who_are_held_out(
+    tmp_path: Path, count: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault: a folder of one person was said to have "0 identities"."""
+    assert train(people(tmp_path / "people", count), tmp_path / "out") == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out" / "weights.safetensors").exists()
