@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor
 from relaytrack.reid.backends import Backend, OnnxBackend, TorchBackend, onnx_on_cuda
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model
 from relaytrack.reid.device import torch_device
+from relaytrack.reid.embedder_input import check_arguments, readable
 from relaytrack.reid.errors import ReidError, WeightsError
 from relaytrack.reid.fingerprint import fingerprint
 from relaytrack.reid.installed import Precision, computes_in_int8, find_weights
@@ -26,9 +26,6 @@ from relaytrack.reid.precision import weights_form
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_MOST = {"batch_size": 65_536, "threads": 256}
-_ROUNDING = 0.01
-"""How far outside 0..1 a resized image may reach."""
 
 
 class Embedder:
@@ -74,7 +71,7 @@ class Embedder:
         threads: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        _check_arguments(weights, device, batch_size, flip, threads, precision)
+        check_arguments(weights, device, batch_size, flip, threads, precision)
         self._wanted_device, self._threads = device, threads
         self.weights = find_weights(weights)
         self.batch_size = batch_size
@@ -152,7 +149,7 @@ class Embedder:
             raise ReidError(
                 f"batch of shape {tuple(batch.shape)} instead of (N, 3, {', '.join(map(str, self.input_size))})"
             )
-        batch = _readable(batch)
+        batch = readable(batch)
         out = np.empty((len(batch), self.dim), np.float32)
         for start in range(0, len(batch), self.batch_size):
             images = self._normalised(batch[start : start + self.batch_size])
@@ -182,58 +179,6 @@ class Embedder:
         values = np.multiply(images.numpy(), scale.numpy(), dtype=np.float32)
         values += self._shift.numpy()
         return torch.from_numpy(values)
-
-
-def _check_arguments(
-    weights: object, device: object, batch_size: object, flip: object, threads: object, precision: object
-) -> None:
-    """Refuse what is of another kind than `Embedder` says.
-
-    Raises:
-        ReidError: naming the argument.
-    """
-    if not isinstance(weights, str | Path | None) or "\0" in str(weights):
-        raise ReidError(f"weights must be a path, a name or None, not {weights!r}")
-    if not isinstance(device, str):
-        raise ReidError(f"device must be text such as 'cpu' or 'cuda:0', not {device!r}")
-    for name, count in (("batch_size", batch_size), ("threads", 1 if threads is None else threads)):
-        if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= int(count) <= _MOST[name]:
-            raise ReidError(f"{name} must be a whole number from 1 to {_MOST[name]}, not {count!r}")
-    if not isinstance(flip, bool):
-        raise ReidError(f"flip must be True or False, not {flip!r}")
-    if precision not in get_args(Precision):
-        raise ReidError(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
-
-
-def _readable(batch: Tensor) -> Tensor:
-    """The values of a batch without gradients, in a type that numpy knows.
-
-    Raises:
-        ReidError: another type than uint8 and floating point, no values, or values outside 0..1.
-    """
-    if batch.device.type == "meta":
-        raise ReidError("batch has no values: it lies on the device meta")
-    batch = batch.detach()
-    if batch.dtype == torch.uint8:
-        return batch
-    if not batch.is_floating_point():
-        raise ReidError(f"batch must be uint8 in 0..255 or floating point in 0..1, not {batch.dtype}")
-    if batch.dtype == torch.bfloat16:
-        batch = batch.float()
-    if batch.numel():
-        least, most = _extremes(batch)
-        if not (least >= -_ROUNDING and most <= 1 + _ROUNDING):
-            raise ReidError(f"batch of floating point must lie in 0..1, not in {least:g}..{most:g}")
-    return batch
-
-
-def _extremes(batch: Tensor) -> tuple[float, float]:
-    """Least and greatest value; NaN where there is one."""
-    if batch.device.type != "cpu":
-        least, most = batch.aminmax()
-        return float(least), float(most)
-    values = batch.numpy()  # on one thread, as in `_normalised`: torch would start threads, which spin while they wait
-    return float(values.min()), float(values.max())
 
 
 def _load(path: Path, device: torch.device, threads: int | None) -> tuple[Backend, WeightsInfo]:

@@ -36,7 +36,7 @@ def learn(pairs: PairEvidence, slots: Ints) -> Slices[Floats]:
         # a copy: NumPy multiplies a matrix by its own transpose with another routine, and other last digits
         similarity[part] = centred[part].copy() @ centred.T
         yield from pause(parts)
-    pairs.appearance.calibrate(similarity, table.conflicts(some, some, duplicates=False)[0])
+    pairs.appearance.calibrate(similarity, table.conflicts(some, some))
     yield from pause(parts)
     mean, deviation = np.empty((2, len(some), count), np.float32)
     for part in parts:
@@ -64,7 +64,7 @@ def learn_times(pairs: PairEvidence, slots: Ints, scores: Floats) -> Slices[None
         own = slots[part]
         gap = gaps(start[part, None], last[part, None], start, last)
         later = is_later(start[part, None], start, own[:, None], slots)
-        usable = ~table.conflicts(own, slots, duplicates=False)[0] & ~np.isnan(scores[part])
+        usable = ~table.conflicts(own, slots) & ~np.isnan(scores[part])
         sure = usable & (scores[part] > CONFIDENT)
         counts.add(gap, later, camera[part], camera, pairs.kinds_of(later, own[:, None], slots), sure, usable)
         yield from pause(parts)

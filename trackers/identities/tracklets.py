@@ -161,21 +161,12 @@ class TrackletTable:
         self._free += slots.tolist()
         self._free.sort(reverse=True)
 
-    def conflicts(self, slots: Ints, others: Ints, *, duplicates: bool) -> tuple[Bools, tuple[Ints, Ints]]:
-        """Which pairs are two people because one frame shows both.
-
-        Args:
-            slots: rows.
-            others: columns.
-            duplicates: leave out pairs whose boxes coincide throughout.
-
-        Returns:
-            the pairs, (len(slots), len(others)), and the rows and columns of those left out.
-        """
+    def conflicts(self, slots: Ints, others: Ints) -> Bools:
+        """(N, M) which pairs of tracks (N,) and (M,) are two people because one frame shows both."""
         cannot_link = np.zeros((len(slots), len(others)), bool)
         rows, columns = pairs_of_cameras(self.camera[slots], self.camera[others])
-        cannot_link[rows, columns], twins = self.met(slots[rows], others[columns], duplicates=duplicates)
-        return cannot_link, (rows[twins], columns[twins])
+        cannot_link[rows, columns], _ = self.met(slots[rows], others[columns], duplicates=False)
+        return cannot_link
 
     def met(self, one: Ints, other: Ints, *, duplicates: bool) -> tuple[Bools, Bools]:
         """Of pairs of tracks of one camera, (P,) slots each: which are two people, and which are left out of these.

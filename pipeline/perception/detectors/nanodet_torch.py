@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError, DeviceError
 from relaytrack.pipeline.perception.detectors.nanodet_network import level_outputs
 from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, read_model
@@ -39,7 +40,7 @@ class TorchNetwork:
             self._module = module.to(self._device).eval()
             placed = {buffer.device.type for buffer in self._module.buffers()}
         except (RuntimeError, AssertionError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise DeviceError(f"run.device: the detector cannot run on {device!r}: {reason}") from None
         if placed != {self._device.type}:
             raise DeviceError(f"run.device: the detector's weights are on {placed}, not on {device!r}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from relaytrack.pipeline.config.schema import DetectorConfig
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.letterbox import Letterbox, Normaliser
 from relaytrack.pipeline.perception.detectors.onnx_file import OnnxFileError, Port, read_model
@@ -80,7 +81,7 @@ class OnnxInput:
         try:
             found: list[Any] = self._session.run(None, feeds)
         except Exception as error:  # onnxruntime's own exceptions have no common base
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)[:300]
             raise DetectorError(f"detector.weights: {self._path}: onnxruntime cannot run it: {reason}") from None
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError, DeviceError
 from relaytrack.reid.backends import session_options
 from relaytrack.reid.device import device_index
@@ -42,7 +43,7 @@ def open_session(
             str(path) if data is None else data, options, providers=[(provider, settings)], enable_fallback=0
         )
     except Exception as error:  # onnxruntime's own exceptions have no common base
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)[:300]
         if device != "cpu":
             raise DeviceError(f"run.device: the detector cannot run on {device!r}: {reason}") from None
         raise DetectorError(f"detector.weights: {path}: onnxruntime refuses it: {reason}") from None

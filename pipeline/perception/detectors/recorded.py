@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.base import reaching_into_picture
 from relaytrack.pipeline.records import Detections, Floats, Frame
@@ -87,7 +88,7 @@ def _read(camera: CameraConfig) -> _BoxFile:
     except OSError as error:
         raise DetectorError(f"{where}: {error.strerror}") from None
     except ValueError as error:  # UnicodeDecodeError is one too
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise DetectorError(f"{where}: not a MOT detections file: {reason}") from None
     if not rows.size:
         rows = np.zeros((0, _COLUMNS))

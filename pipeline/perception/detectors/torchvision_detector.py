@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from relaytrack.pipeline.config.schema import DetectorConfig
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError, DeviceError
 from relaytrack.pipeline.perception.detectors.base import inside_picture, suppress
 from relaytrack.pipeline.perception.detectors.tiles import merge_views, views_of
@@ -54,7 +55,7 @@ class TorchvisionDetector:
             module = get_model(name, weights=None, weights_backbone=None, num_classes=classes, **settings)
             module.load_state_dict(state)
         except (RuntimeError, ValueError, TypeError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             raise DetectorError(f"detector.weights: not the state dict of a {name}: {reason}") from None
         try:
             self._device = torch.device(device)
@@ -109,7 +110,7 @@ def _state(config: DetectorConfig, name: str) -> dict[str, Any]:
             folder.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), path.stem.rsplit("-", 1)[-1], progress=False)
         except Exception as error:  # network, disk, checksum: each its own exception
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             raise DetectorError(f"detector.weights: {name} cannot be downloaded: {reason}") from None
     return _load(path)
 
@@ -119,7 +120,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch each have their own
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise DetectorError(f"detector.weights: {path}: not a state dict: {reason}") from None
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]

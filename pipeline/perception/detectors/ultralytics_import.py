@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import torch
 
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError
 
 _SETTINGS = {"sync": False, "clearml": False, "comet": False, "dvc": False, "mlflow": False, "vscode_msg": False}
@@ -52,7 +53,7 @@ def import_ultralytics(*, online: bool = False) -> ModuleType:
                 f"detector.backend: ultralytics needs {missing}: pip install 'relaytrack[ultralytics]'"
             ) from None
         except Exception as error:  # whatever a broken installation raises
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise DetectorError(f"detector.backend: ultralytics does not import: {reason}") from None
         dict.update(utils.SETTINGS, _SETTINGS)  # not its own update(), which writes the file
         utils.AUTOINSTALL = False
