@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from relaytrack.pipeline.results.identities import Identities, read_identities
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.trackers.textfile import read_text
 
+LOG = logging.getLogger(__name__)
 STORE = "identities.db"
 _SPARE = 1000  # track ids go on at the next thousand: the ids of the last seconds may not have been written
 
@@ -92,15 +94,22 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
 def earlier_people(folder: Path) -> tuple[Identities, dict[tuple[str, int], Floats]] | None:
     """The people and embeddings, by (camera, track id), that the last start left; None where it left no list.
 
+    A damaged file of embeddings is told and counts as empty: cameras are not to stand still for it.
+
     Raises:
-        OutputError: they cannot be read.
+        OutputError: the people cannot be read.
     """
     if not (folder / IDENTITIES).exists():
         return None
     try:
-        return read_identities(folder), embeddings_in(folder)
-    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+        known = read_identities(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{folder / IDENTITIES}: cannot be read; the run cannot be resumed") from error
+    try:
+        return known, embeddings_in(folder)
+    except (OSError, InputError) as error:
+        LOG.warning("%s; the run goes on without the looks of earlier tracks", error)
+        return known, {}
 
 
 def _run_info(folder: Path) -> dict[str, Any]:

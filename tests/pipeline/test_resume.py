@@ -69,6 +69,18 @@ def test_after_a_kill_only_what_was_written_is_needed(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in (out / "events.jsonl").read_text().splitlines())
 
 
+def test_damaged_embeddings_do_not_hold_a_live_run_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Fault: it was refused for ever, and the list of people was said to be unreadable."""
+    out = tmp_path / "o"
+    start(out)
+    (out / "embeddings.npz").write_bytes(b"PK\x03\x04cut")
+    start(out)
+    assert people(out) == {1: [1, 1001]}, "the same person, as the store knows"
+    told = [line for line in caplog.messages if "embeddings.npz" in line]
+    assert len(told) == 1
+    assert "the run goes on without the looks of earlier tracks" in told[0]
+
+
 def test_a_run_that_was_started_without_resume_can_go_on(tmp_path: Path) -> None:
     """Fault: identities were kept only where the first start had --resume, too."""
     out = tmp_path / "o"
