@@ -92,7 +92,8 @@ class Summary:
         self._started = time.monotonic()
         self.sight = sight
         self.adapted: deque[dict[str, Any]] = deque(maxlen=_CHANGES_KEPT)
-        self._ages: deque[float] = deque(maxlen=_AGES_KEPT)
+        self._ages = np.full(_AGES_KEPT, np.nan)  # all of it now: filled bit by bit, it would grow for hours
+        self._aged = 0
 
     def add(self, step: Iterable[FrameTracks]) -> None:
         """Count one step."""
@@ -110,7 +111,8 @@ class Summary:
                 self._saw(identity, name)
             if seen.frame.arrived:
                 camera.age = now - seen.frame.arrived
-                self._ages.append(camera.age)
+                self._ages[self._aged % _AGES_KEPT] = camera.age
+                self._aged += 1
         while len(self.identities) > self._keep:
             self._leave(self.identities.pop(next(iter(self.identities))))
 
@@ -197,9 +199,9 @@ class Summary:
 
     def age(self) -> dict[str, float] | None:
         """Seconds from decoding to outputs, median and 95th percentile of the last frames; None before any."""
-        if not self._ages:
+        if not self._aged:
             return None
-        p50, p95 = np.percentile(np.asarray(self._ages), [50, 95])
+        p50, p95 = np.percentile(self._ages[: self._aged], [50, 95])
         return {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import time
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,3 +87,25 @@ def test_the_line_of_a_recording_tells_no_ages(monkeypatch: pytest.MonkeyPatch) 
     stream = io.StringIO()
     PlainProgress(stream).step(lossy(), {})
     assert " ms" not in stream.getvalue()
+
+
+def test_the_ages_of_the_last_frames_take_no_more_memory_with_every_frame() -> None:
+    """Fault: 20,000 ages were collected one by one, which was growth for hours at a few frames a second."""
+    summary = Summary(["a"])
+    seen = nobody("a", 64, 48)
+    seen = replace(seen, frame=replace(seen.frame, arrived=time.monotonic() - 100.0))
+    for _ in range(100):
+        summary.add([seen])
+    tracemalloc.start()
+    try:
+        for _ in range(5_000):
+            summary.add([seen])
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 20_000
+    assert summary.age() == {"p50": pytest.approx(100.0, abs=60.0), "p95": pytest.approx(100.0, abs=60.0)}
+    recent = replace(seen, frame=replace(seen.frame, arrived=time.monotonic()))
+    for _ in range(20_000):
+        summary.add([recent])
+    assert summary.age()["p95"] < 60.0, "the latest 20,000 count"  # type: ignore[index]
