@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -38,6 +39,7 @@ _WINDOW = 10.0  # seconds over which dropped frames are counted
 _OVERLOADED, _RELIEVED = 0.2, 0.1  # share of dropped frames that begins an overload, and that ends it
 _REMIND = 300.0  # seconds after which a lasting overload is told again
 _CLOCK_SET = 2.0  # seconds by which a clock that is set differs from the run's; less is told by nobody
+_STOOD_STILL = 10.0  # seconds between two looks from which on the program must have been stopped
 _FEWEST = 10  # frames that a share is made of
 _GONE = ("waiting", "opening", "failed")
 
@@ -55,6 +57,8 @@ class Health:
 
     def __init__(self) -> None:
         self._cameras: dict[str, _CameraHealth] = {}
+        self._looked: float | None = None  # time of the last look
+        self._resumed = -math.inf  # time at which the program went on after a standstill
         self._unrecorded: float | None = None  # time from which on no recordings are written
         self._ahead = 0.0  # by how much the computer's clock was ahead of the run's
 
@@ -100,6 +104,16 @@ class Health:
             zero: seconds since 1970 at the run's time 0.
         """
         found: list[Event] = []
+        if self._looked is not None and now - self._looked > _STOOD_STILL:
+            told = (
+                "%.0f s long the program stood still (it was stopped, or the computer slept); pictures of then are gone"
+            )
+            LOG.warning(told, now - self._looked)
+            self._resumed = now
+        self._looked = now
+        if now - self._resumed <= _WINDOW:  # what waited meanwhile is dropped at once, and says nothing of the load
+            for known in self._cameras.values():
+                known.counts.clear()
         for name in [name for name in self._cameras if name not in cameras]:
             del self._cameras[name]
         for name, status in cameras.items():

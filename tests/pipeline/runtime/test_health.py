@@ -60,6 +60,21 @@ def test_a_file_that_ends_and_a_camera_that_never_came_are_no_loss() -> None:
     assert not [event for second in range(30) for event in watch.look(status("waiting"), float(second), None)]
 
 
+def test_a_program_that_was_stopped_is_not_overloaded(caplog: pytest.LogCaptureFixture) -> None:
+    """Fault: after SIGSTOP and SIGCONT the machine was said to be too slow, for the pictures of the time between."""
+    watch, told = Health(), []
+    frames = dropped = 0
+    for second in [*range(20), *range(80, 110)]:
+        frames, dropped = frames + 10, dropped + (150 if 80 <= second < 84 else 0)
+        told += watch.look(status(frames=frames, dropped=dropped), float(second), None)
+    assert told == []
+    assert [line for line in caplog.messages if "61 s long the program stood still" in line]
+    for second in range(110, 130):
+        frames, dropped = frames + 10, dropped + 8
+        told += watch.look(status(frames=frames, dropped=dropped), float(second), None)
+    assert [event.event for event in told] == ["overloaded"], "a true one is told as ever"
+
+
 def test_dropped_frames_become_an_overload_that_is_told_anew_only_after_it_was_over() -> None:
     watch, told = Health(), []
     frames = dropped = 0
