@@ -198,13 +198,12 @@ def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
             open_site(config, SiteFile(site.file, tmp_path / "history"))
 
 
-@pytest.mark.parametrize("broken", ["identities.json", "embeddings.npz"])
-def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str) -> None:
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Fault: it counted as one in which they were never seen, and they stayed in its videos without a word."""
     recorded(tmp_path)
     with served(tmp_path) as site:
         person = settled(site)["identity"]
-    [found] = (tmp_path / "recordings").rglob(broken)
+    [found] = (tmp_path / "recordings").rglob("identities.json")
     whole = found.read_bytes()
     found.write_bytes(b"something else")
     ask = ["forget", "--run", str(tmp_path / "site"), str(person)]
@@ -214,5 +213,18 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.Cap
     assert "is forgotten" not in error
     found.write_bytes(whole)
     main(ask)
+    assert traces(tmp_path) == []
+    assert blackened(tmp_path) > 0
+
+
+def test_damaged_embeddings_hinder_no_erasure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorded(tmp_path)
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+    [found] = (tmp_path / "recordings").rglob("embeddings.npz")
+    found.write_bytes(b"something else")
+    assert main(["forget", "--run", str(tmp_path / "site"), str(person)]) == 0
+    assert not found.exists()
+    assert f"{found}: no .npz file, or a damaged one; the file is deleted" in caplog.text
     assert traces(tmp_path) == []
     assert blackened(tmp_path) > 0
