@@ -95,7 +95,7 @@ def write_people(
         **({} if clock_zero is None else {"clock_zero": round(clock_zero, 3)}),
         "cameras": {name: _without_empty_cuts(asdict(record)) for name, record in cameras.items()},
     }
-    write_bytes(folder / NAME, json_in_parts(head, "identities", entries()))
+    write_bytes(folder / NAME, json_in_parts(head, "identities", entries(), "tracks"))
     if pictures:
         remove_other_pictures(folder, kept)
 
@@ -106,7 +106,10 @@ def _grounds(
     """What tells an identity's grounds: by the embeddings where there are some, else by the tracks alone."""
 
     def tracks(records: Sequence[TrackRecord]) -> list[tuple[TrackKey, bool]]:
-        return [((one.camera, one.track), bool(one.former)) for one in records]
+        """Those that are compared, and of the others what tells the state: one that was corrected, or two."""
+        own = [((one.camera, one.track), bool(one.former)) for one in records]
+        bare = sorted((one for one in own if one[0] not in embeddings), key=lambda one: not one[1])
+        return [one for one in own if one[0] in embeddings] + bare[:2]
 
     if not embeddings:
         return lambda identity, records: grounds_of({identity: tracks(records)}, {})[identity]
@@ -139,5 +142,5 @@ def _identity(identity: int, records: Sequence[TrackRecord], color: Rgb, grounds
         "frames": sum(record.frames for record in records),
         "crop": best["file"] if best else None,
         "grounds": asdict(grounds),
-        "tracks": [asdict(record) for record in records],
+        "tracks": (asdict(record) for record in records),  # thousands, of somebody who is always there
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from support.steps import Shot, step_of
 
 from relaytrack.pipeline.records import Detections, Frame, Image
-from relaytrack.pipeline.results.identities import read_identities
-from relaytrack.pipeline.results.identities_writing import write_identities
+from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.results.grounds import Former
+from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, read_identities
+from relaytrack.pipeline.results.identities_writing import write_identities, write_people
 from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality, cut
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 
@@ -246,3 +249,29 @@ def test_reading_back_and_regrouping(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "identities.json").read_text())
     assert [(entry["id"], entry["cameras"]) for entry in content["identities"]] == [(8, ["a", "b"])]
     assert [path.name for path in (tmp_path / "crops").glob("*.jpg")] == ["8.jpg"]
+
+
+@pytest.mark.parametrize("looks", [{}, {("a", 0): np.full(4, 0.5, np.float32)}])
+def test_the_list_takes_little_memory_for_somebody_who_is_always_there(
+    tmp_path: Path, looks: dict[tuple[str, int], Any]
+) -> None:
+    """Fault: all that is written of a person was in memory at once, 5 KiB a track: more every hour of a live run."""
+    records = [TrackRecord("a", track, 0.0, 5.0, spans=[[0.0, 5.0]]) for track in range(3_000)]
+    records[7].was(Former(3, 1.0, "merge"))
+    tracemalloc.start()
+    try:
+        write_people(
+            tmp_path,
+            {"a": CameraRecord()},
+            lambda: [(1, records)],
+            pictures=False,
+            colors=IdentityColors(),
+            embeddings=looks,
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
+    [person] = json.loads((tmp_path / "identities.json").read_text())["identities"]
+    assert [track["track"] for track in person["tracks"]] == list(range(3_000))
+    assert person["grounds"]["state"] == "revised", "also by a track without a look"
