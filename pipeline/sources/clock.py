@@ -11,6 +11,7 @@ before it.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,7 +148,12 @@ class RecordedClock:
 
     @property
     def _usual(self) -> float:
-        return statistics.median(self._steps) if self._steps else self._nominal
+        return max(_LEAST, statistics.median(self._steps)) if self._steps else self._nominal
+
+    def _after(self, step: float) -> float:
+        """The time that is `step` seconds, or at least the smallest number, behind the last picture's."""
+        assert self._last is not None
+        return max(self._last + step, math.nextafter(self._last, math.inf))
 
     @property
     def _limit(self) -> float:
@@ -174,7 +180,7 @@ class RecordedClock:
         assert self._origin is not None
         assert self._last is not None
         time, usual = stamp - self._origin, self._usual
-        expected = self._last + usual
+        expected = self._after(usual)
         if time <= self._last and expected - time <= _HICCUP * usual:
             return self._between(following)
         stay = go = 0
@@ -244,4 +250,4 @@ class RecordedClock:
         assert self._origin is not None
         assert self._last is not None
         later = [step for other in following if (step := other - self._origin - self._last) > _LEAST]
-        return self._last + min(self._usual, 0.5 * min(later, default=2 * self._usual))
+        return self._after(min(self._usual, 0.5 * min(later, default=2 * self._usual)))

@@ -38,6 +38,7 @@ def _regular(count: int, start: float = 0.0, step: float = 0.1) -> list[float]:
     return [start + step * number for number in range(count)]
 
 
+@example([-2e-93, 0.0, 0.0, None, 0.0])  # steps too small to be added to a time
 @example([-5e-324, -1.0, 0.0])  # half of the least step is none
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=50))
 def test_times_ascend_from_zero_whatever_the_stamps(stamps: list[float | None]) -> None:
