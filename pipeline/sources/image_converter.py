@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -25,7 +23,6 @@ class ImageConverter:
         """Convert to `size` (width, height); None: that of the first picture."""
         self._size = size
         self._reformatter = VideoReformatter()
-        self._options: dict[str, Any] = {"format": "rgb24", "threads": 1}
 
     def convert(self, frame: VideoFrame, aspect: float = 1.0) -> Image:
         """The picture as uint8 RGB (H, W, 3), contiguous and free to be written to.
@@ -38,11 +35,7 @@ class ImageConverter:
             self._size = full
         inner = fitted(full, self._size)
         width, height = inner if turns % 2 == 0 else inner[::-1]
-        try:
-            rgb = self._reformatter.reformat(frame, width=width, height=height, **self._options)
-        except TypeError:  # a PyAV without the choice of scaler threads
-            self._options.pop("threads")
-            rgb = self._reformatter.reformat(frame, width=width, height=height, **self._options)
+        rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
         image = np.asarray(rgb.to_ndarray(), np.uint8)
         image = np.ascontiguousarray(np.rot90(image, turns) if turns else image)
         return image if inner == self._size else with_edges(image, self._size)
