@@ -19,7 +19,8 @@ _PATIENCE = 3.0  # seconds
 def was_cut(address: str) -> bool:
     """Whether the connection to `address`, which ended in the middle of a stream, was cut.
 
-    True where the server sends in chunks, or where nobody listens there any more; False also where that cannot be told.
+    True where the server sends in chunks, where nobody listens there any more, and where the new connection is cut, too;
+    False also where that cannot be told.
     """
     try:
         parts = urlsplit(address)
@@ -34,7 +35,9 @@ def was_cut(address: str) -> bool:
         with urllib.request.build_opener(*opener).open(request, timeout=_PATIENCE) as answer:
             return "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
     except urllib.error.URLError as error:
-        return isinstance(error.reason, ConnectionRefusedError)
+        return isinstance(error.reason, ConnectionError)
+    except ConnectionError:  # it was about to go
+        return True
     except (OSError, ValueError, HTTPException):
         return False
 

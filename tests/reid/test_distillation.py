@@ -223,8 +223,14 @@ def test_the_verdict_is_on_crops_that_were_not_learned_from() -> None:
 
 
 def test_bad_input_of_adapt(
-    crops: Path, student: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    crops: Path,
+    student: Path,
+    teacher: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(adapting, "cut_from_run", None)  # the pipeline's command sets it for the whole process
     few, run = tmp_path / "few", tmp_path / "run"
     few.mkdir()
     crop(few / "a.png", 0)
