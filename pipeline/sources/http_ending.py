@@ -19,8 +19,8 @@ _PATIENCE = 3.0  # seconds
 def was_cut(address: str) -> bool:
     """Whether the connection to `address`, which ended in the middle of a stream, was cut.
 
-    True where the server sends in chunks, where nobody listens there any more, and where the new connection is cut, too;
-    False also where that cannot be told.
+    True where the server sends in chunks, where nobody listens there any more, and where the new connection is cut as
+    well; False also where that cannot be told.
     """
     try:
         parts = urlsplit(address)
