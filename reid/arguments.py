@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 _MAY_BE_SECRET = re.compile(r"://|@")
-_WANTED = ((int, "a whole number"), (float, "a number"))
+_WANTED: dict[Any, str] = {int: "a whole number", float: "a number"}
 _SAME = (
     ("--source", "-i", "-s", "--input", "--video", "--videos", "--camera", "--cameras", "--url", "--file", "--stream"),
     ("--out", "-o", "--dir", "--folder", "--save", "--results", "--destination"),
@@ -89,13 +89,13 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Refuse a word that is no number where one is wanted, and say what is."""
-        for kind, wanted in _WANTED:
-            if action.type is kind:
-                try:
-                    return kind(arg_string)
-                except ValueError:
-                    raise argparse.ArgumentError(action, f"must be {wanted}, not {harmless(arg_string)!r}") from None
-        return super()._get_value(action, arg_string)
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            wanted = _WANTED.get(action.type)
+            if wanted is None:
+                raise
+            raise argparse.ArgumentError(action, f"must be {wanted}, not {harmless(arg_string)!r}") from None
 
     def _match_argument(self, action: argparse.Action, arg_strings_pattern: str) -> int:
         """Say what belongs behind an option that stands without its value."""

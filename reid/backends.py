@@ -69,9 +69,9 @@ def onnx_on_cuda() -> bool:
 def session_options(threads: int | None) -> Any:
     """The options of one session of onnxruntime, quiet; with None, it chooses the number of CPU threads.
 
-    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding. Memory is not laid
-    out anew for every shape of input: each layout wants one whole piece, so that a size of batch that is rare took new
-    memory after hours.
+    Threads do not spin while they wait: the cores are shared with decoding, tracking and encoding. The memory
+    pattern is off: with it, onnxruntime plans memory for each batch size, in one piece, and a size that comes rarely
+    takes new memory after hours.
     """
     onnxruntime = import_onnxruntime()
 

@@ -15,9 +15,8 @@ from relaytrack.reid.errors import WeightsError, first_line
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read `.safetensors`, or a torch pickle with `weights_only=True`.
 
-    A checkpoint that nests its tensors under "average" (the running average of a training, which is what counts of
-    it), "model" or "state_dict" is unwrapped, and the "module." prefixes of DataParallel and AveragedModel are taken
-    off.
+    A checkpoint that nests its tensors under "average" (the running average of a training; it goes before "model"),
+    "model" or "state_dict" is unwrapped, and the "module." prefixes of DataParallel and AveragedModel are taken off.
 
     Returns:
         The tensors by name, on the CPU; and what stands beside them (a safetensors header's metadata, a

@@ -44,7 +44,7 @@ def _check_beginning(data: bytes) -> None:
     Raises:
         UnicodeDecodeError: it is none.
     """
-    if data.startswith(_MARKS[1][0]) or data.startswith(_MARKS[2][0]):
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return
     codecs.getincrementaldecoder("utf-8")().decode(data)
     if b"\0" in data:

@@ -44,10 +44,14 @@ def load_site(args: argparse.Namespace) -> tuple[Any, Path]:
     """The settings and the file that they are written to.
 
     Raises:
-        ConfigError: they are of no use.
+        ConfigError: they are of no use, or the address of `--cluster` cannot be one.
     """
     from relaytrack.pipeline.config.loading import load_config, parse_assignment
 
+    if getattr(args, "cluster", None) is not None:
+        from relaytrack.pipeline.cluster.ray_start import check_address
+
+        check_address(args.cluster)
     overrides: dict[str, Any] = dict(parse_assignment(text) for text in args.set)
     for key in ("host", "port", "dir", "tls_cert", "tls_key"):
         value = getattr(args, key, None)
@@ -104,10 +108,6 @@ def _serve(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
     from relaytrack.pipeline.errors import ConfigError
     from relaytrack.pipeline.results.single_file import check_folder
 
-    if args.cluster is not None:
-        from relaytrack.pipeline.cluster.ray_start import check_address
-
-        check_address(args.cluster)
     config, path = load_site(args)
     check_folder(Path(config.server.dir), room=0)  # before the seconds that the networks' libraries take
     try:

@@ -60,10 +60,6 @@ def _service(args: argparse.Namespace) -> SiteService:
 
     if not NAME.fullmatch(args.name):
         raise ConfigError(f"--name {args.name}: use letters, digits, '.', '_' and '-', at most 64")
-    if args.cluster is not None:
-        from relaytrack.pipeline.cluster.ray_start import check_address
-
-        check_address(args.cluster)
     config, path = load_site(args)
     run_as = None
     if args.system:

@@ -14,7 +14,7 @@ import numpy as np
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.dates import free_path
 from relaytrack.pipeline.render.palette import IdentityColors, Rgb
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, network_in, read_embeddings, write_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_marked_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import NAME as EVENTS
 from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.folder import prepare_output, write_atomically, write_bytes
@@ -102,9 +102,9 @@ def gather(
                     cameras[name] = cameras[name].followed_by(about) if name in cameras.keys() & live else about
                 zero = known.clock_zero if zero is None else zero
             if EMBEDDINGS in node.files:
-                keys, rows = read_embeddings(Path(folder) / EMBEDDINGS)
+                keys, rows, mark = read_marked_embeddings(Path(folder) / EMBEDDINGS)
                 vectors |= dict(zip(keys, rows, strict=True))
-                network = network or network_in(Path(folder) / EMBEDDINGS)
+                network = network or mark
             events += read_events(Path(folder))
             if "run.json" in node.files:
                 infos.append(json.loads((Path(folder) / "run.json").read_text(encoding="utf-8")))

@@ -32,9 +32,7 @@ def same_network(one: bytes | None, other: bytes | None) -> bool:
     """Whether two marks are of one network; True where one of them is not known."""
     if not one or not other:
         return True
-    if len(one) != len(other):
-        return False
-    if len(one) % 2:
+    if len(one) != len(other) or len(one) % 2:  # two bytes a number
         return False
     first, second = (np.frombuffer(mark, "<f2").astype(np.float64) for mark in (one, other))
     norms = float(np.linalg.norm(first) * np.linalg.norm(second))

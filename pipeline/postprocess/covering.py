@@ -48,8 +48,8 @@ def is_whole(run: FinishedRun, camera: str, keys: Collection[TrackKey], lines: L
 
 def _recorded(run: FinishedRun, camera: str, keys: Collection[TrackKey]) -> int:
     """The number of boxes that a camera's tracks had by the list of people."""
-    tracks = [track for found in run.data.people.values() for track in found if (track.camera, track.track) in keys]
-    return sum(track.frames for track in tracks if track.camera == camera)
+    tracks = (track for found in run.data.people.values() for track in found if track.camera == camera)
+    return sum(track.frames for track in tracks if (camera, track.track) in keys)
 
 
 def _frame_rate(record: CameraRecord) -> float:

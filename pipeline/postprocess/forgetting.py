@@ -52,7 +52,8 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
     tracks = tracks_of(run.data.people, person)
     keys = {(track.camera, track.track) for track in tracks}
     shown = sorted({track.camera for track in tracks})
-    lines = {name: LinesLeft.of(run.folder, name) for name in dict.fromkeys((*_cameras(run), *shown))}
+    known = [camera.name for camera in run.config.cameras]
+    lines = {name: LinesLeft.of(run.folder, name) for name in dict.fromkeys((*known, *shown))}
     rows = {name: found.without(name, keys, run.ids) for name, found in lines.items()}
     covers = {name: cover(run, name, keys, lines[name]) for name in shown}
     wrong = (
@@ -62,8 +63,8 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
     ready: list[Path] = []
     try:
         for name in shown:
-            known = before[name] or HiddenRows.of()
-            write_hidden(forgotten_path(run.folder, name), known.joined(covers[name]))
+            earlier = before[name] or HiddenRows.of()
+            write_hidden(forgotten_path(run.folder, name), earlier.joined(covers[name]))
         if videos == "redraw":
             pairs = {name: (parallel, shared) for name, (_, shared, parallel) in rows.items()}
             ready = _redrawn(run, [name for name in (*shown, "mosaic") if name not in wrong], pairs, progress)
@@ -81,10 +82,6 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
     delete_videos(run, wrong)
     _forget_elsewhere(run, person, keys)
     refresh(run.folder, run.config)
-
-
-def _cameras(run: FinishedRun) -> list[str]:
-    return [camera.name for camera in run.config.cameras]
 
 
 def _not_coverable(run: FinishedRun, keys: set[TrackKey], lines: Mapping[str, LinesLeft]) -> list[str]:

@@ -43,13 +43,12 @@ class LinesLeft:
 
     def tracks(self, camera: str, keys: set[TrackKey]) -> TrackRows:
         """The rows of some tracks in `tracks/`."""
-        own = self.own or TrackRows.of([], [], [], [])
+        own = self.own or TrackRows.none()
         return own.pick(np.array([(camera, track) in keys for track in own.ids.tolist()], bool))
 
     def theirs(self, camera: str, keys: set[TrackKey], gone: set[int]) -> TrackRows:
         """The rows of some tracks (`keys`), and those of their people (`gone`) that are in no track of `own`."""
-        none = TrackRows.of([], [], [], [])
-        own, shared = self.own or none, self.shared or none
+        own, shared = self.own or TrackRows.none(), self.shared or TrackRows.none()
         mine = shared.pick(np.isin(shared.ids, list(gone)))
         known = set(row_keys(own))
         return TrackRows.joined(
@@ -64,8 +63,7 @@ class LinesLeft:
         A row of `global/` that is in no track fills a gap, and has the track of its identity's last box; where there
         is no such track, its identity's number.
         """
-        own = self.own or TrackRows.of([], [], [], [])
-        shared = self.shared or TrackRows.of([], [], [], [])
+        own, shared = self.own or TrackRows.none(), self.shared or TrackRows.none()
         kept = own.pick(np.array([(camera, track) not in keys for track in own.ids.tolist()], bool))
         track_of = dict(zip(row_keys(own), own.ids.tolist(), strict=True))
         gone = {ids[key] for key in keys}

@@ -15,7 +15,7 @@ from relaytrack.pipeline.identity.network_mark import mark_of, same_network
 from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.render.labels import blend, pill
 from relaytrack.pipeline.render.palette import ink_on
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, network_in, read_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_marked_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData, load_run
@@ -71,13 +71,13 @@ def search(folder: Path, picture: Image, embed: Embed, *, top: int = 10) -> list
     path = folder / EMBEDDINGS
     if not path.exists():
         raise InputError(f"{folder}: this run kept no embeddings to search in")
-    keys, known = read_embeddings(path)
+    keys, known, network = read_marked_embeddings(path)
     query = np.asarray(embed([picture]), np.float32)[0]
     if query.shape[0] != known.shape[1]:
         raise InputError(
             f"{path}: embeddings of {known.shape[1]} numbers, the network makes {query.shape[0]}: use the run's weights"
         )
-    if not same_network(network_in(path), mark_of(embed)):
+    if not same_network(network, mark_of(embed)):
         raise InputError(f"{path}: the embeddings were made by other weights than these: use the run's weights")
     records = {
         (track.camera, track.track): (identity, track) for identity, found in data.people.items() for track in found

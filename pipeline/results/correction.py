@@ -17,7 +17,7 @@ import numpy as np
 
 from relaytrack.pipeline.dates import by_start
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.results.embeddings import EMBEDDINGS, network_in, read_embeddings, write_embeddings
+from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_marked_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import drop_events
 from relaytrack.pipeline.results.folder import write_bytes, writing
 from relaytrack.pipeline.results.identities import TrackRecord
@@ -139,8 +139,7 @@ def _names_of(folder: Path, camera: str, correction: Correction) -> list[str]:
 def _correct_pair(own: Path, shared: Path, camera: str, correction: Correction) -> None:
     """Change one pair of files; of a forgotten person also what is left of a missing or damaged one."""
     read = rows_left_in if correction.kind == "forget" else read_rows_of
-    rows = read(own) if own.exists() else None
-    rows = TrackRows.of([], [], [], []) if rows is None else rows
+    rows = (read(own) if own.exists() else None) or TrackRows.none()
     mine = np.array([(camera, track) in correction.tracks for track in rows.ids.tolist()], bool)
     lines = read(shared) if shared.exists() else None
     if lines is not None:
@@ -183,7 +182,7 @@ def correct_embeddings(folder: Path, correction: Correction) -> None:
     if correction.kind != "forget" or not path.exists():
         return
     try:
-        keys, vectors = read_embeddings(path)
+        keys, vectors, network = read_marked_embeddings(path)
     except InputError as error:
         with writing(path, "delete"):
             path.unlink()
@@ -191,7 +190,7 @@ def correct_embeddings(folder: Path, correction: Correction) -> None:
         return
     kept = [row for row, key in enumerate(keys) if key not in correction.tracks]
     if len(kept) < len(keys):
-        write_embeddings(path, [keys[row] for row in kept], vectors[kept], network_in(path))
+        write_embeddings(path, [keys[row] for row in kept], vectors[kept], network)
 
 
 def correct_pictures(folder: Path, correction: Correction) -> None:

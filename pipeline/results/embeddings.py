@@ -24,7 +24,14 @@ EMBEDDINGS = "embeddings.npz"
 
 
 def read_embeddings(path: Path) -> tuple[list[tuple[str, int]], Floats]:
-    """The (camera, track) of every row, and the vectors (N, D), L2-normalised.
+    """The (camera, track) of every row, and the vectors (N, D), L2-normalised; see `read_marked_embeddings`."""
+    return read_marked_embeddings(path)[:2]
+
+
+def read_marked_embeddings(path: Path) -> tuple[list[tuple[str, int]], Floats, bytes | None]:
+    """The (camera, track) of every row, the vectors (N, D), L2-normalised, and the mark of the network that made them.
+
+    The mark is None where it is not known.
 
     Raises:
         InputError: the file is missing, damaged or not of this kind.
@@ -42,20 +49,7 @@ def read_embeddings(path: Path) -> tuple[list[tuple[str, int]], Floats]:
         raise InputError(f"{path}: not a file of a run's embeddings") from None
     if vectors.ndim != 2 or len(vectors) != len(known):
         raise InputError(f"{path}: not a file of a run's embeddings")
-    return known, vectors
-
-
-def network_in(path: Path) -> bytes | None:
-    """The mark of the network that made a file's embeddings; None where it is not known.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    try:
-        found = read_arrays(path).get("network") if path.exists() else None
-    except NotArraysError as error:
-        raise InputError(f"{path}: {error}") from None
-    return mark_in(found)
+    return known, vectors, mark_in(arrays.get("network"))
 
 
 def embeddings_in(folder: Path) -> dict[tuple[str, int], Floats]:

@@ -59,6 +59,11 @@ class TrackRows:
         return TrackRows(numbers, names, xywh, np.asarray(scores, np.float64).reshape(-1))
 
     @staticmethod
+    def none() -> TrackRows:
+        """No rows."""
+        return TrackRows.of([], [], [], [])
+
+    @staticmethod
     def parse(text: bytes, most: int | None = None) -> TrackRows:
         """Read lines, the first `most` of them.
 
@@ -78,7 +83,7 @@ class TrackRows:
             return TrackRows.parse(text), 0
         except ValueError:
             found = [one for line in text.splitlines() if (one := _line_of(line)) is not None]
-        rows = TrackRows.joined([TrackRows.of([], [], [], []), *found])
+        rows = TrackRows.joined([TrackRows.none(), *found])
         return rows, sum(bool(line.strip()) for line in text.splitlines()) - len(found)
 
     def text(self) -> bytes:

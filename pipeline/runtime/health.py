@@ -105,10 +105,8 @@ class Health:
         """
         found: list[Event] = []
         if self._looked is not None and now - self._looked > _STOOD_STILL:
-            told = (
-                "%.0f s long the program stood still (it was stopped, or the computer slept); pictures of then are gone"
-            )
-            LOG.warning(told, now - self._looked)
+            why = "it was stopped, or the computer slept"
+            LOG.warning("%.0f s long the program stood still (%s); it has no pictures of them", now - self._looked, why)
             self._resumed = now
         self._looked = now
         if now - self._resumed <= _WINDOW:  # what waited meanwhile is dropped at once, and says nothing of the load

@@ -113,7 +113,8 @@ class OpenStream:
                     raise ReadError("no picture that can be decoded") from None
                 continue
             for frame in frames:
-                self.failing = self.failing if not packet.size else 0  # not by what the decoder held back
+                if packet.size:  # pictures that the decoder held back do not count
+                    self.failing = 0
                 index += 1
                 stamped = stamped or frame.pts is not None
                 stamp = frame.pts if stamped else frame.dts
@@ -160,7 +161,7 @@ class OpenStream:
                 raise ReadError(f"read error ({error.strerror or type(error).__name__})") from None
 
     def _was_cut(self) -> bool:
-        """Whether a web server's connection, which ended early, was cut, which a known length says."""
+        """Whether a web server's connection ended before the video; a server that told no length is asked again."""
         return self._container.size > 0 or (self._direct and was_cut(self._container.name))
 
     @property

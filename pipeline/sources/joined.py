@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from av.container import InputContainer
@@ -22,7 +23,7 @@ In place of one that cannot be opened comes what it failed with.
 """
 
 _LOOK = "formatprobesize"  # FFmpeg's option: bytes by which it tells the format at the latest
-_LOOKS = (None, "65536", "8192", "2048")  # a short stream of unknown length ends while FFmpeg looks for more
+_LOOKS = ("65536", "8192", "2048")  # a short stream of unknown length ends while FFmpeg looks for more
 _MANY_FAILED = 5  # packets at the end; fewer are those of a file that was cut off
 
 
@@ -126,18 +127,26 @@ def open_address(
 
     def connect() -> InputContainer:
         try:
-            for size in _LOOKS if address.lower().startswith("http") else ():
-                try:
-                    return opened(options=options if size is None else {**(options or {}), _LOOK: size})
-                except EarlyEndError:
-                    continue
-            return opened(options=options)
+            return _opened_by_a_look(opened, options or {}, _LOOKS if address.lower().startswith("http") else ())
         except ReadError:
             if relay is not None and relay.refused is not None:
                 raise ReadError(relay.refused) from None
             raise
 
     return _opened(connect, direct=relay is None)
+
+
+def _opened_by_a_look(
+    opened: Callable[..., InputContainer], options: dict[str, str], looks: Sequence[str]
+) -> InputContainer:
+    """Open a stream; if it ends while FFmpeg looks for its format, once more with each of these shorter looks."""
+    try:
+        return opened(options=options)
+    except EarlyEndError:
+        for size in looks:
+            with suppress(EarlyEndError):
+                return opened(options={**options, _LOOK: size})
+        raise
 
 
 def _opened(

@@ -66,7 +66,7 @@ def load_folder(root: Path) -> ReidDataset:
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
-    """The sub-folders that are splits, whatever capitals their names have; the small ones first."""
+    """The sub-folders that are splits, with capitals or without; a name in small letters counts first."""
     there = {path.name: path for path in sorted(root.iterdir()) if path.is_dir()}
     found: dict[str, Path] = {}
     for split in _SPLITS:
