@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from relaytrack.trackers.identities.clashes import part_clashes
 from relaytrack.trackers.identities.closed_tracks import ClosedTracks
 from relaytrack.trackers.identities.decisions import decide, decide_again
 from relaytrack.trackers.identities.due_tracks import DueTracks, put_down, take_due, without
@@ -102,6 +103,7 @@ class JointAssociator:
         if self._correction is None and not self._sealing and self._revision_due():
             self._begin_correction()
         revisions += self._correct()
+        revisions += part_clashes(window, seen)
         if self._correction is None:
             self._close_some()
         if self._keeper is not None and self._keeper.due():

@@ -165,6 +165,25 @@ def test_two_runs_agree_and_ids_count_up_from_one():
     assert first == list(range(1, len(first) + 1))
 
 
+def test_somebody_who_comes_back_beside_their_successor_is_told_apart_at_once():
+    looks = people(2)
+    run = IdentityAssociator(revise_every=600.0)
+    here, there = [100, 100, 140, 200], [300, 100, 340, 200]
+    for step in range(10):
+        first = run.update([view("a", step / 5, [1], looks[:1], [here])]).global_ids[0]
+    for step in range(11, 14):  # a new track where the first one was, no embedding of it yet: taken for the first
+        taken = run.update([view("a", step / 5, [2], boxes=[here])]).global_ids[0]
+    assert taken == first
+    result = run.update([view("a", 14 / 5, [1, 2], looks, [there, here])])
+    assert result.global_ids[0][0] == first
+    assert result.global_ids[0][1] != first
+    (event,) = result.revisions
+    assert (event.kind, event.camera, event.track, event.old) == ("split", "a", 2, first)
+    again = run.update([view("a", 15 / 5, [1, 2], looks, [there, here])])
+    assert again.global_ids[0].tolist() == result.global_ids[0].tolist()
+    assert not again.revisions
+
+
 def test_duplicate_boxes_of_one_person_are_one_identity():
     look = people(1)
     box = np.array([[100, 100, 140, 200], [102, 101, 141, 202]])
