@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
@@ -24,7 +24,7 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.cameras import CameraRegistry
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.cv_threads import opencv_on_one_thread
-from relaytrack.pipeline.runtime.heap import steady_heap
+from relaytrack.pipeline.runtime.heap import short_collections, steady_heap
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import Summary
@@ -166,7 +166,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
     def _carry_out(self) -> None:
         run = self._run
         assert run is not None, "the run is prepared"
-        with opencv_on_one_thread():
+        with opencv_on_one_thread(), short_collections() if self._live else nullcontext():
             run.follow()
             self._state = "finalizing"
             run.finish()

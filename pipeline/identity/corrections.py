@@ -21,8 +21,8 @@ from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.trackers import GroundPlane, Revision
 
-_REMEMBERED = 20_000  # tracks that were corrected by hand, go on under another id, or are to be left out
-_LATELY = 3600.0  # seconds for which the identity of a track that left is kept
+_REMEMBERED = 20_000  # tracks that were corrected by hand, or are to be left out
+_LATELY = 600.0  # seconds for which the identity of a track that left is kept; lists know it after a minute
 TrackKey = tuple[str, int]
 Rows = NDArray[np.bool_]
 Times = Mapping[TrackKey, tuple[float, float]]
@@ -43,7 +43,7 @@ class Corrections:
         self._people = SamePeople(merged, cannot_link)
         self._own: dict[TrackKey, int] = {}
         self._last = RecentMap[TrackKey, int](_LATELY)
-        self._parts: OrderedDict[TrackKey, int] = OrderedDict()  # tracks that go on under another id
+        self._parts = RecentMap[TrackKey, int](_LATELY)  # tracks that go on under another id
         self._forgotten: OrderedDict[TrackKey, None] = OrderedDict()
         self._pending: list[tuple[TrackKey, int, int]] = []
         self._corrected = 0
@@ -169,6 +169,7 @@ class Corrections:
                 ids.append(one)
                 names.append(other)
             self._last.pass_time(time)
+            self._parts.pass_time(time)
             while len(self._own) > _REMEMBERED:
                 del self._own[next(iter(self._own))]
         return IdentityAnswer(tuple(ids), tuple(names), tuple(revisions))
@@ -193,8 +194,6 @@ class Corrections:
                 self._parts[camera, raw] = track
             if identity:
                 self._last[camera, track] = identity
-        while len(self._parts) > _REMEMBERED:
-            self._parts.popitem(last=False)
         return ids, tracks
 
     def _of(self, key: TrackKey, identity: int) -> int:

@@ -20,7 +20,7 @@ from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
 LOG = logging.getLogger("relaytrack.identities")
 MAX_LATE = 4.0
 """Seconds by which a camera may be behind the others: the association takes a track for live for 5 s."""
-_REMEMBERED = 1000  # of a camera's tracks, whose last identity is kept for late messages
+_REMEMBERED = 200  # of a camera's tracks that left, whose last identity is kept for late messages
 
 
 class LocalIdentityService:

@@ -102,7 +102,7 @@ class IdentityColors:
         return dict(self._known)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _apart(preferred: Rgb, beside: tuple[Rgb, ...]) -> Rgb:
     """`preferred` if it differs clearly from the colours `beside`, else the palette's most different colour."""
     if not beside:

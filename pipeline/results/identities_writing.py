@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,14 @@ from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackReco
 from relaytrack.pipeline.results.identity_pictures import remove_other_pictures, write_picture
 from relaytrack.pipeline.results.json_parts import json_in_parts
 from relaytrack.trackers.identities.types import Floats, TrackKey
+
+Records = Callable[[], Iterable[TrackRecord]]
+"""Reads a person's tracks in the order of `track_order`, each time that it is called."""
+
+
+def track_order(record: TrackRecord) -> tuple[float, str, int]:
+    """The order in which a person's tracks are listed: by their first boxes, then by camera and track id."""
+    return record.first, record.camera, record.track
 
 
 def write_identities(
@@ -43,10 +52,12 @@ def write_identities(
     groups: dict[int, list[TrackRecord]] = {}
     for record, identity in tracks:
         groups.setdefault(identity, []).append(record)
+    for records in groups.values():
+        records.sort(key=track_order)
     write_people(
         folder,
         cameras,
-        lambda: sorted(groups.items()),  # by identity: no two are alike
+        lambda: [(identity, groups[identity].copy) for identity in sorted(groups)],
         pictures=pictures,
         clock_zero=clock_zero,
         colors=colors,
@@ -56,19 +67,20 @@ def write_identities(
 def write_people(
     folder: Path,
     cameras: Mapping[str, CameraRecord],
-    people: Callable[[], Iterable[tuple[int, Sequence[TrackRecord]]]],
+    people: Callable[[], Iterable[tuple[int, Records]]],
     *,
     pictures: bool = True,
     clock_zero: float | None = None,
     colors: IdentityColors | None = None,
     embeddings: Mapping[TrackKey, Floats] | None = None,
 ) -> None:
-    """`write_identities` for tracks that need not be in memory all at once.
+    """`write_identities` for tracks that are not in memory all at once, not even those of one person.
 
     Args:
         folder: as of `write_identities`, like the rest.
         cameras: as there.
-        people: gives every identity with its tracks, in ascending order; called twice where there are embeddings.
+        people: gives every identity with what reads its tracks, in ascending order; called twice where there are
+            embeddings.
         pictures: as there.
         clock_zero: as there.
         colors: as there.
@@ -101,15 +113,23 @@ def write_people(
 
 
 def _grounds(
-    people: Callable[[], Iterable[tuple[int, Sequence[TrackRecord]]]], embeddings: Mapping[TrackKey, Floats]
-) -> Callable[[int, Sequence[TrackRecord]], Grounds]:
+    people: Callable[[], Iterable[tuple[int, Records]]], embeddings: Mapping[TrackKey, Floats]
+) -> Callable[[int, Records], Grounds]:
     """What tells an identity's grounds: by the embeddings where there are some, else by the tracks alone."""
 
-    def tracks(records: Sequence[TrackRecord]) -> list[tuple[TrackKey, bool]]:
+    def tracks(records: Records) -> list[tuple[TrackKey, bool]]:
         """Those that are compared, and of the others what tells the state: one that was corrected, or two."""
-        own = [((one.camera, one.track), bool(one.former)) for one in records]
-        bare = sorted((one for one in own if one[0] not in embeddings), key=lambda one: not one[1])
-        return [one for one in own if one[0] in embeddings] + bare[:2]
+        compared: list[tuple[TrackKey, bool]] = []
+        bare: list[tuple[TrackKey, bool]] = []
+        for record in records():
+            one = ((record.camera, record.track), bool(record.former))
+            if one[0] in embeddings:
+                compared.append(one)
+            elif len(bare) < 2:
+                bare.append(one)
+            elif one[1]:
+                bare[0] = one
+        return compared + bare
 
     if not embeddings:
         return lambda identity, records: grounds_of({identity: tracks(records)}, {})[identity]
@@ -129,18 +149,24 @@ def _embeddings(folder: Path) -> dict[TrackKey, Floats]:
         return {}
 
 
-def _identity(identity: int, records: Sequence[TrackRecord], color: Rgb, grounds: Grounds) -> dict[str, Any]:
-    records = sorted(records, key=lambda record: (record.first, record.camera, record.track))
-    crops = [crop for record in records for crop in record.crops]
-    best = max(crops, key=lambda crop: float(crop["quality"]), default=None)
+def _identity(identity: int, records: Records, color: Rgb, grounds: Grounds) -> dict[str, Any]:
+    cameras: set[str] = set()
+    first, last, frames = math.inf, -math.inf, 0
+    crop, quality = None, -math.inf
+    for record in records():
+        cameras.add(record.camera)
+        first, last, frames = min(first, record.first), max(last, record.last), frames + record.frames
+        for one in record.crops:
+            if crop is None or float(one["quality"]) > quality:
+                crop, quality = one["file"], float(one["quality"])
     return {
         "id": identity,
         "color": list(color),
-        "cameras": sorted({record.camera for record in records}),
-        "first": min(record.first for record in records),
-        "last": max(record.last for record in records),
-        "frames": sum(record.frames for record in records),
-        "crop": best["file"] if best else None,
+        "cameras": sorted(cameras),
+        "first": first,
+        "last": last,
+        "frames": frames,
+        "crop": crop,
         "grounds": asdict(grounds),
-        "tracks": (asdict(record) for record in records),  # thousands, of somebody who is always there
+        "tracks": (asdict(record) for record in records()),  # thousands, of somebody who is always there
     }

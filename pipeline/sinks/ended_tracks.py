@@ -31,9 +31,9 @@ PRAGMA synchronous = OFF;
 PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
 CREATE TABLE tracks(
-    place INTEGER PRIMARY KEY, camera TEXT, track INTEGER, identity INTEGER, last REAL, shown INTEGER, record TEXT,
-    UNIQUE(camera, track));
-CREATE INDEX tracks_identity ON tracks(identity, place);
+    place INTEGER PRIMARY KEY, camera TEXT, track INTEGER, identity INTEGER, first REAL, last REAL, shown INTEGER,
+    record TEXT, UNIQUE(camera, track));
+CREATE INDEX tracks_identity ON tracks(identity, first, camera, track);
 CREATE INDEX tracks_shown ON tracks(last, place) WHERE shown;
 CREATE TABLE embeddings(place INTEGER PRIMARY KEY, sum BLOB);
 """
@@ -70,8 +70,9 @@ class EndedTracks:
         shown = bool(record.crops) or embedding is not None
         with self._writing() as file:
             file.execute("BEGIN")
-            values = (self._next, record.camera, record.track, identity, record.last, shown, _text(record))
-            file.execute("INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            key = (self._next, record.camera, record.track, identity)
+            values = (*key, record.first, record.last, shown, _text(record))
+            file.execute("INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             if embedding is not None:
                 vector = np.asarray(embedding, np.float32).tobytes()
                 file.execute("INSERT INTO embeddings VALUES (?, ?)", (self._next, vector))
@@ -166,21 +167,28 @@ class EndedTracks:
             rows = file.execute("SELECT camera, track, identity FROM tracks ORDER BY place").fetchall()
         return [((camera, track), identity) for camera, track, identity in rows]
 
-    def people(self) -> Iterator[tuple[int, list[TrackRecord]]]:
-        """Every person's tracks here, in ascending order of identities; the tracks must not change meanwhile."""
+    def people(self) -> Iterator[int]:
+        """The identities of all tracks here, in ascending order; the tracks must not change meanwhile."""
         if not self._count:
             return
         with self._writing() as file:
-            records: list[TrackRecord] = []
-            before: int | None = None
-            for identity, text in file.execute("SELECT identity, record FROM tracks ORDER BY identity, place"):
-                if identity != before and before is not None:
-                    yield before, records
-                    records = []
-                before = identity
-                records.append(_record(text))
-            if before is not None:
-                yield before, records
+            for (identity,) in file.execute("SELECT DISTINCT identity FROM tracks ORDER BY identity"):
+                yield identity
+
+    def of(self, identity: int) -> Iterator[TrackRecord]:
+        """A person's tracks one by one, by their first boxes, then by camera and track id; none must change meanwhile.
+
+        Somebody who is always there has thousands: they are never in memory together.
+
+        Raises:
+            OutputError: the file cannot be read.
+        """
+        if not self._count:
+            return
+        query = "SELECT record FROM tracks WHERE identity = ? ORDER BY first, camera, track"
+        with self._writing() as file:
+            for (text,) in file.execute(query, (identity,)):
+                yield _record(text)
 
     def embeddings(self) -> Iterator[tuple[TrackKey, Floats]]:
         """(D,) sum of embeddings of every track that has one, in the order in which they ended."""

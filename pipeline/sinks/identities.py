@@ -7,8 +7,8 @@ import math
 import time as time_module
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from relaytrack.pipeline.results.earlier_starts import earlier_people
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, write_embeddings
 from relaytrack.pipeline.results.grounds import MOST_TRACKS, Former
 from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
-from relaytrack.pipeline.results.identities_writing import write_people
+from relaytrack.pipeline.results.identities_writing import Records, track_order, write_people
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import remove_pictures
 from relaytrack.pipeline.sinks.ended_tracks import EndedTracks
@@ -187,14 +187,17 @@ class IdentitiesSink:
         ended = time_module.monotonic()
         self._due = ended + max(self._every, 50.0 * (ended - started))  # a long list is written more rarely
 
-    def _people(self) -> Iterator[tuple[int, list[TrackRecord]]]:
-        """Every person's tracks, those that have ended first, in ascending order of identities."""
+    def _people(self) -> Iterator[tuple[int, Records]]:
+        """Every identity, in ascending order, with what reads its tracks, ended or not, in their order."""
         lately: dict[int, list[TrackRecord]] = {}
         for live in self._tracks.values():
             lately.setdefault(live.identity, []).append(live.record)
-        both = heapq.merge(self._ended.people(), sorted(lately.items()), key=itemgetter(0))
-        for identity, parts in groupby(both, key=itemgetter(0)):
-            yield identity, [record for _, records in parts for record in records]
+        for identity, _ in groupby(heapq.merge(self._ended.people(), sorted(lately))):
+            present = sorted(lately.get(identity, ()), key=track_order)
+            yield identity, partial(self._records, identity, present)
+
+    def _records(self, identity: int, present: Sequence[TrackRecord]) -> Iterator[TrackRecord]:
+        return heapq.merge(self._ended.of(identity), present, key=track_order)
 
     def _looks(self, *, final: bool) -> dict[tuple[str, int], Floats]:
         """The tracks' mean embeddings, unit vectors; before the end none where they are too many to be compared."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import threading
 import time
@@ -311,6 +312,26 @@ def test_a_hundred_cameras_come_and_go_without_a_trace() -> None:
 
 
 # status and failures
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_garbage_of_a_live_run_is_looked_for_apart_from_what_was_there_before(live: bool) -> None:
+    """Fault: it was looked for every few hours only, and a live run grew by 3 MiB an hour until then."""
+
+    class Asks:
+        name = "asks"
+        frozen = -1
+
+        def write(self, step: Step) -> None:
+            self.frozen = gc.get_freeze_count()
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    sink = Asks()
+    pipeline(Walk("a", 5, live=live, fps=20), sinks=[sink]).run()
+    assert (sink.frozen > 0) == live
+    assert gc.get_freeze_count() == 0
 
 
 def test_the_present_can_be_asked_for_at_any_time() -> None:

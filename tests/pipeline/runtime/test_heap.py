@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from relaytrack.pipeline.benchmarks.resources import Resources
-from relaytrack.pipeline.runtime.heap import return_freed_memory
+from relaytrack.pipeline.runtime.heap import return_freed_memory, short_collections
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
@@ -85,3 +86,20 @@ def test_threads_share_their_heaps(steady: bool) -> None:
     words = [sys.executable, "-c", _THREADS.format(steady=steady)]
     heaps = int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
     assert (heaps <= 2) == steady
+
+
+def test_garbage_is_looked_for_however_many_objects_were_there_before() -> None:
+    """Fault: beside the objects of the networks' libraries, cycles of garbage were looked for every few hours only."""
+    before = [[] for _ in range(800_000)]
+
+    def searches() -> int:
+        start = gc.get_stats()[2]["collections"]
+        more = [[] for _ in range(150_000)]
+        return int(gc.get_stats()[2]["collections"]) - start + 0 * len(more)
+
+    gc.collect()
+    assert searches() == 0
+    with short_collections():
+        assert gc.get_freeze_count() > len(before)
+        assert searches() >= 1
+    assert gc.get_freeze_count() == 0

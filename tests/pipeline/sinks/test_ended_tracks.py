@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(OutputError, match=r"cannot write .*tracks\.db: database or disk is full"):
         fill()
-    kept = [record.track for _, records in ended.people() for record in records]
+    kept = [record.track for record in ended.of(1)]
     assert kept == list(range(len(ended))), "what was half done was taken back"
     ended.close()
 
@@ -142,7 +142,7 @@ def test_a_sweep_reads_only_the_tracks_that_are_hidden(tmp_path: Path) -> None:
     assert len(plan) >= 5
     assert not [line for line in plan if line.startswith("SCAN")]
     assert ended.hide(3.0) == [], "once"
-    assert [len(record.crops) for _, [record] in ended.people()] == [0, 0, 1, 1]
+    assert [len(record.crops) for identity in ended.people() for record in ended.of(identity)] == [0, 0, 1, 1]
     ended.close()
 
 
@@ -161,8 +161,39 @@ def test_people_come_in_order_with_all_their_tracks(tmp_path: Path) -> None:
 
 
 def _tracks(ended: EndedTracks) -> list[tuple[int, list[int]]]:
-    people: Iterator[tuple[int, list[TrackRecord]]] = ended.people()
-    return [(identity, [record.track for record in records]) for identity, records in people]
+    return [(identity, [record.track for record in ended.of(identity)]) for identity in ended.people()]
+
+
+def test_a_persons_tracks_come_by_their_first_boxes(tmp_path: Path) -> None:
+    ended = EndedTracks(tmp_path)
+    for camera, track, first in (("b", 1, 4.0), ("a", 9, 2.0), ("a", 4, 4.0), ("b", 7, 1.0), ("a", 3, 4.0)):
+        ended.put(TrackRecord(camera, track, first, 9.0, 1, [[first, 9.0]]), 6, None)
+    assert [(record.camera, record.track) for record in ended.of(6)] == [
+        ("b", 7), ("a", 9), ("a", 3), ("a", 4), ("b", 1),
+    ]  # fmt: skip
+    assert list(ended.of(7)) == []
+    ended.close()
+
+
+def test_the_list_of_somebody_who_is_always_there_takes_no_more_memory(tmp_path: Path) -> None:
+    """Fault: all tracks of a person were in memory at once when the list was written, about 1 MiB more every hour."""
+
+    def peak(tracks: int) -> int:
+        ended = EndedTracks(tmp_path)
+        for track in range(tracks):
+            ended.put(TrackRecord("a", track, float(track), track + 1.0, 1, [[float(track), track + 1.0]]), 1, None)
+        sink = IdentitiesSink(tmp_path, ["a"], crops=False, every=1e9)
+        sink._ended = ended
+        sink.bring_up_to_date()
+        tracemalloc.start()
+        try:
+            sink.bring_up_to_date()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            sink.close()
+
+    assert peak(2_000) - peak(200) < 20_000
 
 
 def test_intermediate_lists_hold_tracks_that_ended(tmp_path: Path) -> None:
