@@ -19,6 +19,10 @@ from relaytrack.reid.tensorfile import read_tensors
 
 SPEC_KEY = "relaytrack.spec"
 INFO_KEY = "relaytrack.info"
+_IN_TRAINING = (
+    "these weights are a checkpoint of `reid train`, whose batch-norm statistics are not measured yet; "
+    "`relaytrack reid export` does that and makes a weight file"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ def load_model(path: Path | str, *, spec: ModelSpec | None = None, num_classes: 
     """Build the network that a weight file belongs to and load it, in eval mode, float32, on the CPU.
 
     Args:
-        path: a file of `save_model`, or a checkpoint of `relaytrack reid guide`, of which the running average counts.
+        path: a file of `save_model`, or a checkpoint of `relaytrack reid guide` or `reid train`, of which the running
+            average counts.
         spec: the network that the weights must fit; None takes the one that the file names.
         num_classes: size of the training classifier; 0 leaves the file's classifier aside.
 
@@ -140,14 +145,23 @@ def load_model(path: Path | str, *, spec: ModelSpec | None = None, num_classes: 
 
 
 def load_info(path: Path | str) -> WeightsInfo:
-    """What a weight file says of itself; empty for files without such a header.
+    """What a weight file says of itself; empty for files that say nothing.
+
+    A checkpoint of `reid train` has the notice that it is one.
 
     Raises:
         WeightsError: the file is missing or unreadable.
     """
     _, beside = read_tensors(path)
     text = beside.get(INFO_KEY)
-    return WeightsInfo.from_json(text) if isinstance(text, str) else WeightsInfo()
+    if isinstance(text, str):
+        return WeightsInfo.from_json(text)
+    return WeightsInfo(notice=_IN_TRAINING) if "config" in beside and names_network(beside) else WeightsInfo()
+
+
+def names_network(beside: Mapping[str, Any]) -> bool:
+    """Whether what stands beside a file's tensors (`read_tensors`) says which network they belong to."""
+    return _stored_spec(beside) is not None
 
 
 def load_into(model: ReidModel, tensors: Mapping[str, Tensor], path: Path | str) -> None:
@@ -174,8 +188,18 @@ def load_into(model: ReidModel, tensors: Mapping[str, Tensor], path: Path | str)
     model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in given.items()})
 
 
-def _spec(path: Path | str, beside: Mapping[str, Any]) -> ModelSpec:
+def _stored_spec(beside: Mapping[str, Any]) -> Any:
+    """A network's description in a header or a checkpoint; None where there is none."""
     stored = beside.get(SPEC_KEY, beside.get("spec"))
+    config = beside.get("config")
+    if stored is None and isinstance(config, Mapping) and isinstance(config.get("model"), Mapping):
+        # a checkpoint of `reid train` of an earlier version
+        stored = {key: value for key, value in config["model"].items() if key != "init"}
+    return stored
+
+
+def _spec(path: Path | str, beside: Mapping[str, Any]) -> ModelSpec:
+    stored = _stored_spec(beside)
     if stored is None:
         raise WeightsError(
             f"{path} does not say which network it belongs to (convert it with `relaytrack reid import`)"

@@ -121,10 +121,23 @@ def export_onnx(weights: Path | str, path: Path | str, *, batches: tuple[int, ..
         ReidOutputError: the file cannot be written.
         ReidError: `onnx` is not installed, or the file differs from torch by more than 1e-4; it is removed then.
     """
+    return export_network(load_model(weights), load_info(weights), path, batches=batches)
+
+
+def export_network(
+    model: ReidModel, info: WeightsInfo, path: Path | str, *, batches: tuple[int, ...] = (1, 3, 8)
+) -> ExportReport:
+    """Write a network as ONNX and compare it with torch; see `export_onnx`.
+
+    Args:
+        model: the network, in eval mode.
+        info: what the file says of its weights.
+        path: ONNX file to write.
+        batches: batch sizes to compare.
+    """
     path = Path(path)
-    model = load_model(weights)
     check_target(path)
-    write_whole(path, to_onnx(model, load_info(weights)))
+    write_whole(path, to_onnx(model, info))
     difference = compare_onnx(model, path, batches)
     if not difference <= TOLERANCE:
         path.unlink()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from relaytrack.reid.commands.common import add_description
 from relaytrack.reid.paths import file_path
+
+if TYPE_CHECKING:
+    from relaytrack.reid.checkpoint import WeightsInfo
+    from relaytrack.reid.model import ReidModel
 
 HELP = "convert weights to ONNX, or a training checkpoint to weights"
 EPILOG = """examples:
   relaytrack reid export out/reid/weights.safetensors out/reid/network.onnx
   relaytrack reid export out/reid/weights.safetensors out/reid/int8.onnx --int8 --crops my_people
   relaytrack reid export out/reid/last.pt out/reid/early.safetensors --half
+  relaytrack reid export out/reid/last.pt out/reid/early.onnx
 
 The ONNX file takes any batch and is compared with torch (at most 1e-4 apart); the pipeline can use it
 instead of weights. With --int8 it computes with 8-bit integers: quicker on CPUs with VNNI, and a little less exact;
@@ -47,26 +53,45 @@ def run(args: argparse.Namespace) -> int:
     """Convert and say what came out."""
     from relaytrack.reid.errors import ReidError
 
-    if args.target.suffix == ".onnx":
-        from relaytrack.reid.export import export_onnx
-
-        if args.int8:
-            return _export_int8(args)
-        report = export_onnx(args.source, args.target)
-        print(f"{report.path}: {report.size:,} bytes, at most {report.difference:.1e} from torch")
-        return 0
-    if args.int8:
+    if args.int8 and args.target.suffix != ".onnx":
         raise ReidError(f"{args.target}: with --int8 the name must end in .onnx")
-    if args.target.suffix != ".safetensors":
+    if args.int8 and args.crops is None:
+        raise ReidError(
+            "--int8 needs --crops DIR, a folder of crops of people: the ranges of values are measured on them"
+        )
+    if args.target.suffix not in (".onnx", ".safetensors"):
         raise ReidError(f"{args.target}: the name must end in .onnx or .safetensors")
-    from relaytrack.reid.checkpoint import WeightsInfo, save_model
     from relaytrack.reid.outputs import check_target
+
+    check_target(args.target)
+    if args.target.suffix == ".onnx":
+        model, info = _network(args)
+        return _export_int8(args, model, info) if args.int8 else _export_onnx(args, model, info)
+    from relaytrack.reid.checkpoint import save_model
+
+    model, info, step = _trained(args)
+    print(f"{save_model(args.target, model, info, half=args.half)}: iteration {step}")
+    return 0
+
+
+def _network(args: argparse.Namespace) -> tuple[ReidModel, WeightsInfo]:
+    """The network of weights, or of a training checkpoint, and what is said of it."""
+    from relaytrack.reid.checkpoint import load_info, load_model
+
+    if args.source.suffix == ".safetensors":
+        return load_model(args.source), load_info(args.source)
+    model, info, _ = _trained(args)
+    return model, info
+
+
+def _trained(args: argparse.Namespace) -> tuple[ReidModel, WeightsInfo, int]:
+    """The network of a training checkpoint with measured batch-norm statistics, what is said of it, and its step."""
+    from relaytrack.reid.checkpoint import WeightsInfo
     from relaytrack.reid.training.batches import make_cache
     from relaytrack.reid.training.finish import read_checkpoint
     from relaytrack.reid.training.start import splits
     from relaytrack.reid.training.statistics import measured_as_configured
 
-    check_target(args.target)
     model, config, step = read_checkpoint(args.source)
     if config is not None and not args.keep_norms:
         train, _ = splits(config)
@@ -78,27 +103,27 @@ def run(args: argparse.Namespace) -> int:
         notice=args.notice,
         recipe=f"checkpoint of iteration {step}",
     )
-    print(f"{save_model(args.target, model, info, half=args.half)}: iteration {step}")
+    return model, info, step
+
+
+def _export_onnx(args: argparse.Namespace, model: ReidModel, info: WeightsInfo) -> int:
+    """Export in single precision and say how close it is to torch."""
+    from relaytrack.reid.export import export_network
+
+    report = export_network(model, info, args.target)
+    print(f"{report.path}: {report.size:,} bytes, at most {report.difference:.1e} from torch")
     return 0
 
 
-def _export_int8(args: argparse.Namespace) -> int:
+def _export_int8(args: argparse.Namespace, model: ReidModel, info: WeightsInfo) -> int:
     """Export with 8-bit integers and say how alike both forms see the crops."""
-    from relaytrack.reid.checkpoint import load_info, load_model
-    from relaytrack.reid.errors import ReidError
     from relaytrack.reid.export import to_onnx
     from relaytrack.reid.guided.pictures import crops_without_ids
-    from relaytrack.reid.outputs import check_target, write_whole
+    from relaytrack.reid.outputs import write_whole
     from relaytrack.reid.quantise import crops_of, mean_cosine, quantised
 
-    if args.crops is None:
-        raise ReidError(
-            "--int8 needs --crops DIR, a folder of crops of people: the ranges of values are measured on them"
-        )
-    check_target(args.target)
-    model = load_model(args.source)
     images = crops_of(crops_without_ids(args.crops).paths, model.spec.height, model.spec.width)
-    exact = to_onnx(model, load_info(args.source))
+    exact = to_onnx(model, info)
     small = quantised(exact, images)
     write_whole(args.target, small)
     print(f"{args.target}: {len(small):,} bytes, mean cosine {mean_cosine(exact, small, images):.4f} to the exact form")

@@ -91,8 +91,8 @@ def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig | None, in
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if "spec" in state:  # of `reid guide`
-            return load_model(path), None, int(state["step"])
+        if "config" not in state and "spec" in state:  # of `reid guide`
+            return load_model(path), None, int(state.get("step", 0))
         config = parse_config(state["config"])
         model = build_model(spec_of(config), state["classes"])
         model.load_state_dict(state["average"] or state["model"])

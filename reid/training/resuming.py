@@ -53,6 +53,7 @@ def trainer_state(trainer: Resumable) -> dict[str, Any]:
     centre, distillation = objective.identity.centre, objective.distillation
     with trainer.whole() as model:
         return {
+            "spec": model.spec.to_dict(),
             "step": trainer.step,
             "minutes": trainer.minutes,
             "best": trainer.best,

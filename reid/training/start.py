@@ -11,7 +11,7 @@ import torch
 
 from relaytrack.reid.attention.resize import resized_state
 from relaytrack.reid.backbones.pretrained import load_imagenet
-from relaytrack.reid.checkpoint import SPEC_KEY, load_into, load_model, only_for_training
+from relaytrack.reid.checkpoint import load_into, load_model, names_network, only_for_training
 from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.factory import hold_out, join, load_train
 from relaytrack.reid.datasets.images import ImageCache
@@ -141,7 +141,7 @@ def initialise(model: ReidModel, init: str) -> None:
     if init.endswith(".onnx"):
         inherit(model, init)
         return
-    if init.endswith(".safetensors") and SPEC_KEY in read_tensors(init)[1]:
+    if init != "imagenet" and names_network(read_tensors(init)[1]):
         trained = load_model(init)
         if _at_any_size(trained.spec) != _at_any_size(model.spec):
             raise WeightsError(f"{init} belongs to another network than the configuration's")
