@@ -59,8 +59,11 @@ def frame_of(image: Image, tick: int, *, key: bool) -> av.VideoFrame:
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
-    frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
+    planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
+    if len(planes) % 6 == 0:  # the frame is the array itself, without a copy; PyAV can do so where 4 divides the height
+        frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+    else:
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
     frame.pts, frame.time_base = tick, Fraction(1, CLOCK)
     if key:
         frame.pict_type = av.video.frame.PictureType.I

@@ -15,6 +15,7 @@ from relaytrack.pipeline.records import Floats, FrameTracks, Image
 from relaytrack.pipeline.render.labels import blend, pill, text_size
 from relaytrack.pipeline.render.palette import IdentityColors, ink_on
 from relaytrack.pipeline.render.places import Places
+from relaytrack.pipeline.render.plates import RELUCTANCE, heads_covered, pixels_outside, plate_places
 from relaytrack.trackers.boxes import intersections
 
 _SHIFT = 3  # sub-pixel bits of cv2's coordinates
@@ -23,7 +24,6 @@ _WHITE = (255, 255, 255)
 _EDGE = (20, 22, 26)
 _THINNEST = 2  # pixels; thinner lines lose their colour in a video
 _SMOOTH = 0.35  # seconds before and after a place on a trail whose mean it becomes
-_CHOICES = 6
 _BREAK = 1.5  # seconds without a box after which a trail starts anew
 
 
@@ -130,33 +130,26 @@ class Painter:
     ) -> None:
         """One plate per person with the identity, placed where it covers nobody's head and no other plate."""
         height, width = image.shape[:2]
-        heads = boxes.copy()
-        heads[:, 3] = boxes[:, 1] + 0.45 * (boxes[:, 3] - boxes[:, 1])
-        corner = np.array([[0, 0, width, 0]], np.float32)
-        corner[0, 3] = pill(self.name, size, _PLATE, _WHITE, 0.6).size[1] + 4
-        taken = corner
-        rows = np.arange(len(boxes))
-        for row in np.argsort(boxes[:, 1], kind="stable"):
-            sprite = pill(str(int(tracks.global_ids[row])), size, colors[row], ink_on(colors[row]))
-            trail = self._trails[int(tracks.ids[row])]
-            places = _places(boxes[row], sprite.size)
-            outside = (
-                np.maximum(0, -places[:, 0])
-                + np.maximum(0, places[:, 2] - width)
-                + np.maximum(0, -places[:, 1])
-                + np.maximum(0, places[:, 3] - height)
-            )
-            cost = (
-                2.0 * _overlap(places, heads[rows != row])
-                + 4.0 * _overlap(places, taken)
-                + 3.0 * outside * sprite.size[1]
-                + sprite.size[0] * sprite.size[1] * np.array([0.0, 0.15, 0.35, 0.3, 0.4, 0.6])
-            )
-            cost[trail.choice] -= 0.3 * sprite.size[0] * sprite.size[1]  # stay: a plate that jumps is hard to read
-            trail.choice = int(np.argmin(cost))
-            place = places[trail.choice]
-            x = max(0, min(round(float(place[0])), width - sprite.size[0]))
-            y = max(0, min(round(float(place[1])), height - sprite.size[1]))
+        sprites = [
+            pill(str(identity), size, color, ink_on(color))
+            for identity, color in zip(tracks.global_ids.tolist(), colors, strict=True)
+        ]
+        sizes = np.array([sprite.size for sprite in sprites], np.float64).reshape(-1, 2)
+        places = plate_places(boxes, sizes)
+        costs = 2.0 * heads_covered(places, boxes), 3.0 * pixels_outside(places, width, height)
+        area = sizes.prod(axis=1)
+        preferred = area[:, None] * np.array(RELUCTANCE)
+        taken = np.array([[0, 0, width, 0]], np.float32)
+        taken[0, 3] = pill(self.name, size, _PLATE, _WHITE, 0.6).size[1] + 4
+        for row in np.argsort(boxes[:, 1], kind="stable").tolist():
+            sprite, trail = sprites[row], self._trails[int(tracks.ids[row])]
+            crowded = 4.0 * intersections(places[row], taken).sum(axis=1)
+            cost = costs[0][row] + crowded + costs[1][row] * sprite.size[1] + preferred[row]
+            cost[trail.choice] -= 0.3 * area[row]  # stay: a plate that jumps is hard to read
+            trail.choice = int(cost.argmin())
+            left, top = places[row, trail.choice, :2].tolist()
+            x = max(0, min(round(left), width - sprite.size[0]))
+            y = max(0, min(round(top), height - sprite.size[1]))
             blend(image, sprite, x, y)
             here = np.array([[x, y, x + sprite.size[0], y + sprite.size[1]]], np.float32)
             taken = np.concatenate((taken, here))
@@ -184,27 +177,6 @@ def format_time(time: float) -> str:
     sign = "-" if time < 0 and tenths else ""
     seconds = f"{rest // 10:02d}.{rest % 10}"
     return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"
-
-
-def _places(box: Floats, size: tuple[int, int]) -> Floats:
-    """Where a plate may stand, (6, 4) xyxy, best first.
-
-    Above the box at its left and right end, below it, beside its top, at the inside of its feet.
-    """
-    x1, y1, x2, y2 = (float(value) for value in box)
-    width, height = size
-    lefts = (x1 - 1, x2 + 1 - width, x1 - 1, x2 + 1, x1 - width - 1, x1 - 1)
-    tops = (y1 - height, y1 - height, y2 + 1, y1, y1, y2 - height)
-    places = np.empty((_CHOICES, 4), np.float32)
-    places[:, 0], places[:, 1] = lefts, tops
-    places[:, 2], places[:, 3] = places[:, 0] + width, places[:, 1] + height
-    return places
-
-
-def _overlap(places: Floats, others: Floats) -> Floats:
-    """How many pixels of each place (N, 4) the other boxes (M, 4) cover, summed over them: (N,)."""
-    total: Floats = intersections(places, others).sum(axis=1)
-    return total
 
 
 def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,8 +54,8 @@ class FreeDetections:
             taken: detections that tracks were updated with.
             score_scale: the detector's scores are divided by it for the tracker.
         """
-        kept: NDArray[np.bool_] = scores >= LEAST_SCORE * score_scale
-        kept &= ~np.isin(np.arange(len(scores)), taken) & np.isfinite(xyxy).all(axis=1)
+        kept: NDArray[np.bool_] = (scores >= LEAST_SCORE * score_scale) & np.isfinite(xyxy).all(axis=1)
+        kept[taken] = False
         rows = np.flatnonzero(kept).astype(np.int64)
         page = _Page(self._calls, index, time, rows, xyxy[rows], scores[rows], np.ones(len(rows), bool))
         self._recent.add(page)

@@ -52,7 +52,7 @@ class Sightings:
         self.frames = list(self._frames())
 
     def _frames(self) -> Iterator[EqualFrames]:
-        for count in np.unique(self.counts[self.counts > 0]).tolist():
+        for count in sorted({len(view) for view in self.views} - {0}):
             rows = self.begins[self.counts == count][:, None] + np.arange(count)
             boxes = self.boxes[rows]
             common = intersections(boxes, boxes)

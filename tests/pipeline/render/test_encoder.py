@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -24,6 +25,7 @@ from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.render import encoder as encoder_module
 from relaytrack.pipeline.render.encoder import Encoder, remux
+from relaytrack.pipeline.render.h264 import frame_of
 from relaytrack.pipeline.report.still import frame_at
 
 
@@ -74,6 +76,14 @@ def test_odd_sizes_are_padded(tmp_path: Path, width: int, height: int) -> None:
     [(_, image)] = _decode(tmp_path / "a.mp4")
     assert image.shape[:2] == (height + height % 2, width + width % 2)
     np.testing.assert_allclose(image[-1, -1], image[-2, -2], atol=8)
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (66, 50), (62, 22), (352, 578)])
+def test_a_frame_holds_the_picture_whatever_its_height(width: int, height: int) -> None:
+    image = _picture(5, width, height)
+    frame = frame_of(image, 90, key=True)
+    assert (frame.width, frame.height, frame.format.name) == (width, height, "yuv420p")
+    np.testing.assert_array_equal(frame.to_ndarray(), cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420))
 
 
 def test_times_that_stand_still_still_give_every_frame(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from support.steps import Shot
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, pill, text_size
-from relaytrack.pipeline.render.painter import Painter, _overlap, _places, _smooth, format_time
+from relaytrack.pipeline.render.painter import Painter, _smooth, format_time
 from relaytrack.pipeline.render.palette import color_distance, identity_color, ink_on, to_lab
 
 
@@ -173,17 +173,6 @@ def test_any_box_can_be_drawn(box: tuple[float, float, float, float], count: int
     x, y, width, height = box
     boxes = [[x + 3 * k, y, x + 3 * k + width, y + height] for k in range(count)]
     _paint(Painter("gate"), _tracks(boxes, list(range(count))))
-
-
-def test_places_touch_the_box_and_overlap_counts_pixels() -> None:
-    box = np.array([50, 50, 80, 120], np.float32)
-    places = _places(box, (20, 10))
-    assert places.shape == (6, 4)
-    np.testing.assert_allclose(places[:, 2] - places[:, 0], 20)
-    np.testing.assert_allclose(places[:, 3] - places[:, 1], 10)
-    square = np.array([[0, 0, 10, 10]], np.float32)
-    others = np.array([[5, 5, 20, 20], [50, 50, 60, 60], [0, 0, 10, 1]], np.float32)
-    np.testing.assert_allclose(_overlap(square, others), [25 + 10])
 
 
 @pytest.mark.parametrize(
