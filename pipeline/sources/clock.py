@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
 
+from relaytrack.pipeline.sources.clock_mendings import Jump, Mendings
 from relaytrack.pipeline.sources.stretches import StampStretch, comes_back, read_stretches
 
 T = TypeVar("T")
@@ -50,15 +51,6 @@ class Picture(Generic[T]):
     raw: T
 
 
-@dataclass(frozen=True, slots=True)
-class _Jump:
-    """A jump that was closed: at which picture, by how many seconds, and the origin before."""
-
-    index: int
-    seconds: float
-    origin: float
-
-
 class RecordedClock:
     """Gives the pictures of one recording their times, strictly ascending from 0.
 
@@ -85,32 +77,14 @@ class RecordedClock:
         self._steps: deque[float] = deque(maxlen=_USUAL)
         self._origin: float | None = None
         self._last: float | None = None
-        self._wrong, self._first_wrong = 0, 0  # how many frames, and the first one
-        self._jumps = 0
-        self._first_jump: _Jump | None = None
-        self._last_jumps: deque[_Jump] = deque(maxlen=2)
+        self._mended = Mendings()
         self._all_stamps = all_stamps
         self._stretches: list[StampStretch] | None = None
 
     @property
     def note(self) -> str | None:
         """What was mended, for a warning; None if nothing was."""
-        said = []
-        if self._wrong:
-            count, wrong = self._wrong, self._first_wrong
-            said.append(
-                f"frame {wrong} has a wrong time stamp, it alone was moved to where it belongs"
-                if count == 1
-                else f"{count} frames have wrong time stamps (first frame {wrong}), they alone were moved"
-            )
-        first = self._first_jump
-        if first is not None:
-            more = f" (the first of {self._jumps} jumps)" if self._jumps > 1 else ""
-            said.append(
-                f"its clock jumps by {first.seconds:,.1f} s at frame {first.index}{more}: closed, as if no time had "
-                "passed"
-            )
-        return "; ".join(said) or None
+        return self._mended.note
 
     def pictures(self, source: Iterable[Stamped[T]]) -> Iterator[Picture[T]]:
         """Give every picture of `source` its time; only where a stamp is strange are some read ahead.
@@ -189,10 +163,10 @@ class RecordedClock:
             from_here = abs(other - stamp - steps * usual)
             stay, go = stay + (from_before < from_here), go + (from_before >= from_here)
         if stay > go or (not following and len(self._steps) >= _REGULAR and abs(time - expected) > _STRANGE):
-            self._note_wrong(index)
+            self._mended.wrong(index)
             return self._between(following)
         if self._first_is_wrong(time - self._last, [stamp, *following]):
-            self._note_wrong(index - 1)
+            self._mended.wrong(index - 1)
             self._origin = stamp - expected
             return expected
         returned = self._returned(index, stamp)
@@ -200,28 +174,20 @@ class RecordedClock:
             return returned
         if 0 < time - self._last <= self._longest_gap and not self._comes_back(index, expected):
             return time
-        jump = _Jump(index, time - self._last, self._origin)
-        self._first_jump = self._first_jump or jump
-        self._last_jumps.append(jump)
-        self._jumps += 1
+        self._mended.closed(Jump(index, time - self._last, self._origin))
         self._origin = stamp - expected
         return expected
 
     def _returned(self, index: int, stamp: float) -> float | None:
         """The time of a picture whose stamp goes on as before the last jump: those between had wrong stamps."""
         assert self._last is not None
-        if not self._last_jumps:
+        jump = self._mended.last_jump
+        if jump is None or index - jump.index >= self._mended.before_last_jump:
             return None
-        jump = self._last_jumps[-1]
-        before = jump.index - (self._last_jumps[0].index if len(self._last_jumps) > 1 else 1)
         time = stamp - jump.origin
-        if index - jump.index >= before or not 0 < time - self._last <= self._limit:
+        if not 0 < time - self._last <= self._limit:
             return None
-        self._last_jumps.pop()
-        self._jumps -= 1
-        self._first_jump = self._first_jump if self._jumps else None
-        self._first_wrong = self._first_wrong if self._wrong else jump.index
-        self._wrong += index - jump.index
+        self._mended.was_no_jump(index)
         self._origin = jump.origin
         return time
 
@@ -240,10 +206,6 @@ class RecordedClock:
         if self._steps or len(steps) < _REGULAR:
             return False
         return abs(jump) > max(_STRANGE, _STRANGE_STEPS * max(map(abs, steps)))
-
-    def _note_wrong(self, index: int) -> None:
-        self._first_wrong = self._first_wrong if self._wrong else index
-        self._wrong += 1
 
     def _between(self, following: Sequence[float]) -> float:
         """A time after the last picture and before the next one that lies after it."""

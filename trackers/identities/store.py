@@ -25,6 +25,13 @@ from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.arguments import identity_set, track_spans
 from relaytrack.trackers.identities.store_erasing import erase, erase_unseen_since, keep_latest
 from relaytrack.trackers.identities.store_file import StoreError, open_store, store_errors
+from relaytrack.trackers.identities.store_queries import (
+    embedding_lengths,
+    following_number,
+    read_camera_sums,
+    read_identities,
+    read_tracks,
+)
 from relaytrack.trackers.identities.store_rows import CameraSums, StoredIdentity, StoredTrack, camera_rows, track_rows
 from relaytrack.trackers.identities.types import TrackKey, camera_name
 
@@ -128,17 +135,12 @@ class IdentityStore:
     def following(self) -> int:
         """The identity to be given next."""
         with store_errors(self.path):
-            row = self._db.execute("SELECT value FROM numbers WHERE name = 'next'").fetchone()
-            most = self._db.execute("SELECT coalesce(max(identity), 0) FROM tracks").fetchone()
-        return max(int(row[0]) if row else 1, int(most[0]) + 1)
+            return following_number(self._db)
 
     def lengths(self) -> set[int]:
         """How many numbers the embeddings in the file have; none without embeddings, several by different networks."""
-        query = (
-            "SELECT length(feature) / 2 FROM tracks WHERE feature IS NOT NULL UNION SELECT length(sum) / 8 FROM cameras"
-        )
         with store_errors(self.path):
-            return {int(length) for (length,) in self._db.execute(query)}
+            return embedding_lengths(self._db)
 
     def network(self) -> bytes | None:
         """By what the network is known that described the people; None where nobody wrote it down."""
@@ -165,26 +167,14 @@ class IdentityStore:
             TrackerInputError: the identity is no whole number.
             StoreError: the file cannot be read.
         """
-        chosen = () if identity is None else tuple(identity_set([identity]))
-        where, values = ("WHERE identity = ?" if chosen else ""), chosen
+        chosen = None if identity is None else min(identity_set([identity]))
         with store_errors(self.path):
-            rows = self._db.execute(
-                f"SELECT camera, track, identity, first, last, frames, feature FROM tracks {where} "
-                "ORDER BY last, run, camera, track",
-                values,
-            ).fetchall()
-        out = []
-        for camera, track, name, first, last, frames, blob in rows:
-            feature = None if blob is None else np.frombuffer(blob, np.float16).astype(np.float32)
-            times = first - self._origin, last - self._origin
-            out.append(StoredTrack(camera, track, name, *times, frames, feature))
-        return out
+            return read_tracks(self._db, self._origin, chosen)
 
     def cameras(self) -> dict[str, tuple[float, NDArray[np.float64]]]:
         """Count and sum of the embeddings of each camera."""
         with store_errors(self.path):
-            rows = self._db.execute("SELECT name, count, sum FROM cameras ORDER BY name").fetchall()
-        return {name: (count, np.frombuffer(blob, np.float64).copy()) for name, count, blob in rows}
+            return read_camera_sums(self._db)
 
     def identities(self, since: float = -np.inf, camera: str | None = None) -> list[StoredIdentity]:
         """Identities seen since a time (seconds since 1970), the latest first.
@@ -203,12 +193,7 @@ class IdentityStore:
         if earliest.shape or np.isnan(earliest):
             raise TrackerInputError(f"since must be a number of seconds since 1970, not {since!r}")
         with store_errors(self.path):
-            rows = self._db.execute(
-                "SELECT identity, group_concat(DISTINCT camera), min(first), max(last), count(*) FROM tracks "
-                "GROUP BY identity HAVING max(last) >= ? ORDER BY max(last) DESC, identity",
-                (max(float(earliest), -1e300),),
-            ).fetchall()
-        found = [StoredIdentity(row[0], tuple(sorted(row[1].split(","))), *row[2:]) for row in rows]
+            found = read_identities(self._db, float(earliest))
         return [item for item in found if camera is None or camera in item.cameras]
 
     def forget(self, identities: Iterable[int], tracks: Mapping[TrackKey, tuple[float, float]] | None = None) -> int:

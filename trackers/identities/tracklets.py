@@ -9,41 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
-from relaytrack.trackers.identities.growing import enlarge, extended
 from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.meetings import Meetings, pairs_of_cameras
 from relaytrack.trackers.identities.picture_zones import zones
 from relaytrack.trackers.identities.sightings import Sightings
+from relaytrack.trackers.identities.tracklet_columns import TrackletColumns
 from relaytrack.trackers.identities.types import CameraTracks, Ints, TrackKey
 
-Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_VELOCITY_TIME = 1.0
-_COLUMNS = (
-    "used", "camera", "track", "start", "last", "first_box", "last_box", "velocity", "frames",
-    "weight", "identity",
-)  # fmt: skip
 
 
-class TrackletTable:
+class TrackletTable(TrackletColumns):
     """Everything known of the tracks in the window, by slot; rows of free slots hold stale values.
 
-    Attributes (C slots, D embedding size):
-        used: (C,) whether the slot holds a track.
-        camera: (C,) index into `cameras`.
-        track: (C,) the camera's track id.
-        start, last: (C,) seconds of the first and the latest update.
-        first_box, last_box: (C, 4) pixels.
-        velocity: (C, 2) pixels per second of the box's centre, smoothed over about a second.
-        frames: (C,) updates.
-        weight: (C,) how much quality the embeddings carry; 0: no embedding yet.
-        feature: (C, D) the track's mean embedding, L2-normalised.
-        identity: (C,) the identity shown; 0: none yet.
+    Attributes:
+        cameras: index of each camera in the column `camera`.
         corner, extent: (cameras, 2) edges of what each camera looks at, pixels: left and upper, right and lower.
         live: the banks of the tracks that are in view.
     """
 
     def __init__(self, bank: int, min_quality: float) -> None:
+        super().__init__()
         self.live = LiveTracks(bank)
         self._min_quality = min_quality
         self._slot: dict[int, dict[int, int]] = {}
@@ -52,17 +38,6 @@ class TrackletTable:
         self._names: list[str] = []
         self.cameras: dict[str, int] = {}
         self.corner, self.extent = np.zeros((0, 2)), np.zeros((0, 2))
-        self.size = 0
-        self.used = np.zeros(0, bool)
-        self.camera = np.zeros(0, np.int64)
-        self.track = np.zeros(0, np.int64)
-        self.start, self.last = np.zeros(0), np.zeros(0)
-        self.first_box, self.last_box = np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32)
-        self.velocity = np.zeros((0, 2))
-        self.frames = np.zeros(0, np.int64)
-        self.weight = np.zeros(0, np.float32)
-        self.feature = np.zeros((0, 0), np.float32)
-        self.identity = np.zeros(0, np.int64)
         self._meetings = Meetings()
 
     def __len__(self) -> int:
@@ -103,11 +78,11 @@ class TrackletTable:
         found, fresh = [slots for slots, _ in pairs], [new for _, new in pairs]
         begun = np.fromiter(chain.from_iterable(new.tolist() for new in fresh), np.int64)
         if len(begun):
-            self._clear(begun)
+            self.clear(begun)
         seen = Sightings(views)
         slots = np.concatenate(found) if found else begun
         if len(slots):
-            self._move(seen, slots)
+            self.move(slots, seen.boxes, seen.time)
             self._meet(seen, slots, met)
             self._look(seen, slots)
         for view in views:
@@ -193,26 +168,6 @@ class TrackletTable:
         self._meetings.open(slot, camera)
         return slot
 
-    def _clear(self, slots: Ints) -> None:
-        for values in (self.frames, self.identity, self.weight, self.feature):
-            values[slots] = 0
-        self.velocity[slots] = 0
-
-    def _move(self, seen: Sightings, slots: Ints) -> None:
-        boxes, time = seen.boxes, seen.time
-        old = self.frames[slots] > 0
-        self.start[slots[~old]], self.first_box[slots[~old]] = time[~old], boxes[~old]
-        passed = np.where(old, time - self.last[slots], 0.0)
-        moved = passed > 1e-6
-        rows = slots[moved]
-        step = ((boxes - self.last_box[slots])[moved].reshape(-1, 2, 2)).mean(axis=1) / passed[moved, None]
-        # The first steps count fully, later ones by their share of the smoothing time.
-        age = time[moved] - self.start[rows]
-        gain = np.clip(passed[moved] / np.minimum(np.maximum(age, passed[moved]), _VELOCITY_TIME), 0, 1)[:, None]
-        self.velocity[rows] += gain * (step - self.velocity[rows])
-        self.last_box[slots], self.last[slots] = boxes, time
-        self.frames[slots] += 1
-
     def _meet(self, seen: Sightings, slots: Ints, met: Sequence[Ints]) -> None:
         for group in met:
             self._meetings.meet(group)
@@ -244,8 +199,6 @@ class TrackletTable:
 
     def _grow(self) -> None:
         old, new = self.size, self.size + max(256, self.size // 4)
-        enlarge(self, _COLUMNS, new)
-        self.feature = extended(self.feature, new)
+        self.enlarge(new)
         self._meetings.grow(new)
-        self.size = new
         self._free.extend(range(new - 1, old - 1, -1))
