@@ -34,7 +34,13 @@ def add_correction_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def correct_run(
-    given: str, kind: str, wanted: Mapping[str, Any], finished: Callable[[FinishedRun], str], *, where: str = ""
+    given: str,
+    kind: str,
+    wanted: Mapping[str, Any],
+    finished: Callable[[FinishedRun], str],
+    *,
+    where: str = "",
+    remains: Callable[[Path], str | None] = lambda folder: None,
 ) -> str:
     """Correct a run, live or finished, and what it has at a shared place.
 
@@ -44,6 +50,7 @@ def correct_run(
         wanted: its values, likewise.
         finished: corrects a finished run, and says what was done.
         where: put behind the answer of a live run.
+        remains: corrects what is left of a damaged run, and says what was done; None where there is a whole one.
 
     Returns:
         What was done, in one line.
@@ -58,6 +65,9 @@ def correct_run(
     from relaytrack.pipeline.share.shared_run import correct_everywhere
 
     def correct(folder: Path) -> str:
+        said = remains(folder)
+        if said is not None:
+            return said
         if is_live_run(folder):
             return correct_live_run(folder, as_kind(kind), wanted) + where
         return finished(open_run(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -112,6 +113,8 @@ def make_parts(
         raise ConfigError("output.on_error: resume works in live runs only; this one reads files")
     planes = ground_planes(config)
     perception = _perception(config, own, live=live)
+    if live:
+        gc.collect()  # now, before the cameras are open: see `short_collections`
     lock = None
     if (ours or config.output.resume) and config.output.dir is not None:
         there = config.output.folder.exists()

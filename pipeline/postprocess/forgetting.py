@@ -106,7 +106,7 @@ def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> Non
     """Pictures, embeddings, identities.json, events and the store of identities."""
     folder, data = run.folder, run.data
     names = {person}  # and their numbers in the store, which does not know corrections by hand
-    names |= {number for event in read_events(folder) for number in _former(event, keys)}
+    names |= {number for event in read_events(folder) for number in former(event, keys)}
     for track in data.people[person]:
         remove_pictures(folder, [str(crop["file"]) for crop in track.crops])
     remove_pictures(folder, [f"crops/{person}.jpg"])
@@ -120,7 +120,7 @@ def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> Non
             store.forget(sorted(names))
 
 
-def _former(event: Mapping[str, Any], keys: set[TrackKey]) -> list[int]:
+def former(event: Mapping[str, Any], keys: set[TrackKey]) -> list[int]:
     """The number that one of the tracks had before it was corrected by hand."""
     manual = event.get("kind") == "manual" and (event.get("camera"), event.get("track")) in keys
     return [int(event["old"])] if manual else []

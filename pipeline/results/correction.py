@@ -106,7 +106,7 @@ def correct_rows(folder: Path, correction: Correction) -> None:
     """
     for camera in sorted({camera for camera, _ in correction.tracks}):
         for name in _names_of(folder, camera, correction):
-            _correct_pair(folder / "tracks" / camera / name, folder / "global" / camera / name, camera, correction)
+            correct_pair(folder / "tracks" / camera / name, folder / "global" / camera / name, camera, correction)
 
 
 def tracks_shown_as(folder: Path, correction: Correction) -> dict[TrackKey, tuple[float, float]]:
@@ -136,8 +136,18 @@ def _names_of(folder: Path, camera: str, correction: Correction) -> list[str]:
     return sorted(set(found))
 
 
-def _correct_pair(own: Path, shared: Path, camera: str, correction: Correction) -> None:
-    """Change one pair of files; of a forgotten person also what is left of a missing or damaged one."""
+def correct_pair(own: Path, shared: Path, camera: str, correction: Correction) -> None:
+    """Change one pair of files; of a forgotten person also what is left of a missing or damaged one.
+
+    Args:
+        own: a file of `tracks/`.
+        shared: the one of `global/` beside it.
+        camera: whose they are.
+        correction: what is to be changed.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+    """
     read = rows_left_in if correction.kind == "forget" else read_rows_of
     rows = (read(own) if own.exists() else None) or TrackRows.none()
     mine = np.array([(camera, track) in correction.tracks for track in rows.ids.tolist()], bool)

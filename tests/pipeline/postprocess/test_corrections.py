@@ -173,6 +173,58 @@ def test_forget_works_on_what_is_there(
         assert path.name == "b.mp4" or "mosaic" in path.name or max(_shirt(i, 1) for i in _pictures(folder, "a")) == 0
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        (["run.json"], "run.json: gone, or empty; what is there of the person is removed"),
+        (["cut:run.json"], "run.json: not JSON; what is there"),
+        (["identities.json"], "no run of RelayTrack (identities.json: No such file or directory); what is there"),
+        (["cut:identities.json"], "it is deleted, since it may tell of the person"),
+        (["identities.json", "run.json", "cut:events.jsonl"], "a store of identities outside of it is not known"),
+        (["identities.json", "tracks", "global"], "mosaic.mp4"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_forget_works_in_what_is_left_of_a_run(
+    folder: Path, spoilt: list[str], told: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault: a finished run without its list of people or its run.json was refused."""
+    with np.load(folder / "embeddings.npz") as stored:
+        look = stored["embedding"][stored["track"].tolist().index(1)].tobytes()
+    pictures = [folder / "crops/1.jpg", *(folder / "crops/a").glob("1-*.jpg")]
+    assert len(pictures) >= 2
+    for name in spoilt:
+        _spoil(folder / name)
+    assert main(["forget", "--run", str(folder), "1"]) == 0
+    said = capsys.readouterr()
+    assert told in (said.err + caplog.text).replace("\n", " ")
+    assert "person 1 is forgotten in what is left of" in said.out
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not any(secret in content for secret in (look, b"person-1")), path
+    assert not any(path.exists() for path in pictures)
+    for kind in ("tracks", "global"):
+        path = folder / kind / "a.txt"
+        assert not path.exists() or {line.split(",")[1] for line in path.read_text().splitlines()} == {"2"}
+    assert [path.name for path in (folder / "video").glob("*.mp4")] == ["b.mp4"]
+    assert {parse_event(line).identity for line in (folder / "events.jsonl").read_text().splitlines()} <= {2, 3}
+    assert not (folder / "identities.json").exists() or _people(folder) == {2: ["a:2"], 3: ["b:1"]}
+    assert main(["forget", "--run", str(folder), "1"]) == 2, "nothing tells of them any more"
+
+
+def test_a_run_of_another_version_is_not_emptied_of_its_videos(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**run, "config": {"output": {"unheard_of": 1}}}))
+    assert main(["forget", "--run", str(folder), "1"]) == 2
+    assert "holds no configuration of this version" in capsys.readouterr().err
+    assert (folder / "video/a.mp4").exists()
+    assert main(["forget", "--run", str(folder), "1", "--videos", "delete"]) == 0
+    assert sorted(path.name for path in (folder / "video").glob("*.mp4")) == ["b.mp4"]
+
+
 def test_a_foreign_list_of_people_names_no_files_outside(folder: Path) -> None:
     path = folder / "identities.json"
     content = json.loads(path.read_text())
