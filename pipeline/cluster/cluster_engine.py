@@ -27,6 +27,7 @@ from relaytrack.pipeline.engine.lifecycle import RunLifecycle
 from relaytrack.pipeline.engine.live_settings import with_keys
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
+from relaytrack.pipeline.identity.network_mark import mark_of, same_network
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.palette import IdentityColors
@@ -71,6 +72,7 @@ class ClusterEngine(CameraCommands, RunLifecycle):
         for camera in self.config.cameras:
             check_live(camera, self.config)
         self.on_networks: Callable[[Perception], object] | None = None
+        self.on_mark: Callable[[bytes | None], object] | None = None
         self.earlier: Sequence[EarlierTrack] = ()
         self.corrections = FarPeople()
         self._address, self._sinks, self._live = address, tuple(sinks), live
@@ -106,10 +108,20 @@ class ClusterEngine(CameraCommands, RunLifecycle):
         return FarCorrector(self.corrections, self._steps.forget, self._ask_machines)
 
     def networks(self) -> Perception | None:
-        """Load the networks on this machine; only the search by picture needs them here."""
+        """Load the networks on this machine; only the search by picture needs them here.
+
+        Raises:
+            ConfigError: the weights here are others than those of the machines that follow the cameras.
+        """
         from relaytrack.pipeline.build import create_perception
 
-        return create_perception(self.config.model_copy(update={"cameras": ()}))
+        found = create_perception(self.config.model_copy(update={"cameras": ()}))
+        if self._run is not None and not same_network(self._run.network, mark_of(found.embedder)):
+            raise ConfigError(
+                "embedder.weights: those on this machine are others than where the cameras are followed, so that "
+                "people cannot be searched by a picture"
+            )
+        return found
 
     def change_settings(self, wanted: Config, keys: Collection[str]) -> None:
         """Take up other settings; see `Pipeline.change_settings`. Those of the association wait for the next start.
@@ -161,6 +173,8 @@ class ClusterEngine(CameraCommands, RunLifecycle):
         except StoppedError:
             return False
         self.config = run.config
+        if self.on_mark is not None:
+            self.on_mark(run.network)
         self.corrections.tell = run.calls.tell
         return True
 

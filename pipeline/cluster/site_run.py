@@ -79,6 +79,11 @@ class SiteRun:
         self.desk: DeskStatus | None = None
         self._mover: Mover | None = None
 
+    @property
+    def network(self) -> bytes | None:
+        """The mark of the network of all programs, after `begin`; None where it is not known."""
+        return self._programs.network
+
     def begin(self, sinks: Sequence[Sink]) -> None:
         """Start the programs, the identity service and the sinks, and let the programs follow the cameras.
 

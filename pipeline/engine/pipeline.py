@@ -18,6 +18,7 @@ from relaytrack.pipeline.engine.sink_commands import SinkCommands
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.interface import IdentityService
+from relaytrack.pipeline.identity.network_mark import mark_of
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.render.palette import IdentityColors
@@ -80,6 +81,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
             raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
         self.config = config
         self.on_networks: Callable[[Perception], object] | None = None
+        self.on_mark: Callable[[bytes | None], object] | None = None
         self.colors = IdentityColors()
         self.earlier: Sequence[EarlierTrack] = ()
         self.corrections = own.corrections
@@ -146,7 +148,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
     def _prepare(self) -> bool:
         if self._live:
             steady_heap()
-        self._own.on_networks = self.on_networks
+        self._own.on_networks = self._networks_loaded
         self._own.earlier = self.earlier
         parts = make_parts(
             self.config,
@@ -162,6 +164,12 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         self._summary.sight = getattr(parts.perception.detector, "sight", None)
         self._run = Run(parts, self._summary, stop=self._stop, progress=self._progress, status=self.status)
         return True
+
+    def _networks_loaded(self, perception: Perception) -> None:
+        if self.on_networks is not None:
+            self.on_networks(perception)
+        if self.on_mark is not None:
+            self.on_mark(mark_of(perception.embedder))
 
     def _carry_out(self) -> None:
         run = self._run

@@ -46,11 +46,14 @@ class SiteEngine(Protocol):
     """See the methods of `engine.Pipeline`.
 
     Attributes:
-        on_networks: told of the networks once they are loaded.
+        on_networks: told of the networks once they are loaded, where they are loaded here.
+        on_mark: told by what the network is known that describes people, here or on other machines; None where that is
+            not known.
         earlier: tracks of earlier starts.
     """
 
     on_networks: Callable[[Perception], object] | None
+    on_mark: Callable[[bytes | None], object] | None
     earlier: Sequence[EarlierTrack]
 
     @property
@@ -100,7 +103,11 @@ class SiteEngine(Protocol):
         """Carries out what operators say of people."""
 
     def networks(self) -> Perception | None:
-        """The networks for searching, loaded now; None where `on_networks` is told of the engine's own."""
+        """The networks for searching, loaded now; None where `on_networks` is told of the engine's own.
+
+        Raises:
+            ConfigError: they describe people otherwise than those of the machines that follow the cameras.
+        """
 
     def change_settings(self, wanted: Config, keys: Collection[str]) -> None:
         """Take up other settings while the run goes on."""

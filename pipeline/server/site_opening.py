@@ -11,7 +11,6 @@ from typing import Any
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError
-from relaytrack.pipeline.identity.network_mark import mark_of
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.server.access.accounts import Accounts
@@ -91,9 +90,9 @@ def open_site(
 
     def networks(perception: Perception) -> None:
         looks.perception = perception
-        people.networks.use(mark_of(perception.embedder))
 
-    pipeline.on_networks, looks.load = networks, pipeline.networks
+    pipeline.on_networks, pipeline.on_mark = networks, people.networks.use
+    looks.load = pipeline.networks
     pipeline.earlier = people.earlier()
     return Site(
         config=config,
