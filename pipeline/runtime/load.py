@@ -16,6 +16,7 @@ DROPPED = 0.05
 ROOM = 0.8
 """Share of the time that the networks may take with more effort, as far as that can be told beforehand."""
 _FEWEST = 10  # frames that a share is made of
+_STOOD_STILL = 10.0  # seconds between two looks from which on the program must have been stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class LoadControl:
     A step down is taken when more than `DROPPED` of the frames of the last `WINDOW` seconds were dropped while the
     networks were busy. A step up is taken after `CALM` seconds with next to no drop, if the networks would
     have room: the time that they take now, times what the last measure saves at the most, stays below `ROOM`. After a
-    step up that was wrong the next one is tried later, twice as late each time.
+    step up that was wrong the next one is tried later, twice as late each time. What is dropped within `2 * WINDOW`
+    seconds after the program stood still says nothing: it waited meanwhile.
 
     Args:
         effort: what is set.
@@ -55,10 +57,15 @@ class LoadControl:
         self._troubled = float("-inf")
         self._patience = CALM
         self._raised = float("-inf")
+        self._resumed = float("-inf")  # time at which the program went on after a standstill
 
     def look(self, now: Work) -> bool:
         """Take the present figures, about once a second; whether the effort was changed."""
         work = self._work
+        if work and now.time - work[-1].time > _STOOD_STILL:
+            self._resumed = now.time
+        if now.time - self._resumed <= 2 * WINDOW:
+            work.clear()
         work.append(now)
         while now.time - work[0].time > WINDOW:
             work.popleft()

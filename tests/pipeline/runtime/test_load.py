@@ -111,6 +111,18 @@ def test_the_effort_goes_down_as_far_as_needed_and_up_again() -> None:
     assert back.count(1) >= load.CALM, "with time between them"
 
 
+def test_the_effort_is_not_lowered_by_what_waited_while_the_program_stood_still() -> None:
+    """Fault: after a run was stopped for a minute, the frames that had waited counted as too little time."""
+    machine = Machine(Effort(Sized(), EmbeddingSchedule(0.5)))
+    machine.run(20, 0.7)
+    machine.time += 60.0  # stopped
+    machine.dropped += 600
+    assert set(machine.run(1, 0.7)) == {0}
+    machine.dropped += 300  # what the cameras' buffers still held
+    assert set(machine.run(60, 0.7)) == {0}
+    assert machine.run(30, 2.5)[-1] >= 1, "from then on it is looked at as before"
+
+
 def test_the_effort_does_not_swing() -> None:
     machine = Machine(Effort(Sized(), EmbeddingSchedule(0.5)))
     levels = machine.run(1800, 1.5)
