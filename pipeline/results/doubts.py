@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.results.embeddings import embeddings_in
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.visits import seen_together
 
+LOG = logging.getLogger(__name__)
 _MOST_TRACKS = 2000
 _MOST_PAIRS = 2000
 
@@ -45,9 +48,13 @@ def doubts(data: RunData, most: int = 12) -> list[Doubt]:
 
     A track is doubtful in its identity if it is more like somebody else than like the other tracks of its identity; two
     identities are doubtful if they are as alike as the tracks that were joined, and were never in one camera at
-    the same time.
+    the same time. Damaged embeddings are told, and count as none.
     """
-    vectors = embeddings_in(data.folder)
+    try:
+        vectors = embeddings_in(data.folder)
+    except InputError as error:  # everything else of the report can be told
+        LOG.warning("%s; the report tells of no doubtful decisions", error)
+        return []
     if not vectors:
         return []
     entries = [

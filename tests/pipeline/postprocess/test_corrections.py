@@ -74,6 +74,17 @@ def test_split_undoes_a_merge(folder: Path) -> None:
     assert not list((folder / "video").iterdir())
 
 
+def test_damaged_embeddings_hinder_no_correction(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Fault: merge and split, and the report with them, refused a run whose embeddings.npz was damaged."""
+    _spoil(folder / "cut:embeddings.npz")
+    assert main(["merge", "--run", str(folder), "1", "3", "--videos", "delete"]) == 0
+    assert _people(folder) == {1: ["a:1", "b:1"], 2: ["a:2"]}
+    assert "damaged one; the report tells of no doubtful decisions" in caplog.text
+    assert main(["split", "--run", str(folder), "1", "b:1", "--videos", "delete"]) == 0
+    assert _people(folder) == {1: ["a:1"], 2: ["a:2"], 3: ["b:1"]}
+    assert 'id="person-3"' in (folder / "report.html").read_text()
+
+
 def test_impossible_corrections_are_refused(folder: Path) -> None:
     run = open_run(folder)
     with pytest.raises(InputError, match=r"a:1 and a:2 were in view at once, at 0\.0 s"):
