@@ -13,6 +13,8 @@ _MARKS = (
 )
 
 _PIECE = 65_536  # bytes
+SEMICOLONS = "semicolons between the values, where MOT files have commas; decimal numbers have a point in them"
+"""What is said of a file of numbers as spreadsheets write it in many countries."""
 
 
 def read_text(path: str | Path, limit: int | None = None) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
-from relaytrack.trackers.textfile import read_text, write_text
+from relaytrack.trackers.textfile import SEMICOLONS, read_text, write_text
 
 MIN_COLUMNS, MAX_COLUMNS = 6, 10
 MAX_ID = 2**31 - 1
@@ -186,6 +186,8 @@ def _first_bad_line(path: Path, numbers: Sequence[int], lines: Sequence[str], de
     """Find the line that numpy refused and say what is wrong with it."""
     expected = len(lines[0].split(delimiter))
     for number, line in zip(numbers, lines, strict=True):
+        if ";" in line:
+            return f"{path}:{number}: {SEMICOLONS}"
         values = line.split(delimiter)
         if not MIN_COLUMNS <= len(values) <= MAX_COLUMNS:
             return _column_message(path, number, len(values))

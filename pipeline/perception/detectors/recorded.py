@@ -15,7 +15,7 @@ from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.base import reaching_into_picture
 from relaytrack.pipeline.records import Detections, Floats, Frame
-from relaytrack.trackers.textfile import read_text
+from relaytrack.trackers.textfile import SEMICOLONS, read_text
 
 _COLUMNS = 7
 
@@ -88,7 +88,7 @@ def _read(camera: CameraConfig) -> _BoxFile:
     except OSError as error:
         raise DetectorError(f"{where}: {error.strerror}") from None
     except ValueError as error:  # UnicodeDecodeError is one too
-        reason = one_line(error)[:200]
+        reason = SEMICOLONS if not isinstance(error, UnicodeDecodeError) and ";" in lines[0] else one_line(error)[:200]
         raise DetectorError(f"{where}: not a MOT detections file: {reason}") from None
     if not rows.size:
         rows = np.zeros((0, _COLUMNS))

@@ -81,6 +81,7 @@ def test_a_file_with_a_byte_order_mark(encoding: str, tmp_path: Path) -> None:
         ("1 -1 1 2 3 4 5\n", "not a MOT detections file"),
         ("1,-1,1,2,3,4,0.5\n1,-1,1\n", "not a MOT detections file"),
         ("frame,id,x,y,w,h,conf\n", "not a MOT detections file"),
+        ("1;-1;1;2;3;4;0,5\n", "not a MOT detections file: semicolons between the values, where MOT files have commas"),
         ("0,-1,1,2,3,4,0.5\n", "begin at 1"),
         ("1.5,-1,1,2,3,4,0.5\n", "begin at 1"),
         ("1,-1,nan,2,3,4,0.5\n", "not a number"),

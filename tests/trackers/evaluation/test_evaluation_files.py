@@ -28,6 +28,8 @@ GOOD = "1,5,10,20,30,40,0.9,-1,-1,-1\n"
         (GOOD + "1,6,10,20,30,40,1\n", ":2: 7 columns where the lines before have 10"),
         ("1,1,1,1,1,1,1,1,1,1,1\n", ":1: 11 columns"),
         (GOOD + "\n2,5,10,twenty,30,40,0.9,-1,-1,-1\n", ":3: column 4 is not a number ('twenty')"),
+        ("1;5;10;20;30;40;0.9\n", ":1: semicolons between the values, where MOT files have commas"),
+        ("1;5;10,5;20;30;40;0,9\n", ":1: semicolons between the values"),
         ("frame,id,x,y,w,h\n", ":1: column 1 is not a number ('frame')"),
         ("1,5,nan,20,30,40,1\n", ":1: column 3 is not a finite number"),
         ("1,5,inf,20,30,40,1\n", ":1: column 3 is not a finite number"),
