@@ -31,6 +31,7 @@ from relaytrack.pipeline.identity.network_mark import mark_of, same_network
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.runtime.heap import short_collections
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot
 from relaytrack.pipeline.runtime.summary import Summary
@@ -183,7 +184,8 @@ class ClusterEngine(CameraCommands, RunLifecycle):
         assert run is not None, "the run is prepared"
         assert head is not None, "the cluster was joined"
         try:
-            head.following(lambda: run.follow(self._stop))
+            with short_collections():
+                head.following(lambda: run.follow(self._stop))
         except BaseException as error:
             LOG.error("%s", one_line(error))
             raise

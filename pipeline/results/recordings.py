@@ -6,18 +6,24 @@ Two kinds of lines, added as the run goes on:
     {"file": "gate/20261120T133000+0100.mp4", "end": 1795178399.96}
 
 `start` and `end` are the moments of the file's first and last picture, seconds since 1970. A file without an end is
-being written, or its run was killed. Files that were deleted since keep their lines.
+being written, or its run was killed. Files that were deleted since keep their lines for a while: when the index has
+grown to `MOST_BYTES`, and whenever it has doubled after that, it is written anew without them.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from relaytrack.pipeline.results.folder import open_private, writing
+from relaytrack.pipeline.results.folder import open_private, write_bytes, writing
 from relaytrack.pipeline.results.result_names import INDEX
+
+MOST_BYTES = 1_000_000
+"""Some 6,000 files."""
+_MOST_KNOWN = 6_000  # files that a reader remembers though they may be deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class RecordingIndex:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._limit = MOST_BYTES
 
     def begin(self, path: Path, camera: str, start: float) -> None:
         """A file begins.
@@ -70,6 +77,26 @@ class RecordingIndex:
         path = self._folder / INDEX
         with open_private(path, "ab", buffering=0) as file, writing(path):
             file.write(json.dumps(line).encode() + b"\n")
+            size = file.tell()
+        if size > self._limit:
+            self._limit = max(MOST_BYTES, 2 * self._shorten(path, str(line["file"])))
+
+    def _shorten(self, path: Path, present: str) -> int:
+        """Leave out the lines of files that are deleted, but for the `present` one; bytes that are left."""
+        there = {present, *(self._name(one) for one in self._folder.glob("*/*.mp4"))}
+        with writing(path, "read"):
+            lines = path.read_bytes().splitlines(keepends=True)
+        left = b"".join(line for line in lines if _file_of(line) in there)
+        write_bytes(path, left)
+        return len(left)
+
+
+def _file_of(line: bytes) -> str | None:
+    """The file that a line tells of; None of a damaged line."""
+    try:
+        return str(json.loads(line)["file"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class RecordingReader:
@@ -82,14 +109,18 @@ class RecordingReader:
     def __init__(self, folder: Path) -> None:
         self._video = folder / "video"
         self._reading = threading.Lock()
-        self._read = 0
+        self._read, self._number = 0, 0  # bytes of which file, by its number on the disk
         self._known: dict[str, Recording] = {}
+        self._limit = _MOST_KNOWN
 
     def recordings(self) -> list[Recording]:
-        """All files that the index tells of, in the order in which they began; some may be deleted already."""
+        """The files that the index tells of, in the order in which they began; some may be deleted already."""
         with self._reading:
             try:
                 with (self._video / INDEX).open("rb") as file:
+                    state = os.fstat(file.fileno())
+                    if state.st_ino != self._number or state.st_size < self._read:  # it was written anew
+                        self._read, self._number = 0, state.st_ino
                     file.seek(self._read)
                     added = file.read()
             except OSError:
@@ -98,6 +129,9 @@ class RecordingReader:
             self._read += len(whole)
             for line in whole.splitlines():
                 self._take(line)
+            if len(self._known) > self._limit:
+                self._known = {name: one for name, one in self._known.items() if one.path.exists()}
+                self._limit = max(_MOST_KNOWN, 2 * len(self._known))
             return list(self._known.values())
 
     def _take(self, line: bytes) -> None:

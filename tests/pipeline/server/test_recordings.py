@@ -17,6 +17,7 @@ import pytest
 
 from relaytrack.pipeline.render.clips import cut_clip
 from relaytrack.pipeline.render.encoder import Encoder
+from relaytrack.pipeline.results import recordings as recordings_module
 from relaytrack.pipeline.results.folder import check_output
 from relaytrack.pipeline.results.recordings import RecordingIndex, RecordingReader
 from relaytrack.pipeline.server.recordings import NotRecordedError, Recordings
@@ -282,3 +283,29 @@ def test_recordings_begin_again_by_themselves_when_there_is_room(tmp_path: Path)
             for video in videos:
                 with av.open(str(video)) as container:
                     assert next(container.decode(video=0))
+
+
+def test_the_index_of_a_run_of_months_tells_of_deleted_files_for_a_while_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: index.jsonl, and what a site remembered of it, grew with every file that was ever written."""
+    monkeypatch.setattr(recordings_module, "MOST_BYTES", 4_000)
+    monkeypatch.setattr(recordings_module, "_MOST_KNOWN", 40)
+    folder = tmp_path / "video"
+    (folder / "gate").mkdir(parents=True)
+    index, reader, sizes = RecordingIndex(folder), RecordingReader(tmp_path), []
+    for number in range(400):
+        path = folder / "gate" / f"{number:06d}.mp4"
+        index.begin(path, "gate", float(number))
+        path.write_bytes(b"")
+        index.end(path, number + 1.0)
+        if number >= 10:
+            (folder / "gate" / f"{number - 10:06d}.mp4").unlink()
+        sizes.append((folder / "index.jsonl").stat().st_size)
+        if number % 7 == 0:
+            assert reader.recordings()[-1].start == number
+    assert max(sizes) < 4_200
+    there = [one for one in reader.recordings() if one.path.exists()]
+    assert [(one.start, one.end) for one in there] == [(float(n), n + 1.0) for n in range(390, 400)]
+    assert len(reader.recordings()) <= 41
+    assert [one.start for one in RecordingReader(tmp_path).recordings()][-10:] == [float(n) for n in range(390, 400)]
