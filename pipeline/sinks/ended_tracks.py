@@ -1,42 +1,23 @@
 """Tracks that have ended, on the disk instead of in memory: their records and the sums of their embeddings.
 
-They lie in a SQLite file of the output folder that has no name any more once it is open: nobody else can read it, and
-it vanishes with the process, however that ends.
+They lie in a file of the output folder without a name; see `ended_file`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Floats
-from relaytrack.pipeline.results.folder import open_private, writing
 from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import TrackRecord, track_record
-from relaytrack.trackers.identities.store_file import file_reason
+from relaytrack.pipeline.sinks.ended_file import EndedFile
 from relaytrack.trackers.identities.types import TrackKey
-
-NAME = "tracks.db"
-_SCHEMA = """
-PRAGMA journal_mode = MEMORY;
-PRAGMA synchronous = OFF;
-PRAGMA secure_delete = ON;
-PRAGMA temp_store = MEMORY;
-CREATE TABLE tracks(
-    place INTEGER PRIMARY KEY, camera TEXT, track INTEGER, identity INTEGER, first REAL, last REAL, shown INTEGER,
-    record TEXT, UNIQUE(camera, track));
-CREATE INDEX tracks_identity ON tracks(identity, first, camera, track);
-CREATE INDEX tracks_shown ON tracks(last, place) WHERE shown;
-CREATE TABLE embeddings(place INTEGER PRIMARY KEY, sum BLOB);
-"""
 
 
 class EndedTracks:
@@ -47,8 +28,7 @@ class EndedTracks:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
-        self._file: sqlite3.Connection | None = None
+        self._file = EndedFile(folder)
         self._count = 0
         self._next = 0
 
@@ -68,7 +48,7 @@ class EndedTracks:
         """
         self._next += 1
         shown = bool(record.crops) or embedding is not None
-        with self._writing() as file:
+        with self._file.writing() as file:
             file.execute("BEGIN")
             key = (self._next, record.camera, record.track, identity)
             values = (*key, record.first, record.last, shown, _text(record))
@@ -87,7 +67,7 @@ class EndedTracks:
         """
         if not self._count:
             return None
-        with self._writing() as file:
+        with self._file.writing() as file:
             row = file.execute(
                 "SELECT place, identity, record, sum FROM tracks LEFT JOIN embeddings USING (place) "
                 "WHERE camera = ? AND track = ?",
@@ -112,7 +92,7 @@ class EndedTracks:
         """
         if not self._count:
             return
-        with self._writing() as file:
+        with self._file.writing() as file:
             query = "SELECT place, record FROM tracks WHERE camera = ? AND track = ?"
             for place, text in file.execute(query, key).fetchall():  # one at the most
                 record = _record(text)
@@ -127,7 +107,7 @@ class EndedTracks:
         Raises:
             OutputError: the file cannot be read or written.
         """
-        with self._writing() as file:
+        with self._file.writing() as file:
             place, text = file.execute("SELECT place, record FROM tracks ORDER BY place LIMIT 1").fetchone()
             self._drop(file, place)
         return _record(text)
@@ -141,7 +121,7 @@ class EndedTracks:
         if not self._count:
             return []
         out = []
-        with self._writing() as file:
+        with self._file.writing() as file:
             query = "SELECT place, identity, record FROM tracks WHERE shown AND last < ? ORDER BY last, place"
             for place, identity, text in file.execute(query, (limit,)).fetchall():
                 record = _record(text)
@@ -155,7 +135,7 @@ class EndedTracks:
         """Whether a track of a person ended at `limit` or later."""
         if not self._count:
             return False
-        with self._writing() as file:
+        with self._file.writing() as file:
             query = "SELECT 1 FROM tracks WHERE identity = ? AND last >= ? LIMIT 1"
             return file.execute(query, (identity, limit)).fetchone() is not None
 
@@ -163,7 +143,7 @@ class EndedTracks:
         """All tracks with their identities, in the order in which they ended."""
         if not self._count:
             return []
-        with self._writing() as file:
+        with self._file.writing() as file:
             rows = file.execute("SELECT camera, track, identity FROM tracks ORDER BY place").fetchall()
         return [((camera, track), identity) for camera, track, identity in rows]
 
@@ -171,7 +151,7 @@ class EndedTracks:
         """The identities of all tracks here, in ascending order; the tracks must not change meanwhile."""
         if not self._count:
             return
-        with self._writing() as file:
+        with self._file.writing() as file:
             for (identity,) in file.execute("SELECT DISTINCT identity FROM tracks ORDER BY identity"):
                 yield identity
 
@@ -186,7 +166,7 @@ class EndedTracks:
         if not self._count:
             return
         query = "SELECT record FROM tracks WHERE identity = ? ORDER BY first, camera, track"
-        with self._writing() as file:
+        with self._file.writing() as file:
             for (text,) in file.execute(query, (identity,)):
                 yield _record(text)
 
@@ -194,7 +174,7 @@ class EndedTracks:
         """(D,) sum of embeddings of every track that has one, in the order in which they ended."""
         if not self._count:
             return
-        with self._writing() as file:
+        with self._file.writing() as file:
             query = "SELECT camera, track, sum FROM tracks JOIN embeddings USING (place) ORDER BY place"
             for camera, track, vector in file.execute(query):
                 yield (camera, track), np.frombuffer(vector, np.float32)
@@ -203,47 +183,18 @@ class EndedTracks:
         """How many tracks have an embedding."""
         if not self._count:
             return 0
-        with self._writing() as file:
+        with self._file.writing() as file:
             return int(file.execute("SELECT count(*) FROM embeddings").fetchone()[0])
 
     def close(self) -> None:
         """Let go of the file, and of what it held."""
-        if self._file is not None:
-            self._file.close()
-        self._file, self._count = None, 0
+        self._file.close()
+        self._count = 0
 
     def _drop(self, file: sqlite3.Connection, place: int) -> None:
         file.execute("DELETE FROM embeddings WHERE place = ?", (place,))
         file.execute("DELETE FROM tracks WHERE place = ?", (place,))
         self._count -= 1
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Gives the open file; turns its errors into `OutputError` and takes back what was half done."""
-        try:
-            if self._file is None:
-                self._file = self._opened()
-            yield self._file
-        except BaseException as error:
-            if self._file is not None and self._file.in_transaction:
-                self._file.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise OutputError(f"cannot write {self._path}: {file_reason(error, self._path)}") from error
-            raise
-
-    def _opened(self) -> sqlite3.Connection:
-        open_private(self._path).close()
-        try:
-            file = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            try:
-                file.executescript(_SCHEMA)
-            except sqlite3.Error:
-                file.close()
-                raise
-            return file
-        finally:
-            with writing(self._path, "remove the name of"):
-                os.unlink(self._path)
 
 
 def _text(record: TrackRecord) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 import time as time_module
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +18,8 @@ from relaytrack.pipeline.results.earlier_starts import earlier_people
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, write_embeddings
 from relaytrack.pipeline.results.grounds import MOST_TRACKS, Former
 from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
-from relaytrack.pipeline.results.identities_writing import Records, track_order, write_people
+from relaytrack.pipeline.results.identities_writing import Records, write_people
+from relaytrack.pipeline.sinks.all_tracks import mean_looks, people
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import remove_pictures
 from relaytrack.pipeline.sinks.ended_tracks import EndedTracks
@@ -188,28 +186,12 @@ class IdentitiesSink:
         self._due = ended + max(self._every, 50.0 * (ended - started))  # a long list is written more rarely
 
     def _people(self) -> Iterator[tuple[int, Records]]:
-        """Every identity, in ascending order, with what reads its tracks, ended or not, in their order."""
-        lately: dict[int, list[TrackRecord]] = {}
-        for live in self._tracks.values():
-            lately.setdefault(live.identity, []).append(live.record)
-        for identity, _ in groupby(heapq.merge(self._ended.people(), sorted(lately))):
-            present = sorted(lately.get(identity, ()), key=track_order)
-            yield identity, partial(self._records, identity, present)
-
-    def _records(self, identity: int, present: Sequence[TrackRecord]) -> Iterator[TrackRecord]:
-        return heapq.merge(self._ended.of(identity), present, key=track_order)
+        """Every identity with what reads its tracks; see `all_tracks.people`."""
+        return people(self._ended, self._tracks.values())
 
     def _looks(self, *, final: bool) -> dict[tuple[str, int], Floats]:
-        """The tracks' mean embeddings, unit vectors; before the end none where they are too many to be compared."""
-        lately = [(key, live.embedding) for key, live in self._tracks.items() if live.embedding is not None]
-        if not final and self._ended.embedded() + len(lately) > MOST_TRACKS:
-            return {}
-        known = [*self._ended.embeddings(), *lately]
-        if not known:
-            return {}
-        vectors = np.stack([vector for _, vector in known])
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return dict(zip([key for key, _ in known], vectors, strict=True))
+        """The tracks' mean embeddings; before the end none where they are too many to be compared."""
+        return mean_looks(self._ended, self._tracks, None if final else MOST_TRACKS)
 
     def camera_added(self, camera: CameraConfig) -> None:
         """List the camera."""

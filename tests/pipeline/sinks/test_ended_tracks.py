@@ -19,7 +19,7 @@ from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.results.embeddings import read_embeddings
 from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import TrackRecord, read_identities
-from relaytrack.pipeline.sinks import ended_tracks
+from relaytrack.pipeline.sinks import ended_file
 from relaytrack.pipeline.sinks.ended_tracks import EndedTracks
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.trackers import Revision
@@ -91,9 +91,9 @@ def test_nothing_is_left_beside_the_results(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        ended_tracks,
+        ended_file,
         "_SCHEMA",
-        ended_tracks._SCHEMA.replace("CREATE TABLE tracks", "PRAGMA max_page_count = 12;\nCREATE TABLE tracks", 1),
+        ended_file._SCHEMA.replace("CREATE TABLE tracks", "PRAGMA max_page_count = 12;\nCREATE TABLE tracks", 1),
     )
     ended = EndedTracks(tmp_path)
 
@@ -134,7 +134,7 @@ def test_a_sweep_reads_only_the_tracks_that_are_hidden(tmp_path: Path) -> None:
         crops = [{"time": 0.0, "quality": 1.0, "file": f"crops/a/{track}-1.jpg"}]
         ended.put(TrackRecord("a", track, 0.0, float(track), 1, [[0.0, 1.0]], crops), track, None)
     asked: list[str] = []
-    with ended._writing() as file:
+    with ended._file.writing() as file:
         file.set_trace_callback(asked.append)
         assert [(record.track, len(record.crops)) for record, _ in ended.hide(3.0)] == [(1, 1), (2, 1)]
         file.set_trace_callback(None)
