@@ -12,7 +12,7 @@ from relaytrack.pipeline.cluster.batches import TrackletBatch
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.trackers import Revision
 
-_MOST_TOLD = 50_000  # identities of a node; then it is told all colours anew
+MOST_TOLD = 5_000  # identities of a node; then it is told all colours anew
 _MOST_KEPT = 10_000  # corrections of a node that it has not said to have
 
 
@@ -81,7 +81,7 @@ class WaitingCalls:
         new = shown if call.again else shown - told
         painted = {identity: colors.of(identity) for identity in sorted(new)}
         told |= new
-        if len(told) > _MOST_TOLD:
+        if len(told) > MOST_TOLD:
             told.clear()
         changes = tuple(self._revisions[call.node])
         call.future.set_result(Answers(token, batches, changes, painted, self._corrections[call.node]).to_bytes())

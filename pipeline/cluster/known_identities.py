@@ -13,6 +13,7 @@ import numpy as np
 from relaytrack.pipeline.cluster.answers import Answers, Rgb
 from relaytrack.pipeline.cluster.batches import TrackletBatch
 from relaytrack.pipeline.cluster.bus import Call
+from relaytrack.pipeline.cluster.calls import MOST_TOLD
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.records import Ints
 from relaytrack.trackers import Revision
@@ -21,6 +22,7 @@ LOG = logging.getLogger("relaytrack.cluster")
 PROVISIONAL = 1_000_000_000
 """Numbers from here on are a node's own, until the identity service is back."""
 _MOST = 20_000  # tracks whose identity is kept
+_MOST_COLORS = 2 * MOST_TOLD  # what the service counts as told was told lately
 _TRIES = 30  # times that a track's identity is asked for
 
 
@@ -41,7 +43,7 @@ class KnownIdentities:
         node: its name; other nodes give other numbers.
 
     Attributes:
-        colors: the identities' colours as far as they were told.
+        colors: the identities' colours as far as they were told, the latest ones.
     """
 
     def __init__(self, node: str) -> None:
@@ -67,7 +69,11 @@ class KnownIdentities:
             What is to be corrected: those numbers, then the service's corrections that are new here.
         """
         changes = []
-        self.colors.update(answers.colors)
+        for identity, color in answers.colors.items():
+            self.colors.pop(identity, None)  # to the end of the row
+            self.colors[identity] = color
+        while len(self.colors) > _MOST_COLORS:
+            del self.colors[next(iter(self.colors))]
         for one in answers.batches:
             for track, identity in zip(one.track_ids.tolist(), one.global_ids.tolist(), strict=True):
                 if identity:

@@ -18,6 +18,8 @@ from typing import Any
 from relaytrack.pipeline.results.folder import open_private, write_atomically, writing
 
 NAME = ".relaytrack.share"
+MOST_BYTES = 1_000_000
+"""Size of the notes from which on they are written anew, without what is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class ShareNotes:
         self._path = folder / NAME
         self.address = address
         self.files: dict[str, Put] = {}
+        self._limit = MOST_BYTES
         if noted_place(folder) == address:
             for line in self._path.read_bytes().splitlines()[1:]:
                 self._take(line)
@@ -72,7 +75,20 @@ class ShareNotes:
             write_atomically(self._path, json.dumps({"place": self.address}) + "\n")
         with open_private(self._path, "ab", buffering=0) as stream, writing(self._path):
             stream.write(json.dumps({"file": file, **words}).encode() + b"\n")
+            size = stream.tell()
         self._keep(file, known)
+        if size > self._limit:
+            self._limit = max(MOST_BYTES, 2 * self._shorten())
+
+    def _shorten(self) -> int:
+        """Write anew what is known; bytes that it takes."""
+        lines = [json.dumps({"place": self.address})]
+        for file, one in self.files.items():
+            sizes = {} if one.size is None else {"size": one.size, "changed": one.changed}
+            lines.append(json.dumps({"file": file, "as": one.name, **sizes}))
+        text = "".join(f"{line}\n" for line in lines)
+        write_atomically(self._path, text)
+        return len(text)
 
     def _keep(self, file: str, known: Put | None) -> None:
         if known is None:

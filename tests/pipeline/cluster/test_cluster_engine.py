@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,3 +71,13 @@ def test_a_site_is_told_by_which_network_its_machines_describe_people(monkeypatc
     engine.on_mark = told.append
     assert engine._prepare()
     assert told == [MARKS[1]]
+
+
+def test_the_server_of_a_cluster_looks_for_garbage_apart_from_what_was_there_before() -> None:
+    engine, frozen = _engine(), []
+    follow = lambda stop: frozen.append(gc.get_freeze_count())  # noqa: E731
+    engine._run = SimpleNamespace(network=None, follow=follow)  # type: ignore[assignment]
+    engine._head = SimpleNamespace(following=lambda work: work())  # type: ignore[assignment]
+    engine._carry_out()
+    assert frozen[0] > 0
+    assert gc.get_freeze_count() == 0

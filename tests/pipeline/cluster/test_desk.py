@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from relaytrack.pipeline.benchmarks.tracklet_streams import CameraStream
-from relaytrack.pipeline.cluster.answers import Answers
+from relaytrack.pipeline.cluster.answers import Answers, BatchAnswer
 from relaytrack.pipeline.cluster.batches import TrackletBatch, encode
 from relaytrack.pipeline.cluster.bus import BusLostError, Call, InProcessBus
 from relaytrack.pipeline.cluster.calls import WaitingCall, WaitingCalls
@@ -283,6 +284,25 @@ def test_an_answer_that_was_lost_on_its_way_is_asked_for_again(messages: Message
     part.close()
     assert bus.desk is not None
     bus.desk.close()
+
+
+def test_a_node_keeps_the_latest_colors_only_and_none_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: a node kept the colour of everybody who was ever seen: more every day."""
+    monkeypatch.setattr("relaytrack.pipeline.cluster.calls.MOST_TOLD", 50)
+    monkeypatch.setattr("relaytrack.pipeline.cluster.known_identities._MOST_COLORS", 100)
+    calls, known, colors = WaitingCalls(), KnownIdentities("n0"), IdentityColors()
+    chance = np.random.default_rng(3)
+    for number in range(1, 400):
+        shown = np.unique(np.maximum(1, number - chance.integers(0, 200, 3)))
+        colors.see(float(number), shown.tolist())
+        one = BatchAnswer("east", number, shown, shown)
+        call = WaitingCall("n0", [])
+        call.batches = (SimpleNamespace(camera="east", sequence=number),)  # type: ignore[assignment]
+        call.answers = {("east", number): one}
+        calls.reply(call, 1, colors)
+        known.learn(Answers.from_bytes(call.future.result(1)))
+        assert all(known.colors[identity] == colors.of(identity) for identity in shown.tolist())
+    assert len(known.colors) <= 100
 
 
 def test_a_correction_is_told_until_the_node_has_it_and_counts_once() -> None:

@@ -15,7 +15,7 @@ from relaytrack.pipeline.share.finished import complete_segments
 from relaytrack.pipeline.share.keeper import ShareKeeper
 from relaytrack.pipeline.share.leftovers import bring_leftovers
 from relaytrack.pipeline.share.mirror import Mirror
-from relaytrack.pipeline.share.notes import NAME
+from relaytrack.pipeline.share.notes import NAME, ShareNotes
 from relaytrack.pipeline.share.places import SharedPlace, open_place
 from tests.support.world import wait_for
 
@@ -205,3 +205,23 @@ def test_the_next_start_brings_what_a_killed_one_has_left(address: str, tmp_path
     bring_leftovers(tmp_path / "site", of_site)
     assert place.names() == [], "what became too old went there, too"
     assert not (folder / NAME).exists()
+
+
+def test_the_notes_of_a_run_of_months_leave_out_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: three lines of every file that was ever put stayed, and each start read them."""
+    monkeypatch.setattr("relaytrack.pipeline.share.notes.MOST_BYTES", 3_000)
+    notes, sizes = ShareNotes(tmp_path, "file:///away"), []
+    for number in range(200):
+        name = f"video/gate/{number}.mp4"
+        notes.claim(name, name)
+        notes.put(name, name, number, 17)
+        if number >= 5:
+            notes.gone(f"video/gate/{number - 5}.mp4")
+        sizes.append((tmp_path / NAME).stat().st_size)
+    notes.claim("last", "other")
+    assert max(sizes) < 3_500
+    again = ShareNotes(tmp_path, "file:///away")
+    assert again.files == notes.files
+    assert again.files["video/gate/199.mp4"].size == 199
+    assert again.files["last"].size is None
+    assert len(again.files) == 6
