@@ -14,6 +14,8 @@ from relaytrack.pipeline.sources import check_source
 from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.installed import find_weights
 
+_SQLITE = b"SQLite format 3\0"
+
 
 def preflight(config: Config, *, output: bool = True, cameras: Collection[str] | None = None) -> None:
     """Look at all that a run needs and that costs next to nothing: files, variables, calibrations, the output folder.
@@ -53,29 +55,47 @@ def _check_store(config: Config) -> None:
     """Check that the file of identities can be made.
 
     Raises:
-        ConfigError: its folder is not there, and is none that the run makes.
+        ConfigError: its folder is not there, and is none that the run makes; or the file is something else.
     """
     if config.output.store is None or config.output.dir is None:
         return
     folder = Path(config.output.store).absolute().parent
     if not folder.is_dir() and folder != Path(config.output.dir).absolute():
         raise ConfigError(f"output.store: no such folder: {folder}")
+    store = Path(config.output.store)
+    if store.is_dir():
+        raise ConfigError(f"output.store: a folder, not a file: {store}")
+    if store.is_file():
+        with store.open("rb") as file:
+            begin = file.read(len(_SQLITE))
+        if begin and begin != _SQLITE:
+            raise ConfigError(f"output.store: not an SQLite file: {store}")
 
 
 def _check_plugins(config: Config) -> None:
     """Check that the parts of other packages are installed and that their options are right.
 
     Raises:
-        ConfigError: one is not there or its options are wrong.
+        ConfigError: one is not there or its options are wrong, or a part of our own is given options.
     """
     if config.detector.backend not in DETECTORS:
         plugins.check("detectors", "detector", config.detector.backend, config.detector.options)
+    elif config.detector.options:
+        raise ConfigError(_no_options("detector", config.detector.backend))
     if config.embedder.name != "reid":
         plugins.check("embedders", "embedder", config.embedder.name, config.embedder.options)
+    elif config.embedder.options:
+        raise ConfigError(_no_options("embedder", config.embedder.name))
     if not config.tracker.is_ours:
         plugins.check("trackers", "tracker", config.tracker.name, config.tracker.options)
+    elif config.tracker.options:
+        raise ConfigError(_no_options("tracker", config.tracker.name))
     for sink in config.sinks:
         plugins.check("sinks", "sink", sink.name, sink.options)
+
+
+def _no_options(section: str, name: str) -> str:
+    return f"{section}.options are for parts of installed packages; the settings of {name!r} are keys of {section}"
 
 
 def _check_files(config: Config) -> None:

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.reid.wording import plain_words
-from relaytrack.reid.yamlvalues import DoubleKeyError, parse_yaml
+from relaytrack.reid.yamlvalues import DoubleKeyError, parse_yaml, yaml_fault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -53,11 +53,11 @@ class SettingsReader(Generic[M]):
         try:
             raw = parse_yaml(text)
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = f" in line {mark.line + 1}" if mark else ""
             if isinstance(error, DoubleKeyError):
-                raise self.error(f"{where}: {self.show_key(error.key)} is there twice, again{line}") from None
-            raise self.error(f"{where}: not valid YAML{line}") from None
+                raise self.error(
+                    f"{where}: {self.show_key(error.key)} is there twice, again in line {error.line}"
+                ) from None
+            raise self.error(f"{where}: not valid YAML{yaml_fault(error, text)}") from None
         if raw is None:
             return {}
         if not isinstance(raw, dict):
@@ -72,7 +72,7 @@ class SettingsReader(Generic[M]):
         """
         key, sign, value = text.partition("=")
         key = key.strip()
-        if not sign or not key:
+        if not sign or not all(key.split(".")):
             raise self.error(f"--set {self.show_value(text)}: write key.path=value")
         try:
             return key, parse_yaml(value) if value.strip() else ""

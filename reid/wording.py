@@ -9,6 +9,7 @@ from typing import Any
 _WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "dataclass_type": "must be a mapping (key: value)",
     "dict_type": "must be a mapping (key: value)",
     "finite_number": "must be a finite number",
     "float_parsing": "must be a number",

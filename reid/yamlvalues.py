@@ -13,11 +13,11 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 
 
 class DoubleKeyError(yaml.MarkedYAMLError):
-    """A key is there twice in one mapping; `key` is its text, `problem_mark` the place of the second."""
+    """A key is there twice in one mapping; `key` is its text, `line` that of the second, from 1."""
 
     def __init__(self, key: str, mark: yaml.Mark) -> None:
         super().__init__(problem="a key is there twice", problem_mark=mark)
-        self.key = key
+        self.key, self.line = key, mark.line + 1
 
 
 def parse_yaml(text: str) -> Any:
@@ -35,6 +35,34 @@ def parse_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)
     except (ValueError, OverflowError, RecursionError, TypeError, AttributeError) as error:
         raise yaml.YAMLError(str(error)) from None
+
+
+def yaml_fault(error: yaml.YAMLError, text: str) -> str:
+    """What is wrong with a text that `parse_yaml` refused, and in which line; the text itself is not repeated.
+
+    Args:
+        error: how it was refused.
+        text: the text.
+
+    Returns:
+        The end of a sentence: "in line 3: a tab; YAML is indented with spaces". "" where nothing is known.
+    """
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return ""
+    for number, line in enumerate(text.split("\n")[: mark.line + 1], 1):
+        indent = line[: len(line) - len(line.lstrip())]
+        odd = indent.strip(" \r")
+        if odd and line.strip() and not line.lstrip().startswith("#"):
+            kind = "a tab" if odd[0] == "\t" else "a blank that is no space (copied from a web page?)"
+            return f" in line {number}: {kind}; YAML is indented with spaces"
+    problem = str(getattr(error, "problem", ""))
+    line = f" in line {mark.line + 1}"
+    if problem.startswith("could not determine a constructor"):
+        return f"{line}: tags (!name) are not understood"
+    if "but found another document" in problem:
+        return f"{line}: a second document begins there (---)"
+    return line
 
 
 class _Loader(yaml.SafeLoader):

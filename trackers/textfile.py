@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from pathlib import Path
 
 _MARKS = (
@@ -12,9 +13,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+NO_TEXT = "not a text file"
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # control characters that no text has
 _PIECE = 65_536  # bytes
-SEMICOLONS = "semicolons between the values, where MOT files have commas; decimal numbers have a point in them"
-"""What is said of a file of numbers as spreadsheets write it in many countries."""
 
 
 def read_text(path: str | Path, limit: int | None = None) -> str:
@@ -38,6 +39,16 @@ def read_text(path: str | Path, limit: int | None = None) -> str:
         raise ValueError(f"longer than {limit} bytes")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text_fault(error: ValueError) -> str:
+    """What is wrong with a file that `read_text` refused, or that holds no numbers where they are wanted."""
+    if not isinstance(error, UnicodeDecodeError):
+        return str(error)
+    if _BINARY.search(error.object[:_PIECE]):
+        return NO_TEXT
+    line = error.object[: error.start].count(b"\n") + 1
+    return f"line {line} is not UTF-8 text: save the file as UTF-8"
 
 
 def _check_beginning(data: bytes) -> None:

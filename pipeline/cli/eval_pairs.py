@@ -79,11 +79,40 @@ def load_pairs(
     labels = [name for name, _, _ in matched]
     if len(set(labels)) < len(labels):
         matched = [(f"{name} {path}", gt, path) for name, gt, path in matched]
+    matched = [(name, gt, path and _file_of(path, truths[gt].name)) for name, gt, path in matched]
     nothing = rows_from_arrays([], [], [])
     return [
         Pair(name, truths[gt], nothing if path is None else read_mot(path), str(path or name), str(gt))
         for name, gt, path in matched
     ]
+
+
+def _file_of(path: Path, sequence: str) -> Path:
+    """The file of a sequence where a folder of results is given, as the other programs name it; else `path`.
+
+    Raises:
+        relaytrack.pipeline.errors.InputError: it is a folder without that file; what it has in place of it is told.
+    """
+    from relaytrack.pipeline.errors import InputError
+
+    if not path.is_dir():
+        return path
+    file = _result_in(path, sequence)
+    if file is None:
+        raise InputError(f"{path}: a folder without {sequence}.txt{_instead(path)}")
+    return file
+
+
+def _result_in(folder: Path, sequence: str) -> Path | None:
+    """A sequence's file in a folder of results, or in `data` within it, as TrackEval has them."""
+    return next((file for home in (folder, folder / "data") if (file := home / f"{sequence}.txt").is_file()), None)
+
+
+def _instead(folder: Path) -> str:
+    """What a folder of results has in place of the file that is wanted, for a message."""
+    found = sorted(file.name for file in folder.glob("*.txt"))
+    more = ", ..." if len(found) > 2 else ""
+    return f"; it has {', '.join(found[:2])}{more}: rename it, or name the file with --result" if found else ""
 
 
 def _without_result(names: Sequence[str], where: str, allowed: bool) -> None:
@@ -122,9 +151,8 @@ def _expand(
     home = results[0][1]
     if len(results) != 1 or home is None or not home.is_dir():
         raise InputError(f"{folder} holds sequence folders: --result must be one folder of SEQUENCE.txt files")
-    files = {path: home / f"{path.name}.txt" for path in _sequences_in(folder)}
-    pairs = [(path.name, path, file if file.is_file() else None) for path, file in files.items()]
+    pairs = [(path.name, path, _result_in(home, path.name)) for path in _sequences_in(folder)]
     missing = [name for name, _, file in pairs if file is None]
     if len(missing) == len(pairs):
-        raise InputError(f"{home}: no result named after a sequence of {folder}")
+        raise InputError(f"{home}: no result named after a sequence of {folder}{_instead(home)}")
     return pairs, missing

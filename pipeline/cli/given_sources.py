@@ -26,7 +26,7 @@ def cameras_of(source: str) -> list[dict[str, str]]:
     """
     name, url = _named(source)
     if not url.strip():
-        raise ConfigError("--source: no address; give a video, a folder of images, rtsp://... or webcam:0")
+        raise ConfigError("--source: no address; give a video, a folder of images, an RTSP address or webcam:0")
     urls = _expanded(plain_address(url))
     if name and len(urls) > 1:
         raise ConfigError(f"--source {name}=...: {len(urls)} videos cannot all be named {name!r}; leave the name out")

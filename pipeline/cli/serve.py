@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from relaytrack.reid.paths import plain_path
+
 LOG = logging.getLogger("relaytrack.server")
 
 HELP = "follow a site's cameras until stopped: live pictures, people and events in a browser, and an API"
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "site",
         nargs="?",
+        type=plain_path,
         metavar="SITE.yaml",
         help="settings, as for `run`; changes made in the page are written to it",
     )
@@ -28,9 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host", metavar="ADDRESS", help="address to listen at (server.host; 127.0.0.1: this machine only)"
     )
     parser.add_argument("--port", type=int, metavar="N", help="port to listen at (server.port; 8600)")
-    parser.add_argument("--dir", metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)")
-    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain for https (server.tls_cert)")
-    parser.add_argument("--tls-key", metavar="FILE", help="its private key (server.tls_key)")
+    parser.add_argument(
+        "--dir", type=plain_path, metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)"
+    )
+    parser.add_argument(
+        "--tls-cert", type=plain_path, metavar="FILE", help="certificate chain for https (server.tls_cert)"
+    )
+    parser.add_argument("--tls-key", type=plain_path, metavar="FILE", help="its private key (server.tls_key)")
     parser.add_argument(
         "--cluster",
         metavar="auto|HOST:PORT",

@@ -7,6 +7,8 @@ import getpass
 import sys
 from pathlib import Path
 
+from relaytrack.reid.paths import plain_path
+
 HELP = "users of the page of `relaytrack serve`: add, list, remove"
 
 
@@ -15,8 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("add", "list", "remove"))
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument("--role", choices=("viewer", "operator", "admin"), default="viewer")
-    parser.add_argument("--site", metavar="SITE.yaml", help="the site's settings; default: those in --dir")
-    parser.add_argument("--dir", metavar="DIR", help="folder of the accounts (server.dir; out/site)")
+    parser.add_argument(
+        "--site", type=plain_path, metavar="SITE.yaml", help="the site's settings; default: those in --dir"
+    )
+    parser.add_argument("--dir", type=plain_path, metavar="DIR", help="folder of the accounts (server.dir; out/site)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from relaytrack.pipeline.config.section import FileName, Section
+from relaytrack.pipeline.config.section import FileName, Place, Section
 
 _PASSWORD = re.compile(r"://[^/@]*:(?!\$\{)[^/@]+@")
 
@@ -25,7 +25,7 @@ class ClusterConfig(Section):
     collect: Literal["text", "crops", "all"] = Field(
         default="crops", description="what is fetched into output.dir at the end; all: videos, too"
     )
-    share: FileName | None = Field(
+    share: Place | None = Field(
         default=None,
         description="folder or URL (s3://bucket/site, with s3fs) that all machines reach: their videos and crops, and "
         "the lists of people, go there, too",

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config, as_camera
-from relaytrack.pipeline.config.urls import quoted, shown_key
+from relaytrack.pipeline.config.urls import known_variables, plain_address, quoted, shown_key
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import file_path
 from relaytrack.reid.settings import SettingsReader
 from relaytrack.reid.yamlvalues import LONGEST
-from relaytrack.trackers.textfile import read_text
+from relaytrack.trackers.textfile import NO_TEXT, read_text, text_fault
 
 _READER = SettingsReader(Config, ConfigError, ("sinks",), ("cameras", "url"), shown_key, quoted)
 
@@ -50,7 +50,9 @@ def load_config(
     for key, value in (overrides or {}).items():
         _assign(raw, key, value)
     config = _READER.check(raw, where)
-    return config if path is None else anchor(config, Path(path).parent)
+    if path is None or Path(path).is_char_device() or Path(path).is_fifo():  # what comes through a pipe has no folder
+        return config
+    return anchor(config, Path(path).parent)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -69,9 +71,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such configuration file") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: a folder, not a configuration; --source takes it as a camera") from None
-    except (OSError, ValueError) as error:
-        hint = "not a configuration (UTF-8 text); a video is given with --source"
-        raise ConfigError(f"{path}: {error.strerror if isinstance(error, OSError) else hint}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        fault = text_fault(error)
+        if fault == NO_TEXT:
+            fault = "not a configuration (UTF-8 text); a video is given with --source"
+        raise ConfigError(f"{path}: {fault}") from None
     return _READER.mapping(text, str(path))
 
 
@@ -92,9 +98,10 @@ def anchor(config: Config, folder: Path) -> Config:
     """Take relative paths of cameras and weights from a folder where they exist there."""
 
     def anchored(value: str) -> str:
-        if "://" in value or value.startswith("webcam:") or Path(value).is_absolute():
+        meant = plain_address(known_variables(value))  # ${CAMERA_URL} may be a whole address
+        if not meant or "://" in meant or meant.startswith("webcam:") or Path(meant).is_absolute():
             return value
-        return str(folder / value) if (folder / value).exists() or not Path(value).exists() else value
+        return str(folder / value) if (folder / meant).exists() or not Path(meant).exists() else value
 
     def networks(section: Any) -> Any:
         if section.weights is None or not (folder / section.weights).exists():

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from relaytrack.pipeline.config.urls import fill_variables
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
 
 
@@ -22,12 +24,24 @@ def _device(value: str) -> str:
     return value
 
 
+def _file_name(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    try:
+        return plain_path(fill_variables(value))
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
 Network = Annotated[str, AfterValidator(_network)]
 """An IP network, `10.0.0.0/8`."""
 Device = Annotated[str, AfterValidator(_device)]
 """Where networks run: `auto`, `cpu`, `cuda` or `cuda:1`."""
 Point = tuple[float, float]
-FileName = Annotated[str, AfterValidator(plain_path)]
+FileName = Annotated[str, AfterValidator(_file_name)]
+"""A path: `~`, `file://` and `${NAME}` are filled in."""
+Place = Annotated[str, AfterValidator(plain_path)]
+"""A folder, or an URL whose `${NAME}`, maybe a password, is filled in only where it is used."""
 
 
 class Section(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from relaytrack.pipeline.config.section import Network, Section
+from relaytrack.pipeline.config.section import FileName, Network, Section
 
 
 class ServerConfig(Section):
@@ -13,7 +13,7 @@ class ServerConfig(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on; others than 127.0.0.1 need a user")
     port: int = Field(default=8600, ge=0, le=65535, description="0 takes any free one")
     name: str = Field(default="RelayTrack", min_length=1, max_length=60, description="what the page calls the site")
-    dir: str = Field(default="out/site", description="folder of accounts, people, events and the audit log")
+    dir: FileName = Field(default="out/site", description="folder of accounts, people, events and the audit log")
     hosts: tuple[str, ...] = Field(default=(), description="further names under which browsers may ask for the page")
     schemes: tuple[str, ...] = Field(
         default=("rtsp", "rtsps", "webcam"), description="kinds of camera addresses that can be added in the page"
@@ -24,8 +24,8 @@ class ServerConfig(Section):
     session_hours: float = Field(default=12.0, gt=0, le=8760, description="a log-in holds that long")
     upload_mb: float = Field(default=8.0, gt=0, le=100, description="size of an uploaded picture at the most")
     retain_days: float | None = Field(default=30.0, gt=0, description="events and people are kept; null: for ever")
-    tls_cert: str | None = Field(default=None, description="PEM file of the certificate chain, for https")
-    tls_key: str | None = Field(default=None, description="PEM file of its private key")
+    tls_cert: FileName | None = Field(default=None, description="PEM file of the certificate chain, for https")
+    tls_key: FileName | None = Field(default=None, description="PEM file of its private key")
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="addresses of reverse proxies whose X-Forwarded-* headers count"
     )

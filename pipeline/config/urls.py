@@ -140,12 +140,12 @@ def expand_variables(url: str, camera: str) -> str:
     """Fill `${NAME}` from the environment.
 
     Raises:
-        ConfigError: a variable is not set; the message names the camera and the variable.
+        ConfigError: a variable is not set, or of no use; the message names the camera and the variable.
     """
     return fill_variables(url, f"camera {camera!r}", " in its url")
 
 
-def fill_variables(text: str, where: str, place: str = "") -> str:
+def fill_variables(text: str, where: str = "", place: str = "") -> str:
     """Fill `${NAME}` from the environment.
 
     Args:
@@ -154,16 +154,30 @@ def fill_variables(text: str, where: str, place: str = "") -> str:
         place: where in it the variable stands, for the message.
 
     Raises:
-        ConfigError: a variable is not set; the message names it.
+        ConfigError: a variable is not set, or its value can be no part of an address or a path: it has a line break
+            (`PASSWORD="$(cat file; echo)"`), blanks around it, or is empty and all there is. The message names it.
     """
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
+        said = f"{where}: " if where else ""
         if name not in os.environ:
-            raise ConfigError(f"{where}: environment variable {name}{place} is not set")
-        return os.environ[name]
+            raise ConfigError(f"{said}environment variable {name}{place} is not set")
+        found = os.environ[name]
+        if not found and match[0] == text.strip():
+            raise ConfigError(f"{said}environment variable {name}{place} is empty")
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in found):
+            raise ConfigError(f"{said}environment variable {name}{place} has a line break or another control character")
+        if found != found.strip():
+            raise ConfigError(f"{said}environment variable {name}{place} begins or ends with a blank")
+        return found
 
     return _VARIABLE.sub(value, text)
+
+
+def known_variables(text: str) -> str:
+    """The text with every `${NAME}` filled that the environment has; for looking at it, not for a message."""
+    return _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), text)
 
 
 def public_options(options: Any, key: str = "") -> Any:

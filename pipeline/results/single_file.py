@@ -32,10 +32,12 @@ def check_folder(path: Path, room: int = ROOM) -> None:
     """Refuse a folder in which no file of `room` bytes can be made; one that is not there yet is not made.
 
     Raises:
-        OutputError: it or a folder above it is a file, the disk is full, or the system refuses.
+        OutputError: it or a folder above it is a file or a link to nowhere, the disk is full, or the system refuses.
     """
     there = path
     while not there.exists() and there != there.parent:
+        if there.is_symlink():
+            raise OutputError(f"cannot write to {path}: {'it' if there == path else there} is a link to nowhere")
         there = there.parent
     if not there.is_dir():
         what = "it" if there == path else there

@@ -108,6 +108,8 @@ def open_container(
             )
             return opened
         except av.error.FFmpegError as error:
+            if isinstance(error, av.error.EOFError) and not isinstance(address, str):
+                raise ReadError("no picture in this video") from None
             left = 0.0 if limit is None else limit - time.monotonic()
             if open_timeout is not None and left < 0.05 * open_timeout:
                 raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it

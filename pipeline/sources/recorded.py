@@ -106,6 +106,7 @@ class RecordedSource:
             raise camera.error("not open")
         limit = RateLimit(camera.max_fps)
         origin, shown, last = 0.0, 0.0, 0.0  # run's clock at the first frame; last one handed out; last seen
+        interval = 0.0  # between the last two
         noted: str | None = None  # what was said of a mended clock
         before, self._played = self._played, 0
         try:
@@ -118,7 +119,7 @@ class RecordedSource:
                     return
                 if self.live and picture.index == 1:
                     origin = shown = time.monotonic() - camera.started
-                seconds, last = origin + picture.time, picture.time
+                seconds, interval, last = origin + picture.time, picture.time - last, picture.time
                 if camera.max_seconds is not None and seconds + camera.offset >= camera.max_seconds:
                     return
                 if not limit.keep(picture.time):
@@ -137,7 +138,7 @@ class RecordedSource:
                 shown = time.monotonic() - camera.started
                 yield camera.frame(before + picture.index, seconds, image)
                 self._played = before + picture.index
-            self._check_end(reader, last)
+            self._check_end(reader, last, interval)
         except ReadError as error:
             raise camera.error(str(error)) from None
         finally:
@@ -164,9 +165,9 @@ class RecordedSource:
             now = time.monotonic() - camera.started
         return True
 
-    def _check_end(self, reader: Reader, last: float) -> None:
-        """Warn where the recording ends well before the time that it promises."""
-        promised, interval = reader.duration, 1.0 / (reader.fps or 25.0)
+    def _check_end(self, reader: Reader, last: float, interval: float) -> None:
+        """Warn where the recording ends well before the time that it promises, `interval` after its last picture."""
+        promised, interval = reader.duration, max(interval, 1.0 / (reader.fps or 25.0))
         if promised and last + interval < promised - max(1.0, 0.02 * promised) and not self.stats.warning:
             self._camera.warn(f"incomplete file: it ends at {last:.1f} s of {promised:.1f} s")
 

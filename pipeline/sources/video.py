@@ -16,6 +16,7 @@ from relaytrack.pipeline.sources.joined import JoinedStreams, Opened, first_of, 
 from relaytrack.pipeline.sources.parts import Parts
 from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.pipeline.sources.stream_facts import nominal_rate, stored_aspect
+from relaytrack.reid.pictures import MOST_PIXELS
 
 _COUNTED_FROM_ZERO = ("matroska", "avi")  # formats whose length is the last time, whatever the first one is
 
@@ -87,6 +88,7 @@ class VideoReader:
         started = time.monotonic()
         self._streams = self._opened()
         stream = first_of(self._streams)
+        told = stream.stream.codec_context.width, stream.stream.codec_context.height
         self.fps = nominal_rate(stream.stream)
         self.aspect = self._pixel_aspect or stored_aspect(stream.stream)
         self.duration = stream.duration
@@ -104,6 +106,10 @@ class VideoReader:
         except ReadError as error:
             raise ReadError(f"{error}{stream.hint}") from None
         if self._first is None:
+            width, height = told
+            if width * height > MOST_PIXELS:
+                most = MOST_PIXELS // 1_000_000
+                raise ReadError(f"its pictures are {width} x {height}: more than {most} million pixels are not read")
             raise ReadError(f"no picture in this video{stream.hint}")
         self.size = true_size(self._first.raw, self.aspect)
         start = self._clock.first_stamp if self._clock else None

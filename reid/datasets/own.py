@@ -129,8 +129,10 @@ def load_csv(file: Path) -> ReidDataset:
             numbers.append(reader.line_num)
     except OSError as error:
         raise DatasetError(f"csv: cannot read {file}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"csv: cannot read {file}: it is no UTF-8 text of rows and columns ({error})") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"csv: cannot read {file}: it is no UTF-8 text of rows and columns") from error
+    except csv.Error as error:
+        raise DatasetError(f"csv: cannot read {file}: {error}") from error
     if not rows:
         raise DatasetError(f"csv: {file} has no rows")
     without = [number for number, row in zip(numbers, rows, strict=True) if not row[3]]

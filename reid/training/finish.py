@@ -105,7 +105,10 @@ def read_checkpoint(path: Path | str) -> tuple[ReidModel, TrainConfig | None, in
     except KeyError as error:
         raise WeightsError(f"{path} is no training checkpoint: it has no entry {error}") from error
     except Exception as error:  # torch raises many kinds for files that are something else
-        raise WeightsError(f"{path} is no training checkpoint: {first_line(error)}") from error
+        reason = first_line(error)
+        if "inline_container" in str(error) or "PytorchStreamReader" in str(error):
+            reason = "a damaged file, or a zip archive of something else"
+        raise WeightsError(f"{path} is no training checkpoint: {reason}") from error
     return model.eval(), config, int(state["step"])
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
-from relaytrack.trackers.textfile import SEMICOLONS, read_text, write_text
+from relaytrack.trackers.mot_table import read_table
+from relaytrack.trackers.textfile import write_text
 
 MIN_COLUMNS, MAX_COLUMNS = 6, 10
 MAX_ID = 2**31 - 1
@@ -91,32 +92,14 @@ def rows_from_arrays(
 
 
 def read_mot(path: str | Path) -> MotRows:
-    """Read one file; separators are commas or white space, blank lines are skipped, an empty file is no rows.
+    """Read one file; see `read_table`. An empty file is no rows.
 
     Raises:
         TrackerInputError: file absent or not text; fewer than 6 or more than 10 columns, or not the same number in
             every line; a value that is not a finite number; a frame below 1; a negative id or one beyond
             int32; a negative width or height; one id twice in a frame.
     """
-    path = Path(path)
-    try:
-        text = read_text(path)
-    except FileNotFoundError:
-        raise TrackerInputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise TrackerInputError(f"{path}: cannot be read: {reason}") from None
-    numbered = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not numbered:
-        return _checked(np.zeros((0, MIN_COLUMNS)), str(path), None)
-    numbers, lines = zip(*numbered, strict=True)
-    delimiter = "," if "," in lines[0] else None
-    try:
-        table = np.loadtxt(lines, delimiter=delimiter, comments=None, ndmin=2, dtype=np.float64)
-    except ValueError:
-        raise TrackerInputError(_first_bad_line(path, numbers, lines, delimiter)) from None
-    if not MIN_COLUMNS <= table.shape[1] <= MAX_COLUMNS:
-        raise TrackerInputError(_column_message(path, numbers[0], table.shape[1]))
+    table, numbers = read_table(Path(path), MIN_COLUMNS, MAX_COLUMNS)
     return _checked(table, str(path), numbers)
 
 
@@ -176,26 +159,3 @@ def _checked(table: NDArray[np.float64], origin: str, numbers: Sequence[int] | N
     order = np.argsort(frames, kind="stable")
     rows = MotRows(frames, ids, table[:, 2:6].copy(), scores, classes, visibility)
     return rows.select(order)
-
-
-def _column_message(path: Path, number: int, found: int) -> str:
-    return f"{path}:{number}: {found} columns, expected 6 to 10 (frame,id,x,y,width,height,confidence,...)"
-
-
-def _first_bad_line(path: Path, numbers: Sequence[int], lines: Sequence[str], delimiter: str | None) -> str:
-    """Find the line that numpy refused and say what is wrong with it."""
-    expected = len(lines[0].split(delimiter))
-    for number, line in zip(numbers, lines, strict=True):
-        if ";" in line:
-            return f"{path}:{number}: {SEMICOLONS}"
-        values = line.split(delimiter)
-        if not MIN_COLUMNS <= len(values) <= MAX_COLUMNS:
-            return _column_message(path, number, len(values))
-        if len(values) != expected:
-            return f"{path}:{number}: {len(values)} columns where the lines before have {expected}"
-        for column, value in enumerate(values, 1):
-            try:
-                float(value)
-            except ValueError:
-                return f"{path}:{number}: column {column} is not a number ({value.strip()[:40]!r})"
-    return f"{path}: not a table of numbers"

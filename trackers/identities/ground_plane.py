@@ -218,8 +218,8 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     Normalised direct linear transform (Hartley and Zisserman, Multiple View Geometry, algorithm 4.2).
 
     Raises:
-        TrackerInputError: fewer than four pairs, a value that is not finite, or points that fix no homography (three
-            in a line).
+        TrackerInputError: fewer than four pairs, a value that is not finite, points that fix no homography (three
+            in a line), or one beyond the horizon of the floor that they give (places in another order than pixels).
     """
     source, target = numbers(pixels, "ground plane: pixels"), numbers(metres, "ground plane: metres")
     if source.ndim != 2 or source.shape[1] != 2 or source.shape != target.shape or len(source) < 4:
@@ -240,7 +240,14 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
     forward = np.array([[scale_a, 0, -scale_a * centre_a[0]], [0, scale_a, -scale_a * centre_a[1]], [0, 0, 1]])
     back = np.array([[1 / scale_b, 0, centre_b[0]], [0, 1 / scale_b, centre_b[1]], [0, 0, 1]])
     matrix = back @ vectors[8].reshape(3, 3) @ forward
-    return GroundPlane(matrix / np.abs(matrix).max())
+    plane = GroundPlane(matrix / np.abs(matrix).max())
+    beyond = np.flatnonzero(~np.isfinite(plane.project(source)).all(axis=1))
+    if beyond.size:
+        raise TrackerInputError(
+            f"ground plane: by these points, point {beyond[0] + 1} lies at or above the horizon and not on the floor: "
+            "is each place in metres that of its pixel?"
+        )
+    return plane
 
 
 def _normaliser(points: Doubles) -> tuple[Doubles, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
-from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import DetectorError
 from relaytrack.pipeline.perception.detectors.base import reaching_into_picture
 from relaytrack.pipeline.records import Detections, Floats, Frame
-from relaytrack.trackers.textfile import SEMICOLONS, read_text
+from relaytrack.trackers.errors import TrackerInputError
+from relaytrack.trackers.mot_table import read_table
 
 _COLUMNS = 7
+_MOST = 1e9  # a frame's number, pixels or a score
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +78,19 @@ def _read(camera: CameraConfig) -> _BoxFile:
     """Read one camera's file."""
     if not camera.detections:
         raise DetectorError(f"camera {camera.name!r}: detector.backend is 'file', but it names no detections file")
-    path = Path(camera.detections)
-    where = f"camera {camera.name!r}: {path}"
+    where = f"camera {camera.name!r}: "
     try:
-        lines = read_text(path).splitlines()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # numpy's, for a file without lines: no detection at all
-            rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float64)
-    except OSError as error:
-        raise DetectorError(f"{where}: {error.strerror}") from None
-    except ValueError as error:  # UnicodeDecodeError is one too
-        reason = SEMICOLONS if not isinstance(error, UnicodeDecodeError) and ";" in lines[0] else one_line(error)[:200]
-        raise DetectorError(f"{where}: not a MOT detections file: {reason}") from None
-    if not rows.size:
-        rows = np.zeros((0, _COLUMNS))
-    if rows.shape[1] < _COLUMNS:
-        raise DetectorError(
-            f"{where}: {rows.shape[1]} columns, at least {_COLUMNS} expected: frame,-1,left,top,width,height,confidence"
-        )
-    if not np.isfinite(rows[:, [0, 2, 3, 4, 5, 6]]).all():
-        raise DetectorError(f"{where}: a value that is not a number")
-    if (rows[:, 0] < 1).any() or (rows[:, 0] % 1 != 0).any():
-        raise DetectorError(f"{where}: frame numbers are whole and begin at 1")
+        rows, numbers = read_table(Path(camera.detections), _COLUMNS)
+    except TrackerInputError as error:
+        raise DetectorError(where + str(error)) from None
+    read = rows[:, [0, 2, 3, 4, 5, 6]]
+    for bad, reason in (
+        (~np.isfinite(read).all(axis=1), "a value that is not a number"),
+        ((read[:, 0] < 1) | (read[:, 0] % 1 != 0), "frame numbers are whole and begin at 1"),
+        ((np.abs(read) > _MOST).any(axis=1), "a number beyond 1e9"),
+    ):
+        if bad.any():
+            raise DetectorError(f"{where}{camera.detections}:{numbers[int(np.argmax(bad))]}: {reason}")
     rows = rows[np.lexsort((-rows[:, 6], rows[:, 0]))]
     boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], 1)
     return _BoxFile(rows[:, 0].astype(np.int64), boxes.astype(np.float32), np.clip(rows[:, 6], 0, 1).astype(np.float32))

@@ -282,3 +282,28 @@ def test_a_result_of_other_frames_or_units_is_told(tmp_path: Path, capsys: pytes
     code, _, err = outcome(capsys, *words)
     assert code == 0
     assert "res.txt: no box of it overlaps an annotated one" in err
+
+
+@pytest.mark.parametrize("name", ["walk.txt", "data/walk.txt"])
+def test_a_folder_of_results_serves_one_sequence_too(
+    name: str, sequence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault: "cannot be read: Is a directory"."""
+    (tmp_path / "results" / "data").mkdir(parents=True)
+    result(tmp_path / "results" / name)
+    for gt in (sequence, sequence.parent):
+        code, out, err = outcome(capsys, "--gt", gt, "--result", tmp_path / "results")
+        assert (code, err) == (0, "")
+        assert out.splitlines()[1].split()[:2] == ["walk", "100.0"]
+
+
+def test_a_folder_of_results_with_other_names_says_what_it_has(
+    sequence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results").mkdir()
+    result(tmp_path / "results" / "walk-FRCNN.txt")
+    for gt in (sequence, sequence.parent):
+        code, _, err = outcome(capsys, "--gt", gt, "--result", tmp_path / "results")
+        assert code == 2
+        assert "it has walk-FRCNN.txt: rename it, or name the file with --result" in err
+        assert err.count("\n") == 1

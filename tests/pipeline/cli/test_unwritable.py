@@ -101,6 +101,15 @@ def test_a_full_disk_is_found_before_the_work(
     assert "Disk quota exceeded" in refused({**FOLDERS, **FILES}[command], words, str(tmp_path / "new"), capsys)
 
 
+@pytest.mark.parametrize("below", ["", "x", "x/y"])
+@pytest.mark.parametrize("target", ["gone", "link"])
+def test_a_link_to_nowhere_is_found_before_the_work(below: str, target: str, tmp_path: Path) -> None:
+    """Fault: "cannot create the output folder: File exists", after the networks had been loaded."""
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    with pytest.raises(OutputError, match="is a link to nowhere"):
+        check_folder(tmp_path / "link" / below)
+
+
 def test_looking_at_a_folder_changes_nothing(tmp_path: Path) -> None:
     check_folder(tmp_path / "new" / "below")
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,17 @@ def test_a_section_without_a_line_has_its_defaults(tmp_path: Path) -> None:
     assert load_config(path, overrides={"tracker.upright_track_thresh": 0.2}).tracker.upright_track_thresh == 0.2
     path.write_text("cameras:\n")
     assert load_config(path).cameras == ()
+
+
+def test_paths_of_a_configuration_from_a_pipe_start_at_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: `relaytrack run <(make_config)` looked for the cameras in /dev/fd."""
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.write(writing, b"cameras: [a.mp4]\n")
+    os.close(writing)
+    try:
+        assert load_config(f"/dev/fd/{reading}").cameras[0].url == "a.mp4"
+    finally:
+        os.close(reading)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.config.loading import load_config, parse_assignment
 from relaytrack.pipeline.errors import ConfigError
 
 
@@ -26,6 +28,8 @@ from relaytrack.pipeline.errors import ConfigError
         ("output.overwrite", "perhaps", "output.overwrite: must be true or false (got 'perhaps')"),
         ("input.transport", "sctp", "input.transport: must be 'tcp' or 'udp' (got 'sctp')"),
         ("output", 5, "output: must be a mapping"),
+        ("tracker", 5, "tracker: must be a mapping"),
+        ("identities", [1], "identities: must be a mapping"),
     ],
 )
 def test_a_wrong_value_is_told_in_plain_words(key: str, value: object, said: str) -> None:
@@ -39,3 +43,35 @@ def test_zones_and_lines_may_be_called_by_numbers() -> None:
     config = load_config(data={"cameras": [camera]})
     assert list(config.cameras[0].zones) == ["1"]
     assert list(config.cameras[0].lines) == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cameras:\n\t- a.mp4\n", "not valid YAML in line 2: a tab; YAML is indented with spaces"),
+        ("cameras:\n\u00a0 - a.mp4\nrun: {}\n", "not valid YAML in line 2: a blank that is no space"),
+        ("run: {}\ncameras: !include b.yaml\n", "not valid YAML in line 2: tags (!name) are not understood"),
+        ("cameras: [a.mp4]\n---\ncameras: [b.mp4]\n", "not valid YAML in line 2: a second document begins there"),
+        ("# \u00fc\ncameras: [\n", "not valid YAML in line 3"),
+    ],
+)
+def test_what_is_wrong_with_yaml_is_told(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as found:
+        load_config(path)
+    assert str(found.value).startswith(f"{path}: {said}")
+
+
+def test_text_in_another_encoding_is_not_taken_for_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes("cameras:\n- {url: a.mp4, title: K\u00fcche}\n".encode("cp1252"))
+    with pytest.raises(ConfigError, match="line 2 is not UTF-8 text: save the file as UTF-8"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("word", [".=5", "tracker..max_age=5", "tracker.=5", "=5", "tracker"])
+def test_an_assignment_without_a_key_is_told(word: str) -> None:
+    """Fault: "unknown key '***'"."""
+    with pytest.raises(ConfigError, match=r"write key\.path=value"):
+        parse_assignment(word)

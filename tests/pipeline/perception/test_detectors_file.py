@@ -76,16 +76,15 @@ def test_a_file_with_a_byte_order_mark(encoding: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "No such file"),
-        ("1,-1,1,2,3,4\n", "6 columns"),
-        ("1 -1 1 2 3 4 5\n", "not a MOT detections file"),
-        ("1,-1,1,2,3,4,0.5\n1,-1,1\n", "not a MOT detections file"),
-        ("frame,id,x,y,w,h,conf\n", "not a MOT detections file"),
-        ("1;-1;1;2;3;4;0,5\n", "not a MOT detections file: semicolons between the values, where MOT files have commas"),
-        ("0,-1,1,2,3,4,0.5\n", "begin at 1"),
+        (None, "no such file"),
+        ("1,-1,1,2,3,4\n", ":1: 6 columns, expected 7 or more"),
+        ("1,-1,1,2,3,4,0.5\n1,-1,1\n", ":2: 3 columns"),
+        ("frame,id,x,y,w,h,conf\n", r":1: column 1 is not a number \('frame'\)"),
+        ("# mine\n\n0,-1,1,2,3,4,0.5\n", ":3: frame numbers are whole and begin at 1"),
         ("1.5,-1,1,2,3,4,0.5\n", "begin at 1"),
-        ("1,-1,nan,2,3,4,0.5\n", "not a number"),
-        ("\udc80\udcfe", "not a MOT detections file"),
+        ("1,-1,nan,2,3,4,0.5\n", ":1: a value that is not a number"),
+        ("1,-1,1,2,1e300,4,0.5\n", ":1: a number beyond 1e9"),
+        ("\udc80\udcfe", "line 1 is not UTF-8 text"),
     ],
 )
 def test_a_wrong_file_is_one_line_with_camera_and_file(tmp_path: Path, content: str | None, message: str) -> None:
@@ -98,6 +97,14 @@ def test_a_wrong_file_is_one_line_with_camera_and_file(tmp_path: Path, content: 
     assert "\n" not in text
     assert "'gate'" in text
     assert str(path) in text
+
+
+@pytest.mark.parametrize("line", ["1;-1;1,5;2;3;4;0,5", "1 -1 1.5 2 3 4 0.5", "1\t-1\t1.5\t2\t3\t4\t0.5"])
+def test_columns_may_be_separated_as_spreadsheets_do(tmp_path: Path, line: str) -> None:
+    (tmp_path / "det.txt").write_text(f"{line}\n")
+    (found,) = detector(tmp_path / "det.txt").detect([frame(1)])
+    np.testing.assert_allclose(found.xyxy, [[1.5, 2, 4.5, 6]])
+    np.testing.assert_allclose(found.scores, [0.5])
 
 
 def test_a_camera_without_a_file_is_an_error(table: Path) -> None:

@@ -90,6 +90,23 @@ def test_video_with_zero_frames(make_video: MakeVideo, make_source: MakeSource) 
     assert "no picture in this video" in failure(make_source(path))
 
 
+def test_container_that_ends_after_its_header(make_video: MakeVideo, make_source: MakeSource) -> None:
+    """Fault: "the stream ended" was said of a file."""
+    path = make_video("short.mkv", 1)
+    path.write_bytes(path.read_bytes()[: path.read_bytes().index(b"\x1f\x43\xb6\x75")])  # up to the first cluster
+    assert "no picture in this video" in failure(make_source(path))
+
+
+def test_pictures_beyond_the_limit_are_told_by_their_size(
+    make_video: MakeVideo, make_source: MakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: "no picture in this video"."""
+    for module in ("demuxing", "video"):
+        monkeypatch.setattr(f"relaytrack.pipeline.sources.{module}.MOST_PIXELS", 10_000)
+    message = failure(make_source(make_video("big.mkv", 2)))
+    assert "its pictures are 160 x 96: more than" in message
+
+
 def test_mp4_cut_in_half_before_its_index(make_video: MakeVideo, make_source: MakeSource) -> None:
     path = make_video(frames=60)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

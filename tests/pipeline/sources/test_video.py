@@ -312,3 +312,16 @@ def test_a_file_keeps_its_frames_from_one_reading_to_the_next(make_video: MakeVi
     for one, other in zip(read(make_source(path)), read(make_source(path)), strict=True):
         assert (one.index, one.time) == (other.index, other.time)
         np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_the_last_picture_of_a_slow_time_lapse_has_its_time(make_video: MakeVideo, make_source: MakeSource) -> None:
+    """Fault: "incomplete file: it ends at 400.0 s of 500.0 s" of five pictures, 100 s each."""
+    path = make_video("slow.mp4", 5, stamps=[0, 100_000, 200_000, 300_000, 400_000])
+    stream = av.open(str(path)).streams.video[0]
+    assert stream.duration is not None
+    source = make_source(path)
+    source.open()
+    assert source._reader is not None
+    source._reader.duration = 500.0  # ffmpeg tells it so; PyAV lets the last picture last no time
+    assert len(list(source.frames())) == 5
+    assert source.stats.warning is None

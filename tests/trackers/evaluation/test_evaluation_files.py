@@ -28,8 +28,6 @@ GOOD = "1,5,10,20,30,40,0.9,-1,-1,-1\n"
         (GOOD + "1,6,10,20,30,40,1\n", ":2: 7 columns where the lines before have 10"),
         ("1,1,1,1,1,1,1,1,1,1,1\n", ":1: 11 columns"),
         (GOOD + "\n2,5,10,twenty,30,40,0.9,-1,-1,-1\n", ":3: column 4 is not a number ('twenty')"),
-        ("1;5;10;20;30;40;0.9\n", ":1: semicolons between the values, where MOT files have commas"),
-        ("1;5;10,5;20;30;40;0,9\n", ":1: semicolons between the values"),
         ("frame,id,x,y,w,h\n", ":1: column 1 is not a number ('frame')"),
         ("1,5,nan,20,30,40,1\n", ":1: column 3 is not a finite number"),
         ("1,5,inf,20,30,40,1\n", ":1: column 3 is not a finite number"),
@@ -61,6 +59,9 @@ def test_absent_and_binary_files(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\x7fELF\xff\xfe\x00\x80")
     with pytest.raises(TrackerError, match="not a text file"):
         read_mot(tmp_path / "binary")
+    (tmp_path / "cp1252").write_bytes(b"# gr\xfc\xdfe\n1,1,1,1,1,1\n")
+    with pytest.raises(TrackerError, match="line 1 is not UTF-8 text: save the file as UTF-8"):
+        read_mot(tmp_path / "cp1252")
     with pytest.raises(TrackerError, match="cannot be read"):
         read_mot(tmp_path)
     with pytest.raises(TrackerError, match=r"no gt/gt\.txt in this folder"):
@@ -76,6 +77,10 @@ def test_accepted_forms(tmp_path: Path) -> None:
     assert rows.scores.tolist() == [1, 1]
     file.write_text("")
     assert len(read_mot(file)) == 0
+    file.write_text("# frame;id;x;y;w;h\n3;7;1,5;2;3;4\n")
+    assert read_mot(file).xywh.tolist() == [[1.5, 2, 3, 4]]
+    file.write_text("3\t7\t1.5\t2\t3\t4\n")
+    assert read_mot(file).xywh.tolist() == [[1.5, 2, 3, 4]]
 
 
 def test_round_trip(tmp_path: Path) -> None:

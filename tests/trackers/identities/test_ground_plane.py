@@ -136,3 +136,13 @@ def test_people_are_told_apart_by_where_they_stand():
         mine = {final[name, int(np.flatnonzero(order[name] == person)[0]) + 1] for name in places}
         assert len(mine) == 1
     assert len(set(final.values())) == 4
+
+
+@pytest.mark.parametrize(
+    "places", [[[0, 0], [1, 0], [0, 1], [1, 1]], [[0, 0], [1, 1], [1, 0], [0, 1]], [[0, 1], [1, 0], [1, 1], [0, 0]]]
+)
+def test_places_in_another_order_than_their_pixels_are_told(places: list[list[float]]) -> None:
+    """Fault: `relaytrack calibrate` wrote such a plane, "error mean nan m"."""
+    corners = [[0, 0], [10, 0], [10, 10], [0, 10]]
+    with pytest.raises(TrackerInputError, match=r"point \d lies at or above the horizon"):
+        homography_from_points(corners, places)
