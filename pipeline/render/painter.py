@@ -136,23 +136,28 @@ class Painter:
         ]
         sizes = np.array([sprite.size for sprite in sprites], np.float64).reshape(-1, 2)
         places = plate_places(boxes, sizes)
-        costs = 2.0 * heads_covered(places, boxes), 3.0 * pixels_outside(places, width, height)
+        heads = 2.0 * heads_covered(places, boxes)
+        outside = 3.0 * pixels_outside(places, width, height) * sizes[:, 1:].astype(np.float32)
         area = sizes.prod(axis=1)
         preferred = area[:, None] * np.array(RELUCTANCE)
-        taken = np.array([[0, 0, width, 0]], np.float32)
-        taken[0, 3] = pill(self.name, size, _PLATE, _WHITE, 0.6).size[1] + 4
+        around = np.concatenate((places[..., :2].min(axis=1), places[..., 2:].max(axis=1)), axis=1).tolist()
+        corner = pill(self.name, size, _PLATE, _WHITE, 0.6).size[1] + 4
+        taken: list[tuple[int, int, int, int]] = [(0, 0, width, corner)]
         for row in np.argsort(boxes[:, 1], kind="stable").tolist():
             sprite, trail = sprites[row], self._trails[int(tracks.ids[row])]
-            crowded = 4.0 * intersections(places[row], taken).sum(axis=1)
-            cost = costs[0][row] + crowded + costs[1][row] * sprite.size[1] + preferred[row]
+            left, top, right, bottom = around[row]
+            near = [t for t in taken if t[0] < right and t[2] > left and t[1] < bottom and t[3] > top]
+            cost = heads[row]
+            if near:
+                cost = cost + 4.0 * intersections(places[row], np.array(near, np.float32)).sum(axis=1)
+            cost = cost + outside[row] + preferred[row]
             cost[trail.choice] -= 0.3 * area[row]  # stay: a plate that jumps is hard to read
             trail.choice = int(cost.argmin())
             left, top = places[row, trail.choice, :2].tolist()
             x = max(0, min(round(left), width - sprite.size[0]))
             y = max(0, min(round(top), height - sprite.size[1]))
             blend(image, sprite, x, y)
-            here = np.array([[x, y, x + sprite.size[0], y + sprite.size[1]]], np.float32)
-            taken = np.concatenate((taken, here))
+            taken.append((x, y, x + sprite.size[0], y + sprite.size[1]))
 
     def _draw_corner(self, image: Image, time: float, size: int) -> None:
         """The camera's name at the top left, the clock at the top right."""
@@ -187,11 +192,12 @@ def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(points)
     step = max((points[-1, 0] - points[0, 0]) / (count - 1), 1e-6)
     number = np.arange(count)
-    reach = np.minimum(np.minimum(number, count - 1 - number), round(min(_SMOOTH / step, count)))
-    smooth = points.copy()
+    reach = np.minimum(np.minimum(number, number[::-1]), round(min(_SMOOTH / step, count)))
+    first, last, width = number - reach, number + reach + 1, (2 * reach + 1)[:, None]
+    smooth, sums = points.copy(), np.zeros((count + 1, 2))
     for _ in range(2):
-        sums = np.concatenate((np.zeros((1, 2)), np.cumsum(smooth[:, 1:], axis=0)))
-        smooth[:, 1:] = (sums[number + reach + 1] - sums[number - reach]) / (2 * reach + 1)[:, None]
+        smooth[:, 1:].cumsum(axis=0, out=sums[1:])
+        smooth[:, 1:] = (sums[last] - sums[first]) / width
     return smooth
 
 

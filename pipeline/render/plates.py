@@ -10,6 +10,9 @@ from relaytrack.trackers.boxes import intersections
 
 RELUCTANCE = (0.0, 0.15, 0.35, 0.3, 0.4, 0.6)
 """How much worse each of a plate's places is than the first, as a share of the plate's area."""
+_LEFT_OF = np.array([[0, 2, 0, 2, 0, 0], [-1, 1, -1, 1, -1, -1], [0, 1, 0, 0, 1, 0]])
+_TOP_OF = np.array([[1, 1, 3, 1, 1, 3], [0, 0, 1, 0, 0, 0], [1, 1, 0, 0, 0, 1]])
+"""By place, where a plate begins: the box's side (number in xyxy), pixels from there, plate sizes back from there."""
 _HEAD = 0.45
 """Share of a box from above that counts as the head."""
 
@@ -24,12 +27,10 @@ def plate_places(boxes: Floats, sizes: NDArray[np.float64]) -> Floats:
     Returns:
         (N, 6, 4) float32 xyxy, best first.
     """
-    x1, y1, x2, y2 = boxes.astype(np.float64).T
-    width, height = sizes.T
-    lefts = (x1 - 1, x2 + 1 - width, x1 - 1, x2 + 1, x1 - width - 1, x1 - 1)
-    tops = (y1 - height, y1 - height, y2 + 1, y1, y1, y2 - height)
+    corners, (width, height) = boxes.astype(np.float64), sizes.T[:, :, None]
     places = np.empty((len(boxes), len(RELUCTANCE), 4), np.float32)
-    places[..., 0], places[..., 1] = np.stack(lefts, axis=1), np.stack(tops, axis=1)
+    places[..., 0] = corners[:, _LEFT_OF[0]] + _LEFT_OF[1] - width * _LEFT_OF[2]
+    places[..., 1] = corners[:, _TOP_OF[0]] + _TOP_OF[1] - height * _TOP_OF[2]
     places[..., 2:] = places[..., :2] + sizes.astype(np.float32)[:, None]
     return places
 
