@@ -19,6 +19,7 @@ from relaytrack.reid.depthwise_head import GlobalDepthwiseHead, resized_pool
 from relaytrack.reid.device import resolve_device
 from relaytrack.reid.errors import DatasetError, ReidConfigError, WeightsError
 from relaytrack.reid.inherit import inherit
+from relaytrack.reid.installed import find_weights
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.precision import usable_precision
 from relaytrack.reid.tensorfile import read_tensors
@@ -66,6 +67,27 @@ def spec_of(config: TrainConfig) -> ModelSpec:
     return ModelSpec(**config.model.model_dump(exclude={"init"}))
 
 
+def _need_weights(config: TrainConfig, *, resume: bool) -> None:
+    """Find or fetch the files of weights that the run names, before the data is read.
+
+    Raises:
+        WeightsError: a file is missing.
+        ReidConfigError: ImageNet's weights cannot be fetched.
+    """
+    for teacher in config.distil.teachers:
+        try:
+            find_weights(teacher)
+        except WeightsError as error:
+            raise WeightsError(f"distil.teachers: {error}") from error
+    init = config.model.init
+    if resume or init == "scratch":
+        return
+    if init == "imagenet":
+        _fetch(config.model.backbone)
+    elif not Path(init).is_file():
+        raise WeightsError(f"model.init: no such file: {init}")
+
+
 def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     """Load the data, build the network, and go to the checkpoint if one is given.
 
@@ -83,6 +105,7 @@ def prepare(config: TrainConfig, *, resume: Path | None = None) -> Trainer:
     run = config.run
     if run.threads:
         torch.set_num_threads(run.threads)
+    _need_weights(config, resume=resume is not None)
     rank, world = distributed.start(device)
     torch.manual_seed(run.seed)
     train, validation = splits(config)
@@ -174,6 +197,7 @@ def _fetch(backbone: str) -> Path:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1], progress=False)
         except (OSError, RuntimeError) as error:
             raise ReidConfigError(
-                f"model.init: cannot fetch {url} ({error}): name a file with model.init=FILE, or say scratch"
+                f"model.init: cannot fetch {TORCHVISION[name]} from download.pytorch.org ({error}): "
+                "name a file with model.init=FILE, or say scratch"
             ) from error
     return path

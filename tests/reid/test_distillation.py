@@ -184,6 +184,21 @@ def test_training_with_identities_and_a_teacher(teacher: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("distil.teachers=[gone.onnx]", "distil.teachers: weights not found: gone.onnx"),
+        ("model.init=gone.pth", "model.init: no such file: gone.pth"),
+    ],
+)
+def test_missing_weights_are_told_before_the_data_are_read(
+    setting: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [*SETTINGS, f"run.out={tmp_path / 'out'}", f"data.sources.0.root={tmp_path / 'none'}", setting]
+    assert main(["train", "debug", *(word for one in settings for word in ("--set", one))]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("values", "said"),
     [
         ({"loss": {"cross_entropy": 0, "triplet": 0}}, "all losses have the weight 0"),
