@@ -18,7 +18,7 @@ from relaytrack.reid.evaluation.threshold import calibrate_pairs, operating_poin
 from relaytrack.reid.onnx_weights import onnx_info, read_onnx, write_onnx
 from relaytrack.reid.tensorfile import read_tensors
 from relaytrack.reid.training.finish import with_calibration
-from relaytrack.reid.training.held_out import readable
+from relaytrack.reid.training.held_out import need_scorable, readable
 
 
 def recalibrate(weights: Path, parts: Mapping[str, Split], target: Path) -> WeightsInfo:
@@ -45,6 +45,7 @@ def recalibrate(weights: Path, parts: Mapping[str, Split], target: Path) -> Weig
             raise DatasetError(
                 f"{name}: none of the {len(parts[name])} images can be decoded, the first is {parts[name].paths[0]}"
             )
+        need_scorable(name, split)
     embedded = {name: embeddings_of(weights, split) for name, split in splits.items()}
     pairs = {name: pair_similarities(embedded[name], split.ids, split.cameras) for name, split in splits.items()}
     measured = calibrate_pairs(list(pairs.values()))

@@ -56,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
     if args.validation:
         from relaytrack.reid.evaluation.embed import evaluate_split
         from relaytrack.reid.evaluation.threshold import calibrate
-        from relaytrack.reid.training.held_out import readable
+        from relaytrack.reid.training.held_out import need_scorable, readable
 
         held = readable(hold_out(args.dataset, train)[1])
+        need_scorable(f"{args.dataset}, validation", held)
         embeddings = embed_paths(embedder, held.paths)
         result["validation"] = evaluate_split(held, embeddings).to_dict()
         result["calibration"] = calibrate(embeddings, held.ids, held.cameras).to_dict()

@@ -171,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
             training.regress_head()
         print(training.run())
     except KeyboardInterrupt as interruption:
-        print(f"relaytrack: {interruption or 'interrupted'}; go on with --resume", file=sys.stderr)
+        print(f"relaytrack: {str(interruption) or 'interrupted'}; go on with --resume", file=sys.stderr)
         return 130
     return 0
 

@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
             path = finish(trainer, name=args.name, licence=args.licence, notice=args.notice)
             print(path)
     except KeyboardInterrupt as interruption:
-        print(f"relaytrack: {interruption or 'interrupted'}; go on with --resume", file=sys.stderr)
+        said = str(interruption)  # with the step of a checkpoint that has been written; empty before the first step
+        print(f"relaytrack: {said}; go on with --resume" if said else "relaytrack: interrupted", file=sys.stderr)
         return 130
     finally:
         distributed.stop()

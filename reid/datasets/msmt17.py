@@ -37,7 +37,8 @@ def read_list(home: Path, name: str, folder: str) -> list[tuple[Path, int, int]]
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"msmt17: cannot read {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise DatasetError(f"msmt17: cannot read {path}: {reason}") from error
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

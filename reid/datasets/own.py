@@ -39,12 +39,17 @@ def load_folder(root: Path) -> ReidDataset:
     on people it has not learned, keep them in folders of their own. Capitals in the sub-folders' names do not count.
 
     Raises:
-        DatasetError: no folder, no images, or a name without identity and camera.
+        DatasetError: no folder, no images, a name without identity and camera, or the folders of a published data set.
 
     Warns:
         CountWarning: images lie beside the sub-folders, where none is looked for.
     """
     need_folder(root, "folder")
+    other = layout_of(root)
+    if other is not None:
+        raise DatasetError(
+            f"folder: {root} has the folders of another data set: give --dataset {other} (name: {other})"
+        )
     parts = _split_folders(root)
     beside = list_images(root) if parts else []
     if beside:
@@ -63,6 +68,17 @@ def load_folder(root: Path) -> ReidDataset:
     if not rows:
         raise DatasetError(f"folder: no images in {root}{_deeper(root)}")
     return _numbered("folder", rows)
+
+
+def layout_of(root: Path) -> str | None:
+    """The published data set whose folders lie in `root`, by the name that it is loaded by; None for none."""
+    there = {path.name for path in root.iterdir()}
+    if {"bounding_box_train", "bounding_box_test"} & there:
+        names = (path.name for path in (root / "query").glob("*_f[0-9]*.jpg"))
+        return "dukemtmc" if next(names, None) else "market1501"
+    if {"image_train", "image_test", "image_query"} & there:
+        return "veri"
+    return "msmt17" if {"list_train.txt", "list_query.txt"} & there else None
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
@@ -115,7 +131,8 @@ def load_csv(file: Path) -> ReidDataset:
         reader = _table(file)
         lacking = {"path", "id", "camera"} - set(reader.fieldnames or ())
         if lacking:
-            raise DatasetError(f"csv: {file} has no column {', '.join(sorted(lacking))}")
+            found = ", ".join(name[:30] for name in list(reader.fieldnames or ())[:6])
+            raise DatasetError(f"csv: {file} has no column {', '.join(sorted(lacking))}; its columns are: {found}")
         for row in reader:
             path, who, camera, split = ((row.get(name) or "").strip() for name in ("path", "id", "camera", "split"))
             split = split.lower()
@@ -125,7 +142,7 @@ def load_csv(file: Path) -> ReidDataset:
                 raise DatasetError(
                     f"csv: {file} line {reader.line_num}: split {split[:40]!r} is none of {', '.join(_SPLITS)}"
                 )
-            rows.append((file.parent / plain_path(path), who, camera, split))
+            rows.append((_listed(file.parent, path), who, camera, split))
             numbers.append(reader.line_num)
     except OSError as error:
         raise DatasetError(f"csv: cannot read {file}: {error.strerror or error}") from error
@@ -144,6 +161,14 @@ def load_csv(file: Path) -> ReidDataset:
     return _numbered("csv", rows)
 
 
+def _listed(folder: Path, text: str) -> Path:
+    """The image that a row names; Windows writes a backslash between folders."""
+    path = folder / plain_path(text)
+    if "\\" in text and not path.exists():
+        path = folder / plain_path(text.replace("\\", "/"))
+    return path
+
+
 def _table(file: Path) -> csv.DictReader[str]:
     """The rows of a CSV file by the names of their columns, whatever spreadsheet wrote it.
 
@@ -154,6 +179,8 @@ def _table(file: Path) -> csv.DictReader[str]:
     data = file.read_bytes()
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = data.decode("utf-16" if utf16 else "utf-8-sig")
+    if text[:4].lower() == "sep=":  # what Excel wants to be told
+        text = text.partition("\n")[2]
     first = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]

@@ -143,5 +143,6 @@ def _rank_rows(
             precision.append(float(np.mean(order / ranks)))
             penalty.append(len(hits) / float(ranks[-1]))
     if not first:
-        raise DatasetError("no query has a match in the gallery")
+        seen = "is there under another camera" if same_camera_out else "is there"
+        raise DatasetError(f"no query has a match in the gallery: nobody of the queries {seen}")
     return RankingScores.of(np.array(first), float(np.mean(precision)), float(np.mean(penalty)), len(first))

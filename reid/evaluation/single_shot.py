@@ -59,7 +59,7 @@ def rank_single_shot(
             others = similarity[row, chosen[chosen != own]]
             ranks.append(1 + int((others >= similarity[row, own]).sum()))
     if not ranks:
-        raise DatasetError("no query has a match in the gallery")
+        raise DatasetError("no query has a match in the gallery: nobody of the queries is there under another camera")
     found = np.array(ranks)
     reciprocal = float(np.mean(1 / found))
     return RankingScores.of(found, reciprocal, reciprocal, counted)

@@ -27,8 +27,9 @@ def readable(split: Split, what: str = "held-out images", *, workers: int = 2) -
         fine = np.fromiter(pool.map(_decodes, split.paths), np.bool_, len(split))
     if fine.all():
         return split
-    first = split.paths[int(np.argmin(fine))]
-    log.warning("%d %s cannot be decoded and are left out, the first is %s", int((~fine).sum()), what, first)
+    lost = [path for path, whole in zip(split.paths, fine, strict=True) if not whole]
+    said = "cannot be decoded" if any(path.exists() for path in lost) else "are not there"
+    log.warning("%d %s %s and are left out, the first is %s", len(lost), what, said, lost[0])
     return split.take(fine)
 
 
@@ -45,6 +46,17 @@ def why_not_scored(split: Split) -> str | None:
     if not across.any():
         return "none of them is seen by two cameras with two images in one of them"
     return None
+
+
+def need_scorable(dataset: str, split: Split) -> None:
+    """Refuse people whose scores nobody can tell, before anything is computed.
+
+    Raises:
+        DatasetError: see `why_not_scored`; names the data set.
+    """
+    reason = why_not_scored(split)
+    if reason is not None:
+        raise DatasetError(f"{dataset}: the people cannot be scored: {reason}")
 
 
 def usable(split: Split | None, *, workers: int = 2) -> Split | None:

@@ -473,3 +473,35 @@ def test_images_in_a_folder_for_each_person_are_told(tmp_path: Path) -> None:
         DatasetError, match=r"no images in .*, but in folders below, as .*anna/c1_0\.jpg: put them into"
     ):
         load_dataset("folder", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["bounding_box_train/0001_c1s1_000151_01.jpg", "query/0001_c2s1_000151_01.jpg"], "market1501"),
+        (["bounding_box_test/0001_c1_f0001176.jpg", "query/0001_c2_f0002176.jpg"], "dukemtmc"),
+        (["image_train/0001_c001_00016601_0.jpg", "image_query/0001_c002_00016602_0.jpg"], "veri"),
+        (["train/0001/0001_000_01_0303morning_0008_0.jpg", "list_train.txt"], "msmt17"),
+    ],
+)
+def test_the_folders_of_a_published_data_set_are_told_by_its_name(
+    tmp_path: Path, names: list[str], called: str
+) -> None:
+    """Fault: its queries were taken for people of one's own, "no query has a match in the gallery"."""
+    tree(tmp_path, [name for name in names if name.endswith(".jpg")])
+    if "list_train.txt" in names:
+        (tmp_path / "list_train.txt").touch()
+    with pytest.raises(DatasetError, match=f"folders of another data set: give --dataset {called}"):
+        load_dataset("folder", tmp_path)
+
+
+def test_csv_files_of_excel_and_windows(tmp_path: Path) -> None:
+    draw(tmp_path / "a" / "b.png")
+    (tmp_path / "own.csv").write_text("sep=;\npath;id;camera\na\\b.png;1;1\n")
+    assert load_dataset("csv", tmp_path / "own.csv").train.paths == (tmp_path / "a" / "b.png",)
+
+
+def test_the_columns_of_another_csv_are_told(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("filename,pid,camid\na.png,1,1\n")
+    with pytest.raises(DatasetError, match="no column camera, id, path; its columns are: filename, pid, camid"):
+        load_dataset("csv", tmp_path / "own.csv")

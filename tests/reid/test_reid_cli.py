@@ -263,6 +263,43 @@ def test_pictures_of_which_none_can_be_decoded_are_an_error(
         fails(capsys, "eval", "--weights", file, "--dataset", "folder", "--root", tmp_path, "--validation")
 
 
+def test_people_who_cannot_be_scored_are_told_with_the_reason(
+    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
+) -> None:
+    """Fault: "no query has a match in the gallery", after all pictures had been described."""
+    for person in range(9):
+        for picture in range(2):
+            assert cv2.imwrite(str(tmp_path / f"{person}_1_{picture}.png"), np.full((32, 16, 3), person, np.uint8))
+    said = "folder, validation: the people cannot be scored: none of them is seen by two cameras"
+    assert said in fails(
+        capsys, "eval", "--weights", weights, "--dataset", "folder", "--root", tmp_path, "--validation"
+    )
+    assert "folder: the people cannot be scored" in fails(capsys, "calibrate", weights, "--root", tmp_path)
+
+
+def test_pictures_of_a_list_that_are_not_there_are_called_so(
+    caplog: pytest.LogCaptureFixture, weights: Path, tmp_path: Path
+) -> None:
+    rows = [f"x/{person}_{camera}.png,{person},{camera}" for person in range(9) for camera in (1, 2)]
+    (tmp_path / "own.csv").write_text("path,id,camera\n" + "\n".join(rows) + "\n")
+    words = ("eval", "--weights", weights, "--dataset", "csv", "--root", tmp_path / "own.csv", "--validation")
+    assert main([*map(str, words)]) == 2
+    assert "held-out images are not there and are left out" in caplog.text
+
+
+def test_ctrl_c_before_the_first_step_promises_nothing(
+    capsys: pytest.CaptureFixture[str], people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: "relaytrack: ; go on with --resume", where nothing had been saved."""
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("relaytrack.reid.training.start.prepare", stopped)
+    assert main(["train", "debug", "--set", f"run.out={tmp_path / 'o'}"]) == 130
+    assert capsys.readouterr().err == "relaytrack: interrupted\n"
+
+
 def test_average_writes_no_weights_under_another_ending(
     capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
 ) -> None:
