@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.events.schema import FormerIdentity, IdentityGrounds, State
 from relaytrack.pipeline.records import Floats, FrameTracks, Ints
-from relaytrack.pipeline.results.grounds import MOST_FORMER
+from relaytrack.pipeline.results.grounds import MOST_FORMER, Former
 from relaytrack.trackers.identities.types import TrackKey
 
 MOST = 2_000
@@ -43,7 +43,7 @@ class KnownTracks:
         self._most = most
         self._row: OrderedDict[TrackKey, int] = OrderedDict()  # seen longest ago first
         self._free = list(range(most - 1, -1, -1))
-        self._former: dict[TrackKey, tuple[FormerIdentity, ...]] = {}
+        self._former: dict[TrackKey, tuple[Former, ...]] = {}  # a quarter of what the events' own records take
         self._camera = [""] * most
         self._identity: Ints = np.zeros(most, np.int64)
         self._used: NDArray[np.bool_] = np.zeros(most, bool)
@@ -78,7 +78,7 @@ class KnownTracks:
             self._sum[chosen] += embeddings[known]
             self._norm[chosen] = np.linalg.norm(self._sum[chosen], axis=1)
 
-    def revise(self, key: TrackKey, former: FormerIdentity, identity: int) -> None:
+    def revise(self, key: TrackKey, former: Former, identity: int) -> None:
         """A track has another identity from now on; `former` is the one that it had."""
         row = self._row.get(key)
         if row is None:
@@ -88,7 +88,10 @@ class KnownTracks:
 
     def former(self, key: TrackKey) -> tuple[FormerIdentity, ...]:
         """The identities that a track had before, in the order of the corrections."""
-        return self._former.get(key, ())
+        return tuple(
+            FormerIdentity(id=one.id, time=one.time, kind=one.kind, score=one.score)
+            for one in self._former.get(key, ())
+        )
 
     def grounds(self, key: TrackKey) -> IdentityGrounds:
         """What the identity of a track that was seen rests on; as of `pipeline.results.grounds`."""

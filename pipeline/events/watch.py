@@ -17,7 +17,6 @@ from relaytrack.pipeline.events.schema import (
     DwellEvent,
     EnterEvent,
     Event,
-    FormerIdentity,
     IdentityEvent,
     LeaveEvent,
     LineCrossEvent,
@@ -28,6 +27,7 @@ from relaytrack.pipeline.events.schema import (
 from relaytrack.pipeline.events.zones import ZoneWatch
 from relaytrack.pipeline.records import FrameTracks
 from relaytrack.pipeline.remembered import NumberSet, RecentMap
+from relaytrack.pipeline.results.grounds import Former
 from relaytrack.trackers import Revision
 
 
@@ -132,7 +132,7 @@ class EventWatch:
             if self._ids.get(key, change.old) == change.new:
                 continue
             self._ids[key] = change.new
-            former = FormerIdentity(id=change.old, time=round(now, 3), kind=change.kind, score=change.score)
+            former = Former(change.old, round(now, 3), change.kind, change.score)
             self._seen.revise(key, former, change.new)
             if key in self._present:
                 self._present[key].identity = change.new
@@ -160,7 +160,7 @@ class EventWatch:
             common = self._common(camera, track, time)
             kind: Literal["merge", "split"] = "merge" if old is not None and identity < old else "split"
             if old is not None:
-                self._seen.revise(key, FormerIdentity(id=old, time=round(time, 3), kind=kind), identity)
+                self._seen.revise(key, Former(old, round(time, 3), kind), identity)
             why = self._why(key) if new or presence is None else {}
             if new:
                 self._known.add(identity)

@@ -14,6 +14,7 @@ from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
 from relaytrack.pipeline.events.schema import EnterEvent, FormerIdentity, IdentityEvent, IdentityGrounds, parse_event
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.records import Floats, FrameInfo, FrameTracks, Step
+from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.trackers import Revision
 
@@ -114,7 +115,7 @@ def test_people_of_an_earlier_start_are_known_and_compared_with() -> None:
 def test_nobody_is_compared_with_a_person_who_was_forgotten() -> None:
     known = KnownTracks()
     known.see(frame("west", 0.0, (1, 6, RED), (2, 4, BLUE)))
-    known.revise(("west", 2), FormerIdentity(id=6, time=0.0, kind="split"), 4)
+    known.revise(("west", 2), Former(6, 0.0, "split"), 4)
     known.forget(6, [])
     known.see(frame("east", 1.0, (1, 9, RED)))
     found = known.grounds(("east", 1))
@@ -163,3 +164,18 @@ def test_known_tracks_take_all_their_memory_at_the_start() -> None:
         return known
 
     assert held_bytes(lambda: run(1900)) - held_bytes(lambda: run(1)) < 1_000_000, "keys of 1,900 tracks"
+
+
+def test_earlier_identities_of_two_thousand_tracks_take_little_memory() -> None:
+    """Fault: each was kept as the record that events carry, half a kilobyte and more."""
+
+    def revised(each: int) -> KnownTracks:
+        known = KnownTracks(most=100)
+        for track in range(1, 101):
+            known.see(frame("west", 1.0, (track, track, RED)))
+            for number in range(each):
+                known.revise(("west", track), Former(7000 + number, 0.5 * number, "merge", 0.1 * number), track)
+        return known
+
+    assert held_bytes(lambda: revised(20)) - held_bytes(lambda: revised(0)) < 100 * 20 * 250
+    assert len(revised(30).former(("west", 5))) == 20
