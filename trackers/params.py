@@ -31,10 +31,10 @@ class DeepSortParams:
         track_high_thresh: detections from this likelihood on enter the first round of matching.
         track_low_thresh: detections from this likelihood on enter the second round; lower ones are ignored.
         new_track_thresh: unmatched detections from this on start tracks.
-        moving_track_thresh: unmatched detections from this on start tracks, too, but such a track is confirmed only
-            once it was seen as clearly as `new_track_thresh` asks or has left its place: signs look like people to
-            some detectors, but they don't walk. None: no such tracks; a run sets it for detectors whose scores are
-            known.
+        moving_track_thresh: unmatched detections from this on start tracks, too, but such a track, and every
+            other then, is confirmed only once `new_track_thresh` was reached in two frames or it has left its place:
+            signs look like people to some detectors, but they don't walk. None: no such tracks; a run sets it for
+            detectors whose scores are known.
         moving_track_time: seconds after which a track that is still not confirmed is given up.
         upright_track_thresh: unmatched detections from this on start tracks, too, if their boxes are as narrow as that
             of somebody who stands. Such a track is confirmed once it has been seen for half a second with boxes and

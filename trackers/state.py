@@ -21,6 +21,8 @@ LEFT = 0.5
 """Heights from where it was born at which a track has left its place."""
 UPRIGHT = 0.47
 """Width over height up to which a box has the shape of somebody who stands."""
+CLEARLY = 2
+"""Times that a track must be seen clearly where faint ones may begin, too: a sign is seen clearly by chance, once."""
 _STANDING = 0.5
 """Seconds after which the boxes of somebody who stands are believed."""
 _MEAN_SCORE = 0.9
@@ -75,9 +77,10 @@ class Tracks(TrackLives):
         return still
 
     def proven(self) -> NDArray[np.bool_]:
-        """(N,) True for tracks that were seen clearly once, have left the place of their birth or stand upright."""
+        """(N,) True for tracks that were seen clearly, have left the place of their birth or stand upright."""
         life, least = self._life.values, self.params.upright_track_thresh
-        proven: NDArray[np.bool_] = life["clear"] > 0
+        all_clear = least is None and self.params.moving_track_thresh is None  # each began with a clear detection
+        proven: NDArray[np.bool_] = life["clear"] >= (1 if all_clear else CLEARLY)
         if not every(proven):
             x, y, _, height = self.motion.position.T
             proven |= np.hypot(x - life["x"], y - life["y"]) > LEFT * height
@@ -88,8 +91,8 @@ class Tracks(TrackLives):
         return proven
 
     def note_clear(self, rows: Rows) -> None:
-        """Take down that the tracks `rows` were seen clearly."""
-        self._life.values["clear"][rows] = 1
+        """Count that the tracks `rows` were seen clearly."""
+        self._life.values["clear"][rows] += 1
 
     def make_room_for(self, found: CheckedDetections) -> None:
         """Set up the memory of looks when the first embeddings come.

@@ -16,8 +16,8 @@ LIFE = np.dtype(
         *((name, "f8") for name in ("seen", "sure", "score", "doubt", "born", "x", "y", "scores", "aspects")),
     ]
 )
-"""Besides what `TrackLives` names: `clear`, 1 once the track was seen clearly; `x`, `y`, where it was born, pixels;
-`scores`, `aspects`, sums over its detections."""
+"""Besides what `TrackLives` names: `clear`, how often the track was seen clearly before it was confirmed; `x`, `y`,
+where it was born, pixels; `scores`, `aspects`, sums over its detections."""
 
 
 class TrackLives:
