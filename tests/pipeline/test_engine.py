@@ -460,7 +460,10 @@ def test_a_camera_without_its_file_of_detections_cannot_join_and_ends_nothing(tm
     run.start()
     try:
         wait_for(lambda: run.status().state == "running" and run.status().cameras["a"].frames > 0)
-        for extra, said in (({}, "it names no detections file"), ({"detections": str(tmp_path / "bad.txt")}, "MOT")):
+        for extra, said in (
+            ({}, "it names no detections file"),
+            ({"detections": str(tmp_path / "bad.txt")}, "columns"),
+        ):
             with pytest.raises(ConfigError, match=rf"^camera 'b': .*{said}"):
                 run.add_camera(CameraConfig(url="b.mp4", name="b", **extra), source=Walk("b"))
         with pytest.raises(ConfigError, match=r"^camera 'a': .*no such file|No such file"):
