@@ -65,7 +65,15 @@ def _table(figures: dict[str, Any]) -> str:
     lines = []
     for name, one in figures.items():
         if isinstance(one, dict):
-            lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in one.items() if key != "failures"))
+            told = [f"{_plain(key)} {_plain(value)}" for key, value in one.items() if key != "failures"]
+            lines.append(f"{name}: {', '.join(told)}")
             lines.append(f"  failures: {len(one['failures'])}")
             lines += [f"  {text}" for text in one["failures"][:50]]
     return "\n".join(lines)
+
+
+def _plain(value: object) -> str:
+    """A word or a figure for the screen; counts by kind as `(reset 3, freeze 2)`."""
+    if isinstance(value, dict):
+        return f"({', '.join(f'{key} {count}' for key, count in value.items())})"
+    return str(value).replace("_", " ")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from relaytrack.pipeline.config.section import FileName, Point, Section
+from relaytrack.pipeline.config.section import FileName, Point, Section, Title
 from relaytrack.pipeline.config.urls import plain_address, quoted, shown_address
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.trackers import GroundPlane
@@ -57,7 +57,9 @@ class CameraConfig(Section):
     )
     lines: dict[str, tuple[Point, Point]] = Field(default={}, description="name -> two points (x, y), for events")
 
-    title: str = Field(default="", max_length=60, description="what the page calls it; files and addresses keep `name`")
+    title: Title = Field(
+        default="", max_length=60, description="what the page calls it; files and addresses keep `name`"
+    )
     confined: bool = Field(
         default=False,
         description="never connect to another host than the address names, whatever it answers, and connect only "

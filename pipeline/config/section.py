@@ -12,6 +12,8 @@ from relaytrack.pipeline.config.urls import fill_variables
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
 
+_TURNING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
 
 def _network(value: str) -> str:
     ipaddress.ip_network(value)
@@ -21,6 +23,12 @@ def _network(value: str) -> str:
 def _device(value: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", value):
         raise ValueError("must be auto, cpu, cuda or cuda:NUMBER")
+    return value
+
+
+def _title(value: str) -> str:
+    if _TURNING.search(value):
+        raise ValueError("must be one line, without marks that turn the direction of writing")
     return value
 
 
@@ -38,6 +46,8 @@ Network = Annotated[str, AfterValidator(_network)]
 Device = Annotated[str, AfterValidator(_device)]
 """Where networks run: `auto`, `cpu`, `cuda` or `cuda:1`."""
 Point = tuple[float, float]
+Title = Annotated[str, AfterValidator(_title)]
+"""What pages call something: any letters, without line breaks and marks that turn the direction of writing."""
 FileName = Annotated[str, AfterValidator(_file_name)]
 """A path: `~`, `file://` and `${NAME}` are filled in."""
 Place = Annotated[str, AfterValidator(plain_path)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from relaytrack.pipeline.config.section import FileName, Network, Section
+from relaytrack.pipeline.config.section import FileName, Network, Section, Title
 
 
 class ServerConfig(Section):
@@ -12,7 +12,7 @@ class ServerConfig(Section):
 
     host: str = Field(default="127.0.0.1", description="address to listen on; others than 127.0.0.1 need a user")
     port: int = Field(default=8600, ge=0, le=65535, description="0 takes any free one")
-    name: str = Field(default="RelayTrack", min_length=1, max_length=60, description="what the page calls the site")
+    name: Title = Field(default="RelayTrack", min_length=1, max_length=60, description="what the page calls the site")
     dir: FileName = Field(default="out/site", description="folder of accounts, people, events and the audit log")
     hosts: tuple[str, ...] = Field(default=(), description="further names under which browsers may ask for the page")
     schemes: tuple[str, ...] = Field(

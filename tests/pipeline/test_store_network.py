@@ -1,12 +1,16 @@
 """A store of identities and the network that describes people belong together."""
 
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import support.sites
 import torch
 from support.steps import Shot, step_of
 
@@ -221,3 +225,27 @@ def test_a_site_finds_by_looks_what_the_same_network_described(tmp_path, caplog)
     people.networks.use(mark(1), 20.0)  # from 20 s on
     assert found() == [1, 3]
     assert people.looks(2) is None
+
+
+def test_the_command_cache_notes_the_network(tmp_path, make_video):
+    clip, boxes = make_video(frames=4), tmp_path / "det.txt"
+    boxes.write_text("".join(f"{frame},-1,10,10,30,70,0.9\n" for frame in range(1, 5)))
+    words = ["cache", "--video", str(clip), "--detections", str(boxes), "--out", str(tmp_path / "c.npz")]
+    assert main([*words, "--device", "cpu"]) == 0
+    found = read_cache(tmp_path / "c.npz")
+    assert found.embeddings is not None
+    assert found.network is not None
+    assert same_network(found.network, Embedder(device="cpu").fingerprint)
+
+
+def test_a_served_site_notes_its_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(support.sites.Looks, "fingerprint", mark(1), raising=False)
+    with support.sites.served(tmp_path):
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            with closing(sqlite3.connect(tmp_path / "site" / "site.sqlite")) as store:
+                noted = store.execute("SELECT mark FROM networks").fetchall()
+            if noted:
+                break
+            time.sleep(0.1)
+    assert [bytes(row[0]) for row in noted] == [mark(1)]

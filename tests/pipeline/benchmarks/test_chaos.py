@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
 import pytest
 
+from relaytrack.pipeline.benchmarks.chaos import kills
 from relaytrack.pipeline.benchmarks.chaos.folder_checks import check_folder, identities_of
+from relaytrack.pipeline.cli import bench_chaos
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import MARKER, check_output, prepare_output
@@ -40,6 +43,39 @@ def test_killed_starved_and_lost_in_short(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("rtsp")
+def test_counts_by_kind_read_plainly() -> None:
+    shown = bench_chaos._table({"connections": {"faults": 3, "kinds": {"reset": 2, "freeze": 1}, "failures": ["a 1"]}})
+    assert shown == "connections: faults 3, kinds (reset 2, freeze 1)\n  failures: 1\n  a 1"
+
+
+def test_the_last_start_has_time_to_see_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: on a busy machine it was ended before its first frame, which counted as people who are lost."""
+    ready = []
+
+    class SlowRun:
+        said = ""
+
+        def __init__(self, folder: Path) -> None:
+            self._lines = folder / "tracks" / "a" / "1.txt"
+            Timer(2.0, self._follow).start()
+
+        def _follow(self) -> None:
+            self._lines.parent.mkdir(parents=True)
+            self._lines.write_text("1,1,0,0,9,9,1,-1,-1,-1\n")
+
+        def stop(self) -> None:
+            ready.append(self._lines.exists())
+
+        def wait(self, limit: float) -> int:
+            return 0
+
+    monkeypatch.setattr(kills, "ChildRun", SlowRun)
+    monkeypatch.setattr(kills, "check_folder", lambda *_: [])
+    monkeypatch.setattr(kills, "identities_of", lambda _: {1, 2})
+    assert kills._last_start(tmp_path) == []
+    assert ready == [True]
+
+
 def test_lost_rtsp_cameras_are_back_in_time(tmp_path: Path, samples: Path) -> None:
     figures = chaos("--faults", 8, "--rtsp", samples / "west.mp4", "--out", tmp_path / "o")["connections"]
     assert (figures["faults"], figures["protocol"]) == (8, "rtsp")
