@@ -46,6 +46,11 @@ def run(args: argparse.Namespace) -> int:
         )
     if len(set(names)) < len(names):
         raise ReidError("--dataset names one data set twice")
+    if args.weights.suffix not in (".safetensors", ".onnx"):
+        raise ReidError(
+            f"{args.weights}: the threshold is stored in .safetensors or .onnx; make such a file of a training "
+            "checkpoint with `relaytrack reid export`"
+        )
     target = args.out or args.weights
     if target.suffix != args.weights.suffix:
         raise ReidError(f"--out {target}: it must end in {args.weights.suffix}, as the weights do")

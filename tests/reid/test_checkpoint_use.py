@@ -107,6 +107,19 @@ def test_commands_read_it_and_say_what_it_lacks(
     assert load_info(mean).notice == ""
 
 
+def test_calibrate_leaves_it_alone(
+    checkpoint: Path, people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault: weights were written over the checkpoint, which could not be read any more."""
+    before = checkpoint.read_bytes()
+    about = [str(checkpoint), "--dataset", "folder", "--root", str(people), "--all"]
+    for out in ([], ["--out", str(tmp_path / "other.pt")]):
+        assert main(["calibrate", *about, *out]) == 2
+        assert "`relaytrack reid export`" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert checkpoint.read_bytes() == before
+    assert not (tmp_path / "other.pt").exists()
+
+
 def test_a_training_starts_from_it(checkpoint: Path, people: Path, tmp_path: Path) -> None:
     words = settings(people, tmp_path / "next")
     assert main(["train", "debug", *words, "--set", f"model.init={checkpoint}"]) == 0
