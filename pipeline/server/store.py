@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import make_folder
+from relaytrack.pipeline.server.connections import Connections
 from relaytrack.trackers.identities.store_file import file_reason
 
 Place = Literal["run", "identities"]
@@ -46,7 +47,7 @@ CREATE TABLE IF NOT EXISTS logins (
 
 
 class SiteStore:
-    """Opens the file; every thread reads and writes over a connection of its own.
+    """Opens the file; any thread may read, and one at a time writes.
 
     Args:
         path: the file; made if it is not there, readable by its owner only.
@@ -57,32 +58,27 @@ class SiteStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._local = threading.local()
-        self._writing = threading.Lock()
-        self._open: list[sqlite3.Connection] = []
+        self._connections = Connections(path)
+        self._turn = threading.Lock()
+        self._writing = threading.local()  # `connection`: of the transaction that this thread is in
         try:
             make_folder(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             with self.writing() as database:
                 database.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             raise OutputError(f"{path}: {file_reason(error, path)}") from None
-
-    def _connection(self) -> sqlite3.Connection:
-        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if known is None:
-            known = sqlite3.connect(self.path, timeout=10.0, check_same_thread=False)
-            known.row_factory = sqlite3.Row
-            known.execute("PRAGMA journal_mode=WAL")
-            known.execute("PRAGMA synchronous=NORMAL")
-            known.execute("PRAGMA secure_delete=ON")  # who is forgotten leaves nothing in the file
-            self._local.connection = known
-            self._open.append(known)
-        return known
+        except OutputError:
+            self.close()
+            raise
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a query."""
-        return self._connection().execute(query, values).fetchall()
+        """The rows of a query; inside a transaction of this thread as they are there."""
+        known: sqlite3.Connection | None = getattr(self._writing, "connection", None)
+        if known is not None:
+            return known.execute(query, values).fetchall()
+        with self._connections.one() as database:
+            return database.execute(query, values).fetchall()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -91,18 +87,21 @@ class SiteStore:
         Raises:
             OutputError: the disk is full, or the file cannot be written.
         """
-        with self._writing:
-            database = self._connection()
+        with self._turn:
             try:
-                with database:
-                    yield database
+                with self._connections.one() as database, database:
+                    self._writing.connection = database
+                    try:
+                        yield database
+                    finally:
+                        self._writing.connection = None
             except sqlite3.Error as error:
                 raise OutputError(f"{self.path}: {file_reason(error, self.path)}") from None
 
     def erase(self) -> None:
         """Leave nothing of deleted rows in the write-ahead log either."""
-        with self._writing:
-            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with self._turn, self._connections.one() as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def note_place(self, kind: Place, path: Path) -> None:
         """Remember where else this site keeps people.
@@ -120,8 +119,5 @@ class SiteStore:
 
     def close(self) -> None:
         """Close every connection."""
-        with self._writing:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
-            self._local = threading.local()
+        with self._turn:
+            self._connections.close()

@@ -43,16 +43,24 @@ def open_store(path: Path) -> sqlite3.Connection:
         if str(path) != ":memory:":  # SQLite's name for a store without a file
             path.touch(mode=0o600, exist_ok=True)
         file = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
-        version = file.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
-            raise StoreError(f"{path}: identities of version {version}, expected {VERSION}")
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute("PRAGMA synchronous = NORMAL")
-        file.execute("PRAGMA secure_delete = ON")
-        file.executescript(_SCHEMA)
+        try:
+            _begin(file, path)
+        except BaseException:
+            file.close()
+            raise
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path}: cannot be opened as a store of identities ({file_reason(error, path)})") from error
     return file
+
+
+def _begin(file: sqlite3.Connection, path: Path) -> None:
+    version = file.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, VERSION):
+        raise StoreError(f"{path}: identities of version {version}, expected {VERSION}")
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = NORMAL")
+    file.execute("PRAGMA secure_delete = ON")
+    file.executescript(_SCHEMA)
 
 
 def file_reason(error: OSError | sqlite3.Error, path: Path) -> str:
