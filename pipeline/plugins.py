@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, unknown_name
+from relaytrack.pipeline.config.urls import shown_key
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.reid.settings import unknown_key
 from relaytrack.reid.wording import plain_words
 
 if TYPE_CHECKING:  # they bring the networks' libraries
@@ -116,6 +118,9 @@ def _settings(plugin: Plugin[Any], where: str, name: str, options: Mapping[str, 
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "options"
+        if first["type"] == "extra_forbidden":
+            told = unknown_key(shown_key(key), key, list(plugin.settings.model_fields))
+            raise ConfigError(f"{where} {name!r}: {told}") from None
         raise ConfigError(f"{where} {name!r}: {key}: {plain_words(first)}") from None
 
 

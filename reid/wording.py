@@ -11,6 +11,7 @@ _WORDS = {
     "bool_type": "must be true or false",
     "dataclass_type": "must be a mapping (key: value)",
     "dict_type": "must be a mapping (key: value)",
+    "extra_forbidden": "is no key that is known",
     "finite_number": "must be a finite number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",

@@ -26,6 +26,7 @@ from relaytrack.reid.pictures import MOST_PIXELS
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
 _CUT = "the connection was cut before the end of the video"
+_DRAWN_TEXT = ("tty", "bin", "xbin", "adf", "idf")  # FFmpeg draws texts as pictures
 _MOST_DEMUX_ERRORS = 100  # one after the other
 
 
@@ -50,6 +51,8 @@ class OpenStream:
         self.broken = self.failing = 0
         self._container, self._part, self._direct = container, part, direct
         container.flags &= ~_GENERATE_TIMES
+        if container.format.name in _DRAWN_TEXT:
+            raise ReadError("no video in it, but text")
         videos = _videos(container)
         self.stream = _choose(videos)
         context = self.stream.codec_context

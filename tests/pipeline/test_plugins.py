@@ -109,7 +109,7 @@ def test_a_wrong_name_gets_one_line(
     ("options", "words"),
     [
         ("detector.options={least: 300}", "detector 'red': least: must be 255 or less"),
-        ("detector.options={most: 3}", "detector 'red': most: Extra inputs are not permitted"),
+        ("detector.options={most: 3}", "detector 'red': unknown key 'most'"),
     ],
 )
 def test_wrong_options_get_one_line(

@@ -90,6 +90,14 @@ def test_video_with_zero_frames(make_video: MakeVideo, make_source: MakeSource) 
     assert "no picture in this video" in failure(make_source(path))
 
 
+@pytest.mark.parametrize("name", ["tracks.txt", "read.nfo"])
+def test_a_text_is_no_video(tmp_path: Path, make_source: MakeSource, name: str) -> None:
+    """Fault: FFmpeg draws texts as pictures, and the run went over them."""
+    path = tmp_path / name
+    path.write_text("".join(f"{frame},{person},10,20,20,40,1,1,1\n" for frame in range(1, 11) for person in (1, 2)))
+    assert "no video in it, but text" in failure(make_source(path))
+
+
 def test_container_that_ends_after_its_header(make_video: MakeVideo, make_source: MakeSource) -> None:
     """Fault: "the stream ended" was said of a file."""
     path = make_video("short.mkv", 1)

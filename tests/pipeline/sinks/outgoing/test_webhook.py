@@ -86,7 +86,7 @@ def test_events_that_are_refused_for_good_hold_up_no_others(tmp_path: Path) -> N
     [
         ({"url": "ftp://user:pa55@host/"}, "url: not an address with http:// or https://"),
         ({}, "url: is missing"),
-        ({"url": "http://h/", "secrets": "x"}, "secrets: Extra inputs are not permitted"),
+        ({"url": "http://h/", "secrets": "x"}, "unknown key 'secrets', did you mean 'secret'?"),
         ({"url": "http://h/${NOT_SET}"}, "environment variable NOT_SET is not set"),
         ({"url": "http://h/", "site": "a/b"}, "site: "),
     ],
