@@ -90,9 +90,34 @@ def in_int8(
             weight_type=quantization.QuantType.QInt8,
         )
         proto = onnx.load(str(made))
+    _pool_before_relu(proto.graph)
     onnx.helper.set_model_props(proto, {entry.key: entry.value for entry in source.metadata_props})
     data: bytes = proto.SerializeToString()
     return data
+
+
+def _pool_before_relu(graph: Any) -> None:
+    """Exchange a ReLU and the maximum pooling behind it, where nothing else takes the ReLU's map; in place.
+
+    The result is the same. But onnxruntime moves the step to 8 bits from behind a pooling to before it, and its pooling
+    of 8-bit maps takes five times as long as that of floats. It does not move it to before a ReLU.
+    """
+    takers: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            takers[name] = takers.get(name, 0) + 1
+    nodes = list(graph.node)
+    makers = {node.output[0]: place for place, node in enumerate(nodes)}
+    for place, pool in enumerate(nodes):
+        before = makers.get(pool.input[0]) if pool.op_type == "MaxPool" and len(pool.output) == 1 else None
+        if before is None or nodes[before].op_type != "Relu" or takers[pool.input[0]] != 1:
+            continue
+        relu, result = nodes[before], pool.output[0]
+        pool.input[0], pool.output[0] = relu.input[0], f"{result}_before_relu"
+        relu.input[0], relu.output[0] = pool.output[0], result
+        nodes[before], nodes[place] = pool, relu
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def crops_of(paths: Sequence[Path], height: int, width: int) -> NDArray[np.float32]:
