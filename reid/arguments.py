@@ -39,9 +39,23 @@ class Parser(argparse.ArgumentParser):
         if args is not None:
             self._words = list(args)
         known, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._unknown_option() is None:
+            try:
+                self._fill_late(known, unknown)
+            except argparse.ArgumentError as error:
+                self.error(str(error))
         if unknown:
             self.error(self._unknown_option() or f"unexpected {harmless(unknown[0])!r}")
         return known, unknown
+
+    def _fill_late(self, known: Any, unknown: list[str]) -> None:
+        """Take words that stand behind an option for the optional arguments that argparse saw no word for before it."""
+        for action in self._get_positional_actions():
+            late = next((place for place, word in enumerate(unknown) if word.startswith("-")), len(unknown))
+            count = {"?": min(late, 1), "*": late}.get(str(action.nargs), 0)
+            if count and getattr(known, action.dest, None) in (action.default, []):
+                setattr(known, action.dest, self._get_values(action, unknown[:count]))
+                del unknown[:count]
 
     def error(self, message: str) -> NoReturn:
         """Print one line and end with exit code 2."""

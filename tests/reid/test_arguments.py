@@ -68,3 +68,23 @@ def test_no_word_that_may_hold_a_password_is_repeated(
 
 def test_nothing_is_suggested_for_what_resembles_nothing() -> None:
     assert did_you_mean("--xyz", ["--source"]) == ""
+
+
+def test_an_optional_word_may_stand_behind_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fault: "unexpected 'anna'" of `relaytrack user add --dir site anna`."""
+    parser = Parser(prog="user")
+    parser.add_argument("action", choices=("add", "list"))
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("tracks", nargs="*", type=int)
+    parser.add_argument("--dir")
+    assert vars(parser.parse_args(["add", "--dir", "site", "anna", "1", "2"])) == {
+        "action": "add",
+        "name": "anna",
+        "tracks": [1, 2],
+        "dir": "site",
+    }
+    assert parser.parse_args(["add", "anna", "--dir", "site"]).name == "anna"
+    assert parser.parse_args(["add", "--dir", "site"]).name is None
+    with pytest.raises(SystemExit):
+        parser.parse_args(["add", "--dir", "site", "anna", "x"])
+    assert "must be a whole number, not 'x'" in capsys.readouterr().err
