@@ -155,7 +155,7 @@ def test_the_source_is_what_is_drawn_again(config: Config) -> None:
 def test_the_second_pass_does_not_repeat_warnings(
     config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def warn(self: RecordedSource, reader: object, last: float) -> None:
+    def warn(self: RecordedSource, reader: object, last: float, interval: float) -> None:
         LOG.warning("incomplete file")
 
     monkeypatch.setattr(RecordedSource, "_check_end", warn)

@@ -50,7 +50,7 @@ def test_memory_does_not_follow_the_number_of_tracks(tmp_path: Path) -> None:
     numbers = iter(range(9))
 
     def held(tracks: int) -> int:
-        return held_bytes(lambda: _many(tmp_path / str(next(numbers)), tracks))
+        return held_bytes(lambda: _many(tmp_path / str(next(numbers)), tracks), IdentitiesSink.close)
 
     assert held(600) - held(100) < 500 * 50
 
