@@ -16,6 +16,8 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.dates import shown
 from relaytrack.pipeline.engine import Progress
 from relaytrack.pipeline.runtime.summary import CameraSummary, Summary
+from relaytrack.reid import ReidError
+from relaytrack.reid.notice import notice_of
 
 _REFRESH = 0.2
 _PLAIN_EVERY = 10.0
@@ -140,20 +142,24 @@ class PlainProgress:
 
 
 def print_weights_licence(config: Config) -> None:
-    """Say in one line under which licence the bundled embedder weights stand, where they are used."""
+    """Say in one line what the embedder's weights may be used for, where they have such a notice."""
     line = weights_licence(config)
     if line:
         print(line, file=sys.stderr)
 
 
 def weights_licence(config: Config) -> str | None:
-    """The licence of the bundled embedder weights in one line; None where they are not used."""
-    if config.embedder.weights not in (None, "default", "relaytrack-default"):
+    """The licence of the bundled embedder weights in one line, or the notice in a file of others; None without one."""
+    named = config.embedder.weights
+    if named in (None, "default", "relaytrack-default", "relaytrack-default-int8"):
+        return (
+            "Using the default re-identification weights, trained on Market-1501 and CUHK03: research use only "
+            "(reid/weights/LICENSE-WEIGHTS.txt); embedder.weights: retail-0286 is Apache-2.0."
+        )
+    try:
+        return notice_of(named) or None
+    except ReidError:  # the run says what is wrong with the file; a cluster's may lie on its machines only
         return None
-    return (
-        "Using the default re-identification weights, trained on Market-1501 and CUHK03: research use only "
-        "(reid/weights/LICENSE-WEIGHTS.txt); embedder.weights: retail-0286 is Apache-2.0."
-    )
 
 
 def print_summary(summary: Summary, config: Config) -> None:

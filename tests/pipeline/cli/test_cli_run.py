@@ -146,6 +146,30 @@ def test_help_names_every_command_and_the_licence_of_the_weights(capsys: pytest.
     assert "research use" in shown
 
 
+def test_the_notice_of_weights_is_told(tmp_path: Path) -> None:
+    """Fault: `--notice` promised a line that every run with the weights prints; only commands of reid printed it."""
+    from relaytrack.pipeline.cli.progress import weights_licence
+    from relaytrack.pipeline.config.schema import CameraConfig, Config, EmbedderConfig
+    from relaytrack.reid.checkpoint import WeightsInfo, save_model
+    from relaytrack.reid.export import to_onnx
+    from relaytrack.reid.model import ModelSpec, build_model
+
+    def told(weights: str | None) -> str | None:
+        return weights_licence(Config(cameras=(CameraConfig(url="a.mp4"),), embedder=EmbedderConfig(weights=weights)))
+
+    model = build_model(ModelSpec(backbone="osnet_in_x0_25", attention="none", height=64, width=32, embedding_dim=32))
+    info = WeightsInfo(name="ours", notice="for the school's own cameras only")
+    path = save_model(tmp_path / "w.safetensors", model, info)
+    network = tmp_path / "w.onnx"
+    network.write_bytes(to_onnx(model, info=info))
+    assert told(str(path)) == told(str(network)) == "for the school's own cameras only"
+    assert told(str(save_model(tmp_path / "quiet.safetensors", model, WeightsInfo()))) is None
+    assert told("retail-0286") is None
+    assert told("gone.safetensors") is None
+    assert "research use only" in (told(None) or "")
+    assert told("relaytrack-default-int8") == told(None)
+
+
 @pytest.mark.parametrize("on_failure", ["fail", "retry"])
 def test_a_camera_that_never_opens_is_an_error_at_the_end_of_the_run(
     on_failure: str, silent_server: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
