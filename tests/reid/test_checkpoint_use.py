@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,20 +13,6 @@ from relaytrack.reid.checkpoint import load_info, load_model
 from relaytrack.reid.cli import main
 from relaytrack.reid.embedder import Embedder
 from relaytrack.reid.training.finish import read_checkpoint
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("people")
-    draw = np.random.default_rng(0)
-    for identity in range(8):
-        base = draw.integers(0, 256, (4, 2, 3), dtype=np.uint8)
-        for camera in (1, 2):
-            for shot in range(2):
-                image = cv2.resize(base, (32, 64), interpolation=cv2.INTER_NEAREST)
-                name = root / f"{identity:04d}_c{camera}s1_{shot}.png"
-                assert cv2.imwrite(str(name), cv2.add(image, int(10 * camera + shot)))
-    return root
 
 
 def settings(people: Path, out: Path) -> list[str]:

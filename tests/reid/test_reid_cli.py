@@ -28,20 +28,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp("weights") / "tiny.safetensors", build_model(SPEC).eval(), info)
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("people")
-    draw = np.random.default_rng(0)
-    for identity in range(8):
-        base = draw.integers(0, 256, (4, 2, 3), dtype=np.uint8)
-        for camera in (1, 2):
-            for shot in range(2):
-                image = cv2.resize(base, (32, 64), interpolation=cv2.INTER_NEAREST)
-                image = cv2.add(image, int(10 * camera + shot))
-                assert cv2.imwrite(str(root / f"{identity:04d}_c{camera}s1_{shot}.png"), image)
-    return root
-
-
 def fails(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
     assert main([str(word) for word in argv]) == 2
     captured = capsys.readouterr()
