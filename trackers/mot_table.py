@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
-from relaytrack.trackers.textfile import read_text, text_fault
+from relaytrack.trackers.textfile import read_text, text_fault, told_lines
 
 LAYOUT = "frame,id,x,y,width,height,confidence,..."
 _SEPARATORS = (";", ",")  # else white space
@@ -39,10 +39,8 @@ def read_table(path: Path, least: int, most: int | None = None) -> tuple[NDArray
     except FileNotFoundError:
         raise TrackerInputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else text_fault(error)
-        raise TrackerInputError(f"{path}: cannot be read: {reason}") from None
-    told = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip(" \t,;")]
-    told = [(number, line) for number, line in told if not line.lstrip().startswith("#")]
+        raise TrackerInputError(f"{path}: cannot be read: {text_fault(error)}") from None
+    told = told_lines(text)
     if not told:
         return np.zeros((0, least)), ()
     numbers, lines = zip(*told, strict=True)

@@ -41,8 +41,16 @@ def read_text(path: str | Path, limit: int | None = None) -> str:
     return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def text_fault(error: ValueError) -> str:
+def told_lines(text: str) -> list[tuple[int, str]]:
+    """The lines of a table that hold something, with their numbers from 1; those that begin with `#` are left out."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip(" \t,;")]
+    return [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
+
+
+def text_fault(error: OSError | ValueError) -> str:
     """What is wrong with a file that `read_text` refused, or that holds no numbers where they are wanted."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     if not isinstance(error, UnicodeDecodeError):
         return str(error)
     if _BINARY.search(error.object[:_PIECE]):

@@ -88,15 +88,12 @@ def _numbers(text: str, where: str) -> list[float]:
 
 
 def _from_file(path: Path) -> list[list[float]]:
-    from relaytrack.trackers.textfile import read_text, text_fault  # with numpy, which --help does not need
+    from relaytrack.trackers.textfile import read_text, text_fault, told_lines  # with numpy, which --help does not need
 
     try:
-        lines = read_text(path).splitlines()
+        told = told_lines(read_text(path))
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else text_fault(error)
-        raise InputError(f"{path}: cannot be read ({reason})") from error
-    told = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(" \t,;")]
-    told = [(number, line) for number, line in told if not line.lstrip().startswith("#")]
+        raise InputError(f"{path}: cannot be read ({text_fault(error)})") from error
     if told and not any(letter.isdigit() for letter in told[0][1]):
         del told[0]  # the names of the columns
     return [_numbers(line, f"{path}, line {number}") for number, line in told]
