@@ -59,10 +59,10 @@ def _check_store(config: Config) -> None:
     """
     if config.output.store is None or config.output.dir is None:
         return
-    folder = Path(config.output.store).absolute().parent
+    store = Path(config.output.store)
+    folder = store.absolute().parent
     if not folder.is_dir() and folder != Path(config.output.dir).absolute():
         raise ConfigError(f"output.store: no such folder: {folder}")
-    store = Path(config.output.store)
     if store.is_dir():
         raise ConfigError(f"output.store: a folder, not a file: {store}")
     if store.is_file():

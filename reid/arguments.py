@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
         return known, unknown
 
     def _fill_late(self, known: Any, unknown: list[str]) -> None:
-        """Take words that stand behind an option for the optional arguments that argparse saw no word for before it."""
+        """Give words behind an option to optional arguments still empty: argparse looks before the option only."""
         for action in self._get_positional_actions():
             late = next((place for place, word in enumerate(unknown) if word.startswith("-")), len(unknown))
             count = {"?": min(late, 1), "*": late}.get(str(action.nargs), 0)

@@ -22,7 +22,7 @@ LOG = logging.getLogger("relaytrack.cluster")
 PROVISIONAL = 1_000_000_000
 """Numbers from here on are a node's own, until the identity service is back."""
 _MOST = 20_000  # tracks whose identity is kept
-_MOST_COLORS = 2 * MOST_TOLD  # what the service counts as told was told lately
+_MOST_COLORS = 2 * MOST_TOLD  # the service tells colours again after `MOST_TOLD`: older ones are not needed
 _TRIES = 30  # times that a track's identity is asked for
 
 

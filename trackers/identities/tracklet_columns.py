@@ -55,7 +55,7 @@ class TrackletColumns:
         self.size = size
 
     def clear(self, slots: Ints) -> None:
-        """Take away what was known of the tracks before in the slots (N,)."""
+        """Clear slots (N,) for new tracks."""
         for values in (self.frames, self.identity, self.weight, self.feature):
             values[slots] = 0
         self.velocity[slots] = 0
