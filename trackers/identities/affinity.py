@@ -23,6 +23,7 @@ Doubles = NDArray[np.float64]
 SPREAD = 0.157
 """Deviation of strangers' similarities after centring, where nothing is known of the network yet."""
 SPREADS = (0.12, 0.22)
+"""Least and greatest deviation that is assumed, whatever the threshold and the run say."""
 TYPICAL, SURE = 0.2, 30.0
 """Root mean square similarity of two tracks of one frame, and the pairs from which it is trusted by half."""
 EQUAL_ERROR = 1.55
@@ -30,7 +31,9 @@ EQUAL_ERROR = 1.55
 COHORT_MEAN, COHORT_DEVIATION = 1.8, 0.5
 """The most alike strangers' mean and deviation, in deviations of all strangers' similarities."""
 COHORT_SHARE, COHORT_MOST = 0.1, 100
+"""How many most alike strangers a cohort has: a share of the camera's tracks, and so many at the most."""
 SKIP_SHARE, SKIP_MOST = 0.05, 3
+"""How many are left out before them, since they may be the same person: a share of the tracks, and at the most."""
 FEW = 50
 """Tracks of a window up to which `margin` stands alone."""
 _LEAST_DEVIATION = 0.01  # of the most alike strangers: fewer than three of them may be equally alike
@@ -57,7 +60,7 @@ class AffinityModel:
         self._count: dict[int, float] = {}
         self._strangers = (TYPICAL, 0.0)
         self._base = 0.5
-        self._means: Floats = np.zeros((0, 0), np.float32)
+        self._means: Floats = np.zeros((0, 0), np.float32)  # by camera; the last row is for cameras that came since
 
     def remember(self, features: Floats, cameras: Ints) -> None:
         """Add tracks that leave the window to their cameras' means."""
@@ -110,7 +113,8 @@ class AffinityModel:
             number[camera] += self._count[camera]
         kept = self.params.centre_weight
         common = total.sum(axis=0) / max(number.sum() + kept, _FEWEST)
-        self._means = ((total + kept * common) / np.maximum(number + kept, _FEWEST)[:, None]).astype(np.float32)
+        means = (total + kept * common) / np.maximum(number + kept, _FEWEST)[:, None]
+        self._means = np.vstack([means, common]).astype(np.float32)
         if len(features) >= 2:
             whole = features.sum(axis=0)
             pairs = len(features) * (len(features) - 1)
@@ -132,8 +136,8 @@ class AffinityModel:
         if self.params.normalise == "none" or len(self._means) == 0:
             return features
         known = np.linalg.norm(features, axis=1, keepdims=True) > 0.5
-        safe = np.minimum(cameras, len(self._means) - 1)
-        shifted = (features - self._means[safe]) * known
+        row = np.minimum(cameras, len(self._means) - 1)
+        shifted = (features - self._means[row]) * known
         length = np.linalg.norm(shifted, axis=1, keepdims=True)
         return np.asarray(shifted / np.maximum(length, 1e-6), np.float32)
 

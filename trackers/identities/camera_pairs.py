@@ -19,8 +19,8 @@ def pairs_apart(
     """The ordered pairs of cameras that get ratios of their own, and where in that list each of all pairs is.
 
     Of few cameras, all do. Of many, those between which a person was followed, or could have been if people went as
-    often between all; the others, of which nothing is known that would change them, share those of the first entry, a
-    pair that does not exist.
+    often between all. One more entry stands for a pair that does not exist, of which nothing is known: the other pairs
+    share its ratios, and so do cameras that came since.
 
     Args:
         cameras: their number.
@@ -28,14 +28,18 @@ def pairs_apart(
         everything: cells of all gaps, in order.
         rate: people's gaps for each of all gaps.
         cells: of each pair of cameras.
+
+    Returns:
+        the pairs (P,) as numbers `from * cameras + to`, `cameras` squared for the one that does not exist; and the
+        place in them of each number up to that (cameras^2 + 1,), None where the numbers themselves are the places.
     """
     count = cameras * cameras
     if cameras <= FEW_CAMERAS:
-        return np.arange(count), None
+        return np.arange(count + 1), None
     wanted = np.bincount(everything // cells, minlength=count) * rate >= _LIKELY
     wanted[same // cells] = True
     pairs = np.flatnonzero(wanted)
-    row = np.zeros(count, np.int32)
+    row = np.zeros(count + 1, np.int32)
     row[pairs] = np.arange(1, len(pairs) + 1)
     return np.concatenate([[count], pairs]), row
 

@@ -127,7 +127,7 @@ class TravelTimes:
         self._count = 0
         self._same = np.zeros(0, np.int64)  # cells of people's gaps to their next sighting
         self._table = np.zeros((0, KINDS, CLASSES), np.float32)
-        self._row: NDArray[np.int32] | None = None  # row of `_table` by pair of cameras; None: a row each
+        self._row: NDArray[np.int32] | None = None  # row of `_table` by pair of cameras; None: the pair's number
         self._both = np.zeros((0, 0), np.float32)
         self.most = float(self._assumed_nats.max())
         self.most_at_once = 0.0
@@ -145,9 +145,10 @@ class TravelTimes:
     def learn(self, counts: TimeCounts) -> Slices[None]:
         """Estimate anew from what was counted over the tracks in the window.
 
-        The ratios over all pairs of cameras are the prior of each single pair; the assumed ratios are the prior of
-        those. They are taken against all gaps of the kind's frequencies; they are not made to average to one: how long
-        a run lasts says nothing about how people walk.
+        A ratio compares how often a class of gaps is found between people's sightings with how often it is found
+        between any two sightings. The ratios over all pairs of cameras are the prior of each single pair; the assumed
+        ratios are the prior of those. Ratios need not average to one, since how long a run lasts says nothing about how
+        people walk.
         """
         same = counts.following()
         everything = counts.everything()
@@ -189,10 +190,12 @@ class TravelTimes:
         if self._count == 0:
             table = self._assumed_nats
         else:
-            table, last = self._table, self._count - 1
-            row, column = np.minimum(cameras, last).astype(np.int32), np.minimum(others, last).astype(np.int32)
-            pair = np.where(later, row, column) * self._count
+            table, count = self._table, self._count
+            row, column = cameras.astype(np.int32), others.astype(np.int32)
+            pair = np.where(later, row, column) * np.int32(count)
             pair += np.where(later, column, row)
+            if not self._knows(cameras, others):
+                pair[np.broadcast_to((cameras >= count) | (others >= count), pair.shape)] = count * count
             index += pair * _CELLS if self._row is None else self._row.take(pair) * np.int32(_CELLS)
         scores = table.take(index)
         for (first, second), (least, greatest) in self.given.items():
@@ -207,9 +210,15 @@ class TravelTimes:
         """Nats for one person being seen by two cameras at once, as `gaps`; 0 where there is no overlap in time."""
         if self._count == 0:
             return np.zeros(gap.shape, np.float32)
-        last = self._count - 1
+        last, overlap = self._count - 1, gap <= -CLOCKS
+        if not self._knows(cameras, others):
+            overlap &= (cameras <= last) & (others <= last)
         table = self._both[np.minimum(cameras, last), np.minimum(others, last)]
-        return np.where(gap <= -CLOCKS, table, 0).astype(np.float32)
+        return np.where(overlap, table, 0).astype(np.float32)
+
+    def _knows(self, cameras: Ints, others: Ints) -> bool:
+        """Whether all of these cameras were there when the times were learned last."""
+        return max(int(cameras.max(initial=0)), int(others.max(initial=0))) < self._count
 
     def median(self, first: int, second: int) -> float | None:
         """Median seconds from one camera to the other by the classes' bounds; None below 3 sightings."""

@@ -60,12 +60,12 @@ def test_pairs_of_cameras_that_share_nobody_share_their_ratios(monkeypatch):
     assert (some.most, some.most_at_once) >= (float(one[known].max()), 0.0)
 
 
-def test_few_cameras_have_a_row_for_each_pair():
+def test_few_cameras_have_a_row_for_each_pair_and_one_for_new_cameras():
     counts, pairs = counted(5)
     times = TravelTimes()
     for _ in times.learn(counts):
         pass
-    assert times._table.shape == (25, KINDS, CLASSES)
+    assert times._table.shape == (26, KINDS, CLASSES)
     assert times.follow(*pairs).max() <= times.most
 
 
