@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 import numpy as np
@@ -53,8 +54,8 @@ def read_camera_sums(file: sqlite3.Connection) -> dict[str, tuple[float, NDArray
 def read_identities(file: sqlite3.Connection, since: float) -> list[StoredIdentity]:
     """Identities last seen at `since` (seconds since 1970; may be -inf) or later, the latest first."""
     rows = file.execute(
-        "SELECT identity, group_concat(DISTINCT camera), min(first), max(last), count(*) FROM tracks "
+        "SELECT identity, json_group_array(DISTINCT camera), min(first), max(last), count(*) FROM tracks "
         "GROUP BY identity HAVING max(last) >= ? ORDER BY max(last) DESC, identity",
         (max(since, -1e300),),
     ).fetchall()
-    return [StoredIdentity(row[0], tuple(sorted(row[1].split(","))), *row[2:]) for row in rows]
+    return [StoredIdentity(row[0], tuple(sorted(json.loads(row[1]))), *row[2:]) for row in rows]

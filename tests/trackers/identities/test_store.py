@@ -215,3 +215,13 @@ def test_a_used_up_quota_is_called_so(tmp_path, monkeypatch):
         raise unknown
     with pytest.raises(StoreError, match=r"no such table"), IdentityStore(path) as store, store_errors(path):
         store._db.execute("SELECT 1 FROM nowhere")
+
+
+def test_a_camera_may_have_a_comma_in_its_name(tmp_path):
+    """Fault: the names of a person's cameras were cut at commas, and such a camera was never found."""
+    with IdentityStore(tmp_path / "people.db") as store:
+        store.begin()
+        store.write([StoredTrack(camera, 1, 1, 0.0, 1.0, 3, None) for camera in ("hall, north", 'the "gate"')], 2)
+        (person,) = store.identities(camera="hall, north")
+        assert person.cameras == ("hall, north", 'the "gate"')
+        assert store.identities(camera="hall") == []
