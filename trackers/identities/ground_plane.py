@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from relaytrack.trackers.arrays import numbers
 from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.calibration_checks import check_calibration
+from relaytrack.trackers.identities.homography import fit_homography
+from relaytrack.trackers.identities.lens import coefficients, undistorted
 
 Doubles = NDArray[np.float64]
 _WAYS = (
@@ -19,6 +21,7 @@ _WAYS = (
     ("points",),
     ("camera_matrix", "rotation", "translation", "distortion", "scale"),
 )
+_FARTHEST = 1e12  # pixels or metres
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +42,9 @@ class GroundPlane:
         """Refuse what is no homography.
 
         Raises:
-            TrackerInputError: wrong shape, not finite, not invertible.
+            TrackerInputError: wrong shape, not finite, not invertible, or a distortion of another model.
         """
+        coefficients(self.distortion)
         if (
             np.shape(self.to_ground) != (3, 3)
             or not isinstance(self.to_ground, np.ndarray)
@@ -78,7 +82,7 @@ class GroundPlane:
             camera_matrix: (3, 3) intrinsics, pixels.
             rotation: (3, 3) rotation matrix, or (3,) Rodrigues vector in radians.
             translation: (3,) in world units.
-            distortion: k1, k2, p1, p2[, k3].
+            distortion: k1, k2, p1, p2[, k3]; further ones must be 0.
             scale: metres per world unit (0.01 for a world in centimetres).
 
         Raises:
@@ -88,7 +92,7 @@ class GroundPlane:
         turn = numbers(rotation, "ground plane: rotation")
         if turn.size == 3:
             turn = rodrigues(turn.reshape(3))
-        shift = np.asarray(translation, np.float64).reshape(-1)
+        shift = numbers(translation, "ground plane: translation").reshape(-1)
         if intrinsics.shape != (3, 3) or turn.shape != (3, 3) or shift.shape != (3,):
             raise TrackerInputError("ground plane: needs a 3 x 3 camera matrix, a rotation and a translation")
         check_calibration(intrinsics, turn, shift)
@@ -96,7 +100,7 @@ class GroundPlane:
         if abs(np.linalg.det(to_image / np.abs(to_image).max())) < 1e-18:
             raise TrackerInputError("ground plane: the camera sees the floor edge-on")
         to_ground = np.diag([scale, scale, 1.0]) @ np.linalg.inv(to_image)
-        return cls(to_ground, intrinsics, tuple(float(value) for value in distortion))
+        return cls(to_ground, intrinsics, coefficients(distortion))
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> GroundPlane:
@@ -141,10 +145,12 @@ class GroundPlane:
     def project(self, points: ArrayLike) -> Doubles:
         """Pixels (N, 2) to floor metres (N, 2); NaN where the pixel lies at or above the horizon.
 
-        The sign of the third coordinate on the floor's side is taken from the bottom-most pixel's side:
-        pixels below the horizon are the floor.
+        The third homogeneous coordinate changes its sign at the horizon; the floor is on the side of the pixels far
+        below the picture.
         """
-        flat = self._undistort(np.asarray(points, np.float64).reshape(-1, 2))
+        flat = np.asarray(points, np.float64).reshape(-1, 2)
+        if any(self.distortion) and self.camera_matrix is not None:
+            flat = undistorted(flat, self.camera_matrix, self.distortion)
         ground = np.column_stack([flat, np.ones(len(flat))]) @ self.to_ground.T
         depth = ground[:, 2] * self._floor_sign()
         out = np.full((len(flat), 2), np.nan)
@@ -181,22 +187,6 @@ class GroundPlane:
         slope, constant = self.to_ground[2, 1], self.to_ground[2, 2]
         return 1.0 if (slope if abs(slope) > 1e-12 * np.abs(self.to_ground).max() else constant) >= 0 else -1.0
 
-    def _undistort(self, points: Doubles) -> Doubles:
-        if not any(self.distortion) or self.camera_matrix is None:
-            return points
-        k1, k2, p1, p2, k3 = (*self.distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
-        matrix = self.camera_matrix
-        target = (points - matrix[:2, 2]) / np.diag(matrix)[:2]
-        flat = target.copy()
-        for _ in range(8):  # fixed-point iteration, as OpenCV's undistortPoints
-            x, y = flat.T
-            r2 = x * x + y * y
-            radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-            dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
-            dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
-            flat = (target - np.column_stack([dx, dy])) / radial[:, None]
-        return np.asarray(flat * np.diag(matrix)[:2] + matrix[:2, 2], np.float64)
-
 
 def rodrigues(vector: ArrayLike) -> Doubles:
     """The rotation matrix (3, 3) of a rotation vector (3,) in radians (Rodrigues' formula)."""
@@ -209,13 +199,8 @@ def rodrigues(vector: ArrayLike) -> Doubles:
     return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross, np.float64)
 
 
-_FARTHEST = 1e12  # pixels or metres
-
-
 def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
-    """The homography that carries at least four pixels (N, 2) to floor metres (N, 2), least squares.
-
-    Normalised direct linear transform (Hartley and Zisserman, Multiple View Geometry, algorithm 4.2).
+    """The ground plane on which pixels (N, 2), N >= 4, are these floor metres (N, 2); see `fit_homography`.
 
     Raises:
         TrackerInputError: fewer than four pairs, a value that is not finite, points that fix no homography (three
@@ -226,21 +211,7 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
         raise TrackerInputError("ground plane: a homography needs at least four pairs of points")
     if not (np.abs(source) < _FARTHEST).all() or not (np.abs(target) < _FARTHEST).all():
         raise TrackerInputError("ground plane: a point that is not a number, or too far away")
-    centre_a, scale_a = _normaliser(source)
-    centre_b, scale_b = _normaliser(target)
-    a, b = (source - centre_a) * scale_a, (target - centre_b) * scale_b
-    one, nil = np.ones((len(a), 1)), np.zeros((len(a), 3))
-    full = np.hstack([a, one])
-    rows = np.vstack([np.hstack([full, nil, -b[:, :1] * full]), np.hstack([nil, full, -b[:, 1:] * full])])
-    _, values, vectors = np.linalg.svd(rows)
-    if values[7] < 1e-9 * values[0]:
-        raise TrackerInputError(
-            "ground plane: these points do not determine a homography (three or more lie on one line)"
-        )
-    forward = np.array([[scale_a, 0, -scale_a * centre_a[0]], [0, scale_a, -scale_a * centre_a[1]], [0, 0, 1]])
-    back = np.array([[1 / scale_b, 0, centre_b[0]], [0, 1 / scale_b, centre_b[1]], [0, 0, 1]])
-    matrix = back @ vectors[8].reshape(3, 3) @ forward
-    plane = GroundPlane(matrix / np.abs(matrix).max())
+    plane = GroundPlane(fit_homography(source, target))
     beyond = np.flatnonzero(~np.isfinite(plane.project(source)).all(axis=1))
     if beyond.size:
         raise TrackerInputError(
@@ -248,8 +219,3 @@ def homography_from_points(pixels: ArrayLike, metres: ArrayLike) -> GroundPlane:
             "is each place in metres that of its pixel?"
         )
     return plane
-
-
-def _normaliser(points: Doubles) -> tuple[Doubles, float]:
-    centre = points.mean(axis=0)
-    return centre, float(np.sqrt(2) / max(np.linalg.norm(points - centre, axis=1).mean(), 1e-12))

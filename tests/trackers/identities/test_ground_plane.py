@@ -146,3 +146,32 @@ def test_places_in_another_order_than_their_pixels_are_told(places: list[list[fl
     corners = [[0, 0], [10, 0], [10, 10], [0, 10]]
     with pytest.raises(TrackerInputError, match=r"point \d lies at or above the horizon"):
         homography_from_points(corners, places)
+
+
+@pytest.mark.parametrize(
+    ("distortion", "said"),
+    [
+        ((-0.1, 0, 0, 0, 0, 0.3, 0, 0), "distortion has 8 numbers; only k1, k2, p1, p2 and k3"),
+        ((np.nan,), "distortion must be finite"),
+        ("lens", "distortion is not an array of numbers"),
+    ],
+)
+def test_a_distortion_of_another_model_is_refused(distortion, said):
+    """Fault: the further numbers of OpenCV's rational model were left out without a word; NaN put nobody anywhere."""
+    rotation, shift = camera(1, -8)
+    with pytest.raises(TrackerInputError, match=said):
+        GroundPlane.from_calibration(K, rotation, shift, distortion)
+    with pytest.raises(TrackerInputError, match=said):
+        GroundPlane(np.eye(3), K, distortion)
+
+
+def test_numbers_of_a_larger_model_that_are_all_zero_do_no_harm():
+    rotation, shift = camera(1, -8)
+    short = GroundPlane.from_calibration(K, rotation, shift, (-0.1, 0.01))
+    long = GroundPlane.from_calibration(K, rotation, shift, [-0.1, 0.01, *[0.0] * 12])
+    np.testing.assert_array_equal(short.project([[600, 500]]), long.project([[600, 500]]))
+
+
+def test_a_translation_that_is_text_is_refused():
+    with pytest.raises(TrackerInputError, match="translation is not an array of numbers"):
+        GroundPlane.from_calibration(K, np.eye(3), "here")
