@@ -41,11 +41,13 @@ class GreedyAppearance:
                     identity = self._closest(feature, taken) if usable else None
                     if identity is None:
                         identity, self._next = self._next, self._next + 1
-                    self._of_track[key] = identity
                     taken.add(identity)
+                self._of_track.pop(key, None)  # to the end: the tracks updated last are kept longest
+                self._of_track[key] = identity
                 if usable:
                     self._sums[identity] = self._sums.get(identity, np.zeros_like(feature)) + feature
-                self._seen[identity] = view.time
+                if identity in self._sums:
+                    self._seen[identity] = view.time
             out.append(np.array([self._of_track[key] for key in keys], np.int64))
         self._forget()
         return IdentityStep(tuple(out), track_ids=tuple(view.ids for view in views))
@@ -91,4 +93,6 @@ class GreedyAppearance:
         surplus = len(self._sums) - self._params.max_identities
         if surplus > 0:
             for identity in sorted(self._sums, key=lambda name: (self._seen[name], name))[:surplus]:
-                del self._sums[identity]
+                del self._sums[identity], self._seen[identity]
+        while len(self._of_track) > self._params.max_tracks:
+            del self._of_track[next(iter(self._of_track))]

@@ -127,3 +127,18 @@ def test_what_was_closed_is_told_at_the_end(forgotten: bool) -> None:
     found = run.finalize()
     assert set(found) == {("a", track) for track in range(80) if not (forgotten and track == 3)}
     assert len(set(found.values())) == len(found), "eighty strangers"
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_the_baseline_keeps_so_many_people_and_tracks_and_no_more(embedded: bool) -> None:
+    """Fault: the baseline kept every track and everybody's time of a run that never ends."""
+    run, looks = IdentityAssociator(method="appearance", max_identities=20, max_tracks=50, threshold=0.9), _looks(80)
+    blank = np.full((1, D), np.nan, np.float32)
+    always = run.update([_view(0.0, [1], looks[:1])]).global_ids[0].tolist()
+    for track in range(2, 400):
+        look = looks[track % 80][None] if embedded else blank
+        view = _view(float(track), [1, track], np.concatenate([looks[:1], look]))
+        assert run.update([view]).global_ids[0].tolist()[:1] == always, "who is in view is not forgotten"
+    assert len(run.finalize()) == 50
+    assert ("a", 1) in run.finalize()
+    assert len(run._backend._sums) == len(run._backend._seen) <= 20
