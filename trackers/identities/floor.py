@@ -83,13 +83,7 @@ class Floor:
     def observe(self, view: CameraTracks, slots: Ints, new: Ints, table: TrackletTable) -> None:
         """Take one camera's tracks and compare them with the other cameras' of this moment."""
         self.fit(table.size)
-        for values in (self.first, self.last):
-            values[new] = np.nan
-        self.velocity[new] = 0
-        self._sum[new] = self._sum[:, new] = 0
-        self._count[new] = self._count[:, new] = 0
-        self._good_count[new] = self._good_count[:, new] = 0
-        self.switches.begin(new, table.size)
+        self.begin(new)
         plane = self._planes.get(view.camera)
         if plane is None or len(slots) == 0:
             return
@@ -111,6 +105,18 @@ class Floor:
                 self._met[pair] = max(view.time, self._met.get(pair, view.time))
                 self._compare(now, other, passed)
         self._latest[view.camera] = now
+
+    def begin(self, new: Ints) -> None:
+        """Forget what was known of slots (N,) that new tracks have got."""
+        new = new[new < len(self._sum)]
+        if len(new) == 0:
+            return
+        for values in (self.first, self.last):
+            values[new] = np.nan
+        self.velocity[new] = 0
+        for square in (self._sum, self._count, self._good_sum, self._good_count):
+            square[new] = square[:, new] = 0
+        self.switches.begin(new)
 
     def jumped(self, live: NDArray[np.bool_]) -> list[int]:
         """Slots of tracks that jumped to another person, as of `SwitchDetector.jumped`.
@@ -202,3 +208,4 @@ class Floor:
         enlarge(self, ("first", "last", "first_spread", "last_spread", "_seen"), size, np.nan)
         enlarge(self, ("velocity",), size)
         enlarge_squares(self, ("_sum", "_count", "_good_sum", "_good_count"), size)
+        self.switches.fit(size)

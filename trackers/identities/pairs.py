@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from relaytrack.trackers.identities.affinity import AffinityModel
 from relaytrack.trackers.identities.clustering import Evidence
 from relaytrack.trackers.identities.cohorts import Cohorts
+from relaytrack.trackers.identities.equal_pairs import equal_pairs
 from relaytrack.trackers.identities.floor import Floor
 from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.growing import extended
-from relaytrack.trackers.identities.meetings import pairs_of_cameras
 from relaytrack.trackers.identities.motion import continuation
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.topology import PASSERS_BY, TravelTimes, gaps, is_later, kinds
@@ -55,9 +55,11 @@ class PairEvidence:
         slots, new = self.table.observe(views)
         if len(self.travel.given) < len(self._params.travel_times):
             self._know_ways()
-        if self.floor:
-            for view, own, fresh in zip(views, slots, new, strict=True):
+        for view, own, fresh in zip(views, slots, new, strict=True):
+            if self.floor:
                 self.floor.observe(view, own, fresh, self.table)
+            else:
+                self.floor.begin(fresh)  # a plane may have been taken away, and may come back
         return slots, new
 
     def _know_ways(self) -> None:
@@ -84,7 +86,7 @@ class PairEvidence:
             scores = self._scores(slots, others, similarity)
         else:
             known = ~np.isnan(scores)
-        same_camera = pairs_of_cameras(table.camera[slots], table.camera[others])
+        same_camera = equal_pairs(table.camera[slots], table.camera[others])
         ground = None
         if self.floor and params.ground_weight > 0:
             walk = self.floor.continuation(table, slots, others, params.motion_horizon)
@@ -160,7 +162,8 @@ class PairEvidence:
         return Evidence(mean, weight, extra, link, cannot_link)
 
     def erase(self, slots: Ints) -> None:
-        """Overwrite the embeddings of tracks that were taken out of the table."""
+        """Overwrite the embeddings of tracks (N,) that were taken out of the table, and where they stood."""
+        self.floor.begin(slots)
         table = self.table
         for values in (table.feature, self.centred):
             values[slots[slots < len(values)]] = 0

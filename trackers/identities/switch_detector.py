@@ -32,10 +32,13 @@ class SwitchDetector:
         self._agreed = np.zeros((0, 0), bool)
         self._fresh: set[tuple[int, int]] = set()
 
-    def begin(self, slots: Ints, size: int) -> None:
-        """Forget what was known of these slots; `size` is that of the table."""
+    def fit(self, size: int) -> None:
+        """Make room for so many slots."""
         if size > len(self._recent):
             enlarge_squares(self, ("_recent", "_moments", "_agreed"), size)
+
+    def begin(self, slots: Ints) -> None:
+        """Forget what was known of these slots."""
         for values in (self._recent, self._moments, self._agreed):
             values[slots] = 0
             values[:, slots] = 0
@@ -89,12 +92,20 @@ class TrackParts:
 
     def part(self, camera: str, track: int) -> None:
         """Let a track go on as another one, if the part named is its present one."""
-        part, own = divmod(track, PART)
+        own, part = self._whose(camera, track)
         if part == self._part.get((camera, own), 0):
             self._part[camera, own] = part + 1
 
     def forget(self, camera: str, track: int) -> None:
         """Drop what is known of a track whose present part has ended."""
-        part, own = divmod(track, PART)
+        own, part = self._whose(camera, track)
         if part == self._part.get((camera, own)):
             del self._part[camera, own]
+
+    def _whose(self, camera: str, track: int) -> tuple[int, int]:
+        """The camera's own id of a track and which part of it is named; a camera counts beyond `PART`, too."""
+        for part in range(1, track // PART + 1):
+            own = track - part * PART
+            if self._part.get((camera, own), 0) >= part:
+                return own, part
+        return track, 0

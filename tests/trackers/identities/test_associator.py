@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from relaytrack.trackers import CameraTracks, GroundPlane, IdentityAssociator, IdentityParams
 from relaytrack.trackers.errors import TimeError, TrackerInputError
+from relaytrack.trackers.identities.switch_detector import PART, TrackParts
 
 D = 32
 
@@ -353,6 +354,49 @@ def test_a_track_that_jumps_to_another_person_goes_on_as_a_new_one():
     assert final["b", 1] == final["a", 1]
     assert final["b", 2] == final["a", 2]
     assert len(set(final.values())) == 2
+
+
+def test_the_parts_of_a_track_are_told_apart_whatever_its_id():
+    """Fault: a track whose id was above a million could jump to another person unnoticed."""
+    for track in (7, PART + 7, 3 * PART):
+        parts = TrackParts()
+        for jump in range(3):
+            present = parts.rename("a", np.array([track, 2])).tolist()
+            assert present == [track + jump * PART, 2]
+            for earlier in range(jump):
+                parts.part("a", track + earlier * PART)
+                parts.forget("a", track + earlier * PART)
+            assert parts.rename("a", np.array([track])).tolist() == present[:1], "an earlier part is no more"
+            parts.part("a", present[0])
+        assert parts.rename("b", np.array([track])).tolist() == [track]
+        parts.forget("a", track + 3 * PART)
+        assert not parts
+
+
+def test_a_floor_that_is_taken_away_and_given_again_knows_nothing_of_new_tracks():
+    """Fault: a new track in the place of an old one had the evidence that was collected about that one."""
+    plane = GroundPlane.from_homography(np.diag([0.01, 0.01, 1.0]))
+    run, nothing = IdentityAssociator(calibrations=dict.fromkeys("ab", plane)), np.zeros((1, 0), np.float32)
+
+    def see(time, track, places):
+        views = [
+            view(camera, time, [track], nothing, [floor_box(place)], size=(1400, 1000))
+            for camera, place in zip("ab", places, strict=True)
+        ]
+        return [ids.tolist() for ids in run.update(views).global_ids]
+
+    for frame in range(20):
+        both = see(frame / 7, 1, [(3.0, 4.0), (3.0, 4.0)])
+    assert both[0] == both[1], "one place, one person"
+    for camera in "ab":
+        run.calibrate(camera, None)
+    run.forget(both[0])
+    floor = run._backend._pairs.floor
+    assert not floor._sum.any(), "nothing is kept of who is forgotten"
+    see(5.0, 2, [(3.0, 4.0), (9.0, 4.0)])
+    for camera in "ab":
+        run.calibrate(camera, plane)
+    assert not floor.together(np.array([0]), np.array([1])).any()
 
 
 def test_tracks_that_do_not_jump_are_left_alone():
