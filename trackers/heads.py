@@ -33,29 +33,45 @@ def mend_heads(
     Returns:
         (N,) ids; only those of early boxes differ, and each track keeps as many boxes in the same frames.
     """
-    out = np.asarray(ids, np.int64).copy()
-    begins: dict[int, list[int]] = {}
-    for track in np.unique(out[early]).tolist():
-        later = np.flatnonzero((out == track) & ~early)
-        if len(later) >= 2:
-            begins.setdefault(int(frames[later].min()), []).append(track)
+    out, when = np.asarray(ids, np.int64).copy(), np.asarray(frames, np.int64)
     boxes = np.asarray(xyxy, np.float64)
+    heads, later = _by_track(out, when, early), _by_track(out, when, ~early)
+    begins: dict[int, list[int]] = {}
+    for track in heads:
+        if len(later.get(track, ())) >= 2:
+            begins.setdefault(int(when[later[track][0]]), []).append(track)
     for tracks in begins.values():
         if len(tracks) > 1:
-            _mend(np.array(tracks), np.asarray(frames, np.int64), out, boxes, early)
+            known = [later[track][:LATER] for track in tracks]
+            _mend(np.array(tracks), known, np.concatenate([heads[track] for track in tracks]), when, out, boxes)
     return out
 
 
-def _mend(tracks: Ints, frames: Ints, ids: Ints, boxes: Floats, early: NDArray[np.bool_]) -> None:
-    count = len(tracks)
-    place, speed, at = np.empty((count, 3)), np.empty((count, 3)), np.empty(count)
-    for row, track in enumerate(tracks.tolist()):
-        known = np.flatnonzero((ids == track) & ~early)
-        known = known[np.argsort(frames[known])][:LATER]
-        state = _state(boxes[known])
-        place[row], at[row] = state[0], frames[known[0]]
-        speed[row] = (state[-1] - state[0]) / (frames[known[-1]] - frames[known[0]])
-    heads = np.flatnonzero(early & np.isin(ids, tracks))
+def _by_track(ids: Ints, frames: Ints, some: NDArray[np.bool_]) -> dict[int, Ints]:
+    """The rows of some boxes by their track, in order of their frames."""
+    rows = np.flatnonzero(some)
+    if len(rows) == 0:
+        return {}  # np.split would give one empty part
+    rows = rows[np.lexsort((frames[rows], ids[rows]))]
+    tracks, begins = np.unique(ids[rows], return_index=True)
+    return dict(zip(tracks.tolist(), np.split(rows, begins[1:]), strict=True))
+
+
+def _mend(tracks: Ints, known: list[Ints], heads: Ints, frames: Ints, ids: Ints, boxes: Floats) -> None:
+    """Assign the early boxes of tracks that were confirmed together; changes `ids` in place.
+
+    Args:
+        tracks: (T,) ids, ascending.
+        known: for each of them the rows of its first confirmed boxes, in order.
+        heads: rows of their early boxes.
+        frames: (N,) frame numbers of all boxes.
+        ids: (N,) track ids of all boxes.
+        boxes: (N, 4) all boxes, pixels.
+    """
+    states = [_state(boxes[rows]) for rows in known]
+    place, at = np.array([state[0] for state in states]), np.array([frames[rows[0]] for rows in known], float)
+    passed = np.array([frames[rows[-1]] - frames[rows[0]] for rows in known])
+    speed = np.array([state[-1] - state[0] for state in states]) / passed[:, None]
     for frame in np.unique(frames[heads])[::-1].tolist():
         rows = heads[frames[heads] == frame]
         rows = rows[np.argsort(ids[rows])]

@@ -119,12 +119,12 @@ class Gallery:
     def age(self, before: float) -> list[int]:
         """Forget identities not seen since `before`, and the longest unseen beyond the limit; returns them."""
         seen, names = self._seen[: self.count], self._identity[: self.count]
-        old = [int(name) for name in names[seen < before]]
+        gone = seen < before
+        old: list[int] = names[gone].tolist()
         surplus = self.count - len(old) - self._most
         if surplus > 0:
             order = np.lexsort((names, seen))
-            rest = [name for name in names[order].tolist() if name not in set(old)]
-            old += rest[:surplus]
+            old += names[order[~gone[order]][:surplus]].tolist()
         for identity in old:
             self.forget(identity)
         return old
