@@ -26,7 +26,7 @@ TICK = 1e-3
 
 
 class DeepSort:
-    """DeepSORT (Wojke, Bewley and Paulus, ICIP 2017) with the association of today.
+    """DeepSORT (Wojke, Bewley and Paulus, ICIP 2017) with a newer association; `DeepSort.classic` has the paper's own.
 
     One instance follows the people of one camera. Time is in seconds, of any origin and any frame rate.
 

@@ -18,15 +18,15 @@ from relaytrack.trackers.track_lives import LIFE, Floats, TrackLives
 Rows = NDArray[np.int64]
 
 LEFT = 0.5
-"""Heights from where it was born at which a track has left its place."""
+"""A track has left its place once it is this many of its heights away from where it was born."""
 UPRIGHT = 0.47
 """Width over height up to which a box has the shape of somebody who stands."""
 CLEARLY = 2
-"""Times that a track must be seen clearly where faint ones may begin, too: a sign is seen clearly by chance, once."""
+"""How often a track must be seen clearly where faint detections may begin tracks: once happens to signs by chance."""
 _STANDING = 0.5
-"""Seconds after which the boxes of somebody who stands are believed."""
+"""Seconds for which somebody who stands must have been seen before their narrow boxes count as proof."""
 _MEAN_SCORE = 0.9
-"""Least mean score of such boxes, as a share of `upright_track_thresh`: single scores go up and down."""
+"""Least mean score of these boxes, as a share of `upright_track_thresh`: single scores go up and down."""
 
 
 def make_filter(params: DeepSortParams) -> MotionFilter:

@@ -16,8 +16,9 @@ LIFE = np.dtype(
         *((name, "f8") for name in ("seen", "sure", "score", "doubt", "born", "x", "y", "scores", "aspects")),
     ]
 )
-"""Besides what `TrackLives` names: `clear`, how often the track was seen clearly before it was confirmed; `x`, `y`,
-where it was born, pixels; `scores`, `aspects`, sums over its detections."""
+"""What is counted of one track. Besides the properties of `TrackLives`: `clear`, how often it was seen clearly before
+it was confirmed; `x` and `y`, the centre of its first box in pixels of the present picture; `scores` and `aspects`,
+sums over its detections."""
 
 
 class TrackLives:
@@ -42,12 +43,12 @@ class TrackLives:
 
     @property
     def hits(self) -> Ints:
-        """(N,) number of detections matched."""
+        """(N,) number of detections that each track has got."""
         return self._life.values["hits"]
 
     @property
     def misses(self) -> Ints:
-        """(N,) number of frames since the last of them; 0 where seen in this frame."""
+        """(N,) number of frames since the last detection; 0 where seen in this frame."""
         return self._life.values["misses"]
 
     @property
@@ -67,12 +68,12 @@ class TrackLives:
 
     @property
     def score(self) -> Floats:
-        """(N,) its score."""
+        """(N,) score of the last detection."""
         return self._life.values["score"]
 
     @property
     def index(self) -> Ints:
-        """(N,) its row in the caller's arrays."""
+        """(N,) row of the last detection in the arrays of the call that gave it."""
         return self._life.values["index"]
 
     @property

@@ -145,13 +145,10 @@ class JointAssociation:
             return picks, np.zeros(0), np.zeros(0, bool)
         overlap = boxes.iou(tracks.xyxy, found.xyxy[picks])
         live = tracks.misses == 0
-        repeats = (
-            overlap
-            if self._appearance is None
-            else overlap + self.params.new_track_appearance * self._appearance[:, picks]
-        )
+        looks = self._appearance
+        repeats = overlap if looks is None else overlap + p.new_track_appearance * looks[:, picks]
         repeats[overlap <= 0.0] = 0.0
-        new = repeats[live].max(axis=0, initial=0.0) <= self.params.new_track_iou
+        new = repeats[live].max(axis=0, initial=0.0) <= p.new_track_iou
         picks = picks[new]
         doubt = self._doubt(found.scores[picks])
         lost = (tracks.ids > 0) & ~live

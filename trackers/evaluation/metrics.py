@@ -71,7 +71,14 @@ class IdCounts:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The moment when a person's track id changed: frame (1-based), person, old and new track id."""
+    """The moment when a person's track id changed.
+
+    Attributes:
+        camera: index of the camera in a global evaluation, 0 otherwise.
+        frame: 1-based number of the first frame with the new id.
+        gt_id: the person.
+        old, new: the track ids.
+    """
 
     camera: int
     frame: int

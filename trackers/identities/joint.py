@@ -15,10 +15,10 @@ from relaytrack.trackers.identities.clashes import part_clashes
 from relaytrack.trackers.identities.closed_tracks import ClosedTracks
 from relaytrack.trackers.identities.decisions import decide, decide_again
 from relaytrack.trackers.identities.due_tracks import DueTracks, put_down, take_due, without
+from relaytrack.trackers.identities.equal_pairs import equal_pairs
 from relaytrack.trackers.identities.gallery import Gallery
 from relaytrack.trackers.identities.ground_plane import GroundPlane
 from relaytrack.trackers.identities.keeping import WindowKeeper
-from relaytrack.trackers.identities.meetings import pairs_of_cameras
 from relaytrack.trackers.identities.pairs import PairEvidence
 from relaytrack.trackers.identities.params import IdentityParams
 from relaytrack.trackers.identities.revisions import revise
@@ -232,7 +232,7 @@ class JointAssociator:
         table, window = self._table, self._window
         if self._keeper is not None:
             self._keeper.let_go(leaving)
-        row, column = pairs_of_cameras(table.camera[staying], table.camera[leaving])
+        row, column = equal_pairs(table.camera[staying], table.camera[leaving])
         barred, _ = table.met(staying[row], leaving[column], duplicates=self._params.duplicates)
         kept, gone = staying[row[barred]], leaving[column[barred]]
         for slot, identity in zip(kept.tolist(), table.identity[gone].tolist(), strict=True):

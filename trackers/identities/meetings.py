@@ -75,18 +75,3 @@ class Meetings:
         count = self._together[slots, place]
         mean = self._overlap[slots, place] / np.maximum(count, 1)
         return self._met[slots, place], (count >= DUPLICATE_FRAMES) & (mean >= DUPLICATE_OVERLAP)
-
-
-def pairs_of_cameras(cameras: Ints, others: Ints) -> tuple[Ints, Ints]:
-    """Rows and columns, (P,) each, of all pairs of one camera, row by row.
-
-    Args:
-        cameras: (N,) of the rows.
-        others: (M,) of the columns.
-    """
-    order = np.argsort(others, kind="stable")
-    begins, ends = (np.searchsorted(others[order], cameras, side=side) for side in ("left", "right"))
-    number = ends - begins
-    rows = np.repeat(np.arange(len(cameras)), number)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(number) - number, number)
-    return rows, order[np.repeat(begins, number) + within]

@@ -1,4 +1,4 @@
-"""Whether a new track continues the motion of a lost one, in one camera's picture or on the common floor."""
+"""Whether a new track takes up the motion of a lost one in one camera's picture; `Floor.continuation`: over cameras."""
 
 from __future__ import annotations
 

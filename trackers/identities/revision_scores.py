@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from relaytrack.trackers.identities.meetings import pairs_of_cameras
+from relaytrack.trackers.identities.equal_pairs import equal_pairs
 from relaytrack.trackers.identities.pairs import PairEvidence
 from relaytrack.trackers.identities.types import Ints
 
@@ -18,7 +18,7 @@ def revision_scores(pairs: PairEvidence, slots: Ints) -> list[float | None]:
         return [_score(pairs, slot) for slot in slots.tolist()]
     table = pairs.table
     every = np.flatnonzero(table.used)
-    row, column = pairs_of_cameras(table.identity[slots], table.identity[every])  # of one identity, here
+    row, column = equal_pairs(table.identity[slots], table.identity[every])
     one, other = slots[row], every[column]
     row, one, other = row[one != other], one[one != other], other[one != other]
     out: list[float | None] = [None] * len(slots)

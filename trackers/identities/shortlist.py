@@ -3,8 +3,8 @@
 A new track joins an identity only where its score is above 0, and the score is at most the best of its appearance
 against one of the identity's tracks, plus the most that times and motion can add. So only identities with one track
 that is alike enough for that can be chosen. The pairs left out have a score of 0 or less for certain: the decision is
-the same as if all pairs were looked at, and nothing else depends on them. What a similarity is compared with, the most
-alike strangers of each camera, is made from all similarities before.
+the same as if all pairs were looked at, and nothing else depends on them. The cohorts, with which similarities are
+compared, are made before, from the similarities of all pairs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.trackers.identities.equal_pairs import equal_pairs
 from relaytrack.trackers.identities.gallery import Candidates
-from relaytrack.trackers.identities.meetings import pairs_of_cameras
 from relaytrack.trackers.identities.topology import CLOCKS
 from relaytrack.trackers.identities.types import Floats, Ints
 from relaytrack.trackers.identities.window import Window
@@ -141,7 +141,7 @@ def _moved_on(window: Window, new: Ints, others: Ints) -> tuple[Ints, Ints]:
         others: (M,) the slots that they are compared with.
     """
     table, params = window.table, window.params
-    row, column = pairs_of_cameras(table.camera[new], table.camera[others])
+    row, column = equal_pairs(table.camera[new], table.camera[others])
     one, other = new[row], others[column]
     wait = np.maximum(table.start[other] - table.last[one], table.start[one] - table.last[other])
     barred, twins = table.met(one, other, duplicates=params.duplicates)

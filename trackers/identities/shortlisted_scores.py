@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.association.assignment import assign
+from relaytrack.trackers.identities.equal_pairs import equal_pairs
 from relaytrack.trackers.identities.gallery import Candidates
-from relaytrack.trackers.identities.meetings import pairs_of_cameras
 from relaytrack.trackers.identities.shortlist import Shortlist, likely
 from relaytrack.trackers.identities.types import Floats, Ints
 from relaytrack.trackers.identities.window import SHORTLIST, Window
@@ -41,7 +41,7 @@ def shortlisted_scores(window: Window, new: Ints, similarity: Floats) -> PairSco
     if known is not None and len(known.query):
         found = found.with_known(known)
     members = _members(window, new, found.identity)
-    place, column = pairs_of_cameras(found.identity, table.identity[members])
+    place, column = equal_pairs(found.identity, table.identity[members])
     row, slot = found.row[place], members[column]
     evidence = window.pairs.of_pairs(new[row], slot, similarity[row, slot])
     count = len(found.row)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.trackers.errors import TrackerInputError
+from relaytrack.trackers.identities.equal_pairs import equal_pairs
 from relaytrack.trackers.identities.live_tracks import LiveTracks
-from relaytrack.trackers.identities.meetings import Meetings, pairs_of_cameras
+from relaytrack.trackers.identities.meetings import Meetings
 from relaytrack.trackers.identities.picture_zones import zones
 from relaytrack.trackers.identities.sightings import Sightings
 from relaytrack.trackers.identities.tracklet_columns import TrackletColumns
@@ -139,7 +140,7 @@ class TrackletTable(TrackletColumns):
     def conflicts(self, slots: Ints, others: Ints) -> Bools:
         """(N, M) which pairs of tracks (N,) and (M,) are two people because one frame shows both."""
         cannot_link = np.zeros((len(slots), len(others)), bool)
-        rows, columns = pairs_of_cameras(self.camera[slots], self.camera[others])
+        rows, columns = equal_pairs(self.camera[slots], self.camera[others])
         cannot_link[rows, columns], _ = self.met(slots[rows], others[columns], duplicates=False)
         return cannot_link
 

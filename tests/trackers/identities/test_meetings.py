@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relaytrack.trackers.identities.meetings import Meetings, pairs_of_cameras
+from relaytrack.trackers.identities.equal_pairs import equal_pairs
+from relaytrack.trackers.identities.meetings import Meetings
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,7 +40,7 @@ def test_meetings_equal_a_plain_count_while_tracks_come_and_go(seed):
                 met[a, b] = met.get((a, b), 0) + 1
         slots = np.array(list(camera_of), np.int64)
         cameras = np.array(list(camera_of.values()))
-        rows, columns = pairs_of_cameras(cameras, cameras)
+        rows, columns = equal_pairs(cameras, cameras)
         assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {
             (i, j) for i in range(len(slots)) for j in range(len(slots)) if cameras[i] == cameras[j]
         }
