@@ -81,7 +81,7 @@ class Frame:
     camera: str
     index: int
     time: float
-    image: Image
+    image: Image = field(repr=False)
     origin: tuple[int, int] = (0, 0)
     arrived: float = 0.0
     epoch: float | None = None
@@ -129,8 +129,8 @@ class Observation:
 
     frame: FrameInfo
     detections: Detections
-    embeddings: Floats
-    image: Image | None = None
+    embeddings: Floats = field(repr=False)
+    image: Image | None = field(default=None, repr=False)
     looked: bool = True
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -157,7 +157,7 @@ class FrameTracks:
     xyxy: Floats
     scores: Floats
     detections: Detections = field(default_factory=Detections.empty)
-    embeddings: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    embeddings: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -202,9 +202,9 @@ class Step:
     tracks: tuple[FrameTracks, ...] = ()
     revisions: tuple[Revision, ...] = ()
     events: tuple[Event, ...] = ()
-    images: Images = field(default_factory=lambda: NO_IMAGES)
-    drawn: Images = field(default_factory=lambda: NO_IMAGES)
-    crops: Crops = field(default_factory=dict)
+    images: Images = field(default_factory=lambda: NO_IMAGES, repr=False)
+    drawn: Images = field(default_factory=lambda: NO_IMAGES, repr=False)
+    crops: Crops = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of(tracks: Sequence[FrameTracks], *, images: Images = NO_IMAGES, drawn: Images = NO_IMAGES) -> Step:

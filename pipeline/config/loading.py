@@ -18,7 +18,7 @@ _READER = SettingsReader(Config, ConfigError, ("sinks",), ("cameras", "url"), sh
 
 
 def load_config(
-    path: str | Path | None = None,
+    path: str | Path | Mapping[str, Any] | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
@@ -26,7 +26,8 @@ def load_config(
     """Read and check a configuration.
 
     Args:
-        path: a YAML file; relative file names of cameras and weights in it are taken from its folder.
+        path: a YAML file; relative file names of cameras and weights in it are taken from its folder. A mapping is
+            taken as `data`.
         overrides: values by dotted key, such as `{"detector.score_threshold": 0.3}`; they win over the file.
             A camera's keys are reached by its place, counted from 0: `cameras.0.max_fps`.
         data: the configuration as a mapping instead of a file.
@@ -37,6 +38,8 @@ def load_config(
     Raises:
         ConfigError: the file is missing or no YAML mapping, a key is unknown, or a value has the wrong type.
     """
+    if isinstance(path, Mapping):
+        path, data = None, path
     raw: dict[str, Any] = dict(data or {})
     where = "configuration"
     if path is not None:
@@ -53,6 +56,19 @@ def load_config(
     if path is None or Path(path).is_char_device() or Path(path).is_fifo():  # what comes through a pipe has no folder
         return config
     return anchor(config, Path(path).parent)
+
+
+def as_config(given: Config | str | Path | Mapping[str, Any]) -> Config:
+    """The configuration that a program hands over: checked already, or a file or mapping to be read.
+
+    Raises:
+        ConfigError: it is none of these, or as in `load_config`.
+    """
+    if isinstance(given, Config):
+        return given
+    if isinstance(given, str | Path | Mapping):
+        return load_config(given)
+    raise ConfigError(f"a configuration is a Config, a file or a mapping, not {type(given).__name__}")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
@@ -18,11 +18,19 @@ from relaytrack.pipeline.sinks.base import Sink
 from relaytrack.pipeline.sources import is_live
 from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.tracking.tracker import Tracker
+from relaytrack.trackers import DeepSort
 
 TrackerFactory = Callable[[CameraConfig], Tracker]
 """Makes a fresh tracker for a camera."""
 Until = Literal["sources_end", "stopped"]
 """When a run ends by itself: with its last source, or never before `stop()`."""
+
+_FACTORY = "a function that makes the tracker of a camera is wanted, such as `lambda camera: DeepSort()`"
+_SOURCE = ("name", "live", "stats", "open()", "frames()", "close()")
+_SINK = ("write()", "close()")
+_DETECTOR = ("detect()",)
+_EMBEDDER = ("input_size", "dim", "embed()")
+_SERVICE = ("update()", "close()")
 
 
 @dataclass(slots=True)
@@ -53,6 +61,61 @@ class OwnParts:
         """Whether a camera of the configuration is live."""
         own = self.sources.get(camera.name)
         return is_live(camera, config.run) if own is None else own.live
+
+
+def check_parts(
+    sources: Sequence[Source],
+    sinks: Sequence[Sink],
+    *,
+    detector: Detector | None,
+    embedder: CropEmbedder | None,
+    tracker: TrackerFactory | None,
+    identities: IdentityService | None,
+) -> None:
+    """See that each part has what it will be asked for, before anything is opened.
+
+    Raises:
+        ConfigError: one has not; the message names it and what it lacks.
+    """
+    groups: tuple[tuple[str, Sequence[Any], Sequence[str]], ...] = (
+        ("sources", sources, _SOURCE),
+        ("sinks", sinks, _SINK),
+    )
+    for group, parts, needs in groups:
+        if not isinstance(parts, Sequence):
+            raise ConfigError(f"{group}: a list is wanted, not a single {type(parts).__name__}")
+        for place, part in enumerate(parts):
+            _check(f"{group}.{place}", part, needs)
+    singles = (
+        ("detector", detector, _DETECTOR),
+        ("embedder", embedder, _EMBEDDER),
+        ("identities", identities, _SERVICE),
+    )
+    for key, single, needs in singles:
+        if single is not None:
+            _check(key, single, needs)
+    if isinstance(tracker, type) and issubclass(tracker, DeepSort):
+        raise ConfigError(f"tracker: {_FACTORY}, not the class {tracker.__name__} itself")
+    if tracker is not None and not callable(tracker):
+        raise ConfigError(f"tracker: {_FACTORY}, not a {type(tracker).__name__}: each camera has a tracker of its own")
+
+
+def check_sink(sink: Sink) -> None:
+    """The same of one receiver that joins later.
+
+    Raises:
+        ConfigError: it cannot take steps.
+    """
+    _check("sink", sink, _SINK)
+
+
+def _check(key: str, part: Any, needs: Sequence[str]) -> None:
+    if isinstance(part, type):
+        raise ConfigError(f"{key}: an object is wanted, not the class {part.__name__} itself")
+    for need in needs:
+        name = need.removesuffix("()")
+        if not hasattr(part, name) or (name != need and not callable(getattr(part, name))):
+            raise ConfigError(f"{key}: {type(part).__name__} has no {need}")
 
 
 def by_name(sources: Sequence[Source]) -> dict[str, Source]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
+from pathlib import Path
+from typing import Any, get_args
 
 from relaytrack.pipeline.clock import RunClock
+from relaytrack.pipeline.config.loading import as_config
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.engine.camera_commands import CameraCommands
 from relaytrack.pipeline.engine.live_settings import take_up
-from relaytrack.pipeline.engine.own_parts import OwnParts, TrackerFactory, Until, by_name, with_own_cameras
+from relaytrack.pipeline.engine.own_parts import OwnParts, TrackerFactory, Until, by_name, check_parts, with_own_cameras
 from relaytrack.pipeline.engine.parts import make_parts
 from relaytrack.pipeline.engine.people_commands import PeopleCommands
 from relaytrack.pipeline.engine.progress import Progress
@@ -43,7 +46,7 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
     not given is built from the configuration.
 
     Args:
-        config: a checked configuration (`load_config`). `output.dir: null` leaves no files.
+        config: a configuration that `load_config` has read, or its file or mapping. `output.dir: null` leaves no files.
         progress: told how the run goes; None for silence.
         sinks: further receivers of every step, besides those of the configuration. They get pictures if they declare
             so (`sinks.base.Sink`), after people were hidden in them. One that fails is left out; the run goes on.
@@ -55,14 +58,17 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         until: "sources_end" ends with the last source; "stopped" goes on until `stop()`, also without any camera.
         clock: the run's clock, where several hosts share one.
 
+    Raises:
+        ConfigError: the configuration is wrong, it names no camera, or a part lacks what its protocol asks for.
+
     Example:
-        >>> from relaytrack import Pipeline, load_config
-        >>> summary = Pipeline(load_config("configs/demo.yaml")).run()  # doctest: +SKIP
+        >>> from relaytrack import Pipeline
+        >>> summary = Pipeline("configs/demo.yaml").run()  # doctest: +SKIP
     """
 
     def __init__(
         self,
-        config: Config,
+        config: Config | str | Path | Mapping[str, Any],
         *,
         progress: Progress | None = None,
         sinks: Sequence[Sink] = (),
@@ -75,8 +81,11 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         clock: RunClock | None = None,
     ) -> None:
         super().__init__("engine")
+        check_parts(sources, sinks, detector=detector, embedder=embedder, tracker=tracker, identities=identities)
+        if until not in get_args(Until):
+            raise ConfigError(f"until: {until!r} is neither 'sources_end' nor 'stopped'")
         own = OwnParts(by_name(sources), detector, embedder, tracker, identities, clock, tuple(sinks))
-        config = with_own_cameras(config, own.sources)
+        config = with_own_cameras(as_config(config), own.sources)
         if not config.cameras and until == "sources_end":
             raise ConfigError("no cameras: name at least one (cameras: in the configuration, or --source)")
         self.config = config

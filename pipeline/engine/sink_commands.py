@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from relaytrack.pipeline.engine.lifecycle import RunLifecycle
+from relaytrack.pipeline.engine.own_parts import check_sink
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.step_queue import StepQueue
@@ -52,7 +53,12 @@ class SinkCommands(RunLifecycle):
             raise self._failure
 
     def add_sink(self, sink: Sink, *, name: str | None = None, when_full: Any = None, on_error: Any = None) -> str:
-        """Take up a further receiver, before the run or while it goes on; returns its unique name."""
+        """Take up a further receiver, before the run or while it goes on; returns its unique name.
+
+        Raises:
+            ConfigError: it has no `write()` or no `close()`.
+        """
+        check_sink(sink)
         return self._host.add(sink, name=name, when_full=when_full, on_error=on_error)
 
     def remove_sink(self, name: str) -> None:

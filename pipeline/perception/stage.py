@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from relaytrack.pipeline.perception.answers import read_detections, read_embeddings
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.effort import Effort
 from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
@@ -136,7 +137,7 @@ class Perception:
         chosen = [frame for frame, look in zip(frames, looked, strict=True) if look]
         spent = NetworkTimes(frames=len(chosen))
         start = time.perf_counter()
-        found = self.detector.detect(chosen) if chosen else []
+        found = self._people(chosen) if chosen else []
         spent.detect = time.perf_counter() - start
         if turn is not None:
             turn.wait()
@@ -152,6 +153,9 @@ class Perception:
         with self._counting:
             self.times.add(spent)
         return tuple(results)
+
+    def _people(self, frames: Sequence[Frame]) -> list[Detections]:
+        return read_detections(self.detector.detect(frames), frames, type(self.detector).__name__)
 
     @staticmethod
     def _observed(frame: Frame, detections: Detections, embeddings: Floats) -> Observation:
@@ -197,7 +201,10 @@ class Perception:
             crops = cropper.crop([frames[i].image for i in group], [boxes[i] for i in group])
             middle = time.perf_counter()
             if len(crops):
-                vectors[done : done + len(crops)] = embedder.embed(crops)
+                answer = embedder.embed(crops)
+                vectors[done : done + len(crops)] = read_embeddings(
+                    answer, len(crops), embedder.dim, type(embedder).__name__
+                )
             done += len(crops)
             spent.crop += middle - start
             spent.embed += time.perf_counter() - middle

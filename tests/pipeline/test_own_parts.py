@@ -1,0 +1,112 @@
+"""Parts and configurations that a program hands to `Pipeline`: taken, or refused before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.errors import ConfigError, InputError
+from relaytrack.pipeline.records import Detections, Frame, FrameInfo, FrameTracks, Step
+from relaytrack.trackers import DeepSort
+
+SETTINGS = {"cameras": ["samples/west.mp4"], "output": {"dir": None}, "run": {"max_seconds": 0.3}}
+
+
+class Nobody:
+    """Finds nobody."""
+
+    provider = "test"
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        return [Detections.empty() for _ in frames]
+
+
+class Colour:
+    """Describes anybody by two numbers."""
+
+    input_size = (8, 4)
+    dim = 2
+
+    def embed(self, crops: Any) -> Any:
+        return np.tile(np.float32([0.6, 0.8]), (len(crops), 1))
+
+
+class Wrong(Nobody):
+    """Answers with an array, as many detectors do."""
+
+    def detect(self, frames: Sequence[Frame]) -> Any:
+        return np.zeros((0, 6))
+
+
+def test_a_configuration_may_be_a_mapping_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    video = Path("samples/west.mp4").resolve()
+    file.write_text(f"cameras: [{video}]\noutput: {{dir: null}}\nrun: {{max_seconds: 0.3}}\n")
+    for given in (SETTINGS, str(file), file, load_config(SETTINGS)):
+        summary = Pipeline(given, detector=Nobody(), embedder=Colour()).run()
+        assert [camera.frames for camera in summary.cameras.values()] == [3]
+
+
+@pytest.mark.parametrize("given", [["samples/west.mp4"], None, 5])
+def test_anything_else_is_no_configuration(given: Any) -> None:
+    with pytest.raises(ConfigError, match="a configuration is a Config, a file or a mapping, not"):
+        Pipeline(given)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"detector": Nobody}, "detector: an object is wanted, not the class Nobody itself"),
+        ({"detector": lambda frames: []}, r"detector: function has no detect\(\)"),
+        ({"embedder": Nobody()}, "embedder: Nobody has no input_size"),
+        ({"tracker": DeepSort}, "tracker: a function .* is wanted, .*, not the class DeepSort itself"),
+        ({"tracker": DeepSort()}, "tracker: a function .*, not a DeepSort: each camera has a tracker of its own"),
+        ({"sinks": Nobody()}, "sinks: a list is wanted, not a single Nobody"),
+        ({"sinks": [print]}, r"sinks.0: builtin_function_or_method has no write\(\)"),
+        ({"sources": ["samples/west.mp4"]}, "sources.0: str has no name"),
+        ({"until": "end"}, "until: 'end' is neither 'sources_end' nor 'stopped'"),
+        ({"identities": object()}, r"identities: object has no update\(\)"),
+    ],
+)
+def test_a_part_that_lacks_something_is_named_at_once(parts: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Pipeline(SETTINGS, **parts)
+
+
+def test_a_sink_that_joins_later_is_looked_at_the_same_way() -> None:
+    pipeline = Pipeline(SETTINGS, detector=Nobody(), embedder=Colour())
+    with pytest.raises(ConfigError, match=r"sink: Nobody has no write\(\)"):
+        pipeline.add_sink(Nobody())  # type: ignore[arg-type]
+
+
+def test_a_box_outside_the_picture_harms_nothing() -> None:
+    class Outside(Nobody):
+        def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+            box = np.float32([[5000, 5000, 5040, 5100], [-300, -300, -200, -100]])
+            return [Detections(box, np.float32([0.9, 0.8])) for _ in frames]
+
+    summary = Pipeline(SETTINGS, detector=Outside(), embedder=Colour()).run()
+    assert [camera.frames for camera in summary.cameras.values()] == [3]
+
+
+def test_a_detector_that_answers_something_else_ends_the_run_by_name() -> None:
+    with pytest.raises(InputError, match="detector Wrong: 0 answers to 1 frames"):
+        Pipeline(SETTINGS, detector=Wrong(), embedder=Colour()).run()
+
+
+def test_a_step_is_shown_without_its_pixels_and_embeddings() -> None:
+    image = np.zeros((4, 4, 3), np.uint8)
+    info = FrameInfo("gate", 7, 1.0, (4, 4))
+    one = np.ones(1, np.int64)
+    tracks = FrameTracks(
+        info, one, one, np.ones((1, 4), np.float32), np.ones(1, np.float32), embeddings=np.ones((1, 512))
+    )
+    shown = repr(Step(1.0, (tracks,), images={"gate": image})) + repr(Frame("gate", 7, 1.0, image))
+    assert len(shown) < 700
+    assert "gate" in shown
