@@ -20,6 +20,7 @@ from relaytrack.pipeline.tracking.backfill import EarlierBoxes
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 from relaytrack.pipeline.tracking.session import CameraSession
 from relaytrack.pipeline.tracking.tracker import Tracker
+from relaytrack.trackers import GroundPlane
 
 News = Callable[[Literal["added", "removed"], CameraConfig], None]
 
@@ -105,18 +106,9 @@ class CameraRegistry:
             camera = joining(camera, list(self._multi.sessions))
             plane = ground_plane(camera)
             introduce(self._detector, camera)
-            session = self._session(camera, source or self._source(camera, joins=True))
+            self._join(camera, source or self._source(camera, joins=True), plane)
             if source is not None:
                 self._given[camera.name] = source
-            self.changed = True
-            self._multi.add(session)
-            if plane is not None:
-                self._multi.identities.calibrate(camera.name, plane)
-            self.on_change("added", camera)
-            assert session.source is not None, "it was made above"
-            self.synchronizer.add(session.source)
-            if camera.paused:
-                self.pause(camera.name)
             return camera.name
 
     def remove(self, name: str) -> None:
@@ -170,15 +162,13 @@ class CameraRegistry:
                 introduce(self._detector, camera)  # fails before anything has changed, as the next line does
                 source = self._source(camera, joins=True)
                 self.remove(camera.name)
-                self.add(camera, source)
+                self._join(camera, source, plane)
                 return
-            if changed & _READING and not session.paused:
-                source = self._source(camera, joins=True)
-                self._multi.change(camera)
+            anew = self._source(camera, joins=True) if changed & _READING and not session.paused else None
+            self._multi.change(camera)
+            if anew is not None:
                 self.changed = True
-                self._exchange(session, source)
-            else:
-                self._multi.change(camera)
+                self._exchange(session, anew)
             if "ground" in changed:
                 self._multi.identities.calibrate(camera.name, plane)
             if "paused" in changed:
@@ -215,6 +205,18 @@ class CameraRegistry:
         return {name: session.earlier for name, session in sessions if session.earlier is not None}
 
     # helpers
+
+    def _join(self, camera: CameraConfig, source: Source, plane: GroundPlane | None) -> None:
+        """Track a checked camera from now on, with frames from `source`."""
+        session = self._session(camera, source)
+        self.changed = True
+        self._multi.add(session)
+        if plane is not None:
+            self._multi.identities.calibrate(camera.name, plane)
+        self.on_change("added", camera)
+        self.synchronizer.add(source)
+        if camera.paused:
+            self.pause(camera.name)
 
     def _find(self, name: str) -> CameraSession:
         session = self._multi.sessions.get(name)

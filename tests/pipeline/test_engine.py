@@ -282,6 +282,22 @@ def test_cameras_join_pause_change_and_leave_while_others_go_on() -> None:
     assert [camera.name for camera in run.cameras] == ["second", "third"]
 
 
+def test_a_camera_that_was_changed_gives_pictures_again_after_a_pause(samples: Path) -> None:
+    """Fault: what a change had opened counted as a source of the program's own, which nobody opens again."""
+    looped = {"url": str(samples / "east.mp4"), "name": "east", "live": True, "loop": True}
+    run = pipeline(until="stopped").start()
+    run.add_camera(looped)
+    assert wait_for(lambda: run.status().cameras["east"].frames > 3)
+    run.change_camera(CameraConfig.model_validate({**looped, "roi": (0, 0, 200, 200)}))
+    assert wait_for(lambda: run.status().cameras["east"].size == (200, 200))
+    run.pause_camera("east")
+    run.resume_camera("east")
+    before = run.status().cameras["east"].frames
+    assert wait_for(lambda: run.status().cameras["east"].frames > before + 3)
+    run.stop()
+    run.join(10)
+
+
 def test_a_site_without_a_camera_is_fine_and_a_bad_camera_is_its_own_trouble() -> None:
     run = pipeline(until="stopped").start()
     time.sleep(0.1)
