@@ -73,12 +73,13 @@ class EventLog:
         Raises:
             OutputError: the disk is full.
         """
-        if step.events:
-            self.add([event.model_dump(mode="json") for event in step.events])
+        # the old ones first: where that fails, the step is handed over again, and its events must come once
         if self.retain is not None and time.monotonic() > self._swept + 600.0:
             self._swept = time.monotonic()
             with self._store.writing() as database:
                 database.execute("DELETE FROM events WHERE epoch < ?", (steady_time() - self.retain,))
+        if step.events:
+            self.add([event.model_dump(mode="json") for event in step.events])
 
     def add(self, events: Iterable[dict[str, Any]]) -> None:
         """Keep events and wake the readers."""

@@ -48,7 +48,6 @@ class People(PeopleQuestions):
     ) -> None:
         super().__init__(store)
         self._run = int(time.time() * 1000) if run is None else run
-        self._runs: dict[str, int] = {}  # of cameras that left and came again
         self.retain = retain
         self._on_return = on_return
         self._tracks: dict[TrackKey, LiveSighting] = {}
@@ -77,12 +76,12 @@ class People(PeopleQuestions):
                         self._revise(database, key, change.new, change.old, change.kind, change.score)
                 for old, new in {(change.old, change.new) for change in step.revisions}:
                     self._move_name(old, new)
-            for tracks in step:
-                self._take(tracks, step.images.get(tracks.frame.camera), step.crops)
             now = time.monotonic()
-            if now > self._due:
+            if now > self._due:  # before anything is counted: a step whose writing fails is handed over again
                 self.flush()
                 self._due = now + _FLUSH
+            for tracks in step:
+                self._take(tracks, step.images.get(tracks.frame.camera), step.crops)
 
     def _revise(
         self, database: sqlite3.Connection, key: TrackKey, new: int, old: int, kind: str, score: float | None = None
@@ -92,7 +91,7 @@ class People(PeopleQuestions):
         known = self._tracks.get(key)
         if known is not None:
             known.identity = new
-        people_rows.revise(database, (self._run_of(key[0]), *key), new, old, kind, score)
+        people_rows.revise(database, (self._run, *key), new, old, kind, score)
 
     def _move_name(self, old: int, new: int) -> None:
         """Give the name of a number that nobody has any more to the person's new number."""
@@ -113,8 +112,8 @@ class People(PeopleQuestions):
             identity = self._own.get(key, self._alias.get(identity, identity))
             seen = self._tracks.get(key)
             if seen is None:
+                self._returned(identity, frame.camera, track)  # first: what fails here is tried again
                 seen = self._tracks[key] = LiveSighting(identity, moment, moment)
-                self._returned(identity, frame.camera, track)
             good = float(quality[row])
             seen.see(identity, moment)
             if image is not None:
@@ -142,9 +141,7 @@ class People(PeopleQuestions):
             changed = [(key, seen) for key, seen in self._tracks.items() if seen.dirty]
             if changed:
                 with self._store.writing() as database:
-                    people_rows.write_sightings(
-                        database, [seen.values(self._run_of(key[0]), *key) for key, seen in changed]
-                    )
+                    people_rows.write_sightings(database, [seen.values(self._run, *key) for key, seen in changed])
                 for _, seen in changed:
                     seen.dirty = False
             newest = max((seen.last for seen in self._tracks.values()), default=0.0)
@@ -156,21 +153,16 @@ class People(PeopleQuestions):
                 with self._store.writing() as database:
                     people_rows.expire(database, steady_time() - self.retain)
 
-    def _run_of(self, camera: str) -> int:
-        """The number of the start that a camera's tracks belong to."""
-        return self._runs.get(camera, self._run)
-
     def camera_added(self, camera: CameraConfig) -> None:
         """Nothing to do before its first frame."""
 
     def camera_removed(self, name: str) -> None:
-        """Write what it saw; a camera of that name that comes later numbers its tracks anew."""
+        """Write what it saw; where the camera comes again, its track ids go on."""
         with self._changing:
             self.flush()
             for key in [key for key in self._tracks if key[0] == name]:
                 del self._tracks[key]
             self._judges.pop(name, None)
-            self._runs[name] = max(int(time.time() * 1000), self._run_of(name) + 1)
 
     def close(self) -> None:
         """Write the rest."""
@@ -206,7 +198,7 @@ class People(PeopleQuestions):
             self.flush()
             with self._store.writing() as database:
                 new, rows = people_rows.split(database, identity, sightings)
-            now = [(camera, track) for run, camera, track in rows if run == self._run_of(camera)]
+            now = [(camera, track) for run, camera, track in rows if run == self._run]
             for key in now:
                 if key in self._tracks:
                     self._tracks[key].identity = self._own[key] = new

@@ -79,13 +79,7 @@ def merge(database: sqlite3.Connection, keep: int, gone: int) -> None:
     database.execute(
         "UPDATE events SET identity = ?1, data = json_set(data, '$.identity', ?1) WHERE identity = ?2", (keep, gone)
     )
-    database.execute("INSERT OR IGNORE INTO people (identity) VALUES (?)", (keep,))
-    database.execute(
-        """UPDATE people SET name = coalesce((SELECT name FROM people WHERE identity = ?), '')
-        WHERE identity = ? AND name = ''""",
-        (gone, keep),
-    )
-    database.execute("DELETE FROM people WHERE identity = ?", (gone,))
+    move_name(database, gone, keep)
     database.execute("UPDATE merged SET new = ? WHERE new = ?", (keep, gone))
     database.execute("DELETE FROM merged WHERE old = ?", (keep,))
     database.execute("UPDATE OR IGNORE decided SET identity = ? WHERE identity = ?", (keep, gone))
