@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 from relaytrack.pipeline.clock import steady_time
 from relaytrack.pipeline.config.schema import CAMERA_NAME
-from relaytrack.pipeline.dates import by_start, stamped
+from relaytrack.pipeline.dates import STAMP, by_start, stamped
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.clips import Clip
 from relaytrack.pipeline.results.folder import MARKER, remove_run
@@ -25,7 +24,6 @@ from relaytrack.pipeline.sinks.segments import KINDS, DatedFile, remove_oldest, 
 _EARLY = 0.05  # seconds by which a moment may come before a file's first picture
 _SOON = 5.0  # seconds after the newest picture that are waited for
 _SWEEP = 60.0  # seconds between two looks at what must go
-_FILE = re.compile(r"[0-9]{8}T[0-9]{6}([+-][0-9]{4})?(-[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,7 @@ class Recordings:
     """
 
     name = "site-recordings"
+    on_error = "retry"  # a file that cannot be deleted now must not end the deleting
 
     def __init__(
         self, root: Path | None, current: Path | None, *, retain: float | None = None, limit: float = float("inf")
@@ -115,7 +114,7 @@ class Recordings:
 
     def file(self, run: str, camera: str, name: str) -> Path | None:
         """A file by its names; None where there is none such. Nothing outside of the starts' folders is ever found."""
-        if not (_FILE.fullmatch(name) and (CAMERA_NAME.fullmatch(camera))):
+        if not (STAMP.fullmatch(name) and CAMERA_NAME.fullmatch(camera)):
             return None
         for folder in self.runs():
             path = folder / "video" / camera / f"{name}.mp4"

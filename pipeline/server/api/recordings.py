@@ -98,7 +98,7 @@ def video(
     found = site.recordings.whole(run, camera, name)
     if found is None:
         raise ProblemError(404, "there is no such recording")
-    site.audit.note(caller.name, "recording read", camera=camera, file=f"{run}/{name}")
+    site.audit.note_once(caller.name, "recording read", camera=camera, file=f"{run}/{name}")
     if not isinstance(found, LocalFile):
         return streamed(request.headers.get("range"), found.size, found.read, "video/mp4")
     return FileResponse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ class LiveHub(Audience):
     """The sink. Each camera is encoded once per codec, whoever looks, and not at all while nobody does."""
 
     name = "site-live"
+    on_error = "resume"
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,6 +114,12 @@ class LiveHub(Audience):
         encoder = self._encoders.pop(camera, None)
         if encoder is not None:
             encoder.close()
+
+    def resume(self) -> None:
+        """After a failure: every video begins anew with its next picture."""
+        for camera in list(self._encoders):
+            with suppress(Exception):  # of the encoder that failed
+                self._drop(camera)
 
     def camera_added(self, camera: CameraConfig) -> None:
         """Nothing to do before its first picture."""

@@ -12,10 +12,14 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from relaytrack.pipeline.server.live.fragments import FragmentEncoder
-from relaytrack.pipeline.server.live.viewer import Packet, Viewer
+from relaytrack.pipeline.records import FrameInfo, FrameTracks, Image, Step
+from relaytrack.pipeline.runtime.sink_host import SinkHost
+from relaytrack.pipeline.server.live.fragments import Fragment, FragmentEncoder
+from relaytrack.pipeline.server.live.hub import LiveHub
+from relaytrack.pipeline.server.live.viewer import Packet, PacketQueue, Viewer
 from tests.support.sites import Served, served, socket_refusal
 from tests.support.world import picture, wait_for
 
@@ -83,6 +87,30 @@ def test_nothing_is_encoded_while_nobody_looks(tmp_path: Path) -> None:
         before = site.site.live.encoded
         time.sleep(0.4)
         assert site.site.live.encoded == before
+
+
+def test_video_that_cannot_be_encoded_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: one failure of the encoder switched the live pictures of all cameras off until the next start."""
+    encode, calls = FragmentEncoder.encode, []
+
+    def failing(encoder: FragmentEncoder, image: Image, moment: float, epoch: float) -> list[Fragment]:
+        calls.append(moment)
+        if len(calls) == 1:
+            raise av.error.MemoryError(12, "Cannot allocate memory")
+        return encode(encoder, image, moment, epoch)
+
+    monkeypatch.setattr(FragmentEncoder, "encode", failing)
+    hub, host, viewer = LiveHub(), SinkHost(), PacketQueue("west", "h264")
+    host.add(hub)
+    hub.join(viewer)
+    for number in range(3):
+        frame, nobody = FrameInfo("west", number, number / 10, (160, 120)), np.zeros((0, 4), np.float32)
+        tracks = FrameTracks(frame, np.zeros(0, np.int64), np.zeros(0, np.int64), nobody, nobody[:, 0])
+        host.put(Step.of([tracks], drawn={"west": picture(number)}))
+    assert wait_for(lambda: len(calls) == 3)
+    host.close()
+    found = [viewer.take(), viewer.take()]
+    assert [packet.kind for packet in found if packet] == ["init", "frame"]
 
 
 def test_an_unknown_camera_has_no_pictures(site: Served) -> None:
