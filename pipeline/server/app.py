@@ -63,6 +63,7 @@ def create_app(site: Site) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(pages.router())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Bounds, paths={"/api/v1/search": round(site.config.server.upload_mb * 1e6)})
+    uploads = round(site.config.server.upload_mb * 1e6)
+    app.add_middleware(Bounds, paths={"/api/v1/search": uploads, "/login": login.FORM})
     app.add_middleware(Guard, accounts=site.accounts, hosts=site.config.server.hosts)
     return app

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.server.access.account_file import Role, public
 from relaytrack.pipeline.server.access.guard import COOKIE
-from relaytrack.pipeline.server.access.uploads import read_body
 from relaytrack.pipeline.server.api.context import Admin, TheSite
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -22,7 +21,8 @@ from relaytrack.pipeline.server.typed_line import Line, typed_line
 
 forms = APIRouter(include_in_schema=False)
 router = APIRouter(tags=["access"])
-_FORM = 10_000  # bytes of a log-in form at the most
+FORM = 10_000
+"""Bytes of a log-in form at the most."""
 
 
 class NewUser(BaseModel):
@@ -68,7 +68,7 @@ def log_in(site: Site, name: str, password: str, address: str) -> str:
 async def login(request: Request) -> Response:
     """The form of the log-in page."""
     site: Site = request.app.state.site
-    body = await read_body(request, _FORM)
+    body = await request.body()
     try:
         fields = parse_qs(body.decode(), max_num_fields=10)
     except ValueError:

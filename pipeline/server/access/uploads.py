@@ -1,4 +1,4 @@
-"""Uploaded pictures: bounded in bytes and in pixels before anything is decoded."""
+"""Uploaded pictures: their number at a time and their pixels are bounded before anything is decoded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 from anyio import CapacityLimiter
-from fastapi import Request
 from PIL import Image as Pillow
 from PIL import ImageOps
 
@@ -49,24 +48,6 @@ class SearchQueue:
             yield self._one
         finally:
             self._inside -= 1
-
-
-async def read_body(request: Request, most: int) -> bytes:
-    """A request's body, as long as it has at most `most` bytes; a longer one is not read to its end.
-
-    Raises:
-        ProblemError: it is longer, or says so.
-    """
-    too_large = ProblemError(413, f"a picture may have {most / 1e6:g} MB at the most")
-    told = request.headers.get("content-length", "0")
-    if not told.isdecimal() or int(told) > most:
-        raise too_large
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most:
-            raise too_large
-    return bytes(data)
 
 
 def decode_picture(data: bytes) -> Image:

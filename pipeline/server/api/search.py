@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 
 from relaytrack.pipeline.records import Floats
-from relaytrack.pipeline.server.access.uploads import SearchQueue, decode_picture, read_body
+from relaytrack.pipeline.server.access.uploads import SearchQueue, decode_picture
 from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, find_person
 from relaytrack.pipeline.server.api.doubts import threshold_of
 from relaytrack.pipeline.server.descriptions import color_of, ink_of, titles_of
@@ -56,7 +56,7 @@ async def search(
 
     turns: SearchQueue = request.app.state.searches
     async with turns.enter() as one:
-        data = await read_body(request, round(site.config.server.upload_mb * 1e6))
+        data = await request.body()
         return {"matches": await to_thread.run_sync(find, limiter=one), "threshold": threshold_of(site)}
 
 

@@ -258,6 +258,14 @@ def test_one_address_cannot_close_a_name_for_all_others(tmp_path: Path) -> None:
     assert limits.take("root", "198.51.100.1") == 0
 
 
+def test_a_form_that_is_too_long_is_called_so(guarded: Served) -> None:
+    """Fault: "a picture may have 0.01 MB at the most"."""
+    for content in (b"x" * 20_000, (b"x" * 1000 for _ in range(20))):
+        answer = httpx.post(f"{guarded.url}/login", content=content)
+        assert answer.status_code == 413
+        assert answer.json()["detail"] == "a request to this address may have 0.01 MB at the most"
+
+
 def test_guesses_side_by_side_are_stopped_too(tmp_path: Path) -> None:
     with served(tmp_path, users=USERS) as site:
 
