@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from relaytrack.pipeline.records import Floats
-from relaytrack.pipeline.server.people_records import vector_of
+from relaytrack.pipeline.server.people_records import TOGETHER, vector_of
 from relaytrack.pipeline.server.store import SiteStore
 
 MARGIN = 0.1
@@ -16,7 +16,6 @@ MARGIN = 0.1
 _MOST = 4  # of each kind
 _MOST_SIGHTINGS = 400  # of a person, the newest
 _PEOPLE = 500  # others that are compared, those seen last
-_TOGETHER = 0.5  # seconds in one camera at once after which two are surely two
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class Doubts:
     def _others(self, identity: int, rows: list[Any], looks: Floats, threshold: float) -> list[PersonDoubt]:
         """People who look like this one, and were never in one camera at the same moment."""
         cannot_link = {row["other"] for row in self._decided("person", identity)}
-        cannot_link |= {row["identity"] for row in self._store.rows(_TOGETHER_SQL, (identity, identity, _TOGETHER))}
+        cannot_link |= {row["identity"] for row in self._store.rows(_TOGETHER_SQL, (identity, identity, TOGETHER))}
         others = self._store.rows(_BEST_OF_OTHERS, (identity, looks.shape[1] * 2, _PEOPLE))
         others = [row for row in others if row["identity"] not in cannot_link]
         if not others:

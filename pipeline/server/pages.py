@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from relaytrack.pipeline.events.schema import EVENT_TYPES
 from relaytrack.pipeline.server.access.guard import Caller
 from relaytrack.pipeline.server.api.cameras import list_cameras, one_camera
-from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
+from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, WhichCamera
 from relaytrack.pipeline.server.api.doubts import doubts_about, threshold_of
 from relaytrack.pipeline.server.api.forgetting import list_forgetting
 from relaytrack.pipeline.server.api.people import list_people, one_person
@@ -108,9 +108,7 @@ class Pages:
             return show("live", caller, cameras=list_cameras(site), status=describe_site(site), arrivals=latest)
 
         @router.get("/people")
-        def people(
-            site: TheSite, caller: Viewer, camera: Annotated[str | None, Query(max_length=64)] = None
-        ) -> Response:
+        def people(site: TheSite, caller: Viewer, camera: WhichCamera = None) -> Response:
             found = list_people(site, camera=camera or None)
             names = [one.name for one in site.pipeline.cameras]
             forgetting = list_forgetting(site) if caller.may("admin") else []

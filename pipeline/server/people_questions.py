@@ -12,13 +12,20 @@ from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.events.known_tracks import MOST, EarlierTrack
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.results.grounds import MOST_TRACKS, Grounds, grounds_of
-from relaytrack.pipeline.server.people_records import FormerNumber, Person, Sighting, sighting_of, unit, vector_of
+from relaytrack.pipeline.server.people_records import (
+    TOGETHER,
+    FormerNumber,
+    Person,
+    Sighting,
+    sighting_of,
+    unit,
+    vector_of,
+)
 from relaytrack.pipeline.server.site_networks import SiteNetworks
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.trackers.identities.types import TrackKey
 
 _MOST_FORMER = 100
-_TOGETHER = 0.5  # seconds in one camera at once after which two are surely two
 
 
 class PeopleQuestions:
@@ -205,6 +212,6 @@ class PeopleQuestions:
         rows = self._store.rows(
             """SELECT a.* FROM sightings a JOIN sightings b ON a.camera = b.camera AND a.id != b.id
             WHERE a.identity = ? AND b.identity = ? AND min(a.last, b.last) - max(a.first, b.first) > ? LIMIT 1""",
-            (one, other, _TOGETHER),
+            (one, other, TOGETHER),
         )
         return sighting_of(rows[0]) if rows else None

@@ -9,6 +9,9 @@ import numpy as np
 
 from relaytrack.pipeline.records import Floats
 
+TOGETHER = 0.5
+"""Seconds in one camera at once after which two are surely two."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from relaytrack.pipeline.server.access.guard import is_admitted
-from relaytrack.pipeline.server.api.context import MOST_NUMBER
+from relaytrack.pipeline.server.api.context import MOST_NUMBER, until_gone
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(prefix="/events", tags=["events"])
@@ -32,7 +32,7 @@ async def socket(
     """Events as they come; with `since` first those after that one."""
     site: Site = socket.app.state.site
     await socket.accept()
-    leaving = asyncio.create_task(_left(socket))
+    leaving = asyncio.create_task(until_gone(socket))
     sending = asyncio.create_task(_send(socket, site, since))
     try:
         await asyncio.wait({leaving, sending}, return_when=asyncio.FIRST_COMPLETED)
@@ -42,13 +42,6 @@ async def socket(
         await asyncio.gather(leaving, sending, return_exceptions=True)
         with suppress(Exception):
             await asyncio.wait_for(socket.close(), 1.0)
-
-
-async def _left(socket: WebSocket) -> None:
-    """Return when the reader goes."""
-    with suppress(Exception):
-        while (await socket.receive())["type"] != "websocket.disconnect":
-            pass
 
 
 async def _send(socket: WebSocket, site: Site, since: int | None) -> None:

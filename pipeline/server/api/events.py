@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from relaytrack.pipeline.server.access.guard import is_admitted
-from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer
+from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, When, WhichCamera
 from relaytrack.pipeline.server.event_log import EventLog, StoredEvent
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
@@ -21,8 +21,6 @@ from relaytrack.pipeline.server.site import Site
 router = APIRouter(prefix="/events", tags=["events"])
 
 Kinds = Annotated[list[str] | None, Query(description="kinds of events, all by default", max_length=20)]
-Camera = Annotated[str | None, Query(max_length=64)]
-Moment = Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)]
 
 _COLUMNS = (
     *("id", "event", "date", "time", "camera", "track", "identity", "zone", "line", "direction", "seconds", "old"),
@@ -36,10 +34,10 @@ def events(
     site: TheSite,
     _: Viewer,
     kind: Kinds = None,
-    camera: Camera = None,
+    camera: WhichCamera = None,
     identity: Number | None = None,
-    since: Moment = None,
-    until: Moment = None,
+    since: When = None,
+    until: When = None,
     before: Annotated[Number | None, Query(description="only events with a smaller id")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
@@ -59,7 +57,12 @@ def events(
 
 @router.get("/export.jsonl")
 def export(
-    site: TheSite, caller: Viewer, kind: Kinds = None, camera: Camera = None, since: Moment = None, until: Moment = None
+    site: TheSite,
+    caller: Viewer,
+    kind: Kinds = None,
+    camera: WhichCamera = None,
+    since: When = None,
+    until: When = None,
 ) -> StreamingResponse:
     """All events that are kept, as JSON lines."""
     site.audit.note(caller.name, "events exported", since=since, until=until)
@@ -70,7 +73,12 @@ def export(
 
 @router.get("/export.csv")
 def export_table(
-    site: TheSite, caller: Viewer, kind: Kinds = None, camera: Camera = None, since: Moment = None, until: Moment = None
+    site: TheSite,
+    caller: Viewer,
+    kind: Kinds = None,
+    camera: WhichCamera = None,
+    since: When = None,
+    until: When = None,
 ) -> StreamingResponse:
     """All events that are kept, as a table (CSV with a head line; what an event does not have stays empty)."""
     site.audit.note(caller.name, "events exported", since=since, until=until)

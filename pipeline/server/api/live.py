@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from relaytrack.pipeline.server.access.guard import is_admitted
+from relaytrack.pipeline.server.api.context import until_gone
 from relaytrack.pipeline.server.descriptions import failure_of
 from relaytrack.pipeline.server.live.viewer import Codec, Viewer
 from relaytrack.pipeline.server.site import Site
@@ -32,7 +33,7 @@ async def live(socket: WebSocket, name: str, codec: Annotated[Codec, Query()] = 
         await socket.close(4404)
         return
     await socket.accept()
-    leaving = asyncio.create_task(_left(socket))
+    leaving = asyncio.create_task(until_gone(socket))
     try:
         with site.live.watching(name, codec) as viewer:
             await _send(socket, site, name, viewer, leaving)
@@ -42,13 +43,6 @@ async def live(socket: WebSocket, name: str, codec: Annotated[Codec, Query()] = 
         leaving.cancel()
         with suppress(Exception):
             await asyncio.wait_for(socket.close(), 1.0)
-
-
-async def _left(socket: WebSocket) -> None:
-    """Return when the viewer goes."""
-    with suppress(Exception):
-        while (await socket.receive())["type"] != "websocket.disconnect":
-            pass
 
 
 async def _send(socket: WebSocket, site: Site, name: str, viewer: Viewer, leaving: asyncio.Task[None]) -> None:

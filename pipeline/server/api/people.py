@@ -8,7 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from relaytrack.pipeline.server.api.context import Admin, Number, Operator, TheSite, Viewer, find_person
+from relaytrack.pipeline.server.api.context import (
+    Admin,
+    Number,
+    Operator,
+    TheSite,
+    Viewer,
+    When,
+    WhichCamera,
+    find_person,
+)
 from relaytrack.pipeline.server.api.forgetting import describe_forgetting
 from relaytrack.pipeline.server.descriptions import describe_person
 from relaytrack.pipeline.server.problems import ProblemError
@@ -74,8 +83,8 @@ def people(
     site: TheSite,
     _: Viewer,
     here: bool = False,
-    camera: Annotated[str | None, Query(max_length=64)] = None,
-    since: Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)] = None,
+    camera: WhichCamera = None,
+    since: When = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
     """Who is here and who was, those seen last first."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 from starlette.requests import Request
 
-from relaytrack.pipeline.server.api.context import TheSite, Viewer
+from relaytrack.pipeline.server.api.context import TheSite, Viewer, When, WhichCamera
 from relaytrack.pipeline.server.byte_ranges import ranged, streamed
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.recorded_files import LocalFile
@@ -32,9 +32,9 @@ def runs(site: TheSite, _: Viewer) -> dict[str, Any]:
 def recordings(
     site: TheSite,
     _: Viewer,
-    camera: Annotated[str | None, Query(max_length=64)] = None,
-    since: Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)] = None,
-    until: Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)] = None,
+    camera: WhichCamera = None,
+    since: When = None,
+    until: When = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> dict[str, Any]:
     """The video files that show something between two moments, oldest first; the last `limit` of them."""

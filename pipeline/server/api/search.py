@@ -10,15 +10,13 @@ from fastapi import APIRouter, Query, Request
 
 from relaytrack.pipeline.records import Floats
 from relaytrack.pipeline.server.access.uploads import SearchQueue, decode_picture
-from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, find_person
+from relaytrack.pipeline.server.api.context import Number, TheSite, Viewer, When, WhichCamera, find_person
 from relaytrack.pipeline.server.api.doubts import threshold_of
 from relaytrack.pipeline.server.descriptions import color_of, ink_of, titles_of
 from relaytrack.pipeline.server.problems import ProblemError
 from relaytrack.pipeline.server.site import Site
 
 router = APIRouter(tags=["search"])
-Camera = Annotated[str | None, Query(max_length=64)]
-Moment = Annotated[float | None, Query(description="seconds since 1970", ge=0, le=1e11)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -39,9 +37,9 @@ async def search(
     request: Request,
     site: TheSite,
     caller: Viewer,
-    camera: Camera = None,
-    since: Moment = None,
-    until: Moment = None,
+    camera: WhichCamera = None,
+    since: When = None,
+    until: When = None,
     limit: Limit = 24,
 ) -> dict[str, Any]:
     """Sightings that look like the person in a picture, which is the request's body (JPEG, PNG or WebP).
@@ -62,7 +60,7 @@ async def search(
 
 @router.get("/people/{identity}/alike")
 def alike(
-    site: TheSite, caller: Viewer, identity: Number, camera: Camera = None, since: Moment = None, limit: Limit = 24
+    site: TheSite, caller: Viewer, identity: Number, camera: WhichCamera = None, since: When = None, limit: Limit = 24
 ) -> dict[str, Any]:
     """Sightings of others that look like a person."""
     find_person(site, identity)
