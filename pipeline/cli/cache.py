@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from relaytrack.reid.paths import file_path, plain_path
+from relaytrack.reid.paths import file_path
 
 HELP = "write the detections and embeddings of a video to a cache (.npz) for `track` and `bench tracker`"
 
@@ -18,12 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector", metavar="BACKEND", help="nanodet, onnx, torchvision, ultralytics or file (detector.backend)"
     )
-    parser.add_argument(
-        "--detector-weights", type=plain_path, metavar="FILE", help="the detector's weights (detector.weights)"
-    )
-    parser.add_argument(
-        "--embedder-weights", type=plain_path, metavar="FILE", help="the embedder's weights (embedder.weights)"
-    )
+    parser.add_argument("--detector-weights", metavar="FILE", help="the detector's weights (detector.weights)")
+    parser.add_argument("--embedder-weights", metavar="FILE", help="the embedder's weights (embedder.weights)")
     parser.add_argument(
         "--boxes", type=file_path, metavar="NPZ", help="embed the detections of this cache anew instead of detecting"
     )

@@ -9,7 +9,6 @@ from types import FrameType
 from typing import Any
 
 from relaytrack.reid.arguments import harmless
-from relaytrack.reid.paths import plain_path
 
 HELP = "follow people across cameras: annotated videos, tracks and identities"
 
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that `run` and `demo` share."""
-    parser.add_argument("--out", type=plain_path, metavar="DIR", help="folder for the results (output.dir)")
+    parser.add_argument("--out", metavar="DIR", help="folder for the results (output.dir)")
     parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
     parser.add_argument("--resume", action="store_true", help="a live run goes on in DIR where an earlier start ended")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override any key")

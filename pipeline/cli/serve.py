@@ -31,13 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host", metavar="ADDRESS", help="address to listen at (server.host; 127.0.0.1: this machine only)"
     )
     parser.add_argument("--port", type=int, metavar="N", help="port to listen at (server.port; 8600)")
-    parser.add_argument(
-        "--dir", type=plain_path, metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)"
-    )
-    parser.add_argument(
-        "--tls-cert", type=plain_path, metavar="FILE", help="certificate chain for https (server.tls_cert)"
-    )
-    parser.add_argument("--tls-key", type=plain_path, metavar="FILE", help="its private key (server.tls_key)")
+    parser.add_argument("--dir", metavar="DIR", help="folder of accounts, people and events (server.dir; out/site)")
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain for https (server.tls_cert)")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key (server.tls_key)")
     parser.add_argument(
         "--cluster",
         metavar="auto|HOST:PORT",

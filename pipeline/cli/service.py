@@ -72,9 +72,9 @@ def _service(args: argparse.Namespace) -> SiteService:
         raise ConfigError("--run-as works only with --system; without it the service runs as you")
     words = ["serve", *([str(path.absolute())] if args.site else [])]
     for key in ("host", "port", "dir", "tls_cert", "tls_key", "cluster", "log_format"):
-        value = getattr(args, key)
-        if value is not None:
-            words += [f"--{key.replace('_', '-')}", str(value)]
+        given = getattr(args, key)
+        if given is not None:  # as the settings understand it: `~` is the home folder of who writes the unit
+            words += [f"--{key.replace('_', '-')}", str(getattr(config.server, key, given))]
     for text in args.set:
         words += ["--set", text]
     return SiteService(

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--site", type=plain_path, metavar="SITE.yaml", help="the site's settings; default: those in --dir"
     )
-    parser.add_argument("--dir", type=plain_path, metavar="DIR", help="folder of the accounts (server.dir; out/site)")
+    parser.add_argument("--dir", metavar="DIR", help="folder of the accounts (server.dir; out/site)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -125,7 +125,7 @@ class Accounts:
             if password is None and before is None:
                 raise ConfigError(f"user {name!r}: a new user needs a password")
             if password is not None and not SHORTEST <= len(password) <= _LONGEST:
-                raise ConfigError(f"user {name!r}: a password has at least {SHORTEST} characters")
+                raise ConfigError(f"user {name!r}: a password has {SHORTEST} to {_LONGEST} characters")
             kept = before.hash if before is not None else ""
             changed = Account(name, kept if password is None else self._hasher.hash(password), role)
             self._keep({**self._users, name: changed}, self._tokens)

@@ -52,6 +52,8 @@ def test_every_path_of_a_configuration(home: Path) -> None:
         ["track", "--frames", "~/c", "--out", "~/o.txt"],
         ["track", "--cache", "~/c.npz", "--out", "~/o.txt"],
         ["cache", "--video", "~/c.mp4", "--out", "~/o.npz"],
+        ["serve", "~/c.yaml"],
+        ["serve", "--tls-cert", "~/c.pem", "--tls-key", "~/c.key"],
         ["search", "--run", "~/c", "--image", "~/c.jpg"],
         ["merge", "--run", "~/c", "1", "2"],
         ["forget", "--run", "file://~/c", "1"],
@@ -73,6 +75,14 @@ def test_every_option(words: list[str], home: Path, capfd: pytest.CaptureFixture
     else:
         assert str(home) in shown or "/a b/~/c.mp4" in shown
     assert not Path("~").exists()
+
+
+def test_a_unit_has_the_paths_of_who_writes_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--dir", "~/site", "--tls-cert", "file:///c%20d.pem", "--tls-key", "~/c.key", "--port", "8700"]
+    assert main(["service", "install", "--print", *words]) == 0
+    unit = capsys.readouterr().out
+    assert f'--port 8700 --dir {home}/site --tls-cert "/c d.pem" --tls-key {home}/c.key\n' in unit
+    assert "~" not in unit
 
 
 def test_variables_may_hold_a_home_folder(home: Path, monkeypatch: pytest.MonkeyPatch, make_source: object) -> None:
