@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -31,6 +31,20 @@ class WaitingCall:
     again: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class _Node:
+    """What a node has been told.
+
+    Attributes:
+        revisions: corrections that it has not said to have; corrections: how many there have been.
+        colored: the identities whose colours it knows.
+    """
+
+    revisions: deque[Revision] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
+    corrections: int = 0
+    colored: set[int] = field(default_factory=set)
+
+
 class WaitingCalls:
     """All calls that wait, and the corrections that each node has still to be told.
 
@@ -39,13 +53,15 @@ class WaitingCalls:
 
     def __init__(self) -> None:
         self._awaited: dict[tuple[str, int], list[WaitingCall]] = defaultdict(list)
-        self._revisions: dict[str, deque[Revision]] = defaultdict(lambda: deque(maxlen=_MOST_KEPT))
-        self._corrections: Counter[str] = Counter()  # by node, how many there have been
-        self._told: dict[str, set[int]] = defaultdict(set)  # by node, the identities whose colours it knows
+        self._nodes: dict[str, _Node] = {}
 
     def greet(self, node: str) -> None:
         """A node begins, or has lost answers: it is told all colours anew."""
-        self._told[node].clear()
+        self._of(node).colored.clear()
+
+    def forget(self, node: str) -> None:
+        """A node follows no camera any more; should it come back, it says itself how many corrections it has."""
+        self._nodes.pop(node, None)
 
     def wait(self, call: WaitingCall, batch: TrackletBatch) -> None:
         """The call waits for this batch's answer."""
@@ -55,14 +71,16 @@ class WaitingCalls:
 
     def correct(self, node: str, change: Revision) -> None:
         """Tell a node of a correction with its next answers."""
-        self._revisions[node].append(change)
-        self._corrections[node] += 1
+        known = self._of(node)
+        known.revisions.append(change)
+        known.corrections += 1
 
     def heard(self, node: str, number: int) -> None:
         """A node has all corrections up to this number."""
-        kept = self._revisions[node]
-        while kept and self._corrections[node] - len(kept) < number:
-            kept.popleft()
+        known = self._of(node)
+        while known.revisions and known.corrections - len(known.revisions) < number:
+            known.revisions.popleft()
+        known.corrections = max(known.corrections, number)
 
     def answer(self, answers: Iterable[BatchAnswer], token: int, colors: IdentityColors) -> None:
         """Hand out answers; a call that has all of its own is over."""
@@ -76,15 +94,18 @@ class WaitingCalls:
         if len(call.answers) < len(call.batches) or call.future.done():
             return
         batches = tuple(call.answers[batch.camera, batch.sequence] for batch in call.batches)
-        told = self._told[call.node]
+        known = self._nodes.get(call.node) or _Node()  # of one that was forgotten, its last calls
         shown = {identity for one in batches for identity in one.global_ids.tolist()} - {0}
-        new = shown if call.again else shown - told
+        new = shown if call.again else shown - known.colored
         painted = {identity: colors.of(identity) for identity in sorted(new)}
-        told |= new
-        if len(told) > MOST_TOLD:
-            told.clear()
-        changes = tuple(self._revisions[call.node])
-        call.future.set_result(Answers(token, batches, changes, painted, self._corrections[call.node]).to_bytes())
+        known.colored |= new
+        if len(known.colored) > MOST_TOLD:
+            known.colored.clear()
+        changes = tuple(known.revisions)
+        call.future.set_result(Answers(token, batches, changes, painted, known.corrections).to_bytes())
+
+    def _of(self, node: str) -> _Node:
+        return self._nodes.setdefault(node, _Node())
 
     def fail(self, error: BaseException) -> None:
         """End all calls."""

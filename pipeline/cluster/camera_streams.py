@@ -34,22 +34,20 @@ class CameraStreams:
     def __init__(self, memory: Memory, window: float | None, wait: float) -> None:
         self._memory, self._window = memory, window
         self._received = dict(memory.seen)
-        self._first_ids: dict[tuple[str, str, int], int] = {}
+        self._first_ids: dict[str, int] = {}
         self.claims = Claims()
         self.merge = WatermarkMerge(window or 0.5 / _DEFAULT_FPS, wait)
         self.rates: dict[str, float | None] = {}
         self.lost: Counter[str] = Counter()
 
-    def begin(self, node: str, order: int, name: str, about: CameraHello) -> list[BatchAnswer]:
+    def begin(self, name: str, about: CameraHello) -> list[BatchAnswer]:
         """A node follows a camera from now on.
 
         Returns:
             Answers to batches of a live camera that waited: its earlier node still waits for them.
         """
-        memory, key = self._memory, (name, node, order)
-        if about.live and about.first is None:  # it begins, perhaps once more
-            self._first_ids[key] = memory.first_id(name)
-        self._first_ids.setdefault(key, 0)
+        memory, begins = self._memory, about.live and about.first is None  # a node that comes back has its numbers
+        self._first_ids[name] = memory.first_id(name) if begins else 0
         self.rates[name] = about.fps or self.rates.get(name)
         dropped = self.merge.drop(name)
         answers = [memory.again(one) for one in dropped] if about.live else []
@@ -66,12 +64,10 @@ class CameraStreams:
         if self._window is None:
             self.merge.window = 0.5 / max(rate or _DEFAULT_FPS for rate in self.rates.values())
 
-    def places(self, node: str, order: int, cameras: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
+    def places(self, cameras: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
         """By camera, the last batch that has come, and the number after which its track ids begin."""
         names = list(cameras)
-        return {name: self._received[name] for name in names}, {
-            name: self._first_ids[name, node, order] for name in names
-        }
+        return {name: self._received[name] for name in names}, {name: self._first_ids[name] for name in names}
 
     def check(self, node: str, order: int, batches: Sequence[TrackletBatch]) -> None:
         """Refuse batches of somebody else's cameras, and batches that come too early.

@@ -26,8 +26,11 @@ class Claims:
         self._free: set[str] = set()  # whose node has let them go
         self._busy = threading.Lock()
 
-    def take(self, node: str, order: int, cameras: Iterable[str]) -> None:
+    def take(self, node: str, order: int, cameras: Iterable[str]) -> set[str]:
         """Claim cameras, all or none.
+
+        Returns:
+            The nodes that have lost their last camera by this.
 
         Raises:
             ClaimError: naming the camera and the node that has it.
@@ -36,11 +39,16 @@ class Claims:
         with self._busy:
             for camera in wanted:
                 self._check(node, order, camera)
-            for camera in wanted:
-                self._of.get(self._held.get(camera, (node, order))[0], set()).discard(camera)
-                self._of.setdefault(node, set()).add(camera)
-                self._held[camera] = node, order
-                self._free.discard(camera)
+            losers = {self._held[camera][0] for camera in wanted if camera in self._held} - {node}
+            for loser in losers:
+                self._of[loser] -= set(wanted)
+            self._of.setdefault(node, set()).update(wanted)
+            self._held |= dict.fromkeys(wanted, (node, order))
+            self._free -= set(wanted)
+            gone = {loser for loser in losers if not self._of[loser]}
+            for loser in gone:
+                del self._of[loser]
+            return gone
 
     def release(self, cameras: Iterable[str]) -> None:
         """Their node has let these cameras go: the next one may have an older order, too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from relaytrack.pipeline.share.places import is_address
 LOG = logging.getLogger("relaytrack.cluster")
 OVER = ("ended", "failed")
 """States of work that goes on no more."""
+LATEST = 100
+"""Moves of cameras that are remembered, for whoever looks; the log has all of them."""
 RECORDINGS = "site"
 """Folder below `cluster.dir` with what the starts of a site that is served have written on a machine."""
 
@@ -40,7 +43,8 @@ class Crew:
     Attributes:
         config, zero: as above; what is ordered from now on follows them.
         members: the programs.
-        moves: what was lost, and who took over; seconds: from the question that had no answer to the new order.
+        moves: what was lost, and who took over; seconds: from the question that had no answer to the new order; both
+            the latest ones.
     """
 
     def __init__(
@@ -54,8 +58,8 @@ class Crew:
         self._number = 0
         self._order = int(time.time() * 1000)
         self.members: list[Member] = []
-        self.moves: list[str] = []
-        self.seconds: list[float] = []
+        self.moves: deque[str] = deque(maxlen=LATEST)
+        self.seconds: deque[float] = deque(maxlen=LATEST)
 
     def hire(self, groups: Sequence[Group]) -> tuple[float | None, bytes | None]:
         """Start a program for every group, on as many machines as there are, and see that each of them fits.

@@ -84,15 +84,16 @@ class IdentityDesk:
         """
         with self._changed:
             self._check(token)
-            self._claims.take(node, order, cameras)
+            for loser in self._claims.take(node, order, cameras):
+                self._calls.forget(loser)
             self._calls.greet(node)
             self._last_word.take_back()
             for name, about in cameras.items():
-                late = self._streams.begin(node, order, name, about)
+                late = self._streams.begin(name, about)
                 self._calls.answer(late, self.token, self._memory.colors)
             self._streams.fit_window()
             self._changed.notify_all()
-            return Welcome(self.token, *self._streams.places(node, order, cameras))
+            return Welcome(self.token, *self._streams.places(cameras))
 
     def submit(self, node: str, order: int, token: int, since: float, data: bytes, heard: int = 0) -> Future[bytes]:
         """Take a node's batches of one moment; the future brings `Answers` as bytes.

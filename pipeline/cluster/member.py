@@ -39,11 +39,17 @@ class Member:
         self.orders[node] = replace(self.orders[node], config=changed)
 
     def leave_out(self, node: str, cameras: Iterable[str]) -> None:
-        """These cameras are no longer part of an order."""
-        config, gone = Config.model_validate_json(self.orders[node].config), set(cameras)
+        """These cameras are no longer part of an order; one of a served site ends with its last camera."""
+        order, gone = self.orders.get(node), set(cameras)
+        if order is None:
+            return
+        config = Config.model_validate_json(order.config)
         kept = tuple(camera for camera in config.cameras if camera.name not in gone)
+        if not kept and order.served is not None:
+            del self.orders[node]
+            return
         changed = config.model_copy(update={"cameras": kept}).model_dump_json()
-        self.orders[node] = replace(self.orders[node], config=changed)
+        self.orders[node] = replace(order, config=changed)
 
     def costs(self) -> dict[str, float]:
         """What its cameras cost, as far as that is known."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from relaytrack.pipeline.cluster.camera_costs import WINDOW
-from relaytrack.pipeline.cluster.crew import Crew
+from relaytrack.pipeline.cluster.crew import LATEST, Crew
 from relaytrack.pipeline.cluster.head_watch import ClusterError
 from relaytrack.pipeline.cluster.hiring import START, Hiring
 from relaytrack.pipeline.cluster.member import Member, spread
@@ -60,7 +61,7 @@ class Mover:
         network: the mark of its network; None where it is not known.
 
     Attributes:
-        moved: what moved from where to where, a line each.
+        moved: what moved from where to where, a line each, the latest ones.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Mover:
         self._joined = False  # whether there is a program that has no share yet
         self._due: float | None = None  # since when cameras are to be spread anew
         self._looked = self._settled = float("-inf")
-        self.moved: list[str] = []
+        self.moved: deque[str] = deque(maxlen=LATEST)
 
     @property
     def _live(self) -> set[str]:
@@ -210,7 +211,7 @@ class Mover:
                 self._ray.get(one.answer)
             except self._ray.exceptions.RayTaskError as error:
                 LOG.warning("%s cannot be followed on %s: %s", names, target, one_line(error.cause)[-200:])
-                del one.target.orders[one.order]
+                one.target.orders.pop(one.order, None)
                 self._staying.update(one.cameras)
                 self._crew.give(one.source if one.source in self._crew.members else one.target, one.cameras)
                 continue

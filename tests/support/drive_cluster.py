@@ -35,7 +35,7 @@ def main() -> None:
     summary = run.run()
     assert run.crew is not None
     assert run.identities is not None
-    tell(over=summary.frames, moves=run.crew.moves, lost=dict(run.identities.lost))
+    tell(over=summary.frames, moves=list(run.crew.moves), lost=dict(run.identities.lost))
 
 
 if __name__ == "__main__":

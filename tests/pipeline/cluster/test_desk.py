@@ -33,6 +33,7 @@ from relaytrack.pipeline.identity.messages import TrackletMessage
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.trackers import IdentityAssociator, Revision
+from tests.support.memory import held_bytes
 from tests.support.world import wait_for
 
 CAMERAS = ("east", "north", "west")
@@ -291,6 +292,7 @@ def test_a_node_keeps_the_latest_colors_only_and_none_is_missing(monkeypatch: py
     monkeypatch.setattr("relaytrack.pipeline.cluster.calls.MOST_TOLD", 50)
     monkeypatch.setattr("relaytrack.pipeline.cluster.known_identities._MOST_COLORS", 100)
     calls, known, colors = WaitingCalls(), KnownIdentities("n0"), IdentityColors()
+    calls.greet("n0")
     chance = np.random.default_rng(3)
     for number in range(1, 400):
         shown = np.unique(np.maximum(1, number - chance.integers(0, 200, 3)))
@@ -328,6 +330,36 @@ def test_a_correction_is_told_until_the_node_has_it_and_counts_once() -> None:
     assert known.learn(third) == [changes[2]]
     assert answers().revisions == ()
     assert known.heard(2) == 0, "another service begins anew"
+
+
+def test_a_camera_that_moves_for_years_leaves_nothing_at_the_service() -> None:
+    """Fault: every move left a name, colours and corrections behind."""
+
+    def moved(times: int) -> IdentityDesk:
+        service_ = desk(live=True)
+        for number in range(times):
+            service_.hello(f"n{number}", number, {"east": CameraHello(True)})
+        return service_
+
+    few, many = (held_bytes(lambda times=times: moved(times), IdentityDesk.close) for times in (10, 1000))
+    assert many < few + 20_000
+
+
+def test_a_node_that_was_forgotten_and_comes_back_hears_every_correction_once() -> None:
+    calls, known = WaitingCalls(), KnownIdentities("n0")
+
+    def answers() -> Answers:
+        call = WaitingCall("n0", [])
+        calls.heard("n0", known.heard(1))
+        calls.reply(call, 1, IdentityColors())
+        return Answers.from_bytes(call.future.result(1))
+
+    for change in (first := Revision("merge", 2, 1, "east", 2, 0.0), second := Revision("merge", 3, 1, "east", 3, 0.0)):
+        calls.correct("n0", change)
+        assert known.learn(answers()) == [change]
+        calls.forget("n0")
+        assert known.learn(answers()) == []
+    assert first != second
 
 
 def test_a_camera_is_followed_by_one_node_only() -> None:

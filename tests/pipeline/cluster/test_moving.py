@@ -9,13 +9,13 @@ import pytest
 
 from relaytrack.pipeline.cluster import moving as moving_module
 from relaytrack.pipeline.cluster.camera_costs import CameraCosts
-from relaytrack.pipeline.cluster.crew import Crew
+from relaytrack.pipeline.cluster.crew import LATEST, Crew
 from relaytrack.pipeline.cluster.hiring import Hiring
 from relaytrack.pipeline.cluster.member import Member
 from relaytrack.pipeline.cluster.moving import SETTLE, Mover
 from relaytrack.pipeline.cluster.ray_actors import Fitness
 from relaytrack.pipeline.cluster.ray_start import Machine
-from relaytrack.pipeline.cluster.work_order import WorkStatus
+from relaytrack.pipeline.cluster.work_order import Served, WorkStatus
 from relaytrack.pipeline.config.loading import load_config
 
 
@@ -173,8 +173,23 @@ def test_no_camera_is_lost_on_its_way(end: str, monkeypatch: pytest.MonkeyPatch)
     assert not scene.mover.moving
     if end in ("not followed there", "refused"):
         assert scene.placed() == {"m1": list("abcd"), "m2": []}
-        assert scene.mover.moved == []
+        assert not scene.mover.moved
     assert sorted(name for names in scene.placed().values() for name in names) == list("abcd")
+
+
+def test_a_camera_that_moves_for_weeks_leaves_no_orders_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: a served site kept every order with the settings of all its cameras, and read them again and again."""
+    scene = Scene(monkeypatch)
+    scene.crew._served = Served
+    for _ in range(2 * LATEST):
+        scene.crew.members.append(lost := Member(scene.actor(), scene.machines[0], ""))
+        scene.crew.order(lost, ["a"])
+        scene.crew._replace(lost, "no answer")
+        taken = list(scene.old.orders)[-1]
+        scene.old.leave_out(taken, ["a"])
+        scene.old.leave_out(taken, ["a"])  # as where it is removed while it moves
+    assert len(scene.old.orders) == 1
+    assert len(scene.crew.moves) == len(scene.crew.seconds) == LATEST
 
 
 def test_recordings_do_not_move(monkeypatch: pytest.MonkeyPatch) -> None:

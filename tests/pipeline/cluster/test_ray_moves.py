@@ -81,7 +81,7 @@ def test_a_camera_moves_to_a_machine_that_joins(samples: Path, tmp_path: Path, r
     assert len(run.mover.moved) == 1, "and nothing moved back"
     assert {member.machine.node_id for member in run.crew.members} == {node.node_id for node in nodes}
     assert 0 < gap < 30
-    assert run.crew.moves == []
+    assert not run.crew.moves
     known = json.loads((tmp_path / "out/identities.json").read_text())["identities"]
     tracks = [(one["id"], track["track"]) for one in known for track in one["tracks"] if track["camera"] == moved]
     early, late = ({identity for identity, track in tracks if (track > 1000) == new} for new in (False, True))
