@@ -23,6 +23,10 @@ class EarlyEndError(ReadError):
     """A web server ended the connection before FFmpeg thought that it would, while the stream was being opened."""
 
 
+class RequestRefusedError(ReadError):
+    """A server refuses a request for another reason than the login, such as one to play what it does not have."""
+
+
 class LoginRefusedError(ReadError):
     """A server refuses the user name or the password; cameras lock accounts after a few such tries."""
 

@@ -25,6 +25,7 @@ from relaytrack.reid.pictures import MOST_PIXELS
 
 _ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a piece of music
 _GENERATE_TIMES = 1  # FFmpeg's AVFMT_FLAG_GENPTS; its guesses are wrong for H.264 with B-frames in AVI
+_IN_PIECES = ("hls", "dash")
 _CUT = "the connection was cut before the end of the video"
 _DRAWN_TEXT = ("tty", "bin", "xbin", "adf", "idf")  # FFmpeg draws texts as pictures
 _MOST_DEMUX_ERRORS = 100  # one after the other
@@ -37,6 +38,7 @@ class OpenStream:
         stream: FFmpeg's stream.
         broken: packets that could not be decoded so far.
         failing: how many of them came behind the last picture.
+        before_picture: packets that came so far, while there was no picture; else 0.
         note: what a user should know of it; None where there is nothing.
     """
 
@@ -48,7 +50,7 @@ class OpenStream:
         Raises:
             ReadError: there is none, or nothing that decodes it.
         """
-        self.broken = self.failing = 0
+        self.broken = self.failing = self.before_picture = 0
         self._container, self._part, self._direct = container, part, direct
         container.flags &= ~_GENERATE_TIMES
         if container.format.name in _DRAWN_TEXT:
@@ -69,6 +71,30 @@ class OpenStream:
         """Seconds that it says it lasts, None where it does not say."""
         known = self._part is None or self._part.measured
         return told_duration(self._container, self.stream) if known else None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether a web server gives one picture for each request, as cameras do at `.../snapshot.jpg`."""
+        return self._of_http and (self.format == "image2" or self.format.endswith("_pipe"))
+
+    @property
+    def is_in_pieces(self) -> bool:
+        """Whether it comes in pieces of some seconds, listed in a playlist."""
+        return self._of_http and self.format in _IN_PIECES
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether a web server sends it faster than it is to be played: in pieces, or as a file."""
+        return self.is_in_pieces or (self._of_http and not self.is_single and bool(self._container.duration))
+
+    @property
+    def recording_note(self) -> str | None:
+        """What a user should know where it is read as a recording; None where there is nothing."""
+        if self.is_single:
+            return "a single picture; with live: true it is fetched again and again"
+        if self._of_http and self.format == "mpjpeg":
+            return "its pictures have no times and count as 25 per second; with live: true the time of arrival counts"
+        return None
 
     @property
     def hint(self) -> str:
@@ -104,6 +130,10 @@ class OpenStream:
                 packet, failure = self._last_packet(), error
             if packet is None:
                 return
+            if index == self.broken:
+                self.before_picture += 1
+                if deadline is not None and time.monotonic() > deadline:
+                    raise ReadError("no picture that can be decoded")
             try:
                 frames: list[Any] = packet.decode()
             except av.error.MemoryError:
@@ -112,10 +142,9 @@ class OpenStream:
                 self.broken += 1
                 self.failing += 1
                 index += 1
-                if deadline is not None and index == self.broken and time.monotonic() > deadline:
-                    raise ReadError("no picture that can be decoded") from None
                 continue
             for frame in frames:
+                self.before_picture = 0
                 if packet.size:  # pictures that the decoder held back do not count
                     self.failing = 0
                 index += 1

@@ -13,7 +13,7 @@ import av.error
 import av.logging
 from av.container import InputContainer
 
-from relaytrack.pipeline.sources.base import EarlyEndError, LoginRefusedError, ReadError
+from relaytrack.pipeline.sources.base import EarlyEndError, LoginRefusedError, ReadError, RequestRefusedError
 from relaytrack.pipeline.sources.hosts import resolve
 from relaytrack.pipeline.sources.parts import FilePart
 
@@ -22,6 +22,7 @@ _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.
 _RECEIVED = ("udp", "rtp")
 """Kinds of streams that are sent to a port of this machine: `udp://@:5000`."""
 _ZONE = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://(?:[^/]*@)?\[[0-9A-Fa-f:.]+)%25")
+_OF_OPENING = 0.8  # of the time limit; the rest is for the first picture of what is open
 _TRIES = 4
 _RETRY_PAUSE = 0.5  # seconds
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
@@ -58,11 +59,17 @@ def explain(error: av.error.FFmpegError) -> str:
     return f"read error ({error.strerror or type(error).__name__})"
 
 
-def _read_error(error: av.error.FFmpegError) -> ReadError:
+def _read_error(error: av.error.FFmpegError, transport: str | None) -> ReadError:
+    """The reason why a stream was not opened; `transport` of an RTSP stream."""
     if error.errno == errno.EIO:
         return EarlyEndError(explain(error))
-    refused = isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError)
-    return (LoginRefusedError if refused else ReadError)(explain(error))
+    if error.errno == errno.EPROTONOSUPPORT and transport is not None:
+        other = "udp" if transport == "tcp" else "tcp"
+        return ReadError(f"the server does not send over {transport.upper()}: set transport: {other}")
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return LoginRefusedError(explain(error))
+    refused = isinstance(error, av.error.HTTPClientError) and not isinstance(error, av.error.HTTPNotFoundError)
+    return (RequestRefusedError if refused else ReadError)(explain(error))
 
 
 def _hung_up(error: av.error.FFmpegError) -> bool:
@@ -85,7 +92,7 @@ def open_container(
         address: what FFmpeg opens, credentials included; or a part of a file.
         format: FFmpeg's name of the input format where it cannot be told from the data.
         options: FFmpeg's options of that format.
-        open_timeout: seconds in which it must open (the look at its first packets has them once more).
+        open_timeout: seconds in which it must open; after four fifths of them FFmpeg looks no longer at first packets.
         read_timeout: seconds in which each packet must come.
 
     Raises:
@@ -103,7 +110,7 @@ def open_container(
                 "r",
                 format=format,
                 container_options=options or {},
-                timeout=None if left is None else (left, read_timeout or left),
+                timeout=None if left is None else (_OF_OPENING * left, read_timeout or left),
                 **_LENIENT,
             )
             return opened
@@ -111,13 +118,19 @@ def open_container(
             if isinstance(error, av.error.EOFError) and not isinstance(address, str):
                 raise ReadError("no picture in this video") from None
             left = 0.0 if limit is None else limit - time.monotonic()
-            if open_timeout is not None and left < 0.05 * open_timeout:
-                raise ReadError(f"no answer in time ({open_timeout:g} s)") from None  # whatever FFmpeg calls it
+            if open_timeout is not None and left < (1.05 - _OF_OPENING) * open_timeout:
+                raise ReadError(
+                    f"no answer in time (input.open_timeout: {open_timeout:g} s)"
+                ) from None  # whatever FFmpeg calls it
             hung_up = _hung_up(error) or (hung_up and isinstance(error, av.error.ConnectionRefusedError))
             if not hung_up or not tries_left or left < 2 * _RETRY_PAUSE:
                 # of a file, EPERM means what it says
                 closed = limit is not None and error.errno == errno.EPERM
-                raise (ReadError("the server closed the connection") if closed else _read_error(error)) from None
+                raise (
+                    ReadError("the server closed the connection")
+                    if closed
+                    else _read_error(error, (options or {}).get("rtsp_transport"))
+                ) from None
         except (OSError, ValueError) as error:
             raise ReadError(f"cannot be opened ({type(error).__name__})") from None
         time.sleep(_RETRY_PAUSE)
@@ -151,6 +164,10 @@ def resolve_host(url: str) -> None:
         raise ReadError("unknown host")
 
 
-def with_plain_zone(url: str) -> str:
-    """An address whose IPv6 host has its zone as FFmpeg wants it: behind a plain % (RFC 6874 writes `%25`)."""
-    return _ZONE.sub(r"\1%", url)
+def sendable(url: str) -> str:
+    """A network address as FFmpeg wants it.
+
+    The zone of an IPv6 host is behind a plain % (RFC 6874 writes `%25`). Blanks are percent-encoded: an RTSP server
+    reads an address with blanks only up to the first one.
+    """
+    return _ZONE.sub(r"\1%", url).replace(" ", "%20")

@@ -9,7 +9,7 @@ from functools import partial
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from relaytrack.pipeline.sources.base import EarlyEndError, ReadError
+from relaytrack.pipeline.sources.base import EarlyEndError, ReadError, RequestRefusedError
 from relaytrack.pipeline.sources.clock import Stamped
 from relaytrack.pipeline.sources.demuxing import OpenStream
 from relaytrack.pipeline.sources.ffmpeg import open_container
@@ -24,6 +24,7 @@ In place of one that cannot be opened comes what it failed with.
 
 _LOOK = "formatprobesize"  # FFmpeg's option: bytes by which it tells the format at the latest
 _LOOKS = ("65536", "8192", "2048")  # a short stream of unknown length ends while FFmpeg looks for more
+_MEDIA = "allowed_media_types"  # FFmpeg's option of RTSP
 _MANY_FAILED = 5  # packets at the end; fewer are those of a file that was cut off
 
 
@@ -40,6 +41,11 @@ class JoinedStreams:
         self._first, self._others = first, others
         self._threads, self._low_delay = threads, low_delay
         self._joins = self._unreadable = self._first_join = self._failed = 0
+
+    @property
+    def packets_before_picture(self) -> int:
+        """Packets that came so far, while there was no picture; else 0."""
+        return self._first.before_picture
 
     @property
     def note(self) -> str | None:
@@ -139,9 +145,18 @@ def open_address(
 def _opened_by_a_look(
     opened: Callable[..., InputContainer], options: dict[str, str], looks: Sequence[str]
 ) -> InputContainer:
-    """Open a stream; if it ends while FFmpeg looks for its format, once more with each of these shorter looks."""
+    """Open a stream; if it ends while FFmpeg looks for its format, once more with each of these shorter looks.
+
+    A camera without video refuses to play it; all that it has is opened then, so that this can be told.
+    """
     try:
         return opened(options=options)
+    except RequestRefusedError:
+        if _MEDIA not in options:
+            raise
+        with suppress(ReadError):
+            return opened(options={key: value for key, value in options.items() if key != _MEDIA})
+        raise
     except EarlyEndError:
         for size in looks:
             with suppress(EarlyEndError):

@@ -6,7 +6,7 @@ import sys
 
 from relaytrack.pipeline.config.schema import InputConfig
 from relaytrack.pipeline.sources.base import ReadError
-from relaytrack.pipeline.sources.ffmpeg import check_address, resolve_host, with_plain_zone
+from relaytrack.pipeline.sources.ffmpeg import check_address, resolve_host, sendable
 from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.pipeline.sources.video import VideoReader
 
@@ -36,16 +36,16 @@ def connect(
         ReadError: the host is unknown, there is no such webcam, or a confined camera may not stand there.
     """
     format: str | None = None
-    address = with_plain_zone(address)
     settings: dict[str, str] = {}
     scheme = address.split("://")[0].lower()
     relay: Relay | None = None
     if address.lower().startswith(_WEBCAM):
         format, address = webcam(address[len(_WEBCAM) :])
     elif confined:
-        relay = Relay(address, options.networks, timeout=options.open_timeout)
+        relay = Relay(sendable(address), options.networks, timeout=options.open_timeout)
         address, settings = relay.url, dict(relay.options)
     else:
+        address = sendable(address)
         resolve_host(address)
     if scheme in ("rtsp", "rtsps"):
         settings |= {
@@ -81,7 +81,7 @@ def check_stream(address: str) -> None:
     if address.lower().startswith(_WEBCAM):
         webcam(address[len(_WEBCAM) :])
     else:
-        check_address(with_plain_zone(address))
+        check_address(sendable(address))
 
 
 def webcam(which: str) -> tuple[str, str]:

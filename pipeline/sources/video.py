@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.clock import Picture, RecordedClock
+from relaytrack.pipeline.sources.demuxing import OpenStream
 from relaytrack.pipeline.sources.image_converter import ImageConverter, true_size
 from relaytrack.pipeline.sources.joined import JoinedStreams, Opened, first_of, open_address, open_parts
 from relaytrack.pipeline.sources.parts import Parts
@@ -18,6 +19,8 @@ from relaytrack.pipeline.sources.relay import Relay
 from relaytrack.pipeline.sources.stream_facts import nominal_rate, stored_aspect
 from relaytrack.reid.pictures import MOST_PIXELS
 
+KEYFRAME = 90.0
+"""Seconds that a live camera may send video without a keyframe, with which its pictures begin."""
 _COUNTED_FROM_ZERO = ("matroska", "avi")  # formats whose length is the last time, whatever the first one is
 
 
@@ -74,6 +77,7 @@ class VideoReader:
         self._relay, self._parts = relay, parts
         self._clock: RecordedClock | None = None
         self._streams: Opened | None = None
+        self._stream: OpenStream | None = None
         self._joined: JoinedStreams | None = None
         self._converter: ImageConverter | None = None
         self._pictures: Iterator[Picture[VideoFrame]] = iter(())
@@ -86,13 +90,25 @@ class VideoReader:
             ReadError: it cannot be opened, or there is no picture in it.
         """
         started = time.monotonic()
+        try:
+            self._open(started)
+        except ReadError:
+            if self._streams is None or self._stream is None or self._stream.format != "mpjpeg":
+                raise
+            self._streams.close()
+            self._format = "mjpeg"  # FFmpeg takes no parts but those that are called image/jpeg
+            self._options = {**(self._options or {}), "analyzeduration": "200000", "fpsprobesize": "0"}
+            self._open(started)
+
+    def _open(self, started: float) -> None:
         self._streams = self._opened()
-        stream = first_of(self._streams)
+        self._stream = stream = first_of(self._streams)
         told = stream.stream.codec_context.width, stream.stream.codec_context.height
         self.fps = nominal_rate(stream.stream)
         self.aspect = self._pixel_aspect or stored_aspect(stream.stream)
         self.duration = stream.duration
-        deadline = None if self._open_timeout is None else started + self._open_timeout
+        live = self._longest_gap is None
+        deadline = None if self._open_timeout is None else started + self._open_timeout + (KEYFRAME if live else 0.0)
         self._joined = JoinedStreams(stream, self._streams, threads=self._threads, low_delay=self._low_delay)
         decoded = self._joined.pictures(deadline)
         if self._longest_gap is None:
@@ -117,6 +133,26 @@ class VideoReader:
             self.duration -= start
 
     @property
+    def is_single(self) -> bool:
+        """Whether a web server gives one picture for each request."""
+        return self._stream is not None and self._stream.is_single
+
+    @property
+    def is_in_pieces(self) -> bool:
+        """Whether it comes in pieces of some seconds, listed in a playlist."""
+        return self._stream is not None and self._stream.is_in_pieces
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether it comes faster than it is to be played."""
+        return self._stream is not None and self._stream.is_paced
+
+    @property
+    def packets_before_picture(self) -> int:
+        """Packets that came so far, while there was no picture; else 0."""
+        return self._joined.packets_before_picture if self._joined else 0
+
+    @property
     def broken(self) -> int:
         """Packets that could not be decoded so far."""
         return self._joined.broken if self._joined else 0
@@ -125,6 +161,8 @@ class VideoReader:
     def note(self) -> str | None:
         """What was found out of the video so far: a mended clock, recordings that were joined; None if nothing was."""
         said = [part.note for part in (self._joined, self._clock) if part is not None and part.note]
+        if self._stream is not None and self._clock is not None and self._stream.recording_note:
+            said.append(self._stream.recording_note)
         return "; ".join(said) or None
 
     def pictures(self) -> Iterator[Picture[VideoFrame]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relaytrack.pipeline.sources.base import ReadError
-from relaytrack.pipeline.sources.ffmpeg import check_address, with_plain_zone
+from relaytrack.pipeline.sources.ffmpeg import check_address, sendable
 from relaytrack.pipeline.sources.streams import check_stream
 
 
@@ -26,5 +26,5 @@ def test_a_zone_of_ipv6_may_be_percent_encoded() -> None:
         ("rtsp://[fe80::1%eth0]/1", "rtsp://[fe80::1%eth0]/1"),
         ("rtsp://[::1]/[fe80::1%25x]", "rtsp://[::1]/[fe80::1%25x]"),
     ):
-        assert with_plain_zone(address) == plain
-    assert check_address(with_plain_zone("rtsp://[fe80::1%25lo]/1")) == "fe80::1%lo"
+        assert sendable(address) == plain
+    assert check_address(sendable("rtsp://[fe80::1%25lo]/1")) == "fe80::1%lo"
