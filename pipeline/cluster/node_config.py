@@ -11,7 +11,7 @@ from relaytrack.pipeline.config.schema import Config
 
 
 def node_config(order: WorkOrder, folder: str | None) -> Config:
-    """The configuration of an order.
+    """The configuration of an order; events of a site that is served go to its receivers from the page's machine.
 
     Args:
         order: the order.
@@ -22,7 +22,8 @@ def node_config(order: WorkOrder, folder: str | None) -> Config:
         update={"dir": folder, "overwrite": True, "resume": False, "report": False, "store": None}
     )
     ways = dataclasses.replace(config.identities, travel_times=())  # they name cameras of other machines
-    return config.model_copy(update={"output": output, "identities": ways})
+    sinks = config.sinks if order.served is None else ()
+    return config.model_copy(update={"output": output, "identities": ways, "sinks": sinks})
 
 
 def embeddings_form(config: Config, live: Iterable[bool]) -> Form:

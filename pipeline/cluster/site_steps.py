@@ -14,11 +14,13 @@ from relaytrack.pipeline.cluster.node_colors import NodeColors
 from relaytrack.pipeline.cluster.relayed_step import RelayedStep
 from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.remembered import NumberSet
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import Present
 from relaytrack.pipeline.runtime.summary import Summary
 
 _MOST_COLORS = 50_000
+_PATIENCE = 10.0  # seconds that the sinks get
 
 
 class SiteSteps:
@@ -67,9 +69,15 @@ class SiteSteps:
             self._begun = True
 
     def forget(self, person: int) -> None:
-        """Leave somebody out of the steps that are on their way."""
+        """Leave somebody out of the steps that are on their way, and of what the site's sinks keep.
+
+        Raises:
+            SinkError: a sink could not follow.
+        """
         with self.handing_on:
             self._forgotten.add(person)
+            asked = self._host.ask("corrected", Correction("forget", person, 0, {}))
+        asked.wait(_PATIENCE)
 
     def _shown(self, step: Step) -> Step:
         """The step without cameras that have left, people who are forgotten, and news that another program told."""

@@ -19,6 +19,7 @@ from relaytrack.pipeline.postprocess.finished_run import (
 )
 from relaytrack.pipeline.postprocess.lines_left import LinesLeft
 from relaytrack.pipeline.postprocess.redraw import Pairs, discard, redraw, replace
+from relaytrack.pipeline.postprocess.waiting_events import forget_waiting, spools_of
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_events, times
 from relaytrack.pipeline.results.correction_checks import tracks_of
 from relaytrack.pipeline.results.events_file import read_events
@@ -34,7 +35,8 @@ LOG = logging.getLogger(__name__)
 def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress: Progress | None = None) -> None:
     """Remove a person from everything that a run left behind.
 
-    Their lines, events, embeddings and pictures are deleted, also from the run's store of identities, and every
+    Their lines, events, embeddings and pictures are deleted, also from the run's store of identities and from what
+    waits for receivers of events, and every
     video that shows them is drawn anew with them covered, or deleted. The source footage is not touched. What is
     missing or damaged in the folder is told and hinders nothing: a video in which nobody can tell any more where the
     person is, is deleted.
@@ -103,7 +105,7 @@ def _redrawn(run: FinishedRun, names: Sequence[str], pairs: Pairs, progress: Pro
 
 
 def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> None:
-    """Pictures, embeddings, identities.json, events and the store of identities."""
+    """Pictures, embeddings, identities.json, events, those that wait for receivers, and the store of identities."""
     folder, data = run.folder, run.data
     names = {person}  # and their numbers in the store, which does not know corrections by hand
     names |= {number for event in read_events(folder) for number in former(event, keys)}
@@ -115,6 +117,7 @@ def _forget_elsewhere(run: FinishedRun, person: int, keys: set[TrackKey]) -> Non
     left = [(track, other) for other, tracks in data.people.items() if other != person for track in tracks]
     write_identities(folder, data.cameras, left)
     correct_events(folder, correction)
+    forget_waiting(spools_of(folder, run.config.sinks), correction)
     if run.config.output.store is not None and Path(run.config.output.store).exists():
         with IdentityStore(run.config.output.store) as store:
             store.forget(sorted(names))

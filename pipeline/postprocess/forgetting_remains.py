@@ -17,6 +17,7 @@ import numpy as np
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.finished_run import TrackKey, config_of
 from relaytrack.pipeline.postprocess.forgetting import former
+from relaytrack.pipeline.postprocess.waiting_events import forget_waiting, spools_of
 from relaytrack.pipeline.results.correction import (
     Correction,
     correct_embeddings,
@@ -34,7 +35,6 @@ from relaytrack.pipeline.results.requests import Requests
 from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.results.track_rows import KINDS, TrackRows, row_keys, rows_left_in
-from relaytrack.pipeline.sinks.outgoing.spool import Spool
 from relaytrack.trackers import IdentityStore
 
 LOG = logging.getLogger(__name__)
@@ -165,19 +165,15 @@ def _delete_views(folder: Path, cameras: set[str]) -> None:
 
 def _forget_in_files(folder: Path, correction: Correction, names: set[int]) -> None:
     """The store of identities, as far as it is known where it lies, and events that wait for their receivers."""
-    stores = {folder / STORE}
+    stores, spools = {folder / STORE}, spools_of(folder)
     try:
         config = config_of(folder, load_run(folder))
     except InputError:
         LOG.warning("%s: a store of identities outside of it is not known", folder)
     else:
         stores |= {Path(config.output.store)} if config.output.store is not None else set()
+        spools |= spools_of(folder, config.sinks)
     for path in sorted(one for one in stores if one.exists()):
         with IdentityStore(path) as store:
             store.forget(sorted(names))
-    for path in sorted((folder / "spool").glob("*.db")):
-        spool = Spool(path)
-        try:
-            spool.forget(correction)
-        finally:
-            spool.close()
+    forget_waiting(spools, correction)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.cover_segments import cover_segments
 from relaytrack.pipeline.postprocess.finished_run import config_of, refresh
+from relaytrack.pipeline.postprocess.waiting_events import forget_waiting, spools_of
 from relaytrack.pipeline.results.correction import (
     Correction,
     Kind,
@@ -29,7 +30,6 @@ from relaytrack.pipeline.results.identities import TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.requests import Request, Requests, settle
 from relaytrack.pipeline.results.run_data import RunData, load_run
-from relaytrack.pipeline.sinks.outgoing.spool import Spool
 from relaytrack.trackers import IdentityStore
 from relaytrack.trackers.textfile import read_text
 
@@ -46,7 +46,9 @@ def is_live_run(folder: Path) -> bool:
     return isinstance(info, dict) and info.get("final") is not True and isinstance(info.get("clock_zero"), int | float)
 
 
-def correct_live_run(folder: Path, kind: Kind, wanted: Mapping[str, Any], *, patience: float = _PATIENCE) -> str:
+def correct_live_run(
+    folder: Path, kind: Kind, wanted: Mapping[str, Any], *, patience: float = _PATIENCE, held: Collection[Path] = ()
+) -> str:
     """Carry a correction out; a run that goes on does it itself.
 
     Args:
@@ -54,6 +56,7 @@ def correct_live_run(folder: Path, kind: Kind, wanted: Mapping[str, Any], *, pat
         kind: what is asked for.
         wanted: as of `pipeline.results.requests.Request`.
         patience: seconds that a run that goes on gets.
+        held: spools that are in use by the caller's own sinks, which have followed the correction already.
 
     Returns:
         What was done, in one line.
@@ -62,10 +65,10 @@ def correct_live_run(folder: Path, kind: Kind, wanted: Mapping[str, Any], *, pat
         InputError: a number or track is unknown, or people cannot be one.
         OutputError: a file cannot be written, or the run has not answered.
     """
-    return settle(folder, kind, dict(wanted), partial(_carry_out, folder, Requests(folder)), patience)
+    return settle(folder, kind, dict(wanted), partial(_carry_out, folder, Requests(folder), held), patience)
 
 
-def _carry_out(folder: Path, requests: Requests, request: Request) -> str:
+def _carry_out(folder: Path, requests: Requests, held: Collection[Path], request: Request) -> str:
     """One request, in the folder of a run that does not go on; what was done, in one line.
 
     Raises:
@@ -94,7 +97,8 @@ def _carry_out(folder: Path, requests: Requests, request: Request) -> str:
         _correct_list(folder, correction)
         if correction.kind == "forget":
             cover_segments(folder, correction)
-            _forget_elsewhere(folder, config, correction, requests)
+            _forget_in_store(config, correction, requests)
+            forget_waiting(spools_of(folder, config.sinks) - set(held), correction)
     refresh(folder, config)
     return told(planned)
 
@@ -140,20 +144,11 @@ def _correct_list(folder: Path, correction: Correction) -> None:
     append_revisions(folder, changes, max((record.last for record, _ in known.tracks), default=0.0), "manual")
 
 
-def _forget_elsewhere(folder: Path, config: Config, correction: Correction, requests: Requests) -> None:
-    """The store of identities, and events that wait for their receivers."""
+def _forget_in_store(config: Config, correction: Correction, requests: Requests) -> None:
+    """The store of identities."""
     names = {correction.person} | {old for old, new in requests.merged().items() if new == correction.person}
     if config.output.store is not None and Path(config.output.store).exists():
         zero = correction.zero
         since_1970 = {key: (zero + first, zero + last) for key, (first, last) in correction.tracks.items()}
         with IdentityStore(config.output.store) as store:
             store.forget(sorted(names), since_1970)
-    spools = {*(folder / "spool").glob("*.db")}
-    spools |= {Path(str(sink.options["spool"])) for sink in config.sinks if sink.options.get("spool")}
-    for path in sorted(spools):
-        if path.exists():
-            spool = Spool(path)
-            try:
-                spool.forget(correction)
-            finally:
-                spool.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
+from relaytrack.pipeline.postprocess.waiting_events import forget_waiting
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.results.identities import NAME
 from relaytrack.pipeline.results.requests import Request, Requests, settle
 from relaytrack.pipeline.results.run_data import load_run
@@ -21,7 +24,13 @@ _PATIENCE = 120.0  # seconds that a server gets to answer
 
 
 def forget_person(
-    store: SiteStore, people: People, person: int, *, engine: PeopleCorrector | None = None, delete_videos: bool = False
+    store: SiteStore,
+    people: People,
+    person: int,
+    *,
+    engine: PeopleCorrector | None = None,
+    held: Collection[Path] = (),
+    delete_videos: bool = False,
 ) -> None:
     """Forget a person.
 
@@ -30,6 +39,7 @@ def forget_person(
         people: its people.
         person: whom.
         engine: the engine's part, while it runs; it forgets in its own folder, and in the association's file.
+        held: spools that the engine's sinks use; they forget there themselves.
         delete_videos: videos that show them are deleted, not covered.
 
     Raises:
@@ -43,11 +53,12 @@ def forget_person(
         for path in store.places("identities"):
             with IdentityStore(path) as file:
                 file.forget([person])
+    forget_waiting(set(store.places("spool")) - set(held), Correction("forget", person, 0, {}))
     unread = []
     for folder in store.places("run"):
         if is_live_run(folder) and not is_held(folder):
             try:
-                correct_live_run(folder, "forget", {"person": person, "delete_videos": delete_videos})
+                correct_live_run(folder, "forget", {"person": person, "delete_videos": delete_videos}, held=held)
             except InputError:  # they were not seen there, or nobody can tell
                 unread += _unread(folder)
     if unread:

@@ -11,6 +11,7 @@ from pathlib import Path
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.postprocess.waiting_events import named_spools
 from relaytrack.pipeline.results.requests import Request, Requests
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.runtime.request_watch import RequestWatch
@@ -136,7 +137,8 @@ class Site:
         """
         running = self.pipeline.status().state == "running"
         engine = self.pipeline.corrector() if running else None
-        forget_person(self.store, self.people, person, engine=engine, delete_videos=delete_videos)
+        held = named_spools(self.pipeline.config.sinks) if running else ()
+        forget_person(self.store, self.people, person, engine=engine, held=held, delete_videos=delete_videos)
 
     def begin_forgetting(self, person: int) -> int:
         """Forget a person: the page's part at once, the engine's and the videos' soon after; the request's number.

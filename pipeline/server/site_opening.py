@@ -12,6 +12,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.perception.stage import Perception
+from relaytrack.pipeline.postprocess.waiting_events import named_spools
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.pipeline.server.access.accounts import Accounts
 from relaytrack.pipeline.server.access.audit import AuditLog
@@ -84,6 +85,8 @@ def open_site(
         store.note_place("run", current)
     if settled.output.store is not None:
         store.note_place("identities", Path(settled.output.store))
+    for spool in named_spools(settled.sinks):
+        store.note_place("spool", spool)
     pipeline = make(settled, until="stopped", sinks=[events, people, live, recordings, floor], **parts)
     corrections, looks = pipeline.corrections, Looks()
     corrections.recall(people.merged(), doubts.cannot_link())

@@ -15,8 +15,8 @@ from relaytrack.pipeline.results.folder import make_folder
 from relaytrack.pipeline.server.connections import Connections
 from relaytrack.trackers.identities.store_file import file_reason
 
-Place = Literal["run", "identities"]
-"""A run's folder, or the association's file."""
+Place = Literal["run", "identities", "spool"]
+"""A run's folder, the association's file, or a file of events that wait for a receiver."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, epoch REAL NOT NULL, kind TEXT NOT NULL, camera TEXT NOT NULL,

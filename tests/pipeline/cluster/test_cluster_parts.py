@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,10 @@ from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.cluster.clock_skew import clock_skew
 from relaytrack.pipeline.cluster.far_cameras import FarCameras
 from relaytrack.pipeline.cluster.gather import NodeResults
+from relaytrack.pipeline.cluster.node_config import node_config
 from relaytrack.pipeline.cluster.placing import groups_of
+from relaytrack.pipeline.cluster.work_order import Served, WorkOrder
+from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.dates import stamped
 from relaytrack.pipeline.errors import ConfigError
@@ -74,6 +78,15 @@ def test_parts_of_a_camera_that_moved_lie_side_by_side(tmp_path: Path) -> None:
     first, then = CameraRecord(5, 1.0, 2.0, 9, [[1.5, 0.2]]), CameraRecord(3, 6.0, 8.0, 4, [])
     assert first.followed_by(then) == CameraRecord(8, 1.0, 8.0, 4, [[1.5, 0.2]])
     assert first.followed_by(CameraRecord()) == first
+
+
+def test_the_receivers_of_a_served_site_get_its_events_from_one_machine() -> None:
+    """Fault: every program sent its events, too, and on the page's own machine two fought for one file."""
+    sinks = [{"name": "webhook", "options": {"url": "http://x/", "spool": "spool/webhook.db"}}]
+    config = load_config(data={"cameras": ["rtsp://10.0.0.1/a"], "sinks": sinks})
+    order = WorkOrder("node1", 1, config.model_dump_json(), None, 0.0, Served())
+    assert node_config(order, None).sinks == ()
+    assert node_config(replace(order, served=None), None).sinks == config.sinks, "a run has no other machine for it"
 
 
 def test_machines_are_counted_by_the_formula() -> None:

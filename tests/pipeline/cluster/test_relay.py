@@ -18,6 +18,7 @@ from relaytrack.pipeline.cluster.step_relay import STEP, StepRelay
 from relaytrack.pipeline.events.schema import IdentityEvent
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
 from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.trackers import Revision
 from tests.support.world import Keep, wait_for
@@ -157,7 +158,10 @@ def test_the_site_hears_of_somebody_new_once_and_of_nobody_who_is_forgotten() ->
     hand_on(1)
     hand_on(2)
     hand_on(3, camera="gone")
+    told: list[Correction] = []
+    host.add(SimpleNamespace(write=lambda step: None, close=lambda: None, corrected=told.append), name="receiver")
     steps.forget(7)
+    assert [(one.kind, one.person) for one in told] == [("forget", 7)], "what waits for a receiver goes, too"
     hand_on(4)
     steps.expect([])
     steps.expect(["door"])

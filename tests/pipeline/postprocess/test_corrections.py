@@ -17,6 +17,7 @@ from relaytrack.pipeline.events import parse_event
 from relaytrack.pipeline.postprocess.corrections import FinishedRun, forget, merge, open_run, split, split_at
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.render.palette import identity_color
+from relaytrack.pipeline.sinks.outgoing.spool import Spool
 from relaytrack.trackers import IdentityStore
 from relaytrack.trackers.identities.store_rows import StoredTrack
 
@@ -264,6 +265,24 @@ def test_forget_reaches_the_store_also_under_a_former_number(folder: Path, tmp_p
     assert feature[2].astype(np.float16).tobytes() in content
     for person in (1, 3):
         assert feature[person].astype(np.float16).tobytes() not in content
+
+
+def test_forget_reaches_events_that_wait_for_a_receiver(folder: Path, tmp_path: Path) -> None:
+    """Fault: who was forgotten stood in `spool/`, and was sent out by the next run in the folder."""
+    run = json.loads((folder / "run.json").read_text())
+    run["config"]["sinks"] = [{"name": "webhook", "options": {"url": "http://x/", "spool": str(tmp_path / "own.db")}}]
+    (folder / "run.json").write_text(json.dumps(run))
+    paths = (folder / "spool" / "webhook.db", tmp_path / "own.db")
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        spool = Spool(path)
+        spool.add({"event": "enter", "camera": "a", "track": person, "identity": person} for person in (1, 2))
+        spool.close()
+    forget(open_run(folder), 1, videos="delete")
+    for path in paths:
+        spool = Spool(path)
+        assert [json.loads(one.body)["identity"] for one in spool.take(9)] == [2]
+        spool.close()
 
 
 def test_forget_covers_the_person_in_all_videos_also_where_they_were_missed(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import av
@@ -23,9 +24,20 @@ from tests.support.world import wait_for
 LOOK = np.array([1, 0, 0, 0])
 
 
-def recorded(folder: Path) -> None:
+HOOK = "sinks:\n  - name: webhook\n    options: {url: http://127.0.0.1:9/, timeout: 0.5}\n"
+"""A receiver that is never there: what is meant for it waits."""
+
+
+def recorded(folder: Path, more: str = "") -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "site.yaml").write_text(YAML + f"output:\n  dir: {folder / 'recordings'}\n  trail: 0\n  mosaic: false\n")
+    output = f"output:\n  dir: {folder / 'recordings'}\n  trail: 0\n  mosaic: false\n"
+    (folder / "site.yaml").write_text(YAML + output + more)
+
+
+def waiting(folder: Path) -> int:
+    """Events of the made-up person that wait for their receiver."""
+    with closing(sqlite3.connect(folder / "site" / "spool" / "webhook.db")) as spool:
+        return int(spool.execute("SELECT count(*) FROM waiting WHERE body LIKE '%\"identity\": 1,%'").fetchone()[0])
 
 
 def rows(folder: Path, table: str) -> int:
@@ -78,6 +90,33 @@ def test_forgotten_in_the_page_and_in_the_folders_of_earlier_starts(tmp_path: Pa
         assert wait_for(lambda: not site.site.requests.open())
     assert len(list((tmp_path / "recordings").iterdir())) == 2
     assert traces(tmp_path) == []
+
+
+def test_forgotten_in_the_events_that_wait_for_a_receiver(tmp_path: Path) -> None:
+    """Fault: a site with recordings of earlier starts could not forget anybody while such a receiver was configured."""
+    recorded(tmp_path, HOOK)
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+    assert waiting(tmp_path)
+    with served(tmp_path, users={"ann": "admin"}) as site, log_in(site, "ann") as admin:
+        assert wait_for(lambda: [one["here"] for one in admin.get("/api/v1/people").json()["people"]] == [["door"]])
+        assert admin.delete(f"/api/v1/people/{person}").status_code == 202
+        assert wait_for(lambda: not site.site.requests.open(), 30)
+    assert waiting(tmp_path) == 0
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_forgotten_in_waiting_events_while_nothing_runs(records: bool, tmp_path: Path) -> None:
+    """Fault: where the site recorded nothing, the events that waited for a receiver still told of the person."""
+    if records:
+        recorded(tmp_path, HOOK)
+    else:
+        (tmp_path / "site.yaml").write_text(YAML + HOOK)
+    with served(tmp_path) as site:
+        person = settled(site)["identity"]
+    assert waiting(tmp_path)
+    assert main(["forget", "--run", str(tmp_path / "site"), str(person)]) == 0
+    assert waiting(tmp_path) == 0
 
 
 def blackened(folder: Path) -> float:
