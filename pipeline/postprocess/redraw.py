@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Image, Ints, Step
 from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.anonymise import Mode, hide
@@ -143,7 +144,8 @@ def redraw(
             raise _StoppedError
     except BaseException as error:
         for sink in sinks:
-            sink.close()
+            with suppress(OutputError):  # what went wrong first is told
+                sink.close()
         for path in paths:
             beside(path).unlink(missing_ok=True)
         if isinstance(error, _StoppedError):

@@ -9,11 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from support.finished_run import finished_run
 from support.steps import Feed, Shot
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.postprocess import finalize as finalize_module
+from relaytrack.pipeline.postprocess.corrections import merge, open_run
 from relaytrack.pipeline.postprocess.finalize import finalize
 from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.render.encoder import Encoder
@@ -291,3 +293,26 @@ def test_a_track_that_the_list_of_people_lacks_keeps_its_identity_beside_filled_
     assert len(filled.splitlines()) == FRAMES
     assert finalize(config, {("b", 4): 7})
     assert (folder / "global/a.txt").read_bytes() == filled
+
+
+def test_a_redrawing_that_fails_says_why_and_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: where closing failed, too, as on a full disk, that was told instead, and the new videos stayed there."""
+    folder = finished_run(tmp_path)
+    write, close = Encoder.write, Encoder.close
+
+    def full(encoder: Encoder, image: Image, time: float) -> None:
+        write(encoder, image, time)
+        if time > 1.0:
+            raise OutputError("the disk is full")
+
+    def never(encoder: Encoder) -> None:
+        close(encoder)
+        raise OutputError("it cannot be closed")
+
+    monkeypatch.setattr(Encoder, "write", full)
+    monkeypatch.setattr(Encoder, "close", never)
+    with pytest.raises(OutputError, match="the disk is full"):
+        merge(open_run(folder), [1, 3])
+    assert not [path for path in folder.rglob("*.partial")]
