@@ -20,10 +20,10 @@ from relaytrack.pipeline.identity.same_people import SamePeople
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.trackers import GroundPlane, Revision
+from relaytrack.trackers.identities.types import TrackKey
 
 _REMEMBERED = 20_000  # tracks that were corrected by hand, or are to be left out
 _LATELY = 600.0  # seconds for which the identity of a track that left is kept; lists know it after a minute
-TrackKey = tuple[str, int]
 Rows = NDArray[np.bool_]
 Times = Mapping[TrackKey, tuple[float, float]]
 """When tracks were seen first and last, seconds on the run's clock."""

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from relaytrack.pipeline.postprocess.finalize import finalize
-from relaytrack.pipeline.postprocess.finished_run import (
-    FinishedRun,
-    Progress,
-    TrackKey,
-    Videos,
-    delete_videos,
-    open_run,
-    refresh,
-)
+from relaytrack.pipeline.postprocess.finished_run import FinishedRun, Progress, Videos, delete_videos, open_run, refresh
 from relaytrack.pipeline.postprocess.forgetting import forget
 from relaytrack.pipeline.postprocess.split_tracks import cut_tracks
 from relaytrack.pipeline.results.correction_checks import seen_around, to_merge, to_split
+from relaytrack.trackers.identities.types import TrackKey
 
-__all__ = ["FinishedRun", "TrackKey", "Videos", "forget", "merge", "open_run", "split", "split_at"]
+__all__ = ["FinishedRun", "Videos", "forget", "merge", "open_run", "split", "split_at"]
 
 
 def merge(

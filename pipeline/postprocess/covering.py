@@ -7,11 +7,12 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.pipeline.postprocess.finished_run import FinishedRun, TrackKey
+from relaytrack.pipeline.postprocess.finished_run import FinishedRun
 from relaytrack.pipeline.postprocess.lines_left import LinesLeft
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.hidden_rows import HiddenRows
 from relaytrack.pipeline.results.identities import CameraRecord
+from relaytrack.trackers.identities.types import TrackKey
 
 _AROUND = 0.7  # seconds before and after a track in which its first and last box are covered
 _GAP = 3.0  # seconds between two boxes that are bridged

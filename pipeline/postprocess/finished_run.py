@@ -20,9 +20,9 @@ from relaytrack.pipeline.results.earlier_starts import STORE
 from relaytrack.pipeline.results.folder import write_atomically, writing
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.results.visits import people_in_several
+from relaytrack.trackers.identities.types import TrackKey
 
 Videos = Literal["redraw", "delete"]
-TrackKey = tuple[str, int]
 Progress = Callable[[float], None]
 
 

@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.postprocess.covering import cover, is_whole
-from relaytrack.pipeline.postprocess.finished_run import (
-    FinishedRun,
-    Progress,
-    TrackKey,
-    Videos,
-    delete_videos,
-    refresh,
-)
+from relaytrack.pipeline.postprocess.finished_run import FinishedRun, Progress, Videos, delete_videos, refresh
 from relaytrack.pipeline.postprocess.lines_left import LinesLeft
 from relaytrack.pipeline.postprocess.redraw import Pairs, discard, redraw, replace
 from relaytrack.pipeline.postprocess.waiting_events import forget_waiting, spools_of
@@ -28,6 +21,7 @@ from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.track_rows import write_rows
 from relaytrack.pipeline.sinks.crops import remove_pictures
 from relaytrack.trackers import IdentityStore
+from relaytrack.trackers.identities.types import TrackKey
 
 LOG = logging.getLogger(__name__)
 

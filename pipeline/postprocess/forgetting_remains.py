@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.postprocess.finished_run import TrackKey, config_of
+from relaytrack.pipeline.postprocess.finished_run import config_of
 from relaytrack.pipeline.postprocess.forgetting import former
 from relaytrack.pipeline.postprocess.waiting_events import forget_waiting, spools_of
 from relaytrack.pipeline.results.correction import (
@@ -36,6 +36,7 @@ from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.results.track_rows import KINDS, TrackRows, row_keys, rows_left_in
 from relaytrack.trackers import IdentityStore
+from relaytrack.trackers.identities.types import TrackKey
 
 LOG = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.pipeline.postprocess.finished_run import TrackKey
 from relaytrack.pipeline.results.track_rows import TrackRows, row_keys, rows_left_in, rows_path
+from relaytrack.trackers.identities.types import TrackKey
 
 LOG = logging.getLogger(__name__)
 

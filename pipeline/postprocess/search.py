@@ -92,7 +92,7 @@ def search(folder: Path, picture: Image, embed: Embed, *, top: int = 10) -> list
 
 
 def _match(rank: int, similarity: float, identity: int, track: TrackRecord) -> Match:
-    best = max(track.crops, key=lambda crop: float(crop["quality"]), default=None)
+    best = track.best_crop
     crop = None if best is None else str(best["file"])
     return Match(rank, round(similarity, 4), identity, track.camera, track.track, track.first, track.last, crop)
 

@@ -12,8 +12,7 @@ from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.track_rows import read_rows, write_rows
-
-TrackKey = tuple[str, int]
+from relaytrack.trackers.identities.types import TrackKey
 
 
 def cut_tracks(folder: Path, data: RunData, tracks: Sequence[TrackRecord], time: float) -> list[TrackKey]:

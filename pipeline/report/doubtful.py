@@ -52,6 +52,6 @@ def _card(data: RunData, doubt: Doubt, reasons: Sequence[str]) -> DoubtCard:
 
 def _best(data: RunData, track: TrackRecord) -> Figure:
     """The best picture of a track with where and when, or those alone."""
-    best = max(track.crops, key=lambda crop: float(crop["quality"]), default=None)
+    best = track.best_crop
     time = track.first if best is None else float(best["time"])
     return figure(data, track.camera, time, None if best is None else str(best["file"]))

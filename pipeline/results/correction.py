@@ -23,9 +23,9 @@ from relaytrack.pipeline.results.folder import write_bytes, writing
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.result_names import PARTIAL
 from relaytrack.pipeline.results.track_rows import KINDS, TrackRows, read_rows_of, row_keys, rows_left_in
+from relaytrack.trackers.identities.types import TrackKey
 
 LOG = logging.getLogger(__name__)
-TrackKey = tuple[str, int]
 Kind = Literal["merge", "split", "forget"]
 BY_HAND = 100_001
 """The first number that is given by hand: the association never comes that far."""

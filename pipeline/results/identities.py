@@ -45,6 +45,11 @@ class TrackRecord:
     crops: list[dict[str, Any]] = field(default_factory=list)
     former: list[Former] = field(default_factory=list)
 
+    @property
+    def best_crop(self) -> dict[str, Any] | None:
+        """The picture that shows the person best; None where the track has none."""
+        return max(self.crops, key=lambda crop: float(crop["quality"]), default=None)
+
     def was(self, former: Former) -> None:
         """Note an identity that the track had until now."""
         self.former = [*self.former, former][-MOST_FORMER:]

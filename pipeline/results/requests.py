@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from relaytrack.pipeline.errors import InputError, OutputError
+from relaytrack.pipeline.identity.same_people import SamePeople
 from relaytrack.pipeline.results.folder import open_private
 from relaytrack.pipeline.results.run_lock import RunLock
 from relaytrack.trackers.identities.store_file import file_reason
@@ -151,13 +152,12 @@ class Requests:
 
     def merged(self) -> dict[int, int]:
         """Numbers that go by another one, by all merges that were made."""
-        out: dict[int, int] = {}
+        people = SamePeople()
         for request in self._find("kind = 'merge' AND state = 'done'"):
             keep, *others = request.wanted["people"]
             for gone in others:
-                out = {old: keep if new == gone else new for old, new in out.items()} | {gone: keep}
-            out.pop(keep, None)
-        return out
+                people.merge(keep, gone)
+        return people.merged
 
     def _find(self, where: str, *values: Any) -> list[Request]:
         with self._open() as database:

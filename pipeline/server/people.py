@@ -18,8 +18,8 @@ from relaytrack.pipeline.server.live_sighting import LiveSighting
 from relaytrack.pipeline.server.people_questions import PeopleQuestions
 from relaytrack.pipeline.server.store import SiteStore
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
+from relaytrack.trackers.identities.types import TrackKey
 
-TrackKey = tuple[str, int]
 _FLUSH = 1.0  # seconds between two writes
 _IDLE = 30.0  # seconds unseen after which a track leaves the memory
 
