@@ -36,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--crops", type=file_path, metavar="DIR", help="a folder of person crops without ids, folders below it included"
     )
-    add("--draw", action="append", default=[], metavar="NAME=W", help="how often an image of a source is drawn (1)")
+    add(
+        "--draw",
+        action="append",
+        default=[],
+        metavar="NAME=W",
+        help="how often an image of a source is drawn, beside those of others (default: 1)",
+    )
     add(
         "--teacher",
         type=file_path,
@@ -66,16 +72,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="share of a batch with kept answers of teachers (0)",
+        help="share of each batch for which the teachers' kept answers are taken (default: 0)",
     )
-    add("--answers", type=Path, metavar="DIR", help="where these answers are kept (default: the folder of --out)")
+    add("--answers", type=file_path, metavar="DIR", help="where these answers are kept (default: the folder of --out)")
     add("--precision", default="bf16", choices=("bf16", "fp32"), help="of the student's products (default: bf16)")
     add("--resume", action="store_true", help="go on from OUT/last.pt, or begin where there is none")
     add("--save-minutes", type=float, default=5.0, metavar="M", help="minutes between checkpoints (default: 5)")
     add("--every", type=int, default=500, metavar="N", help="steps between validations (default: 500)")
     add("--seed", type=int, default=0, metavar="N", help="seed (default: 0)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    add("--out", type=Path, default=Path("out/guided"), metavar="DIR", help="folder to write to (default: out/guided)")
+    add(
+        "--out",
+        type=file_path,
+        default=Path("out/guided"),
+        metavar="DIR",
+        help="folder to write to (default: out/guided)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -111,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     sources: list[PictureSource] = []
     validation = {}
     for name, root in map(_pair, args.source):
-        train, validation[name] = hold_out(name, load_train(name, root))
+        train, validation[name] = hold_out(name, load_train(name, file_path(root)))
         sources.append(PictureSource(name, train, draw.pop(name, 1.0)))
     if args.crops is not None:
         sources.append(PictureSource("crops", crops_without_ids(args.crops), draw.pop("crops", 1.0)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.reid.datasets.base import GALLERY, PARTS, QUERY, TRAIN, ReidDataset, Split
+from relaytrack.reid.datasets.base import GALLERY, JUNK, PARTS, QUERY, TRAIN, ReidDataset, Split
 from relaytrack.reid.datasets.cuhk03 import KINDS, load_cuhk03_classic, load_cuhk03_new, load_cuhk03_part
 from relaytrack.reid.datasets.market1501 import LAYOUTS, load_market_layout
 from relaytrack.reid.datasets.msmt17 import load_msmt17
@@ -68,8 +68,9 @@ def load_dataset(name: str, root: Path | str) -> ReidDataset:
 
 
 def load_train(name: str, root: Path | str) -> Split:
-    """The images to learn from; query and gallery need not be there. See `load_splits`."""
-    return load_splits(name, root, (TRAIN,))[0].train
+    """The images to learn from, without junk; query and gallery need not be there. See `load_splits`."""
+    train = load_splits(name, root, (TRAIN,))[0].train
+    return train.take(train.ids != JUNK)
 
 
 def load_tested(name: str, root: Path | str) -> list[ReidDataset]:

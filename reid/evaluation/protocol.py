@@ -48,6 +48,8 @@ def _score_one(part: ReidDataset, embed: Embed, with_rerank: bool) -> dict[str, 
         if len(split) == 0:
             raise DatasetError(f"{part.name}: the {name} split has no images")
     ranked = part.gallery.take(part.gallery.ids != JUNK)  # junk is in no ranking: not worth embedding
+    if len(ranked) == 0:
+        raise DatasetError(f"{part.name}: all images of the gallery split are junk (identity {JUNK})")
     query, gallery = embed(part.query.paths), embed(ranked.paths)
     about = (part.query.ids, part.query.cameras)
     if part.single_shot:

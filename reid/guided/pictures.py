@@ -81,12 +81,12 @@ def load_pictures(sources: Sequence[PictureSource], device: torch.device) -> Tra
     labels = np.full(len(paths), -1, np.int64)
     labels[np.concatenate([source.split.ids for source in sources]) != JUNK] = known
     draw = np.concatenate([np.full(len(source.split), source.draw, np.float32) for source in sources])
-    names, labels[labels >= 0] = np.unique(labels[labels >= 0], return_inverse=True)
-    keep = torch.from_numpy(np.flatnonzero(good))
+    labels, draw = labels[good], draw[good]
+    names, labels[labels >= 0] = np.unique(labels[labels >= 0], return_inverse=True)  # of who has a picture left
     return TrainingPictures(
-        torch.from_numpy(images)[keep].to(device),
-        torch.from_numpy(labels)[keep].to(device),
-        torch.from_numpy(draw)[keep].to(device),
+        torch.from_numpy(images)[torch.from_numpy(good)].to(device),
+        torch.from_numpy(labels).to(device),
+        torch.from_numpy(draw).to(device),
         len(names),
     )
 

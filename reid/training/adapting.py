@@ -16,7 +16,7 @@ from relaytrack.reid.datasets.images import ImageCache, read_resized
 from relaytrack.reid.device import resolve_device
 from relaytrack.reid.errors import DatasetError, WeightsError
 from relaytrack.reid.installed import find_weights
-from relaytrack.reid.model import ReidModel, build_model
+from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.training.batches import to_network
 from relaytrack.reid.training.config import ModelConfig, TrainConfig
 from relaytrack.reid.training.config_file import parse_config
@@ -128,12 +128,13 @@ def adapt(
     spec, info = load_model(first).spec, load_info(first)
     named = list(teachers) or [default_teacher(first)]
     held, learned = list(crops[::HELD]), [path for at, path in enumerate(crops) if at % HELD]
-    config = adapting_config(first, named, len(learned), iterations, batch, rate, device, folder)
+    config = adapting_config(spec, first, named, min(batch, len(learned)), iterations, rate, device, folder)
     split = Split(tuple(learned), np.arange(len(learned)), np.zeros(len(learned), np.int64))
     split, cache = decoded(config, split, 1)
     held = _readable(held)
     if len(split) < LEAST_CROPS // 2 or len(held) < 2:
         raise DatasetError(f"adapt: only {len(split) + len(held)} crops can be decoded")
+    config = adapting_config(spec, first, named, min(batch, len(split)), iterations, rate, device, folder)
     where = torch.device(resolve_device(device))
     torch.manual_seed(config.run.seed)
     model = build_model(spec, len(split))
@@ -167,24 +168,35 @@ def default_teacher(student: Path) -> str:
 
 
 def adapting_config(
+    spec: ModelSpec,
     start: Path,
     teachers: Sequence[str],
-    crops: int,
-    iterations: int,
     batch: int,
+    iterations: int,
     rate: float,
     device: str,
     folder: Path,
 ) -> TrainConfig:
-    """The configuration of an adaptation: distillation alone, batch-norm statistics as they are, real changes."""
-    spec = load_model(start).spec.to_dict()
-    model = {key: value for key, value in spec.items() if key in ModelConfig.model_fields} | {"init": str(start)}
+    """The configuration of an adaptation: distillation alone, batch-norm statistics as they are, real changes.
+
+    Args:
+        spec: of the network.
+        start: its weights.
+        teachers: files or names of weights.
+        batch: crops in a step; there must be so many.
+        iterations: steps.
+        rate: largest learning rate.
+        device: where to train.
+        folder: for logs and checkpoints.
+    """
+    values = spec.to_dict()
+    model = {key: value for key, value in values.items() if key in ModelConfig.model_fields} | {"init": str(start)}
     return parse_config(
         {
             "data": {
                 "sources": [{"name": "crops", "root": str(folder)}],
                 "validation": "none",
-                "identities": min(batch, crops),
+                "identities": batch,
                 "images": 1,
             },
             "augment": {"scale": 0.1, "erase": 0.2, "jitter": 0.3, "downscale": 0.2, "blur": 0.1},

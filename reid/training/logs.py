@@ -160,8 +160,8 @@ class RunLog:
         path = self.folder / name
         kept: list[dict[str, Any]] = []
         if self._start and path.is_file():
-            with path.open(newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= self._start]
+            whole = path.read_text(encoding="utf-8").rpartition("\n")[0]  # a kill may have cut the last line
+            kept = [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) <= self._start]
         with writing(path):
             file = path.open("w", newline="")
         self._files.append(file)

@@ -505,3 +505,13 @@ def test_the_columns_of_another_csv_are_told(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("filename,pid,camid\na.png,1,1\n")
     with pytest.raises(DatasetError, match="no column camera, id, path; its columns are: filename, pid, camid"):
         load_dataset("csv", tmp_path / "own.csv")
+
+
+def test_junk_is_nobody_to_learn_from(tmp_path: Path) -> None:
+    """Fault: all crops of nobody (-1) counted as one more person of the training set."""
+    names = ("0002_c1s1_000001_00.jpg", "0007_c2s1_000001_00.jpg", "-1_c1s1_000002_00.jpg", "-1_c2s1_000009_00.jpg")
+    tree(tmp_path / "bounding_box_train", names)
+    with pytest.warns(CountWarning):
+        train = load_train("market1501", tmp_path)
+    assert train.ids.tolist() == [2, 7]
+    assert join([train]).identities.tolist() == [0, 1]

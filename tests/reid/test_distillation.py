@@ -288,3 +288,19 @@ def test_the_default_teacher_is_the_best_of_the_others() -> None:
 
     assert adapting.default_teacher(default_weights()) == "retail-0286"
     assert adapting.default_teacher(find_weights("retail-0286")) == "relaytrack-default"
+
+
+def test_adapt_takes_the_crops_that_can_be_decoded_where_they_are_fewer_than_a_batch(
+    crops: Path, student: Path, teacher: Path, tmp_path: Path
+) -> None:
+    """Fault: with as many crops as a batch has and one of them damaged, nothing was adapted."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for path in sorted(crops.iterdir())[:36]:
+        (site / path.name).write_bytes(path.read_bytes())
+    for name in ("001.png", "002.png"):
+        (site / name).write_bytes(b"no picture")
+    out = tmp_path / "site.safetensors"
+    argv = ["adapt", site, "--out", out, "--weights", student, "--teacher", teacher, "--device", "cpu"]
+    assert main([str(word) for word in [*argv, "--iterations", 1, "--batch", 32]]) == 0
+    assert "29 crops of a site" in load_info(out).dataset

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 from relaytrack.reid import outputs
@@ -24,18 +22,6 @@ SPEC = ModelSpec(height=32, width=32, embedding_dim=8)
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp("weights") / "tiny.safetensors", build_model(SPEC).eval())
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("people")
-    draw = np.random.default_rng(0)
-    for identity in range(9):
-        for camera in (1, 2):
-            for shot in range(2):
-                image = draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-                assert cv2.imwrite(str(root / f"{identity}_{camera}_{shot}.png"), image)
-    return root
 
 
 def blocked(tmp_path: Path, suffix: str) -> list[Path]:
@@ -239,3 +225,21 @@ def test_there_must_be_room_for_a_file_as_large_as_another(tmp_path: Path, monke
     outputs.check_target(tmp_path / "new.npz")
     assert asked == [100_000, 1 << 16]
     assert [path.name for path in tmp_path.iterdir()] == ["weights.onnx"]
+
+
+def test_a_log_that_a_kill_has_cut_goes_on_after_its_last_whole_line(tmp_path: Path) -> None:
+    """Fault: what was left of a step's number was taken for an early step, and spoiled the curves."""
+    from relaytrack.reid.training import curves, logs
+
+    first = logs.RunLog(tmp_path, 30)
+    first.open()
+    for step in range(1, 25):
+        first.step(step, {"loss": 1.0 / step}, progress=0.5, show=False)
+    first.close()
+    steps = tmp_path / "steps.csv"
+    steps.write_text(steps.read_text()[:-30].rpartition("\n")[0] + "\n2")  # of step 23 or 24
+    again = logs.RunLog(tmp_path, 30)
+    again.open(20)
+    again.step(21, {"loss": 0.5}, progress=0.6, show=False)
+    again.close()
+    assert curves.read_columns(steps)["step"].tolist() == [*range(1, 22)]

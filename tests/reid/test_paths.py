@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from relaytrack.reid.cli import build_parser, main
 from relaytrack.reid.paths import file_path, plain_path
 from relaytrack.reid.training.config_file import parse_config
 
@@ -75,3 +76,14 @@ def test_a_home_folder_in_a_file_address(home: Path) -> None:
 def test_a_null_character_is_refused() -> None:
     with pytest.raises(ValueError, match="null character"):
         plain_path("a\0b")
+
+
+def test_paths_of_reid_guide(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fault: a data set in `~/people`, or an output folder behind `--out=`, was looked for in a folder called `~`."""
+    monkeypatch.setattr("relaytrack.reid.guided.teacher.load_teacher", lambda *_: None)
+    argv = ["guide", "--teacher", "x.onnx", "--source", "folder=~/people", "--out=~/o", "--answers=~/a"]
+    assert main(argv) == 2
+    assert f"folder: no folder {home}/people" in capsys.readouterr().err
+    assert (home / "o").is_dir()
+    assert not Path("~").exists()
+    assert build_parser().parse_args(argv).answers == home / "a"

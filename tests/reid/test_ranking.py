@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -190,3 +193,16 @@ def test_a_threshold_needs_two_cameras() -> None:
     x = np.eye(3, dtype=np.float32)
     with pytest.raises(DatasetError, match="two cameras"):
         calibrate(x, np.array([0, 0, 1]), np.array([0, 0, 0]))
+
+
+def test_a_gallery_of_junk_alone_is_told(tmp_path: Path) -> None:
+    """Fault: a traceback, since a network was asked to embed nothing."""
+    junk = Split((tmp_path / "a.jpg",), np.array([JUNK]), np.array([1]))
+    query = Split((tmp_path / "b.jpg",), np.array([3]), np.array([2]))
+
+    def embed(paths: Sequence[Path]) -> Floats:
+        assert len(paths)
+        return np.eye(len(paths), 4, dtype=np.float32)
+
+    with pytest.raises(DatasetError, match=r"mine: all images of the gallery split are junk \(identity -1\)"):
+        score([ReidDataset("mine", query, query, junk)], embed)

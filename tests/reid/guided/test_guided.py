@@ -194,3 +194,14 @@ def test_a_batch_of_known_people_alone_is_drawn() -> None:
     pictures: Any = SimpleNamespace(draw=torch.ones(8), labels=torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), classes=2)
     drawn = Draw(pictures, batch=8, people=2)()
     assert sorted(pictures.labels[drawn].tolist()) == [0] * 4 + [1] * 4
+
+
+def test_people_without_a_picture_that_can_be_read_are_no_class(people: Split) -> None:
+    """Fault: a step that drew the last of them ended the training."""
+    for path in people.paths[4:8] + people.paths[12:]:
+        path.write_bytes(b"no picture")
+    pictures = load_pictures([PictureSource("a", people, 3.0)], CPU)
+    assert (pictures.classes, pictures.labels.tolist()) == (2, [0] * 4 + [1] * 4)
+    assert pictures.draw.tolist() == [3.0] * 8
+    for _ in range(20):
+        assert Draw(pictures, 8, 2)().max() < 8
