@@ -20,12 +20,10 @@ from relaytrack.reid.device import torch_device
 from relaytrack.reid.embedder_input import check_arguments, readable
 from relaytrack.reid.errors import ReidError, WeightsError
 from relaytrack.reid.fingerprint import fingerprint
+from relaytrack.reid.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from relaytrack.reid.installed import Precision, computes_in_int8, find_weights
 from relaytrack.reid.network_cache import cached_network
 from relaytrack.reid.precision import weights_form
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Embedder:

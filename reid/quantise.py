@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.reid.errors import ReidError
+from relaytrack.reid.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from relaytrack.reid.onnx_runtime import import_onnxruntime
 
 _KINDS = ["Conv", "Add", "Relu", "MaxPool", "AveragePool"]
@@ -120,14 +121,13 @@ def _pool_before_relu(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
-def crops_of(paths: Sequence[Path], height: int, width: int) -> NDArray[np.float32]:
+def normalised_crops(paths: Sequence[Path], height: int, width: int) -> NDArray[np.float32]:
     """Pictures as `quantised` takes them: (N, 3, height, width); at most 512, evenly drawn from `paths`.
 
     Raises:
         DatasetError: a picture cannot be decoded; it is named.
     """
     from relaytrack.reid.datasets.images import read_resized
-    from relaytrack.reid.embedder import IMAGENET_MEAN, IMAGENET_STD
 
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(512, len(paths))).astype(int))]
     values = np.asarray(read_resized(chosen, height, width), np.float32) / 255

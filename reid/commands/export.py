@@ -120,9 +120,9 @@ def _export_int8(args: argparse.Namespace, model: ReidModel, info: WeightsInfo) 
     from relaytrack.reid.export import to_onnx
     from relaytrack.reid.guided.pictures import crops_without_ids
     from relaytrack.reid.outputs import write_whole
-    from relaytrack.reid.quantise import crops_of, mean_cosine, quantised
+    from relaytrack.reid.quantise import mean_cosine, normalised_crops, quantised
 
-    images = crops_of(crops_without_ids(args.crops).paths, model.spec.height, model.spec.width)
+    images = normalised_crops(crops_without_ids(args.crops).paths, model.spec.height, model.spec.width)
     exact = to_onnx(model, info)
     small = quantised(exact, images)
     write_whole(args.target, small)

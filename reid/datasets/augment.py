@@ -23,7 +23,7 @@ class Augment:
 
     Attributes:
         flip: probability of mirroring left and right.
-        shift: largest shift, as a part of the size (0.04: the usual 10 pixels of padding at 256).
+        shift: largest shift in either direction, as a part of the height (0.04: the usual 10 pixels at 256).
         scale: largest change of the scale, and again of the aspect (0.1: 0.9 to 1.1).
         erase: probability of erasing a rectangle (Zhong et al., AAAI 2020).
         jitter: strength of brightness, contrast, saturation, gamma and colour cast; 0 is none, 1 is strong.

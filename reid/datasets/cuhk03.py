@@ -131,8 +131,7 @@ def _read_splits(images: Path, path: Path, name: str) -> list[tuple[Split, Split
 
 def _splits(images: Path, entry: Mapping[str, Sequence[Sequence[Any]]]) -> tuple[Split, Split, Split]:
     train, query, gallery = (
-        Split.of([(images / Path(row[0]).name, int(row[1]), int(row[2])) for row in entry[part]])
-        for part in ("train", "query", "gallery")
+        Split.of([(images / Path(row[0]).name, int(row[1]), int(row[2])) for row in entry[part]]) for part in PARTS
     )
     return train, query, gallery
 

@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from relaytrack.reid.datasets.base import PARTS
 from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.outputs import write_whole, writing
 
@@ -101,7 +102,7 @@ def new_protocol(config: Path) -> dict[str, list[Row]]:
         names = [str(cell[0]) for cell in values["filelist"].ravel()]
         labels = values["labels"].ravel().astype(int)
         made = {}
-        for split in ("train", "query", "gallery"):
+        for split in PARTS:
             chosen = values[f"{split}_idx"].ravel().astype(int) - 1
             made[split] = [(names[at], int(labels[at]), _camera(names[at])) for at in chosen]
     except FileNotFoundError as error:

@@ -17,17 +17,18 @@ import numpy as np
 
 from relaytrack.reid.datasets.base import (
     EMPTY,
+    PARTS,
     CountWarning,
     ReidDataset,
     Split,
     images_below,
     list_images,
     need_folder,
+    split_queries,
 )
 from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.paths import plain_path
 
-_SPLITS = ("train", "query", "gallery")
 _Row = tuple[Path, str, str, str]
 
 
@@ -85,7 +86,7 @@ def _split_folders(root: Path) -> dict[str, Path]:
     """The sub-folders that are splits, with capitals or without; a name in small letters counts first."""
     there = {path.name: path for path in sorted(root.iterdir()) if path.is_dir()}
     found: dict[str, Path] = {}
-    for split in _SPLITS:
+    for split in PARTS:
         named = there.get(split) or next((path for name, path in there.items() if name.lower() == split), None)
         if named is not None:
             found[split] = named
@@ -138,9 +139,9 @@ def load_csv(file: Path) -> ReidDataset:
             split = split.lower()
             if not path or not who or not camera or "\0" in path:
                 raise DatasetError(f"csv: {file} line {reader.line_num}: path, id and camera are needed")
-            if split not in ("", *_SPLITS):
+            if split not in ("", *PARTS):
                 raise DatasetError(
-                    f"csv: {file} line {reader.line_num}: split {split[:40]!r} is none of {', '.join(_SPLITS)}"
+                    f"csv: {file} line {reader.line_num}: split {split[:40]!r} is none of {', '.join(PARTS)}"
                 )
             rows.append((_listed(file.parent, path), who, camera, split))
             numbers.append(reader.line_num)
@@ -193,9 +194,7 @@ def _numbered(name: str, rows: Sequence[_Row]) -> ReidDataset:
     whole = Split(tuple(row[0] for row in rows), ids.astype(np.int64), cameras.astype(np.int64))
     splits = np.array([row[3] for row in rows])
     if (splits == "").all():
-        _, first = np.unique(np.stack((ids, cameras), 1), axis=0, return_index=True)
-        queries = np.zeros(len(rows), np.bool_)
-        queries[first] = True
+        queries = split_queries(whole)
         return ReidDataset(name, whole, whole.take(queries), whole.take(~queries))
-    made = [whole.take(splits == split) if (splits == split).any() else EMPTY for split in _SPLITS]
+    made = [whole.take(splits == split) if (splits == split).any() else EMPTY for split in PARTS]
     return ReidDataset(name, made[0], made[1], made[2])

@@ -14,8 +14,8 @@ class PKSampler:
     """The global batches of a training run, a pure function of (seed, step).
 
     An epoch is one pass over the identities in random order. Because nothing is remembered between steps, a run
-    resumes exactly, and any number of processes sees the same global batches: rank r of w takes every w-th
-    identity's images (`share`).
+    resumes exactly, and any number of processes sees the same global batches, of which each takes a part of its
+    identities (`share`).
 
     Args:
         ids: (N,) identity of each image.

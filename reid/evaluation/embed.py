@@ -26,7 +26,6 @@ def embed_files(
     *,
     batch: int = 64,
     device: torch.device | str = "cpu",
-    flip: bool = False,
     precision: str = "fp32",
     progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
@@ -38,7 +37,6 @@ def embed_files(
         size: (height, width) of the network's input.
         batch: images at a time.
         device: where the network is.
-        flip: average with the mirrored image's embedding.
         precision: "fp32", "bf16" (fp32 on CPUs without it) or "fp16" (autocast).
         progress: called with the number of images done so far.
 
@@ -58,8 +56,6 @@ def embed_files(
         x = to_network(read_resized(paths[start : start + batch], *size), device)
         with autocast(precision, device):
             y = model(x).float()
-            if flip:
-                y = nn.functional.normalize(y) + nn.functional.normalize(model(x.flip(3)).float())
         parts.append(nn.functional.normalize(y).cpu())
         if progress is not None:
             progress(min(len(paths), start + batch))

@@ -131,7 +131,7 @@ def _rank_rows(
         near = same & (query_cameras[rows, None] == gallery_cameras[None])
         match = same & ~near if same_camera_out else same
         block = distances(rows)
-        # what is no match does not count among the negatives: pushed behind everything
+        # other images of the query's identity are no negatives: pushed behind everything
         negatives = np.sort(np.where(same, np.float32(np.inf), block), axis=1)
         for row in range(len(block)):
             hits = np.sort(block[row, match[row]])

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from relaytrack.reid.backbones.osnet_in import OSNetIN
 from relaytrack.reid.backends import OnnxBackend
-from relaytrack.reid.embedder import IMAGENET_MEAN, IMAGENET_STD
 from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.guided.pictures import HEIGHT, WIDTH
+from relaytrack.reid.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from relaytrack.reid.inherit import read_retail
 
 _AT_ONCE = 2  # pictures in a call of onnxruntime: maps of more leave the processor's cache
@@ -50,7 +50,7 @@ class RetailTeacher(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, 256, 128) -> embeddings (B, D) of length 1, not kept apart from autocast."""
+        """Normalised pictures (B, 3, 256, 128) -> embeddings (B, D) of length 1; autocast may be on around it."""
         pooled = (self.backbone(images).float() * self.pool).sum(dim=(2, 3)) + self.shift
         return F.normalize(self.project(pooled).float())
 

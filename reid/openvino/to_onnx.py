@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from relaytrack.reid.openvino.ir import Layer, Network, read_ir
 from relaytrack.reid.openvino.operations import OPERATIONS
 from relaytrack.reid.openvino.writer import Writer
@@ -17,8 +18,6 @@ COLOURS: tuple[Colours, ...] = ("bgr255", "rgb255", "normalised")
 """What a network wants: BGR or RGB of 0 to 255, or RGB with ImageNet's mean and deviation taken out."""
 
 INPUT, OUTPUT, OPSET = "images", "embeddings", 18
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 
 
 def ir_to_onnx(path: Path, *, colours: Colours = "bgr255") -> Any:
@@ -109,8 +108,8 @@ def _coloured(to: Writer, colours: Colours) -> str:
     """Turn RelayTrack's input to what the network wants."""
     if colours == "normalised":
         return INPUT
-    scale = to.constant(np.array(STD, np.float32).reshape(1, 3, 1, 1) * 255, "input_scale")
-    shift = to.constant(np.array(MEAN, np.float32).reshape(1, 3, 1, 1) * 255, "input_shift")
+    scale = to.constant(np.array(IMAGENET_STD, np.float32).reshape(1, 3, 1, 1) * 255, "input_scale")
+    shift = to.constant(np.array(IMAGENET_MEAN, np.float32).reshape(1, 3, 1, 1) * 255, "input_shift")
     values = to.node("Add", [to.node("Mul", [INPUT, scale]), shift])
     if colours == "rgb255":
         return values

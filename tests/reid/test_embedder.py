@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from relaytrack.reid.backends import TorchBackend
 from relaytrack.reid.checkpoint import load_model
 from relaytrack.reid.device import torch_device
-from relaytrack.reid.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder
+from relaytrack.reid.embedder import Embedder
 from relaytrack.reid.errors import ReidError, WeightsError
+from relaytrack.reid.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from relaytrack.reid.model import ReidModel
 
 

@@ -19,7 +19,7 @@ from relaytrack.reid.export import to_onnx
 from relaytrack.reid.installed import installed_weights
 from relaytrack.reid.model import ModelSpec, build_model
 from relaytrack.reid.onnx_weights import size_of
-from relaytrack.reid.quantise import crops_of, mean_cosine, quantised
+from relaytrack.reid.quantise import mean_cosine, normalised_crops, quantised
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_pooling_before_the_relu_gives_the_same_numbers() -> None:
 
 def test_cosine_of_a_network_with_itself_is_one(weights: Path, crops: Path) -> None:
     network = to_onnx(load_model(weights))
-    images = crops_of(sorted(crops.iterdir()), 64, 32)
+    images = normalised_crops(sorted(crops.iterdir()), 64, 32)
     assert images.shape == (40, 3, 64, 32)
     assert abs(mean_cosine(network, network, images) - 1) < 1e-5
     with pytest.raises(ReidError, match=r"at least 32 crops of shape \(3, 64, 32\), not 3"):
