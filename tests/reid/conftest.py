@@ -6,11 +6,11 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.crops import write_crops
 from torch import Tensor, nn
 
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
@@ -177,13 +177,5 @@ def small_weights(small_model: ReidModel, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small pictures: 8 people, each in two cameras, two pictures per camera."""
-    root = tmp_path_factory.mktemp("people")
-    draw = np.random.default_rng(0)
-    for identity in range(8):
-        base = draw.integers(0, 256, (4, 2, 3), dtype=np.uint8)
-        for camera in (1, 2):
-            for shot in range(2):
-                image = cv2.resize(base, (32, 64), interpolation=cv2.INTER_NEAREST)
-                image = cv2.add(image, int(10 * camera + shot))
-                assert cv2.imwrite(str(root / f"{identity:04d}_c{camera}s1_{shot}.png"), image)
-    return root
+    names = [f"{number:04d}" for number in range(8)]
+    return write_crops(tmp_path_factory.mktemp("people"), names, name="{person}_c{camera}s1_{shot}.png", size=(64, 32))

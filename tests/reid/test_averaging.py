@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
+from support.crops import write_crops
 
 from relaytrack.reid.averaging import average_networks, load_any
 from relaytrack.reid.checkpoint import load_info, load_model, save_model
@@ -68,16 +67,9 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_the_training_images_centre_and_calibrate(tmp_path: Path) -> None:
-    draw = np.random.default_rng(0)
     people = tmp_path / "people"
-    for person in range(1, 16):
-        folder = people / "train"
-        folder.mkdir(parents=True, exist_ok=True)
-        look = draw.integers(0, 256, 3)
-        for shot in range(6):
-            noise = draw.integers(-9, 10, (64, 32, 3))
-            name = folder / f"{person:04d}_{1 + shot % 2}_{shot}.jpg"
-            cv2.imwrite(str(name), np.clip(look + noise, 0, 255).astype(np.uint8))
+    names = [f"{number:04d}" for number in range(1, 16)]
+    write_crops(people / "train", names, name="{person}_{camera}_{shot}.jpg", shots=3, size=(64, 32), noise=9)
     source, out = tmp_path / "one.safetensors", tmp_path / "mean.safetensors"
     save_model(source, _network(0))
     argv = ["average", str(source), str(source), "--out", str(out), "--dataset", "folder", "--root", str(people)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
+from support.crops import write_crops
 
 from relaytrack.reid.checkpoint import load_info, load_model
 from relaytrack.reid.cli import main
@@ -18,16 +17,8 @@ HELD = (0, 7)  # every seventh identity of those that `people` makes
 
 
 def people(root: Path, count: int = 10, cameras: tuple[int, ...] = (1, 2), shots: int = 3) -> Path:
-    root.mkdir(exist_ok=True)
-    draw = np.random.default_rng(0)
-    for identity in range(count):
-        base = draw.integers(0, 256, (4, 2, 3), dtype=np.uint8)
-        image = cv2.resize(base, (32, 32), interpolation=cv2.INTER_NEAREST)
-        for camera in cameras:
-            for shot in range(shots):
-                noisy = cv2.add(image, int(10 * camera + shot))
-                assert cv2.imwrite(str(root / f"{identity:02d}_{camera}_{shot}.jpg"), noisy)
-    return root
+    names = [f"{number:02d}" for number in range(count)]
+    return write_crops(root, names, name="{person}_{camera}_{shot}.jpg", cameras=cameras, shots=shots)
 
 
 def train(root: Path, out: Path, *more: str) -> int:

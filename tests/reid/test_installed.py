@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.crops import write_crops
 
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
 from relaytrack.reid.cli import main
@@ -160,18 +161,10 @@ def test_an_onnx_file_without_cuda_runs_on_the_cpu(tmp_path: Path, monkeypatch: 
 
 
 def test_calibrate_over_two_data_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import cv2
-
     source = small(tmp_path)
-    for name, pattern in (("a", "{0}_{1}_{2}.png"), ("cuhk03_train", "{0:04d}_c{1}_{2:02d}.png")):
-        (tmp_path / name).mkdir()
-        draw = np.random.default_rng(len(name))
-        for person in (4, 6, 12, 15, 17, 19, 20, 22, 5, 7):  # eight of them are CUHK03's validation people
-            colours = draw.integers(0, 256, (4, 2, 3), dtype=np.uint8)
-            for camera in (1, 2):
-                for shot in range(2):
-                    image = cv2.add(cv2.resize(colours, (16, 32)), int(9 * camera + shot))
-                    assert cv2.imwrite(str(tmp_path / name / pattern.format(person, camera, shot)), image)
+    some = (4, 6, 12, 15, 17, 19, 20, 22, 5, 7)  # eight of them are CUHK03's validation people
+    write_crops(tmp_path / "a", some, size=(32, 16))
+    write_crops(tmp_path / "cuhk03_train", some, name="{person:04d}_c{camera}_{shot:02d}.png", size=(32, 16))
     about = ["--dataset", "folder", "--root", str(tmp_path / "a"), "--dataset", "cuhk03_part", "--root", str(tmp_path)]
     assert main(["calibrate", str(source), *about, "--out", str(tmp_path / "out.onnx")]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -5,25 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import torch
+from support.crops import write_crops
 
 from relaytrack.reid.errors import TrainingError
 from relaytrack.reid.training.config import TrainConfig
 from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.start import prepare
-
-
-def people(root: Path, names: str) -> Path:
-    root.mkdir(exist_ok=True)
-    for name in names:
-        image = np.random.default_rng(ord(name)).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        for camera in (1, 2):
-            for shot in (0, 1):
-                assert cv2.imwrite(str(root / f"{name}_{camera}_{shot}.png"), image)
-    return root
 
 
 def config(root: Path, out: Path, **sections: dict[str, Any]) -> TrainConfig:
@@ -43,7 +32,7 @@ def config(root: Path, out: Path, **sections: dict[str, Any]) -> TrainConfig:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("first")
-    trainer = prepare(config(people(home / "people", "abcdef"), home))
+    trainer = prepare(config(write_crops(home / "people", "abcdef"), home))
     trainer.save()
     return home / "last.pt"
 
@@ -58,7 +47,7 @@ def refusal(checkpoint: Path, root: Path, tmp_path: Path, **sections: dict[str, 
 
 
 def test_the_same_people_go_on_from_another_folder_and_with_more_pictures(checkpoint: Path, tmp_path: Path) -> None:
-    root = people(tmp_path / "moved", "abcdef")
+    root = write_crops(tmp_path / "moved", "abcdef")
     (root / "c_3_0.png").write_bytes((root / "c_1_0.png").read_bytes())
     prepare(config(root, tmp_path / "out"), resume=checkpoint)
 
@@ -73,7 +62,7 @@ def test_the_same_people_go_on_from_another_folder_and_with_more_pictures(checkp
     ],
 )
 def test_other_people(names: str, said: str, checkpoint: Path, tmp_path: Path) -> None:
-    text = refusal(checkpoint, people(tmp_path / "people", names), tmp_path)
+    text = refusal(checkpoint, write_crops(tmp_path / "people", names), tmp_path)
     assert said in text
     assert "model.init=FILE" in text
     assert "state_dict" not in text
@@ -89,15 +78,15 @@ def test_other_people(names: str, said: str, checkpoint: Path, tmp_path: Path) -
     ],
 )
 def test_other_settings(sections: dict[str, dict[str, Any]], said: str, checkpoint: Path, tmp_path: Path) -> None:
-    assert said in refusal(checkpoint, people(tmp_path / "people", "abcdef"), tmp_path, **sections)
+    assert said in refusal(checkpoint, write_crops(tmp_path / "people", "abcdef"), tmp_path, **sections)
 
 
 def test_another_average_goes_on(checkpoint: Path, tmp_path: Path) -> None:
-    prepare(config(people(tmp_path / "people", "abcdef"), tmp_path, run={"ema": 0.99}), resume=checkpoint)
+    prepare(config(write_crops(tmp_path / "people", "abcdef"), tmp_path, run={"ema": 0.99}), resume=checkpoint)
 
 
 def test_other_tensors_and_other_files(checkpoint: Path, tmp_path: Path) -> None:
-    root = people(tmp_path / "people", "abcdef")
+    root = write_crops(tmp_path / "people", "abcdef")
     state = torch.load(checkpoint, weights_only=True)
     first = next(iter(state["model"]))
     del state["model"][first]
@@ -110,8 +99,8 @@ def test_other_tensors_and_other_files(checkpoint: Path, tmp_path: Path) -> None
     assert "no such file" in refusal(tmp_path / "none.pt", root, tmp_path)
 
 
-def test_a_checkpoint_of_an_earlier_version_has_no_list_of_people(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_an_earlier_version_has_no_list_of_write_crops(checkpoint: Path, tmp_path: Path) -> None:
     state = torch.load(checkpoint, weights_only=True)
     del state["people"]
     torch.save(state, tmp_path / "old.pt")
-    prepare(config(people(tmp_path / "people", "bcdefg"), tmp_path), resume=tmp_path / "old.pt")
+    prepare(config(write_crops(tmp_path / "people", "bcdefg"), tmp_path), resume=tmp_path / "old.pt")

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from support.crops import write_crops
 
 from relaytrack.reid.averaging import load_any
 from relaytrack.reid.checkpoint import load_info, load_model, save_model
@@ -32,18 +32,9 @@ from relaytrack.reid.training.trainer import Trainer
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten people in the colours of their own, seen by two cameras, four times each."""
-    root = tmp_path_factory.mktemp("people")
-    draw = np.random.default_rng(0)
-    for identity in range(10):
-        base = draw.integers(0, 256, (4, 2, 3))
-        for camera in (1, 2):
-            for shot in range(4):
-                noise = draw.integers(-20, 21, (32, 32, 3))
-                image = cv2.resize(base.astype(np.uint8), (32, 32), interpolation=cv2.INTER_NEAREST) + noise
-                name = root / f"{identity:02d}_{camera}_{shot}.png"
-                assert cv2.imwrite(str(name), np.clip(image, 0, 255).astype(np.uint8))
-    return root
+    """Ten people, seen by two cameras, four times each."""
+    names = [f"{number:02d}" for number in range(10)]
+    return write_crops(tmp_path_factory.mktemp("people"), names, shots=4, noise=20)
 
 
 def config(people: Path, out: Path, **run: Any) -> TrainConfig:
