@@ -44,7 +44,8 @@ class HeadOutput(NamedTuple):
 
     Attributes:
         feature: (B, D) before the neck: for the triplet loss.
-        logits: (B, classes) from the feature after the neck: for cross-entropy.
+        logits: (B, classes) from the feature after the neck, or (B, parts, classes) with several classifiers: for
+            cross-entropy.
         embedding: (B, D) what the network would answer at test time: for distillation.
     """
 
@@ -103,7 +104,7 @@ class BNNeckHead(nn.Module):
         return after.relu() if self.feature == "relu" else after
 
     def fold(self) -> None:
-        """Make the head fit for inference only, in place: no classifier, and the neck folded or dropped."""
+        """Make the head fit for inference only, in place: no classifier; the neck goes into the projection, if any."""
         self.classifier = None
         if self.feature == "pre":
             self.neck = nn.Identity()

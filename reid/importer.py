@@ -137,13 +137,13 @@ def import_checkpoint(
     """Convert a reference checkpoint, its classifier included.
 
     Args:
-        source: checkpoint of the published RGA or parameter-free attention code.
+        source: checkpoint of the published RGA or parameter-free attention code, or of torchreid's OSNet.
         target: safetensors file to write.
         info: what to say about the weights (their data set and licence are the user's to know).
         half: store matrices as float16.
 
     Raises:
-        WeightsError: the file is missing or unreadable, or is neither; names the first differing key.
+        WeightsError: the file is missing or unreadable, or of another network; names the first differing key.
     """
     tensors, _ = read_tensors(source)
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_UNUSED)}

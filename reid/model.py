@@ -123,7 +123,7 @@ PRESETS: dict[str, ModelSpec] = {
 
 
 class ReidModel(nn.Module):
-    """Backbone with attention after chosen stages, and a BNNeck head.
+    """Backbone with attention after chosen stages, and a head (`ModelSpec.head`).
 
     Args:
         spec: what to build.

@@ -10,7 +10,7 @@ from relaytrack.reid.paths import file_path
 HELP = "train a network on a standard data set or on your own people"
 EPILOG = """presets (copy one from reid/configs to change more than a few keys):
   debug            minutes on a CPU, to see that data and settings work
-  light            MobileNetV2-IBN with RGA-SC, for CPUs; the network whose weights are bundled
+  light            MobileNetV2-IBN with RGA-SC, for CPUs (the bundled weights come from `reid guide`)
   light_fine       its last part: from weights of `light` on (model.init=FILE), 256 x 128 pixels, fewer changes
   fast             RGA-SC on ResNet-50 in 9,000 iterations
   rga_sc_resnet50  the same network with the paper's recipe, 27,600 iterations
