@@ -43,8 +43,8 @@ class IdentityParams:
     Attributes:
         method: "joint" (all evidence, joint assignment, corrections) or "appearance" (the baseline: each new
             track greedily takes the most alike identity above a fixed threshold).
-        threshold: cosine similarity of equal error rates, from which two crops count as one person; None for
-            the threshold that was calibrated with the weights (given by the caller). "joint" takes from it
+        threshold: cosine similarity of equal error rates, from which two crops count as one person; None: the
+            threshold that was calibrated with the weights, which the pipeline puts here. "joint" takes from it
             how widely strangers' similarities spread, until it has seen enough of them; "appearance" takes it
             as it is (0.5 without one).
         margin: score above strangers from which two groups of tracks become one identity.
