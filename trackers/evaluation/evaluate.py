@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from relaytrack.trackers.errors import TrackerInputError
+from relaytrack.trackers.evaluation.clear_mot import ClearMatches, Switch, clear, switches_of
 from relaytrack.trackers.evaluation.ground_truth import Benchmark, GroundTruth, read_ground_truth
-from relaytrack.trackers.evaluation.metrics import ClearMatches, Switch, clear, hota, identity, switches_of
+from relaytrack.trackers.evaluation.hota import hota
+from relaytrack.trackers.evaluation.id_metrics import identity
 from relaytrack.trackers.evaluation.mot_files import MotRows, read_mot
 from relaytrack.trackers.evaluation.overlaps import Overlaps, global_overlaps, overlaps_of
 from relaytrack.trackers.evaluation.scores import Scores, combine

@@ -19,6 +19,8 @@ from relaytrack.trackers.evaluation.ground_truth import GroundTruth
 from relaytrack.trackers.evaluation.mot_files import MotRows
 
 EPS = float(np.finfo(np.float64).eps)
+MATCH_IOU = 0.5
+"""Overlap from which the preprocessing, CLEAR MOT and the ID metrics take a box for a person's."""
 PEDESTRIAN = 1
 LAST_CLASS = 13
 # person on vehicle, static person, distractor, reflection; MOT20 adds non-motorised vehicle (6).
@@ -148,7 +150,7 @@ def _preprocess(truth: GroundTruth, result: MotRows, origin: str) -> tuple[MotRo
         if not distracting[a].any() or b.start == b.stop:
             continue
         iou = box_iou(gt.xywh[a], result.xywh[b])
-        iou[iou < 0.5 - EPS] = 0
+        iou[iou < MATCH_IOU - EPS] = 0
         rows, columns = linear_sum_assignment(iou, maximize=True)
         matched = iou[rows, columns] > EPS
         keep[b.start + columns[matched & distracting[a][rows]]] = False

@@ -10,7 +10,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.trackers.evaluation.metrics import ClearCounts, HotaCounts, IdCounts
+from relaytrack.trackers.evaluation.clear_mot import ClearCounts
+from relaytrack.trackers.evaluation.hota import HotaCounts
+from relaytrack.trackers.evaluation.id_metrics import IdCounts
 
 Counts = TypeVar("Counts", HotaCounts, ClearCounts, IdCounts)
 
