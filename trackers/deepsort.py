@@ -157,15 +157,15 @@ class DeepSort:
         return unseen
 
     def _given_up(self) -> NDArray[np.bool_]:
-        """(N,) True for tracks unseen for longer than their kind may be."""
+        """(N,) True for tracks unseen for longer than their kind may be, and for those beyond `max_tracks`."""
         tracks, p = self._tracks, self.params
         limit = np.where(tracks.ids > 0, p.max_age, p.tentative_age) + TICK
         dead: NDArray[np.bool_] = (tracks.misses > 0) & (self._unseen() > limit)
         if p.moving_track_thresh is not None or p.upright_track_thresh is not None:
             dead |= (tracks.ids == 0) & (self._clock - tracks.born > p.moving_track_time)
-        excess = len(tracks) - p.max_tracks
+        excess = int((~dead).sum()) - p.max_tracks
         if excess > 0:
-            dead[np.lexsort((tracks.serial, tracks.seen))[:excess]] = True
+            dead[np.lexsort((tracks.serial, tracks.seen, dead))[:excess]] = True
         return dead
 
     def _result(self, confirmed: NDArray[np.int64]) -> TrackResult:

@@ -20,9 +20,9 @@ def forward(argv: Sequence[str]) -> int:
 
     if list(argv[:1]) == ["adapt"]:
         from relaytrack.pipeline.postprocess.run_crops import cut_crops
-        from relaytrack.reid.training import adapting
+        from relaytrack.reid.training import site_crops
 
-        adapting.cut_from_run = cut_crops
+        site_crops.cut_from_run = cut_crops
     return main(list(argv), clean=redact_url)
 
 

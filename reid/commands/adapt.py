@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.reid.errors import ReidError
     from relaytrack.reid.installed import find_weights
     from relaytrack.reid.outputs import check_folder, check_target
-    from relaytrack.reid.training.adapting import adapt, crops_of
+    from relaytrack.reid.training.adapting import adapt
+    from relaytrack.reid.training.site_crops import crops_of
 
     if args.out.suffix != ".safetensors":
         raise ReidError(f"--out {args.out}: the name must end in .safetensors")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from relaytrack.reid.checkpoint import WeightsInfo, load_info, load_model, save_model
-from relaytrack.reid.datasets.base import Split, images_below, need_folder
+from relaytrack.reid.datasets.base import Split
 from relaytrack.reid.datasets.images import ImageCache, read_resized
 from relaytrack.reid.device import resolve_device
 from relaytrack.reid.errors import DatasetError, WeightsError
@@ -20,15 +19,13 @@ from relaytrack.reid.model import ModelSpec, ReidModel, build_model
 from relaytrack.reid.training.batches import to_network
 from relaytrack.reid.training.config import ModelConfig, TrainConfig
 from relaytrack.reid.training.config_file import parse_config
+from relaytrack.reid.training.site_crops import LEAST_CROPS
 from relaytrack.reid.training.start import decoded, initialise
 from relaytrack.reid.training.teaching import Distillation, Teacher, begin
 from relaytrack.reid.training.trainer import Trainer
 
-LEAST_CROPS = 32
 HELD = 8
 """Every eighth crop is not learned from: on these it is measured whether the student came closer."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,43 +50,6 @@ class AdaptReport:
     def better(self) -> bool:
         """Whether the sum of both came down on crops that were not learned from."""
         return sum(self.after) < sum(self.before)
-
-
-cut_from_run: Callable[[Path, Path], int] | None = None
-"""Cuts further crops from a run's recordings into a folder; set by the pipeline, which knows what a run is."""
-
-
-def crops_of(folders: Sequence[Path], scratch: Path) -> list[Path]:
-    """The pictures of finished runs, or of plain folders of crops.
-
-    Of a run the crops that it kept are taken, and more are cut from its recordings where they are still there.
-
-    Args:
-        folders: of runs (they have a run.json) or of crops.
-        scratch: where crops that are cut now are written to; the caller removes it.
-
-    Raises:
-        DatasetError: a folder is not there or has no pictures, or there are fewer than 32 in all.
-    """
-    found: list[Path] = []
-    for number, folder in enumerate(folders):
-        need_folder(folder, "adapt")
-        if not (folder / "run.json").is_file():
-            found += images_below(folder)
-            continue
-        here = images_below(folder / "crops") if (folder / "crops").is_dir() else []
-        more = scratch / str(number)
-        if cut_from_run is not None and cut_from_run(folder, more):
-            here += images_below(more)
-        if not here:
-            raise DatasetError(
-                f"adapt: the run {folder} has no crops (output.crops) and no recordings to cut them from"
-            )
-        found += here
-    if len(found) < LEAST_CROPS:
-        where = ", ".join(map(str, folders))
-        raise DatasetError(f"adapt: {len(found)} crops in {where} are too few: at least {LEAST_CROPS} are needed")
-    return found
 
 
 def adapt(

@@ -17,7 +17,7 @@ from relaytrack.reid.cli import main
 from relaytrack.reid.embedder import Embedder
 from relaytrack.reid.errors import ReidConfigError
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
-from relaytrack.reid.training import adapting
+from relaytrack.reid.training import adapting, site_crops
 from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.distillation import relational_divergence
 from relaytrack.reid.training.teaching import Distillation, Teacher
@@ -245,7 +245,7 @@ def test_bad_input_of_adapt(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(adapting, "cut_from_run", None)  # the pipeline's command sets it for the whole process
+    monkeypatch.setattr(site_crops, "cut_from_run", None)  # the pipeline's command sets it for the whole process
     few, run = tmp_path / "few", tmp_path / "run"
     few.mkdir()
     crop(few / "a.png", 0)
@@ -279,8 +279,8 @@ def test_further_crops_come_from_whoever_knows_runs(tmp_path: Path, monkeypatch:
             crop(target / f"{number}.jpg", number)
         return 40
 
-    monkeypatch.setattr(adapting, "cut_from_run", cut)
-    assert len(adapting.crops_of([run], tmp_path / "scratch")) == 41
+    monkeypatch.setattr(site_crops, "cut_from_run", cut)
+    assert len(site_crops.crops_of([run], tmp_path / "scratch")) == 41
 
 
 def test_the_default_teacher_is_the_best_of_the_others() -> None:

@@ -464,6 +464,20 @@ def test_memory_is_bounded() -> None:
     assert tracker._tracks._life.capacity <= 32
 
 
+def test_who_dies_anyway_makes_room_first() -> None:
+    """Fault: where one track too many was there, a lost one went although another ended in the same frame."""
+    tracker = DeepSort(max_tracks=2)
+    person, noise, other = [100, 100, 140, 200], [900, 100, 940, 200], [500, 500, 540, 600]
+    for k in range(8):
+        kept = tracker.update([person], [0.9], None, k / 10)
+    tracker.update([noise], [0.9], None, 0.8)  # lost once, and never seen again
+    for k in range(9, 9 + round(10 * tracker.params.tentative_age)):
+        tracker.update([], [], None, k / 10)
+    tracker.update([other], [0.9], None, 0.9 + tracker.params.tentative_age)
+    back = tracker.update([person, other], [0.9, 0.9], None, 1.0 + tracker.params.tentative_age)
+    assert kept.ids.tolist()[0] in back.ids.tolist()
+
+
 # Settings
 
 

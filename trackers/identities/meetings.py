@@ -23,7 +23,7 @@ class Meetings:
 
     def __init__(self) -> None:
         self._met = np.zeros((0, 0), bool)
-        self._together = np.zeros((0, 0), np.int32)  # frames that show both
+        self._together = np.zeros((0, 0), np.int32)  # frames with the boxes of both
         self._overlap = np.zeros((0, 0), np.float32)  # sum of their intersection over union in those
         self._place = np.zeros(0, np.int64)
         self._free: dict[int, list[int]] = {}  # by camera, places that were given up
@@ -64,10 +64,11 @@ class Meetings:
         self._met[slots, places] = False
 
     def count(self, slots: Ints, overlap: Floats) -> None:
-        """Add frames: slots (K, N) of the tracks in each, and their boxes' overlap (K, N, N)."""
+        """Add frames: slots (K, N) of the tracks in each, and their boxes' overlap (K, N, N), NaN where unknown."""
         grid = (slots[:, :, None], self._place[slots][:, None, :])
-        self._together[grid] += 1
-        self._overlap[grid] += overlap
+        known = np.isfinite(overlap)
+        self._together[grid] += known
+        self._overlap[grid] += np.where(known, overlap, 0)
 
     def conflicts(self, slots: Ints, others: Ints) -> tuple[Bools, Bools]:
         """Of pairs of tracks of one camera, (P,) each: which were seen at once, and which coincide throughout."""

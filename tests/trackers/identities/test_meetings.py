@@ -49,3 +49,16 @@ def test_meetings_equal_a_plain_count_while_tracks_come_and_go(seed):
             number = met.get((a, b), 0)
             assert apart == (a != b and number > 0)
             assert twin == (number >= 3)
+
+
+def test_a_frame_whose_boxes_are_unknown_says_nothing_about_duplicates():
+    """Fault: after one such frame two boxes around one person counted as two people for ever."""
+    meetings, slots = Meetings(), np.array([0, 1])
+    meetings.grow(2)
+    for slot in slots:
+        meetings.open(int(slot), 0)
+    for overlap in (0.9, np.nan, 0.9, 0.9):
+        meetings.meet(slots)
+        meetings.count(slots[None], np.full((1, 2, 2), overlap, np.float32))
+    met, duplicates = meetings.conflicts(slots[:1], slots[1:])
+    assert (met.tolist(), duplicates.tolist()) == ([True], [True])
