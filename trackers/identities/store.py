@@ -24,7 +24,7 @@ from relaytrack.trackers.arrays import numbers, seconds, whole_numbers
 from relaytrack.trackers.errors import TrackerInputError
 from relaytrack.trackers.identities.arguments import identity_set, track_spans
 from relaytrack.trackers.identities.store_erasing import erase, erase_unseen_since, keep_latest
-from relaytrack.trackers.identities.store_file import StoreError, open_store, store_errors
+from relaytrack.trackers.identities.store_file import StoreError, all_or_nothing, open_store, store_errors
 from relaytrack.trackers.identities.store_queries import (
     embedding_lengths,
     following_number,
@@ -109,17 +109,10 @@ class IdentityStore:
         """
         rows, sums = track_rows(tracks, self.run, self._origin), camera_rows(cameras)
         number = int(whole_numbers([following], "following")[0])
-        with store_errors(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-                self._db.executemany("INSERT OR REPLACE INTO cameras VALUES (?, ?, ?)", sums)
-                self._db.execute("INSERT OR REPLACE INTO numbers VALUES ('next', ?)", (number,))
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk has ended it already
-                    self._db.execute("ROLLBACK")
-                raise
+        with store_errors(self.path), all_or_nothing(self._db):
+            self._db.executemany("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO cameras VALUES (?, ?, ?)", sums)
+            self._db.execute("INSERT OR REPLACE INTO numbers VALUES ('next', ?)", (number,))
         self._written = time.monotonic()
         self._sweep(max((row[5] for row in rows), default=-np.inf))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
+from relaytrack.trackers.identities.store_file import all_or_nothing
 from relaytrack.trackers.identities.types import TrackKey
 
 FEW = 20.0
@@ -15,7 +16,7 @@ _SLACK = 2.0  # seconds between two clocks' times of one track
 def erase(
     file: sqlite3.Connection, identities: Iterable[int], spans: Mapping[TrackKey, tuple[float, float]], origin: float
 ) -> int:
-    """Erase identities and single tracks, and the sums of cameras that saw only a few people.
+    """Erase identities and single tracks, and the sums of cameras that saw only a few people: all of it or nothing.
 
     Args:
         file: the open store; `secure_delete` is on.
@@ -28,18 +29,19 @@ def erase(
     """
     erased = 0
     cameras: set[str] = set()
-    for identity in sorted(identities):
-        rows = file.execute("DELETE FROM tracks WHERE identity = ? RETURNING camera", (identity,)).fetchall()
-        cameras |= {camera for (camera,) in rows}
-        erased += len(rows)
-    for (camera, track), (first, last) in spans.items():
-        query = "DELETE FROM tracks WHERE camera = ? AND track = ? AND last >= ? AND first <= ? RETURNING camera"
-        values = (camera, track, first + origin - _SLACK, last + origin + _SLACK)
-        rows = file.execute(query, values).fetchall()
-        cameras |= {camera for _ in rows}
-        erased += len(rows)
-    for camera in cameras:
-        file.execute("DELETE FROM cameras WHERE name = ? AND count < ?", (camera, FEW))
+    with all_or_nothing(file):
+        for identity in sorted(identities):
+            rows = file.execute("DELETE FROM tracks WHERE identity = ? RETURNING camera", (identity,)).fetchall()
+            cameras |= {camera for (camera,) in rows}
+            erased += len(rows)
+        for (camera, track), (first, last) in spans.items():
+            query = "DELETE FROM tracks WHERE camera = ? AND track = ? AND last >= ? AND first <= ? RETURNING camera"
+            values = (camera, track, first + origin - _SLACK, last + origin + _SLACK)
+            rows = file.execute(query, values).fetchall()
+            cameras |= {camera for _ in rows}
+            erased += len(rows)
+        for camera in cameras:
+            file.execute("DELETE FROM cameras WHERE name = ? AND count < ?", (camera, FEW))
     file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return erased
 

@@ -82,6 +82,19 @@ def file_reason(error: OSError | sqlite3.Error, path: Path) -> str:
 
 
 @contextmanager
+def all_or_nothing(file: sqlite3.Connection) -> Iterator[None]:
+    """Make one transaction of what is written inside; an error undoes all of it."""
+    file.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        file.execute("COMMIT")
+    except BaseException:
+        if file.in_transaction:  # a full disk has ended it already
+            file.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
 def store_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors inside into `StoreError`, which names the file."""
     try:
