@@ -45,11 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--teacher",
-        type=file_path,
         action="append",
         required=True,
         metavar="FILE",
-        help="ONNX file of a person-reidentification-retail network; may repeat, one part of the embedding each",
+        help="a person-reidentification-retail network: an ONNX file or a name of installed weights; may repeat, one "
+        "part of the embedding each",
     )
     add("--size", default="192x96", metavar="HxW", help="input of the network in pixels (default: 192x96)")
     add("--init", type=file_path, metavar="FILE", help="weights of the same network to go on from, or scratch")
@@ -106,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.reid.guided.recipe import LOSS_TERMS, Recipe
     from relaytrack.reid.guided.teacher import load_teacher
     from relaytrack.reid.inherit import inherit, read_retail
+    from relaytrack.reid.installed import find_weights
     from relaytrack.reid.model import ModelSpec, build_model
     from relaytrack.reid.outputs import check_target
     from relaytrack.reid.training.start import initialise
@@ -118,7 +119,8 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.average < 1:
         raise ReidConfigError(f"--average must be at least 0 and below 1, not {args.average:g}")
     device = torch_device(args.device)
-    teachers = [load_teacher(path, device) for path in args.teacher]
+    taught_by = [find_weights(name) for name in args.teacher]
+    teachers = [load_teacher(path, device) for path in taught_by]
     draw = {name: _number("--draw", name, text) for name, text in map(_pair, args.draw)}
     sources: list[PictureSource] = []
     validation = {}
@@ -139,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
         raise ReidConfigError("nothing to learn from: give --source NAME=DIR or --crops DIR")
     pictures = load_pictures(sources, device)
     spec = ModelSpec(
-        backbone=f"osnet_in_x{str(float(read_retail(args.teacher[0]).width)).removesuffix('.0').replace('.', '_')}",
+        backbone=f"osnet_in_x{str(float(read_retail(taught_by[0]).width)).removesuffix('.0').replace('.', '_')}",
         attention="rga_sc",
         attention_stages=(3, 4),
         height=height,
@@ -154,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
     if args.init is not None:
         initialise(model, str(args.init))
     else:
-        inherit(model, args.teacher[0])
+        inherit(model, taught_by[0])
     many = "1 teacher" if len(teachers) == 1 else f"{len(teachers)} teachers"
     print(f"{len(pictures.images)} pictures, {pictures.classes} people with ids, {many}, {device}")
     recipe = Recipe(
@@ -172,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     recipe = dataclasses.replace(recipe, **weights)
-    key = picture_key(pictures.images, [path.read_bytes() for path in args.teacher])
+    key = picture_key(pictures.images, [path.read_bytes() for path in taught_by])
     model = model.to(device).to(memory_format=torch.channels_last)
     try:
         training = Guided(model, teachers, pictures, validation, recipe, args.out, key=key, memory=args.answers)

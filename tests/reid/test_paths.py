@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from relaytrack.reid.cli import build_parser, main
+from relaytrack.reid.installed import find_weights
 from relaytrack.reid.paths import file_path, plain_path
 from relaytrack.reid.training.config_file import parse_config
 
@@ -80,10 +81,12 @@ def test_a_null_character_is_refused() -> None:
 
 def test_paths_of_reid_guide(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Fault: a data set in `~/people`, or an output folder behind `--out=`, was looked for in a folder called `~`."""
-    monkeypatch.setattr("relaytrack.reid.guided.teacher.load_teacher", lambda *_: None)
-    argv = ["guide", "--teacher", "x.onnx", "--source", "folder=~/people", "--out=~/o", "--answers=~/a"]
+    asked: list[Path] = []
+    monkeypatch.setattr("relaytrack.reid.guided.teacher.load_teacher", lambda path, _: asked.append(path))
+    argv = ["guide", "--teacher", "retail-0286", "--source", "folder=~/people", "--out=~/o", "--answers=~/a"]
     assert main(argv) == 2
     assert f"folder: no folder {home}/people" in capsys.readouterr().err
     assert (home / "o").is_dir()
     assert not Path("~").exists()
     assert build_parser().parse_args(argv).answers == home / "a"
+    assert asked == [find_weights("retail-0286")], "a teacher may be named as other commands name weights"
