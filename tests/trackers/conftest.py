@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from relaytrack.trackers import DeepSort
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -67,3 +69,16 @@ def walk(
 def crowd() -> Callable[..., list[Shot]]:
     """The function that makes a crowd."""
     return walk
+
+
+MAKERS: dict[str, Callable[[], DeepSort]] = {
+    "default": DeepSort,
+    "classic": DeepSort.classic,
+    "filterpy": lambda: DeepSort(kalman="filterpy"),
+}
+
+
+@pytest.fixture(params=MAKERS)
+def make(request: pytest.FixtureRequest) -> Callable[[], DeepSort]:
+    """Makes a tracker of one camera: each test runs with the defaults, the paper's and the slow filter."""
+    return MAKERS[request.param]
