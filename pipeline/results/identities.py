@@ -118,7 +118,7 @@ def read_identities(folder: Path) -> Identities:
     """
     try:
         content = json.loads(read_text(folder / NAME))
-        cameras = {name: CameraRecord(**record) for name, record in content["cameras"].items()}
+        cameras = {name: camera_record(record) for name, record in content["cameras"].items()}
         tracks = [
             (track_record(record), int(entry["id"])) for entry in content["identities"] for record in entry["tracks"]
         ]
@@ -126,10 +126,13 @@ def read_identities(folder: Path) -> Identities:
             if not CAMERA_NAME.fullmatch(name):  # cameras name files
                 raise ValueError(f"{name!r} is no camera")
             cameras.setdefault(name, CameraRecord())
+        zero = content.get("clock_zero")
+        if zero is not None and not _are_finite([zero]):
+            raise ValueError("a time that is no number")
         return Identities(
             cameras,
             tracks,
-            content.get("clock_zero"),
+            zero,
             {int(entry["id"]): _rgb(entry["color"]) for entry in content["identities"] if "color" in entry},
             {int(entry["id"]): Grounds(**entry["grounds"]) for entry in content["identities"] if "grounds" in entry},
         )
@@ -143,13 +146,34 @@ def track_record(values: dict[str, Any]) -> TrackRecord:
     record.former = [Former(**entry) for entry in values.get("former", [])]
     numbers = [record.first, record.last, *(moment for span in record.spans for moment in span)]
     numbers += [crop[key] for crop in record.crops for key in ("time", "quality")]
-    if not record.spans or any(len(span) != 2 for span in record.spans):
+    if not isinstance(record.crops, list) or not record.spans or any(len(span) != 2 for span in record.spans):
         raise ValueError("a track without times")
-    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-        raise ValueError("a time or quality that is no number")
+    if not _are_finite(numbers) or not _are_counts([record.track, record.frames]):
+        raise ValueError("a time, a quality or a count that is no number")
     if not all(isinstance(text, str) for text in (record.camera, *(crop["file"] for crop in record.crops))):
         raise ValueError("a camera or file that is no text")
     return record
+
+
+def camera_record(values: dict[str, Any]) -> CameraRecord:
+    """A camera's record; every value that others rely on is looked at (ValueError, TypeError)."""
+    record = CameraRecord(**values)
+    times = [one for one in (record.first, record.last) if one is not None]
+    if not isinstance(record.cuts, list) or any(len(cut) != 2 for cut in record.cuts) or len(times) == 1:
+        raise ValueError("a pause without its length, or a camera without its first or last time")
+    if not _are_finite([*times, *(number for cut in record.cuts for number in cut)]):
+        raise ValueError("a time that is no number")
+    if not _are_counts([record.frames, record.last_index]):
+        raise ValueError("a count that is no number")
+    return record
+
+
+def _are_finite(values: Sequence[object]) -> bool:
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+
+
+def _are_counts(values: Sequence[object]) -> bool:
+    return all(isinstance(value, int) and value >= 0 for value in values)
 
 
 def _rgb(values: Sequence[int]) -> Rgb:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.postprocess.finalize import regroup
 from relaytrack.pipeline.results.embeddings import write_embeddings
 from relaytrack.pipeline.results.grounds import MOST_FORMER, MOST_TRACKS, Former, Grounds, grounds_of
 from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
+from relaytrack.pipeline.results.run_data import load_run
 from relaytrack.trackers import CameraTracks, IdentityAssociator
 
 
@@ -88,6 +90,26 @@ def test_a_damaged_file_is_refused(place: tuple[str | int, ...], value: object, 
     path.write_text(json.dumps(content))
     with pytest.raises((ValueError, TypeError, KeyError)):
         read_identities(tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, "x", [], {}, float("inf"), -1])
+@pytest.mark.parametrize("place", ["frames", "last_index", "first", "cuts", "track", "tracks.frames", "clock_zero"])
+def test_values_that_others_count_with_are_looked_at(place: str, value: object, tmp_path: Path) -> None:
+    """Fault: `merge`, `split` and `forget` ended with a TypeError in the middle of their work."""
+    if (place, value) in [("first", -1), ("clock_zero", -1), ("clock_zero", None), ("cuts", [])]:
+        pytest.skip("a right value")
+    write_identities(tmp_path, {"a": CameraRecord(3, 0.0, 1.0, 3)}, [(track("a", 1), 1)])
+    path = tmp_path / "identities.json"
+    content = json.loads(path.read_text())
+    entry = content if place == "clock_zero" else content["cameras"]["a"]
+    if place.startswith("track"):
+        entry = content["identities"][0]["tracks"][0]
+    entry[place.rpartition(".")[2]] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        read_identities(tmp_path)
+    with pytest.raises(InputError, match=r"identities\.json: not a file of this version"):
+        load_run(tmp_path)
 
 
 def test_older_files_are_read(tmp_path: Path) -> None:
