@@ -27,7 +27,7 @@ FOLDERS = {"test": ("bounding_box_test", "query"), "train": ("bounding_box_train
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `relaytrack bench identities`."""
     parser.add_argument(
-        "--root", type=file_path, metavar="DIR", help="the unpacked Market-1501 (with bounding_box_test)"
+        "--root", type=file_path, metavar="DIR", help="the unpacked Market-1501, or the folder that holds it"
     )
     parser.add_argument("--split", choices=sorted(FOLDERS), default="test", help="which people (default: test)")
     parser.add_argument("--weights", type=file_path, metavar="FILE", help="re-id weights (default: the package's)")
@@ -158,6 +158,7 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
 
     from relaytrack.pipeline.results.npz import read_arrays
     from relaytrack.pipeline.results.single_file import check_single_file, write_single_file
+    from relaytrack.reid.datasets.market1501 import own_folder
 
     if args.embeddings is not None and args.embeddings.exists():
         try:
@@ -167,14 +168,15 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
             return names, np.asarray(kept["emb"], np.float32), None if np.isnan(threshold) else threshold
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{args.embeddings}: not a file of embeddings ({error})") from error
-    files = _files(args.root, args.split)
+    root = own_folder(args.root, "market1501")
+    files = _files(root, args.split)
     if args.embeddings is not None:
         check_single_file(args.embeddings)
     from relaytrack.reid import Embedder
 
     embedder = Embedder(args.weights, threads=args.threads)
     embeddings = _embed(embedder, files)
-    names = [str(file.relative_to(args.root)) for file in files]
+    names = [str(file.relative_to(root)) for file in files]
     if args.embeddings is not None:
         threshold = float("nan") if embedder.threshold is None else embedder.threshold
         data = io.BytesIO()

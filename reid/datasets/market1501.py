@@ -62,6 +62,11 @@ def read_folder(folder: Path, dataset: str) -> Split:
     return Split.of(rows)
 
 
+def own_folder(root: Path, name: str) -> Path:
+    """The folder of a data set of `LAYOUTS`, where `root` is that folder or the one that holds it."""
+    return next((root / inner for inner in LAYOUTS[name].homes if (root / inner).is_dir()), root)
+
+
 def load_market_layout(root: Path, parts: Sequence[str] = PARTS, *, name: str) -> ReidDataset:
     """Load a data set of `LAYOUTS` from its own folder or the folder that holds it.
 
@@ -69,8 +74,7 @@ def load_market_layout(root: Path, parts: Sequence[str] = PARTS, *, name: str) -
         DatasetError: the folder of a split of `parts` is missing or empty.
     """
     layout = LAYOUTS[name]
-    home = next((root / inner for inner in layout.homes if (root / inner).is_dir()), root)
-    need_folder(home, name)
+    home = need_folder(own_folder(root, name), name)
     train, query, gallery = (
         read_folder(home / folder, name) if part in parts else EMPTY
         for part, folder in zip(PARTS, layout.folders, strict=True)
