@@ -1,66 +1,13 @@
 """The association: constraints, corrections, bounds, determinism."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.wanderers import conflicts, crowd, noisy, people, view
 
-from relaytrack.trackers import CameraTracks, GroundPlane, IdentityAssociator, IdentityParams
-from relaytrack.trackers.errors import TimeError, TrackerInputError
-from relaytrack.trackers.identities.switch_detector import PART, TrackParts
-
-D = 32
-
-
-def people(count, seed=0):
-    vectors = np.random.default_rng(seed).normal(size=(count, D))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-def view(camera, time, ids, embeddings=None, boxes=None, size=(640, 480)):
-    ids = np.asarray(ids, np.int64)
-    if embeddings is None:
-        embeddings = np.full((len(ids), D), np.nan, np.float32)
-    if boxes is None:
-        left = 60.0 * (ids % 10)
-        boxes = np.stack([left + 5, np.full(len(ids), 100.0), left + 45, np.full(len(ids), 200.0)], axis=1)
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    return CameraTracks(camera, time, ids, boxes, np.ones(len(ids), np.float32), embeddings, image_size=size)
-
-
-def noisy(vectors, rng, amount=0.5):
-    out = vectors + amount * rng.normal(size=vectors.shape) / np.sqrt(D)
-    return (out / np.linalg.norm(out, axis=1, keepdims=True)).astype(np.float32)
-
-
-def crowd(seed, cameras=3, count=6, steps=60, rate=4.0):
-    """People wander from camera to camera; every visit is a track of its own. Yields views and the truth."""
-    rng = np.random.default_rng(seed)
-    looks, where = people(count, seed), rng.integers(0, cameras, count)
-    track, following, truth = np.arange(1, count + 1), count + 1, {}
-    steps_out = []
-    for step in range(steps):
-        for person in np.flatnonzero(rng.random(count) < 0.06):
-            where[person] = rng.integers(0, cameras)
-            track[person], following = following, following + 1
-        views = []
-        for camera in range(cameras):
-            here = np.flatnonzero((where == camera) & (rng.random(count) < 0.9))
-            truth.update({(f"c{camera}", int(track[p])): int(p) for p in here})
-            views.append(view(f"c{camera}", step / rate, track[here], noisy(looks[here], rng)))
-        steps_out.append(views)
-    return steps_out, truth
-
-
-def conflicts(steps):
-    pairs = set()
-    for views in steps:
-        for seen in views:
-            keys = [(seen.camera, int(track)) for track in seen.ids]
-            pairs |= {(a, b) for a in keys for b in keys if a < b}
-    return pairs
+from relaytrack.trackers import IdentityAssociator, IdentityParams
+from relaytrack.trackers.errors import TrackerInputError
 
 
 @pytest.mark.parametrize("method", ["joint", "appearance"])
@@ -238,30 +185,6 @@ def test_refine_keeps_every_track_open():
     assert len(run.finalize()) == 12
 
 
-def test_bad_input_is_named():
-    run = IdentityAssociator()
-    good = view("door", 1.0, [1, 2])
-    run.update([good])
-    with pytest.raises(TimeError, match="door"):
-        run.update([view("door", -5.0, [1])])
-    with pytest.raises(TrackerInputError, match=r"door.*twice"):
-        run.update([view("door", 1.0, [1, 1])])
-    with pytest.raises(TrackerInputError, match=r"door.*xyxy"):
-        run.update([CameraTracks("door", 1.0, good.ids, good.xyxy[:1], good.scores, good.embeddings)])
-    run.update([view("door", 1.5, [3], people(1))])
-    with pytest.raises(TrackerInputError, match=r"door.*numbers"):
-        run.update([view("door", 2.0, [4], np.ones((1, 7), np.float32))])
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("method", "magic"), ("threshold", 2.0), ("window", 0), ("horizon", -1.0), ("normalise", "x")],
-)
-def test_bad_settings_are_named(field, value):
-    with pytest.raises(TrackerInputError, match=field):
-        IdentityParams(**{field: value})
-
-
 def test_given_travel_times_decide_who_may_be_next():
     look = people(1)
 
@@ -279,20 +202,6 @@ def test_given_travel_times_decide_who_may_be_next():
     assert seconds_apart(5.0, margin=4.0)
     with pytest.raises(TrackerInputError, match="travel_times"):
         IdentityParams(travel_times=(("gate", "hall", 40.0, 20.0),))
-
-
-def test_the_border_is_that_of_the_part_looked_at():
-    from relaytrack.trackers.identities.picture_zones import BORDER, INSIDE
-    from relaytrack.trackers.identities.tracklets import TrackletTable
-
-    table = TrackletTable(bank=2, min_quality=0.2)
-    boxes = np.array([[605, 300, 645, 400], [800, 300, 840, 400]], np.float32)
-    embeddings = np.full((2, 0), np.nan, np.float32)
-    seen = CameraTracks(
-        "a", 0.0, np.array([1, 2]), boxes, np.ones(2, np.float32), embeddings, None, (1200, 700), (600, 100)
-    )
-    (slots,), _ = table.observe([seen])
-    assert table.zones(slots)[0].tolist() == [BORDER, INSIDE]
 
 
 def test_days_of_people_leave_no_trace_beyond_the_bounds():
@@ -319,94 +228,6 @@ def test_days_of_people_leave_no_trace_beyond_the_bounds():
     assert set(sizes) == {(256, True, True, True, True, True, True)}
 
 
-def floor_box(place):
-    """A box whose feet stand at (x, y) metres where a pixel is a centimetre."""
-    x, y = 100 * np.asarray(place)
-    return [x - 25, y - 170, x + 25, y]
-
-
-def parted(jump, **settings):
-    """Two people stand apart on a floor that three cameras see; in camera b their tracks change places."""
-    from relaytrack.trackers import GroundPlane
-
-    plane = GroundPlane.from_homography(np.diag([0.01, 0.01, 1.0]))
-    run = IdentityAssociator(calibrations=dict.fromkeys("abc", plane), **settings)
-    places = np.array([[3.0, 4.0], [9.0, 4.0]])
-    steps = []
-    for frame in range(60):
-        now = places + 0.02 * frame
-        views = []
-        for camera in "abc":
-            ids = [2, 1] if camera == "b" and jump <= frame else [1, 2]
-            boxes = [floor_box(place) for place in now]
-            views.append(view(camera, frame / 7, ids, np.zeros((2, 0), np.float32), boxes, size=(1400, 1000)))
-        steps.append(run.update(views))
-    return steps, run.finalize()
-
-
-def test_a_track_that_jumps_to_another_person_goes_on_as_a_new_one():
-    steps, final = parted(30)
-    names = {camera: set(np.concatenate([step.track_ids[row] for step in steps])) for row, camera in enumerate("abc")}
-    assert len(names["a"]) == len(names["c"]) == 2
-    assert len(names["b"]) == 4
-    for row, camera in enumerate("abc"):  # the first box is the same person in all, at the end
-        assert final[camera, int(steps[-1].track_ids[row][0])] == final["a", 1]
-    assert final["b", 1] == final["a", 1]
-    assert final["b", 2] == final["a", 2]
-    assert len(set(final.values())) == 2
-
-
-def test_the_parts_of_a_track_are_told_apart_whatever_its_id():
-    """Fault: a track whose id was above a million could jump to another person unnoticed."""
-    for track in (7, PART + 7, 3 * PART):
-        parts = TrackParts()
-        for jump in range(3):
-            present = parts.rename("a", np.array([track, 2])).tolist()
-            assert present == [track + jump * PART, 2]
-            for earlier in range(jump):
-                parts.part("a", track + earlier * PART)
-                parts.forget("a", track + earlier * PART)
-            assert parts.rename("a", np.array([track])).tolist() == present[:1], "an earlier part is no more"
-            parts.part("a", present[0])
-        assert parts.rename("b", np.array([track])).tolist() == [track]
-        parts.forget("a", track + 3 * PART)
-        assert not parts
-
-
-def test_a_floor_that_is_taken_away_and_given_again_knows_nothing_of_new_tracks():
-    """Fault: a new track in the place of an old one had the evidence that was collected about that one."""
-    plane = GroundPlane.from_homography(np.diag([0.01, 0.01, 1.0]))
-    run, nothing = IdentityAssociator(calibrations=dict.fromkeys("ab", plane)), np.zeros((1, 0), np.float32)
-
-    def see(time, track, places):
-        views = [
-            view(camera, time, [track], nothing, [floor_box(place)], size=(1400, 1000))
-            for camera, place in zip("ab", places, strict=True)
-        ]
-        return [ids.tolist() for ids in run.update(views).global_ids]
-
-    for frame in range(20):
-        both = see(frame / 7, 1, [(3.0, 4.0), (3.0, 4.0)])
-    assert both[0] == both[1], "one place, one person"
-    for camera in "ab":
-        run.calibrate(camera, None)
-    run.forget(both[0])
-    floor = run._backend._pairs.floor
-    assert not floor._sum.any(), "nothing is kept of who is forgotten"
-    see(5.0, 2, [(3.0, 4.0), (9.0, 4.0)])
-    for camera in "ab":
-        run.calibrate(camera, plane)
-    assert not floor.together(np.array([0]), np.array([1])).any()
-
-
-def test_tracks_that_do_not_jump_are_left_alone():
-    steps, final = parted(1000)
-    assert all((ids == [1, 2]).all() for step in steps for ids in step.track_ids)
-    assert len(set(final.values())) == 2
-    whole, _ = parted(30, split_switched_tracks=False)
-    assert set(np.concatenate([step.track_ids[1] for step in whole])) == {1, 2}
-
-
 def test_tracks_that_overlap_by_as_long_as_the_spread_divide_by_nothing():
     """0.8 s, at which the expected spread of a step backwards in time would be 0."""
     run, looks = IdentityAssociator(revise_every=0.1), people(4)
@@ -415,113 +236,3 @@ def test_tracks_that_overlap_by_as_long_as_the_spread_divide_by_nothing():
         ids = [track for track, (start, end) in lives.items() if start <= tenth / 10 <= end]
         run.update([view("a", tenth / 10, ids, looks[ids])])
     assert len(set(run.finalize().values())) == 4
-
-
-def test_a_camera_that_is_calibrated_after_its_people_came_is_corrected():
-    associator = IdentityAssociator()
-    looks = people(2)
-    for step in range(8):
-        associator.update([view("door", step / 4, [1], looks[:1]), view("gate", step / 4, [2], looks[1:])])
-    associator.calibrate("door", GroundPlane(np.diag([0.01, 0.01, 1.0])))
-    assert len(associator.finalize()) == 2
-
-
-@pytest.mark.parametrize("method", ["joint", "appearance"])
-@pytest.mark.parametrize(
-    ("given", "names"),
-    [
-        ({"camera": None}, "name"),
-        ({"camera": ["a"]}, "name"),
-        ({"time": None}, "time"),
-        ({"time": "1"}, "time"),
-        ({"time": 1j}, "time"),
-        ({"ids": np.array(["a"])}, "ids"),
-        ({"ids": np.array([1.5])}, "ids"),
-        ({"ids": np.array([2**63], np.uint64)}, "ids"),
-        ({"xyxy": np.full((1, 4), "a")}, "xyxy"),
-        ({"scores": None}, "scores"),
-        ({"scores": np.array(["a"])}, "scores"),
-        ({"embeddings": None}, "embeddings"),
-        ({"embeddings": np.full((1, 8), 1j)}, "embeddings"),
-        ({"embeddings": np.ones((1, 4), np.float32)}, "embeddings have 4 numbers, those before had 8"),
-        ({"quality": np.array(["good"])}, "quality"),
-        ({"image_size": "ab"}, "image_size"),
-        ({"image_size": (640,)}, "image_size"),
-    ],
-)
-def test_a_bad_view_is_named_and_leaves_no_trace(method, given, names):
-    vectors = people(1)[:, :8]
-    associator = IdentityAssociator(method=method)
-    associator.update([view("a", 0.0, [1], vectors)])
-    good = view("b", 0.5, [1], vectors)
-    with pytest.raises(TrackerInputError, match=names):
-        associator.update([good, replace(view("a", 0.5, [1], vectors), **given)])
-    with pytest.raises(TrackerInputError):
-        associator.update([replace(good, time=1e6), replace(good, ids=np.array([[1]]))])
-    step = associator.update([view("a", 1.0, [1], vectors)])
-    assert step.global_ids[0].tolist() == [1]
-    assert set(associator.finalize()) == {("a", 1)}
-
-
-def test_lists_of_numbers_are_read_as_arrays():
-    vectors = people(2)
-    plain, other = IdentityAssociator(), IdentityAssociator()
-    for k in range(6):
-        seen = view("a", k / 2, [1, 2], vectors)
-        listed = CameraTracks("a", k / 2, [1, 2], seen.xyxy.tolist(), seen.scores.tolist(), vectors.tolist())
-        listed = replace(listed, image_size=seen.image_size)
-        assert plain.update([seen]).global_ids[0].tolist() == other.update([listed]).global_ids[0].tolist()
-
-
-@pytest.mark.parametrize("views", [None, 3, [None], view("a", 0.0, [1])])
-def test_what_is_no_list_of_views_is_refused(views):
-    with pytest.raises(TrackerInputError, match="CameraTracks"):
-        IdentityAssociator().update(views)
-
-
-@pytest.mark.parametrize(
-    ("settings", "names"),
-    [
-        ({"nosuch": 1}, "nosuch"),
-        ({"params": 3}, "IdentityParams"),
-        ({"threshold": "a"}, "threshold"),
-        ({"margin": "3"}, "margin"),
-        ({"margin": float("nan")}, "margin"),
-        ({"gallery": 2.5}, "gallery"),
-        ({"window": True}, "window"),
-        ({"duplicates": 2}, "duplicates"),
-        ({"revise_every": 0}, "revise_every"),
-        ({"travel_times": 3}, "travel_times"),
-        ({"travel_times": [("a", "b", "x", 2)]}, "travel_times"),
-        ({"travel_times": [3]}, "travel_times"),
-        ({"max_late": "1"}, "max_late"),
-        ({"max_late": -1}, "max_late"),
-        ({"max_late": None}, "max_late"),
-        ({"calibrations": {"lobby": 3}}, "lobby"),
-    ],
-)
-def test_settings_of_the_wrong_type_are_named(settings, names):
-    with pytest.raises(TrackerInputError, match=names):
-        IdentityAssociator(**settings)
-
-
-def test_a_calibration_that_is_none_is_refused_at_once():
-    associator = IdentityAssociator()
-    with pytest.raises(TrackerInputError, match="lobby"):
-        associator.calibrate("lobby", 3)
-    for wrong in ("x", None, [[1, 0], [0, 1]]):
-        with pytest.raises(TrackerInputError, match="homography"):
-            GroundPlane.from_homography(wrong)
-        with pytest.raises(TrackerInputError, match="homography"):
-            GroundPlane(wrong)
-
-
-@pytest.mark.parametrize(
-    "features", [np.zeros((2, D)), np.zeros(D), np.full((1, D), np.nan), np.full((1, D), "a"), np.zeros((0, D))]
-)
-def test_known_people_need_an_embedding_each(features):
-    associator = IdentityAssociator()
-    with pytest.raises(TrackerInputError, match="features"):
-        associator.remember(np.array([7]), features, 0.0)
-    with pytest.raises(TimeError, match="time"):
-        associator.remember(np.array([7]), people(1), None)

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from support.wanderers import unit
 
 from relaytrack.trackers import CameraTracks, IdentityAssociator, IdentityStore
 from relaytrack.trackers.identities import camera_pairs, due_tracks, joint, keeping, revision_scores, topology
@@ -12,10 +13,6 @@ from relaytrack.trackers.identities.live_tracks import LiveTracks
 from relaytrack.trackers.identities.topology import CLASSES, KINDS, TravelTimes
 
 D = 16
-
-
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
 def view(camera, time, ids, looks):

@@ -2,16 +2,13 @@
 
 import numpy as np
 import pytest
+from support.wanderers import unit
 
 from relaytrack.trackers import IdentityParams
 from relaytrack.trackers.identities.affinity import AffinityModel
 from relaytrack.trackers.identities.topology import CLASSES, KINDS, TravelTimes, gaps, is_later
 
 D = 16
-
-
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
 def test_embeddings_of_a_new_camera_are_centred_by_the_mean_of_all():

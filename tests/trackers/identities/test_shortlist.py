@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.wanderers import unit
 
 from relaytrack.trackers import CameraTracks, IdentityAssociator
 from relaytrack.trackers.identities import decisions
@@ -9,10 +10,6 @@ from relaytrack.trackers.identities.preparing import SMALL
 from relaytrack.trackers.identities.shortlisted_scores import PairScores, choose
 
 D = 24
-
-
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
 def site(seed, cameras=10, people=60, steps=40, rate=4.0, blind=0.15, late=False, twice=0.3):

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from relaytrack.trackers import CameraTracks, boxes
 from relaytrack.trackers.identities import sightings
+from relaytrack.trackers.identities.picture_zones import BORDER, INSIDE
 from relaytrack.trackers.identities.sightings import Sightings
+from relaytrack.trackers.identities.tracklets import TrackletTable
 
 
 def view(camera: str, count: int, draw: np.random.Generator, *, judged: bool = True) -> CameraTracks:
@@ -57,3 +59,14 @@ def test_a_box_without_area_overlaps_nothing() -> None:
     flat = np.array([[5, 5, 5, 5]], np.float32)
     whole = np.array([[0, 0, 10, 10]], np.float32)
     assert boxes.iou(flat, np.concatenate([flat, whole])).tolist() == [[0.0, 0.0]]
+
+
+def test_the_border_is_that_of_the_part_looked_at() -> None:
+    table = TrackletTable(bank=2, min_quality=0.2)
+    xyxy = np.array([[605, 300, 645, 400], [800, 300, 840, 400]], np.float32)
+    embeddings = np.full((2, 0), np.nan, np.float32)
+    seen = CameraTracks(
+        "a", 0.0, np.array([1, 2]), xyxy, np.ones(2, np.float32), embeddings, None, (1200, 700), (600, 100)
+    )
+    (slots,), _ = table.observe([seen])
+    assert table.zones(slots)[0].tolist() == [BORDER, INSIDE]
