@@ -179,3 +179,10 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small pictures: 8 people, each in two cameras, two pictures per camera."""
     names = [f"{number:04d}" for number in range(8)]
     return write_crops(tmp_path_factory.mktemp("people"), names, name="{person}_c{camera}s1_{shot}.png", size=(64, 32))
+
+
+@pytest.fixture(scope="module")
+def ten_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten people, seen by two cameras, four times each: enough to train on and to hold some out."""
+    names = [f"{number:02d}" for number in range(10)]
+    return write_crops(tmp_path_factory.mktemp("people"), names, shots=4, noise=20)
