@@ -118,6 +118,8 @@ class Perception:
         """A camera has left."""
         with self._counting:
             self.times.cameras.pop(camera, None)
+        if self.effort is not None:
+            self.effort.forget(camera)
 
     def perceive_in_turn(self, moment: tuple[int, Sequence[Frame]]) -> tuple[Observation, ...]:
         """Like `perceive`, for several threads: moments are numbered 0, 1, ... and begun in this order.
@@ -128,12 +130,12 @@ class Perception:
         with self._turns.piece(number) as turn:
             return self._perceive(frames, turn)
 
-    def perceive(self, frames: Sequence[Frame]) -> tuple[Observation, ...]:
-        """Return one observation per frame, in the frames' order."""
-        return self._perceive(frames, None)
+    def perceive(self, frames: Sequence[Frame], *, always: bool = False) -> tuple[Observation, ...]:
+        """Return one observation per frame, in the frames' order; `always` passes over none, whatever the effort."""
+        return self._perceive(frames, None, always=always)
 
-    def _perceive(self, frames: Sequence[Frame], turn: Turn | None) -> tuple[Observation, ...]:
-        looked = [self.effort is None or self.effort.looks(frame.camera) for frame in frames]
+    def _perceive(self, frames: Sequence[Frame], turn: Turn | None, *, always: bool = False) -> tuple[Observation, ...]:
+        looked = [always or self.effort is None or self.effort.looks(frame.camera) for frame in frames]
         chosen = [frame for frame, look in zip(frames, looked, strict=True) if look]
         spent = NetworkTimes(frames=len(chosen))
         start = time.perf_counter()

@@ -51,7 +51,7 @@ class Looks:
         height, width = picture.shape[:2]
         with self._busy:
             frame = Frame("search", 1, 0.0, picture, arrived=time.monotonic())
-            found = perception.perceive([frame])[0]
+            found = perception.perceive([frame], always=True)[0]
             boxes, known = found.detections.xyxy, np.isfinite(found.embeddings).all(axis=1)
             areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * known
             if len(areas) and areas.max() > _LARGE * height * width:
