@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
 from relaytrack.pipeline.errors import OutputError
@@ -33,17 +33,8 @@ def check_output(folder: str | os.PathLike[str], *, overwrite: bool = False, res
         OutputError: a file stands there, no file can be made there, or the folder is not empty and `overwrite` is off.
     """
     path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"output folder {path}: there is a file of that name")
+    _look(path, overwrite=overwrite, resume=resume)
     check_folder(path, 0 if resume else ROOM)  # a run that goes on may have old segments to delete
-    with writing(path, "read the output folder"):
-        filled = path.exists() and _is_filled(path)
-    if filled and is_held(path):
-        raise OutputError(f"output folder {path}: another run is writing into it")
-    if filled and resume and _marked_cameras(path) is not None:
-        return
-    if filled and not overwrite:
-        raise OutputError(f"output folder {path} is not empty: {_WAYS_OUT}")
 
 
 def prepare_output(config: Config) -> Path:
@@ -62,31 +53,44 @@ def prepare_output(config: Config) -> Path:
         OutputError: the folder is not empty and `output.overwrite` is off, cannot be created or written, or a file
             that RelayTrack did not write stands where it would write one.
     """
-    path, overwrite = config.output.folder, config.output.overwrite
-    cameras = [camera.name for camera in config.cameras]
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"output folder {path}: there is a file of that name")
-    with writing(path, "create the output folder"):
-        make_folder(path)
-    with writing(path, "read the output folder"):
-        filled = _is_filled(path)
-    if filled and is_held(path):
-        raise OutputError(f"output folder {path}: another run is writing into it")
-    if filled and config.output.resume and _marked_cameras(path) is not None:
+    path, cameras = config.output.folder, [camera.name for camera in config.cameras]
+    found = _look(path, overwrite=config.output.overwrite, resume=config.output.resume)
+    if found == "goes on":
         mark_cameras(path, cameras)
         return path
-    if filled and not overwrite:
-        raise OutputError(f"output folder {path} is not empty: {_WAYS_OUT}")
-    if filled:
+    with writing(path, "create the output folder"):
+        make_folder(path)
+    if found == "filled":
         with writing(path, "clear the output folder"):
             _remove_results(path, config.output.store)
         kept = _of_store(config.output.store)
-        found = [one for one in results_of(path, cameras) if one.resolve() not in kept]
-        foreign = [one for one in found if one.exists() or one.is_symlink()]
+        left = [one for one in results_of(path, cameras) if one.resolve() not in kept]
+        foreign = [one for one in left if one.exists() or one.is_symlink()]
         if foreign:
             raise OutputError(f"output file {foreign[0]} exists and was not written by RelayTrack")
     write_atomically(path / MARKER, json.dumps({"format": 1, "cameras": cameras}) + "\n")
     return path
+
+
+def _look(path: Path, *, overwrite: bool, resume: bool) -> Literal["free", "filled", "goes on"]:
+    """What an output folder holds: nothing (it may not be there), something to overwrite, or a run that is resumed.
+
+    Raises:
+        OutputError: as of `check_output`.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"output folder {path}: there is a file of that name")
+    with writing(path, "read the output folder"):
+        filled = path.exists() and _is_filled(path)
+    if not filled:
+        return "free"
+    if is_held(path):
+        raise OutputError(f"output folder {path}: another run is writing into it")
+    if resume and _marked_cameras(path) is not None:
+        return "goes on"
+    if not overwrite:
+        raise OutputError(f"output folder {path} is not empty: {_WAYS_OUT}")
+    return "filled"
 
 
 def _is_filled(path: Path) -> bool:
