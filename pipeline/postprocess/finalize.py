@@ -112,7 +112,7 @@ def regroup(folder: Path, final_ids: FinalIds, kind: Literal["final", "manual"] 
         for (record, old), (_, new) in zip(known.tracks, final, strict=True)
         if old != new
     ]
-    append_revisions(folder, changes, end, kind)
+    append_revisions(folder, changes, end, kind, zero=known.clock_zero)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

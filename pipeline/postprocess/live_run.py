@@ -141,7 +141,8 @@ def _correct_list(folder: Path, correction: Correction) -> None:
             left.append((record, correction.new))
             changes.append((record.camera, record.track, identity, correction.new))
     write_identities(folder, known.cameras, left, clock_zero=known.clock_zero)
-    append_revisions(folder, changes, max((record.last for record, _ in known.tracks), default=0.0), "manual")
+    end = max((record.last for record, _ in known.tracks), default=0.0)
+    append_revisions(folder, changes, end, "manual", zero=known.clock_zero)
 
 
 def _forget_in_store(config: Config, correction: Correction, requests: Requests) -> None:

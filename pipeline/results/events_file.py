@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from relaytrack.pipeline.dates import utc_text
 from relaytrack.pipeline.events.schema import RevisedEvent
 from relaytrack.pipeline.results.folder import write_atomically, writing
 
@@ -17,15 +18,21 @@ OLD = "events-old.jsonl"
 
 
 def append_revisions(
-    folder: Path, changes: Sequence[tuple[str, int, int, int]], time: float, kind: Literal["final", "manual"]
+    folder: Path,
+    changes: Sequence[tuple[str, int, int, int]],
+    time: float,
+    kind: Literal["final", "manual"],
+    *,
+    zero: float | None = None,
 ) -> None:
-    """Add what was changed after a run over files to its events.
+    """Add what was changed after a run to its events.
 
     Args:
         folder: the output folder.
         changes: (camera, track, identity so far, final identity) each.
         time: the run's end.
         kind: "final" for the association's final answer, "manual" for a correction by hand.
+        zero: seconds since 1970 at a live run's time 0; None in a run over recordings.
 
     Raises:
         OutputError: the file cannot be written.
@@ -33,8 +40,10 @@ def append_revisions(
     path = folder / NAME
     if not path.exists() or not changes:
         return
+    time = round(time, 3)
+    date = None if zero is None else utc_text(zero + time)
     lines = [
-        RevisedEvent(time=round(time, 3), camera=camera, track=track, identity=new, old=old, kind=kind)
+        RevisedEvent(time=time, date=date, camera=camera, track=track, identity=new, old=old, kind=kind)
         for camera, track, old, new in changes
     ]
     with writing(path), open(path, "ab", buffering=0) as file:

@@ -330,6 +330,8 @@ def test_merge_and_split(tmp_path: Path, alive: bool, capsys: pytest.CaptureFixt
     assert len(people(out)[keep]) == 2 + alive
     lines = b"".join(path.read_bytes() for path in (out / "global" / "a").iterdir())
     assert {int(line.split(b",")[1]) for line in lines.splitlines()} == {keep, gone}
+    told = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert all(event["date"] for event in told if event["event"] == "revised"), "a live run's events have their date"
 
 
 def test_a_program_merges_and_splits_people_of_its_run(tmp_path: Path) -> None:
