@@ -204,13 +204,16 @@ def correct_embeddings(folder: Path, correction: Correction) -> None:
 
 
 def correct_pictures(folder: Path, correction: Correction) -> None:
-    """Delete the pictures of a forgotten person, and half-written files, which may be of anybody."""
-    if correction.kind != "split":
-        (folder / "crops" / f"{correction.person}.jpg").unlink(missing_ok=True)
-    if correction.kind != "forget":
-        return
-    for camera, track in correction.tracks:
-        for path in (folder / "crops" / camera).glob(f"{track}-*.jpg"):
+    """Delete the pictures of a forgotten person, and half-written files, which may be of anybody.
+
+    Raises:
+        OutputError: one cannot be deleted.
+    """
+    crops = folder / "crops"
+    gone = [crops / f"{correction.person}.jpg"] if correction.kind != "split" else []
+    if correction.kind == "forget":
+        gone += (path for camera, track in correction.tracks for path in (crops / camera).glob(f"{track}-*.jpg"))
+        gone += crops.rglob(f"*{PARTIAL}")
+    for path in gone:
+        with writing(path, "delete"):
             path.unlink(missing_ok=True)
-    for path in (folder / "crops").rglob(f"*{PARTIAL}"):
-        path.unlink(missing_ok=True)

@@ -36,7 +36,12 @@ def write_picture(folder: Path, identity: int, best: str) -> str | None:
 
 
 def remove_other_pictures(folder: Path, kept: Collection[str]) -> None:
-    """Remove pictures of people who are no more; `kept` are names below the folder."""
+    """Remove pictures of people who are no more; `kept` are names below the folder.
+
+    Raises:
+        OutputError: one cannot be deleted.
+    """
     for path in (folder / "crops").glob("*.jpg"):
         if path.stem.isascii() and path.stem.isdecimal() and f"crops/{path.name}" not in kept:
-            path.unlink()
+            with writing(path, "delete"):
+                path.unlink()
