@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -83,14 +83,13 @@ def test_a_mistake_is_told_without_the_networks_libraries(source: str, samples: 
         "assert code == 2, code\n"
         "assert 'torch' not in sys.modules and 'onnxruntime' not in sys.modules\n"
     )
-    best = 60.0
-    for _ in range(3):
-        start = time.monotonic()
-        words = ["run", "--source", source, "--out", str(tmp_path / "o")]
-        done = subprocess.run(
-            [sys.executable, "-c", program, *words], cwd=samples, capture_output=True, text=True, check=False
-        )
-        best = min(best, time.monotonic() - start)
-        assert done.returncode == 0, done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    assert best < 3.0  # 0.5 s where nothing else runs
+    words = ["run", "--source", source, "--out", str(tmp_path / "o")]
+    before = os.times()
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=samples, capture_output=True, text=True, check=False, timeout=60
+    )
+    after = os.times()
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    computed = after.children_user + after.children_system - before.children_user - before.children_system
+    assert computed < 3.0  # seconds of computing, whatever else this computer does; 0.8 are usual
