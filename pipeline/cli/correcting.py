@@ -59,6 +59,7 @@ def correct_run(
         InputError: the correction makes no sense there.
         RelayTrackError: a file or place cannot be reached or written, or the live run has not answered.
     """
+    from relaytrack.pipeline.errors import SourceError
     from relaytrack.pipeline.postprocess.corrections import open_run
     from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
     from relaytrack.pipeline.results.correction_plan import as_kind
@@ -70,6 +71,10 @@ def correct_run(
             return said
         if is_live_run(folder):
             return correct_live_run(folder, as_kind(kind), wanted) + where
-        return finished(open_run(folder))
+        try:
+            return finished(open_run(folder))
+        except SourceError as error:
+            told = "nothing was changed; --videos delete deletes the videos that would be wrong instead"
+            raise SourceError(f"{error}; {told}") from error
 
     return correct_everywhere(given, correct)

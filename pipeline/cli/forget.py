@@ -24,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from relaytrack.pipeline.errors import SourceError
     from relaytrack.pipeline.postprocess.corrections import forget
     from relaytrack.pipeline.postprocess.forgetting_remains import forget_in_remains, what_is_gone
     from relaytrack.pipeline.server.forgetting import forget_in_site, is_site
@@ -36,11 +35,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
     def finished(found: FinishedRun) -> str:
-        try:
-            forget(found, args.person, videos=args.videos)
-        except SourceError as error:
-            told = "nothing was changed; --videos delete deletes the videos that show them instead"
-            raise SourceError(f"{error}; {told}") from error
+        forget(found, args.person, videos=args.videos)
         return f"person {args.person} is forgotten in {args.folder}; the source footage still shows them"
 
     def remains(folder: Path) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from relaytrack.pipeline.postprocess.finalize import finalize
 from relaytrack.pipeline.postprocess.finished_run import FinishedRun, Progress, Videos, delete_videos, open_run, refresh
 from relaytrack.pipeline.postprocess.forgetting import forget
+from relaytrack.pipeline.postprocess.redraw import check_sources
 from relaytrack.pipeline.postprocess.split_tracks import cut_tracks
 from relaytrack.pipeline.results.correction_checks import seen_around, to_merge, to_split
 from relaytrack.trackers.identities.types import TrackKey
@@ -75,12 +76,14 @@ def split_at(
 
     Raises:
         InputError: an unknown number, or a moment before or after all that is seen of the person.
-        SourceError: a video cannot be drawn anew because its source is gone.
+        SourceError: a video cannot be drawn anew because its source is gone; nothing was changed.
     """
     tracks = seen_around(run.data.people, person, time)
     across = [track for track in tracks if track.first < time <= track.last]
     late = [(track.camera, track.track) for track in tracks if track.first >= time]
     if across:
+        if run.config.output.video and videos == "redraw":
+            check_sources(run.config, {track.camera for track in tracks})
         late += cut_tracks(run.folder, run.data, across, time)
         run = open_run(run.folder)
     return split(run, person, late, videos=videos, progress=progress)

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Image, Ints, Step
 from relaytrack.pipeline.render.annotator import Annotator
@@ -28,7 +28,7 @@ from relaytrack.pipeline.results.identities import read_identities, stored_color
 from relaytrack.pipeline.results.result_names import PARTIAL
 from relaytrack.pipeline.results.track_rows import TrackRows
 from relaytrack.pipeline.sinks import create_video_sinks
-from relaytrack.pipeline.sources import create_source, create_synchronizer
+from relaytrack.pipeline.sources import check_source, create_source, create_synchronizer
 from relaytrack.pipeline.sources.base import LOG as SOURCES_LOG
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
@@ -82,6 +82,20 @@ class _Book:
         return FrameTracks(frame.info, self.ids[rows], self.global_ids[rows], boxes, self.scores[rows])
 
 
+def check_sources(config: Config, changed: Collection[str]) -> None:
+    """See that the sources can be read that the videos of `changed` and the mosaic are drawn from.
+
+    Raises:
+        SourceError: one of them is gone.
+    """
+    for camera in _to_read(config, changed):
+        check_source(camera, config.input, config.run)
+
+
+def _to_read(config: Config, changed: Collection[str]) -> list[CameraConfig]:
+    return [camera for camera in config.cameras if config.output.mosaic or camera.name in changed]
+
+
 def redraw(
     config: Config,
     changed: Sequence[str],
@@ -107,7 +121,7 @@ def redraw(
     """
     output = config.output
     folder = output.folder
-    cameras = [camera for camera in config.cameras if output.mosaic or camera.name in changed]
+    cameras = _to_read(config, changed)
     books = {camera.name: _Book.of(*pairs[camera.name]) for camera in cameras}
     total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
     places = places_of(config)

@@ -311,7 +311,7 @@ def test_a_lost_source_changes_nothing_and_deleting_works(
         forget(open_run(folder), 1)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert main(["forget", "--run", str(folder), "1"]) == 2
-    assert "--videos delete deletes the videos that show them instead" in capsys.readouterr().err
+    assert "--videos delete deletes the videos that would be wrong instead" in capsys.readouterr().err
     forget(open_run(folder), 1, videos="delete")
     assert {path.name for path in (folder / "video").iterdir()} == {"b.mp4"}
     assert _people(folder) == {2: ["a:2"], 3: ["b:1"]}
@@ -374,3 +374,23 @@ def test_split_from_the_command_line_wants_tracks_or_a_moment(folder: Path, caps
     assert "--at" in capsys.readouterr().err
     assert main(["split", "--run", str(folder), "--videos", "delete", "2", "--at", "1.5"]) == 0
     assert "from 1.5 s on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["merge", "1", "3"], ["split", "1", "--at", "0.5"], ["forget", "1"]], ids=lambda words: words[0]
+)
+def test_without_the_sources_nothing_is_changed_and_the_line_says_what_to_do(
+    folder: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault: `split --at` had cut the track in two before it was found; `merge` and `split` did not say what to do."""
+    run = json.loads((folder / "run.json").read_text())
+    for camera in run["config"]["cameras"]:
+        Path(camera["url"]).unlink()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    command, *rest = words
+    assert main([command, "--run", str(folder), *rest]) == 2
+    told = capsys.readouterr().err
+    assert "no such file" in told
+    assert "; nothing was changed; --videos delete deletes the videos that would be wrong instead" in told
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert main([command, "--run", str(folder), *rest, "--videos", "delete"]) == 0
