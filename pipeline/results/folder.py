@@ -171,7 +171,7 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def writing(path: Path, action: str = "write") -> Iterator[None]:
+def writing(path: Path | str, action: str = "write") -> Iterator[None]:
     """Turn the operating system's errors inside into one line that names `path`.
 
     Raises:
@@ -184,7 +184,7 @@ def writing(path: Path, action: str = "write") -> Iterator[None]:
         raise OutputError(f"cannot {action} {path}: {reason}") from error
 
 
-def open_private(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any]:
+def open_private(path: Path | str, mode: str = "wb", *, buffering: int = -1) -> IO[Any]:
     """Open a file for writing that only its owner can read; its folder is made if need be.
 
     Args:
@@ -200,24 +200,25 @@ def open_private(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any
         return os.open(name, flags, 0o600)
 
     with writing(path):
-        make_folder(path.parent)
+        make_folder(Path(os.path.dirname(path)))
         encoding = None if "b" in mode else "utf-8"
         opened: IO[Any] = open(path, mode, buffering=buffering, encoding=encoding, opener=owner_only)  # noqa: SIM115
         return opened
 
 
-def write_bytes(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+def write_bytes(path: Path | str, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Write a whole file atomically: a reader finds the old content or the new one, never a part.
 
     Args:
-        path: the file.
+        path: the file. Who writes many files of new names over weeks gives a text: a `Path` puts each part of its name
+            into Python's table of strings, and Python before 3.12.6 leaves them there for good.
         data: its new content, whole or in parts.
         durable: wait until the disk has it, so that it also outlives a power failure; slow for many files.
 
     Raises:
         OutputError: it cannot be written; what was there before is kept.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    partial = os.fspath(path) + PARTIAL
     stream = open_private(partial)
     try:
         with writing(path):
@@ -228,7 +229,8 @@ def write_bytes(path: Path, data: bytes | Iterable[bytes], *, durable: bool = Tr
                     os.fsync(stream.fileno())
             os.replace(partial, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(partial)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,15 +24,15 @@ def write_picture(folder: Path, identity: int, best: str) -> str | None:
     Raises:
         OutputError: it cannot be read or written.
     """
-    name, source = f"crops/{identity}.jpg", folder / best
+    name, source = f"crops/{identity}.jpg", os.path.join(folder, best)
     try:
-        with writing(source, "read"):
-            data = source.read_bytes()
+        with writing(source, "read"), open(source, "rb") as stream:
+            data = stream.read()
     except OutputError:
-        if source.exists():
+        if os.path.exists(source):
             raise
         return None
-    write_bytes(folder / name, data, durable=False)
+    write_bytes(os.path.join(folder, name), data, durable=False)
     return name
 
 

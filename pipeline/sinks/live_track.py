@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,5 +61,5 @@ class LiveTrack:
             if len(record.crops) >= _MOST_CROPS:
                 return
             name = f"crops/{record.camera}/{record.track}-{len(record.crops) + 1}.jpg"
-            write_bytes(folder / name, crop.data, durable=False)
+            write_bytes(os.path.join(folder, name), crop.data, durable=False)
             record.crops.append({"time": crop.time, "quality": round(crop.quality, 2), "file": name})
