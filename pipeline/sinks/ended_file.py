@@ -22,6 +22,7 @@ PRAGMA journal_mode = MEMORY;
 PRAGMA synchronous = OFF;
 PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -512;
 CREATE TABLE tracks(
     place INTEGER PRIMARY KEY, camera TEXT, track INTEGER, identity INTEGER, first REAL, last REAL, shown INTEGER,
     record TEXT, UNIQUE(camera, track));
