@@ -156,7 +156,7 @@ def test_folders_of_the_same_names_beside_a_script_do_no_harm(tmp_path: Path) ->
         "import relaytrack.pipeline.cli.main, relaytrack.reid.cli, relaytrack.trackers.identities\n"
         "DeepSort()\n"
         "config = load_config(data={'output': {'dir': None}})\n"
-        "pipeline = Pipeline(config, until='stopped', detector=object(), embedder=object())\n"
+        "pipeline = Pipeline(config, until='stopped')\n"
         "print(type(pipeline).__module__)\n"
     )
     done = subprocess.run(
