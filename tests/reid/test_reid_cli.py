@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -184,9 +185,7 @@ def test_wrong_counts_are_a_warning_of_one_line(
     capsys: pytest.CaptureFixture[str], weights: Path, people: Path, tmp_path: Path
 ) -> None:
     for folder in ("query", "bounding_box_test"):
-        (tmp_path / folder).mkdir()
-        for path in people.iterdir():
-            (tmp_path / folder / path.name).write_bytes(path.read_bytes())
+        shutil.copytree(people, tmp_path / folder)
     assert main(["eval", "--weights", str(weights), "--root", str(tmp_path), "--json"]) == 0
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if "warning" in line]
@@ -200,9 +199,7 @@ def test_wrong_counts_are_a_warning_of_one_line(
 def test_the_people_to_learn_from_are_enough_to_calibrate_by(
     capsys: pytest.CaptureFixture[str], weights: Path, people: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "bounding_box_train").mkdir()
-    for path in people.iterdir():
-        (tmp_path / "bounding_box_train" / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(people, tmp_path / "bounding_box_train")
     argv = ["calibrate", str(weights), "--dataset", "market1501", "--root", str(tmp_path), "--all"]
     assert main([*argv, "--out", str(tmp_path / "calibrated.safetensors")]) == 0
     assert "train has 32 images" in capsys.readouterr().err
@@ -212,9 +209,7 @@ def test_a_corrupt_image_is_an_error_in_evaluation(
     capsys: pytest.CaptureFixture[str], weights: Path, people: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "people"
-    root.mkdir()
-    for path in people.iterdir():
-        (root / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(people, root)
     (root / "0003_c1s1_0.png").write_bytes(b"broken")
     line = fails(capsys, "eval", "--weights", weights, "--dataset", "folder", "--root", root)
     assert "cannot decode image" in line

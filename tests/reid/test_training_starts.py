@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,7 @@ def test_corrupt_images_are_left_out_with_a_count(
     ten_people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = tmp_path / "people"
-    root.mkdir()
-    for path in ten_people.iterdir():
-        (root / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(ten_people, root)
     (root / "01_1_0.png").write_bytes(b"broken")
     (root / "77_1_0.png").write_bytes((ten_people / "01_1_0.png").read_bytes())  # somebody with one image
     trainer = prepare(config(root, tmp_path / "out", iterations=1, data={"validation": "none"}))

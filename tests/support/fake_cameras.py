@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from tests.support.listener import Listener
 
-class Server:
+
+class Server(Listener):
     """A TCP server that answers every request with the same bytes, and counts who came."""
 
     def __init__(self, host: str, answer: Callable[[bytes], bytes], port: int = 0) -> None:
-        self.listening = socket.create_server((host, port))
-        self.host, self.port = host, self.listening.getsockname()[1]
         self.requests: list[bytes] = []
         self._answer = answer
-        threading.Thread(target=self._listen, daemon=True).start()
+        super().__init__(host, port)
 
-    def _listen(self) -> None:
-        while True:
-            try:
-                one, _ = self.listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(one,), daemon=True).start()
-
-    def _serve(self, one: socket.socket) -> None:
+    def serve(self, one: socket.socket, number: int) -> None:
+        """Answer the requests of a connection."""
         with one, suppress(OSError):
             said = b""
             while piece := one.recv(4096):

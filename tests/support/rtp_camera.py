@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 
+from tests.support.listener import Listener
 from tests.support.numbered import numbered_image
 
 Answer = Callable[[str, str], bytes | None]
@@ -56,14 +57,8 @@ def packets(picture: Access, number: int, stamp: int, channel: int = 0) -> Itera
         yield b"$" + bytes([channel]) + struct.pack("!H", len(head) + len(part)) + head + part
 
 
-class RtpCamera:
-    """The camera.
-
-    Attributes:
-        port: where it listens.
-        requests: the heads of all requests.
-        connections: how many came.
-    """
+class RtpCamera(Listener):
+    """The camera; `requests` are the heads of all requests."""
 
     def __init__(self, play: Callable[[int], Iterator[bytes | float]], media: Sequence[str], answer: Answer) -> None:
         """Listen.
@@ -74,26 +69,15 @@ class RtpCamera:
             media: the parts of its description, see `VIDEO` and `SOUND`.
             answer: odd answers.
         """
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listening.getsockname()[1]
         self.requests: list[str] = []
-        self.connections = 0
         self._play, self._answer = play, answer
         self._description = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n" + "".join(
             part.format(track) for track, part in enumerate(media)
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        super().__init__()
 
-    def _listen(self) -> None:
-        while True:
-            try:
-                one, _ = self.listening.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(one, self.connections), daemon=True).start()
-
-    def _serve(self, one: socket.socket, connection: int) -> None:
+    def serve(self, one: socket.socket, number: int) -> None:
+        """Answer the requests of a connection."""
         said, tracks = b"", 0
         with one, suppress(OSError):
             while piece := one.recv(4096):
@@ -104,8 +88,7 @@ class RtpCamera:
                     self.requests.append(request)
                     method, address = request.split(" ")[0], request.split("\r\n")[0][:-9].split(" ", 1)[1]
                     own = self._answer(method, request)
-                    number = next((line for line in request.split("\r\n") if line.startswith("CSeq")), "CSeq: 1")
-                    lines = ["RTSP/1.0 200 OK", number, "Session: 12345678"]
+                    lines = ["RTSP/1.0 200 OK", _sequence(request), "Session: 12345678"]
                     body = ""
                     if method == "DESCRIBE":
                         body = self._description
@@ -116,7 +99,7 @@ class RtpCamera:
                         tracks += 1
                     one.sendall(own or ("\r\n".join(lines) + "\r\n\r\n" + body).encode())
                     if method == "PLAY" and own is None:
-                        threading.Thread(target=self._send, args=(one, connection), daemon=True).start()
+                        threading.Thread(target=self._send, args=(one, number), daemon=True).start()
 
     def _send(self, one: socket.socket, connection: int) -> None:
         with suppress(OSError):
@@ -153,5 +136,9 @@ def rtp_camera(
 
 def refusal(code: str, request: str) -> bytes:
     """An answer that refuses a request: "455 Method Not Valid"."""
-    number = next((line for line in request.split("\r\n") if line.startswith("CSeq")), "CSeq: 1")
-    return f"RTSP/1.0 {code}\r\n{number}\r\n\r\n".encode()
+    return f"RTSP/1.0 {code}\r\n{_sequence(request)}\r\n\r\n".encode()
+
+
+def _sequence(request: str) -> str:
+    """The line that says which request is answered."""
+    return next((line for line in request.split("\r\n") if line.startswith("CSeq")), "CSeq: 1")
