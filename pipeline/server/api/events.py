@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from relaytrack.pipeline.server.access.guard import is_admitted
@@ -55,34 +55,33 @@ def events(
     return {"events": [{**json.loads(event.data), "epoch": event.epoch} for event in found]}
 
 
-@router.get("/export.jsonl")
-def export(
+def exported(
     site: TheSite,
     caller: Viewer,
     kind: Kinds = None,
     camera: WhichCamera = None,
     since: When = None,
     until: When = None,
-) -> StreamingResponse:
-    """All events that are kept, as JSON lines."""
+) -> Iterator[list[StoredEvent]]:
+    """The events that are exported, page by page; who asked is noted."""
     site.audit.note(caller.name, "events exported", since=since, until=until)
-    pages = _pages(site.events, kind, camera, since, until)
+    return _pages(site.events, kind, camera, since, until)
+
+
+Exported = Annotated[Iterator[list[StoredEvent]], Depends(exported)]
+
+
+@router.get("/export.jsonl")
+def export(pages: Exported) -> StreamingResponse:
+    """All events that are kept, as JSON lines."""
     lines = ("".join(event.data + "\n" for event in page) for page in pages)
     return _file(lines, "application/x-ndjson", "events.jsonl")
 
 
 @router.get("/export.csv")
-def export_table(
-    site: TheSite,
-    caller: Viewer,
-    kind: Kinds = None,
-    camera: WhichCamera = None,
-    since: When = None,
-    until: When = None,
-) -> StreamingResponse:
+def export_table(pages: Exported) -> StreamingResponse:
     """All events that are kept, as a table (CSV with a head line; what an event does not have stays empty)."""
-    site.audit.note(caller.name, "events exported", since=since, until=until)
-    return _file(_table(_pages(site.events, kind, camera, since, until)), "text/csv; charset=utf-8", "events.csv")
+    return _file(_table(pages), "text/csv; charset=utf-8", "events.csv")
 
 
 def _pages(
