@@ -28,7 +28,7 @@ class OutputError(RelayTrackError):
 
 
 class InputError(RelayTrackError):
-    """A file given on the command line is missing or malformed."""
+    """What a user gives is missing or malformed: a file, or the answer of a detector or tracker of their own."""
 
 
 class SinkError(RelayTrackError):

@@ -77,23 +77,17 @@ def check_parts(
     Raises:
         ConfigError: one has not; the message names it and what it lacks.
     """
-    groups: tuple[tuple[str, Sequence[Any], Sequence[str]], ...] = (
-        ("sources", sources, _SOURCE),
-        ("sinks", sinks, _SINK),
-    )
-    for group, parts, needs in groups:
-        if not isinstance(parts, Sequence):
-            raise ConfigError(f"{group}: a list is wanted, not a single {type(parts).__name__}")
-        for place, part in enumerate(parts):
-            _check(f"{group}.{place}", part, needs)
-    singles = (
+    for key, part, needs in (
         ("detector", detector, _DETECTOR),
         ("embedder", embedder, _EMBEDDER),
         ("identities", identities, _SERVICE),
-    )
-    for key, single, needs in singles:
-        if single is not None:
-            _check(key, single, needs)
+    ):
+        if part is not None:
+            _check(key, part, needs)
+    for place, source in enumerate(_listed("sources", sources)):
+        _check(f"sources.{place}", source, _SOURCE)
+    for place, sink in enumerate(_listed("sinks", sinks)):
+        _check(f"sinks.{place}", sink, _SINK)
     if isinstance(tracker, type) and issubclass(tracker, DeepSort):
         raise ConfigError(f"tracker: {_FACTORY}, not the class {tracker.__name__} itself")
     if tracker is not None and not callable(tracker):
@@ -107,6 +101,12 @@ def check_sink(sink: Sink) -> None:
         ConfigError: it cannot take steps.
     """
     _check("sink", sink, _SINK)
+
+
+def _listed(key: str, parts: Any) -> Sequence[Any]:
+    if not isinstance(parts, Sequence):
+        raise ConfigError(f"{key}: a list is wanted, not a single {type(parts).__name__}")
+    return parts
 
 
 def _check(key: str, part: Any, needs: Sequence[str]) -> None:

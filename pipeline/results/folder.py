@@ -199,19 +199,24 @@ def open_private(path: Path | str, mode: str = "wb", *, buffering: int = -1) -> 
     def owner_only(name: str, flags: int) -> int:
         return os.open(name, flags, 0o600)
 
-    with writing(path):
-        make_folder(Path(os.path.dirname(path)))
+    def opened() -> IO[Any]:
         encoding = None if "b" in mode else "utf-8"
-        opened: IO[Any] = open(path, mode, buffering=buffering, encoding=encoding, opener=owner_only)  # noqa: SIM115
-        return opened
+        return open(path, mode, buffering=buffering, encoding=encoding, opener=owner_only)
+
+    with writing(path):
+        try:
+            return opened()
+        except (FileNotFoundError, NotADirectoryError):
+            make_folder(Path(os.path.dirname(path)))
+            return opened()
 
 
 def write_bytes(path: Path | str, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Write a whole file atomically: a reader finds the old content or the new one, never a part.
 
     Args:
-        path: the file. Who writes many files of new names over weeks gives a text: a `Path` puts each part of its name
-            into Python's table of strings, and Python before 3.12.6 leaves them there for good.
+        path: the file; a `str` where a run of weeks writes ever new names. `Path` puts each part of a name into
+            Python's table of strings, and Python 3.12 before 3.12.6 never takes it out.
         data: its new content, whole or in parts.
         durable: wait until the disk has it, so that it also outlives a power failure; slow for many files.
 

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import open_private, writing
-from relaytrack.trackers.identities.store_file import file_reason
+from relaytrack.trackers.identities.store_file import FEW_PAGES, file_reason
 
 NAME = "tracks.db"
-_SCHEMA = """
+_SCHEMA = f"""
 PRAGMA journal_mode = MEMORY;
 PRAGMA synchronous = OFF;
 PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
-PRAGMA cache_size = -512;
+{FEW_PAGES};
 CREATE TABLE tracks(
     place INTEGER PRIMARY KEY, camera TEXT, track INTEGER, identity INTEGER, first REAL, last REAL, shown INTEGER,
     record TEXT, UNIQUE(camera, track));

@@ -11,7 +11,8 @@ from tempfile import TemporaryFile
 from relaytrack.trackers.errors import TrackerError
 
 VERSION = 1
-_CACHE = 512  # KiB of pages kept in memory; SQLite's usual 2,000 fill up over hours of a live run
+FEW_PAGES = "PRAGMA cache_size = -512"
+"""Keep 512 KiB of a file's pages in memory; SQLite's usual 2,000 fill up over hours of a live run."""
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY, origin REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS cameras(name TEXT PRIMARY KEY, count REAL NOT NULL, sum BLOB NOT NULL);
@@ -61,7 +62,7 @@ def _begin(file: sqlite3.Connection, path: Path) -> None:
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = NORMAL")
     file.execute("PRAGMA secure_delete = ON")
-    file.execute(f"PRAGMA cache_size = -{_CACHE}")
+    file.execute(FEW_PAGES)
     file.executescript(_SCHEMA)
 
 
