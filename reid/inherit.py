@@ -72,7 +72,12 @@ class _Graph:
         except Exception as error:
             raise WeightsError(f"{path} is no readable ONNX file: {first_line(error)}") from error
         self.values: dict[str, NDArray[Any]] = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
-        self.nodes = list(proto.graph.node)
+        self.nodes: list[Any] = []
+        for node in proto.graph.node:
+            if node.op_type == "Cast" and node.input[0] in self.values:  # of weights that are kept in float16
+                self.values[node.output[0]] = self.values[node.input[0]]
+            else:
+                self.nodes.append(node)
         self.users: dict[str, list[Any]] = {}
         for node in self.nodes:
             for name in node.input:
