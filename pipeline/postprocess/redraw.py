@@ -16,6 +16,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.postprocess.same_footage import FramesAgain, check_footage
 from relaytrack.pipeline.records import Floats, Frame, FrameTracks, Image, Ints, Step
 from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.anonymise import Mode, hide
@@ -86,10 +87,12 @@ def check_sources(config: Config, changed: Collection[str]) -> None:
     """See that the sources can be read that the videos of `changed` and the mosaic are drawn from.
 
     Raises:
-        SourceError: one of them is gone.
+        SourceError: one of them is gone, or another recording is in its place.
     """
-    for camera in _to_read(config, changed):
+    cameras = _to_read(config, changed)
+    for camera in cameras:
         check_source(camera, config.input, config.run)
+    check_footage(config.output.folder, cameras)
 
 
 def _to_read(config: Config, changed: Collection[str]) -> list[CameraConfig]:
@@ -117,13 +120,15 @@ def redraw(
 
     Raises:
         OutputError: a file cannot be written.
-        SourceError: a source cannot be read again.
+        SourceError: a source cannot be read again, or is not the footage of the run any more.
     """
     output = config.output
     folder = output.folder
     cameras = _to_read(config, changed)
+    check_footage(folder, cameras)
     books = {camera.name: _Book.of(*pairs[camera.name]) for camera in cameras}
-    total = max(1, sum(record.frames for name, record in read_identities(folder).cameras.items() if name in books))
+    records = {name: record for name, record in read_identities(folder).cameras.items() if name in books}
+    again, total = FramesAgain(records), max(1, sum(record.frames for record in records.values()))
     places = places_of(config)
     colors = stored_colors(folder)
     annotator = Annotator(output.trail, colors=colors, places=places)
@@ -139,7 +144,10 @@ def redraw(
     done = 0
     try:
         with _silent_sources(), closing(_open(config, names, stop)) as synchronizer:
-            for frames in synchronizer:
+            for read in synchronizer:
+                frames = again.of_the_run(read)
+                if not frames:
+                    continue
                 tracks = [books[frame.camera].page(frame) for frame in frames]
                 images = {
                     frame.camera: _covered(frame, covers[frame.camera], one.xyxy, output.anonymise)
@@ -152,10 +160,13 @@ def redraw(
                 done += len(frames)
                 if progress:
                     progress(min(0.99, done / total))
-        for sink in sinks:
-            sink.close()
+                if again.over:
+                    break
         if stop.is_set():
             raise _StoppedError
+        again.check()
+        for sink in sinks:
+            sink.close()
     except BaseException as error:
         for sink in sinks:
             with suppress(OutputError):  # what went wrong first is told

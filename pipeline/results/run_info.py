@@ -15,7 +15,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.results.folder import write_atomically
 from relaytrack.pipeline.runtime.summary import Summary
-from relaytrack.pipeline.sources import Source
+from relaytrack.pipeline.sources import Source, footage_of
 from relaytrack.trackers.textfile import read_text
 
 NAME = "run.json"
@@ -46,6 +46,7 @@ class RunInfo:
         self._path = out / NAME
         embedder = perception.embedder
         about = getattr(embedder, "info", None)  # an embedder of somebody else's need not have it
+        known = {} if any(source.live for source in sources) else footages(config)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         self._data: dict[str, Any] = {
             "versions": _versions(),
@@ -68,7 +69,9 @@ class RunInfo:
                     "notice": getattr(about, "notice", None),
                 },
             },
-            "cameras": {s.name: {"live": s.live, "size": s.size, "fps": s.fps} for s in sources},
+            "cameras": {
+                s.name: {"live": s.live, "size": s.size, "fps": s.fps, "footage": known.get(s.name)} for s in sources
+            },
             "config": config.public(),
             "working_folder": os.getcwd(),  # relative paths in `config` begin there
         }
@@ -108,6 +111,11 @@ class RunInfo:
 
     def _write(self) -> None:
         write_atomically(self._path, json.dumps(self._data, indent=2, ensure_ascii=False) + "\n")
+
+
+def footages(config: Config) -> dict[str, Any]:
+    """By what each camera's recording is known again; see `pipeline.sources.footage`."""
+    return {camera.name or "": footage_of(camera) for camera in config.cameras}
 
 
 def _starts(path: Path) -> list[str]:

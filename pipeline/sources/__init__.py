@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config, InputConfig, RunConfig
 from relaytrack.pipeline.config.urls import expand_variables, plain_address, shown_address
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.sources.base import ReadError, Source, SourceStats
 from relaytrack.pipeline.sources.camera import Camera
+from relaytrack.pipeline.sources.footage import Footage, footage
 from relaytrack.pipeline.sources.live import LiveSource
 from relaytrack.pipeline.sources.recorded import Reader, RecordedSource, find_reader
 from relaytrack.pipeline.sources.streams import check_stream, connect
 from relaytrack.pipeline.sources.synchroniser import FrameSynchronizer
 
-__all__ = ["Source", "SourceStats", "check_source", "create_source", "create_synchronizer", "is_live"]
+__all__ = ["Source", "SourceStats", "check_source", "create_source", "create_synchronizer", "footage_of", "is_live"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|webcam:", re.IGNORECASE)
 
@@ -118,6 +120,20 @@ def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> 
     settings.view_size(reader.size)
     settings.check_places(reader.size, say=False)
     return reader.size
+
+
+def footage_of(camera: CameraConfig, like: Mapping[str, Any] | None = None) -> Footage | None:
+    """By what the footage of a camera can be known again; None of a stream, and of what cannot be read.
+
+    Args:
+        camera: the camera.
+        like: what was found earlier; see `footage`.
+
+    Raises:
+        ConfigError: an environment variable in the address is not set.
+    """
+    address = plain_address(expand_variables(camera.url, camera.name))
+    return footage(Path(address), like) if _is_file(address) else None
 
 
 def is_live(camera: CameraConfig, run: RunConfig) -> bool:

@@ -95,6 +95,11 @@ class ImageFolderReader:
         self.size = (first.shape[1], first.shape[0])
 
     @property
+    def files(self) -> list[Path]:
+        """The pictures in their order, known after `open`."""
+        return self._files
+
+    @property
     def note(self) -> str | None:
         """What a user should know of the folder; None where there is nothing."""
         said, width, height = list(self._said), *self.size

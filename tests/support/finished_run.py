@@ -13,6 +13,7 @@ from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import prepare_output
+from relaytrack.pipeline.results.run_info import footages
 from relaytrack.pipeline.sinks import create_sinks
 from support.steps import Feed, Shot
 
@@ -74,6 +75,7 @@ def finished_run(tmp_path: Path) -> Path:
     for closing in (*sinks, *clips.values(), feed):
         closing.close()
     finalize(config, {})
-    (folder / "run.json").write_text(json.dumps({"final": True, "config": config.public()}))
+    cameras = {name: {"footage": found} for name, found in footages(config).items()}
+    (folder / "run.json").write_text(json.dumps({"final": True, "config": config.public(), "cameras": cameras}))
     write_report(folder)
     return folder
