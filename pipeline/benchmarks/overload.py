@@ -75,7 +75,8 @@ class Playground:
     """
 
     def __init__(self, config: Config, truths: Mapping[str, GroundTruth]) -> None:
-        self._config, self._truths = config, truths
+        output = config.output.model_copy(update={"store": None})  # each pass begins with nobody known
+        self._config, self._truths = config.model_copy(update={"output": output}), truths
         self._costs: Costs | None = None
 
     def full(self) -> Played:

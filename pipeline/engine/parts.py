@@ -22,6 +22,7 @@ from relaytrack.pipeline.identity.far_corrections import wrapped
 from relaytrack.pipeline.identity.interface import IdentityService, RemoteIdentityService
 from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.identity.network_mark import mark_of
+from relaytrack.pipeline.identity.store_lock import need_free
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
 from relaytrack.pipeline.render.palette import IdentityColors
@@ -108,6 +109,8 @@ def make_parts(
     given, ours = config, live and own.identities is None
     if ours or config.output.resume:
         config = with_store(config)
+    if own.identities is None:
+        need_free(config.output.store)
     earlier = find_earlier_start(config, live=live)
     if config.output.on_error == "resume" and config.output.dir is not None and not live:
         raise ConfigError("output.on_error: resume works in live runs only; this one reads files")

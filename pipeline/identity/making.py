@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.identity.network_mark import mark_of, same_network
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
+from relaytrack.pipeline.identity.store_lock import StoreLock
 from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
 
 
@@ -22,6 +24,7 @@ def create_identity_service(
     live: bool = False,
     max_late: float = MAX_LATE,
     network: bytes | None = None,
+    lock: StoreLock | None = None,
 ) -> LocalIdentityService:
     """The association in this process; `planes` as of `ground_planes`, read here where they are not given.
 
@@ -35,10 +38,12 @@ def create_identity_service(
 
     `network`: the mark of the network that describes people, where `embedder` is None; see `mark_of`.
 
+    `lock`: that of the store, where the caller has taken it; the service lets it go in the end.
+
     Raises:
         TrackerError: a setting that makes no sense.
-        ConfigError: a travel time names a camera that is not there, or another network described the people in the
-            store.
+        ConfigError: a travel time names a camera that is not there, another run writes the store, or another network
+            described the people in it.
     """
     identities = config.identities
     threshold = getattr(embedder, "threshold", None)
@@ -50,11 +55,18 @@ def create_identity_service(
             raise ConfigError(f"identities.travel_times: there is no camera {name!r}")
     planes = ground_planes(config) if planes is None else planes
     store = None
-    if config.output.store is not None:
-        store = IdentityStore(config.output.store, origin=origin, retain=_retain(config) if live else None)
-        need_same_network(store, embedder, network)
-    associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=max_late)
-    return LocalIdentityService(associator, store=store, cameras=names, max_late=max_late)
+    with ExitStack() as failing:
+        if config.output.store is not None:
+            if lock is None:
+                lock = StoreLock(config.output.store)
+                lock.acquire()
+            failing.callback(lock.release)
+            store = IdentityStore(config.output.store, origin=origin, retain=_retain(config) if live else None)
+            failing.callback(store.close)
+            need_same_network(store, embedder, network)
+        associator = IdentityAssociator(identities, calibrations=planes, store=store, max_late=max_late)
+        failing.pop_all()
+    return LocalIdentityService(associator, store=store, lock=lock, cameras=names, max_late=max_late)
 
 
 def need_same_network(store: IdentityStore, embedder: object | None, network: bytes | None = None) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from relaytrack.pipeline.identity.interface import IdentityStatus
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
+from relaytrack.pipeline.identity.store_lock import StoreLock
 from relaytrack.pipeline.records import Ints
 from relaytrack.trackers import GroundPlane, IdentityAssociator, IdentityStore
 
@@ -29,6 +30,7 @@ class LocalIdentityService:
     Args:
         associator: decides; made with `max_late` at least as large as the one here.
         store: the associator's store, closed with the service.
+        lock: of that store, let go after it.
         cameras: the order in which the cameras of one step are decided; others follow by name. The result then
             does not depend on the order in which messages arrive.
         max_late: seconds by which a message may be behind the newest one.
@@ -39,11 +41,13 @@ class LocalIdentityService:
         associator: IdentityAssociator,
         *,
         store: IdentityStore | None = None,
+        lock: StoreLock | None = None,
         cameras: Sequence[str] = (),
         max_late: float = MAX_LATE,
     ) -> None:
         self._associator = associator
         self._store = store
+        self.lock = lock
         self._order = {name: place for place, name in enumerate(cameras)}
         self._max_late = max_late
         self._busy = threading.Lock()
@@ -55,14 +59,15 @@ class LocalIdentityService:
         self._messages = self._revisions = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a checkpoint keeps: all but the lock."""
-        return {name: value for name, value in vars(self).items() if name not in ("_busy", "_noted")}
+        """What a checkpoint keeps: all but the locks."""
+        return {name: value for name, value in vars(self).items() if name not in ("_busy", "_noted", "lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         vars(self).update(state)
         self._noted = {}
         self._busy = threading.Lock()
+        self.lock = None
 
     def update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:
         """See `IdentityService.update`.
@@ -181,3 +186,5 @@ class LocalIdentityService:
         """See `IdentityService.close`."""
         if self._store is not None:
             self._store.close()
+        if self.lock is not None:
+            self.lock.release()

@@ -111,7 +111,7 @@ def mark_cameras(folder: Path, names: Sequence[str]) -> None:
 
 def _of_store(store: str | None) -> set[Path]:
     """The files of the store of identities that this run uses."""
-    return set() if store is None else {Path(store + end).resolve() for end in ("", "-wal", "-shm")}
+    return set() if store is None else {Path(store + end).resolve() for end in ("", "-wal", "-shm", "-lock")}
 
 
 def _remove_results(folder: Path, store: str | None) -> None:

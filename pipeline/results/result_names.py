@@ -11,7 +11,7 @@ from relaytrack.pipeline.dates import stamped
 PARTIAL = ".partial"  # ends the name of a file that is being written and not valid yet
 
 _TOP = re.compile(
-    r"(run|identities|status)\.json|report\.html|embeddings\.npz|identities\.db(-wal|-shm)?|events(-old)?\.jsonl"
+    r"(run|identities|status)\.json|report\.html|embeddings\.npz|identities\.db(-wal|-shm|-lock)?|events(-old)?\.jsonl"
     r"|requests\.db(-journal)?|tracks\.db(-journal)?|\.relaytrack\.lock"
 )
 _CROP = re.compile(r"[0-9]+-[0-9]+")

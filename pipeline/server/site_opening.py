@@ -11,6 +11,7 @@ from typing import Any
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.identity.store_lock import need_free
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.postprocess.waiting_events import named_spools
 from relaytrack.pipeline.results.run_lock import RunLock
@@ -72,6 +73,13 @@ def open_site(
         events.add([site_event("watched", camera=camera, track=track, identity=identity)])
 
     settled = running(config)
+    if make is Pipeline:
+        try:
+            need_free(settled.output.store)
+        except ConfigError:
+            lock.release()
+            store.close()
+            raise
     erase_forgotten(store, settled.output.store)  # after a kill the last end could not
     people = People(store, retain=retain, on_return=returned)
     doubts = Doubts(store)

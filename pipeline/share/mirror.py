@@ -13,6 +13,7 @@ from relaytrack.pipeline.results.run_lock import LOCK
 from relaytrack.pipeline.share.notes import NAME, ShareNotes
 from relaytrack.pipeline.share.places import SharedPlace
 
+_PASSING = (PARTIAL, "-journal", "-wal", "-shm", "-lock")  # ends of the names of files that are no results
 Wanted = Callable[[str], bool]
 """Whether a file of the folder belongs at the place, by its relative name."""
 
@@ -106,6 +107,6 @@ def files_below(folder: Path) -> set[str]:
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent, name)
-            if name not in own and not name.endswith((PARTIAL, "-journal", "-wal", "-shm")) and not path.is_symlink():
+            if name not in own and not name.endswith(_PASSING) and not path.is_symlink():
                 found.add(path.relative_to(folder).as_posix())
     return found
