@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from relaytrack.pipeline import build
+from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.benchmarks.growth import joint_verdict
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
 from relaytrack.pipeline.benchmarks.samples_log import SamplesLog, quarters
@@ -67,6 +68,7 @@ def soak_recorded(
     seconds: float = math.inf,
     limit: float = 5.0,
     seed: int = 2026,
+    ending: Ending | None = None,
 ) -> dict[str, Any]:
     """Play the caches again and again until `frames` frames of all cameras together went through.
 
@@ -84,6 +86,7 @@ def soak_recorded(
         limit: growth that is allowed, percent, from the first quarter's end to `frames`; but not before so much time
             went by on the run's clock that people are forgotten (`identities.max_age`), if that is reached.
         seed: of pauses and strangers.
+        ending: tells it to end early, as after `seconds`.
 
     Returns:
         The summary, as in `recorded.json`.
@@ -92,6 +95,7 @@ def soak_recorded(
         InputError: a cache has no clock, or this system has no /proc.
         OutputError: the outputs cannot be written.
     """
+    ending = ending or Ending()
     with writing(out, "create the folder"):
         make_folder(out)
     cameras = tuple(CameraConfig(url=f"cache:{n}", name=f"cam{n}", live=True) for n in range(1, len(caches) + 1))
@@ -134,7 +138,7 @@ def soak_recorded(
                 )
                 if len(log) % 12 == 0:
                     say(f"{done} frames, {done / passed:.0f} per second, {used.rss_mib:.1f} MiB")
-            if done >= frames or time.monotonic() - begin > seconds:
+            if done >= frames or time.monotonic() - begin > seconds or ending.told:
                 break
         for sink in sinks:
             sink.close()
@@ -155,6 +159,8 @@ def soak_recorded(
         "growth": {name: one.as_dict() for name, one in found.items()},
         "verdict": joint_verdict(list(found.values())),
     }
+    if ending.told:
+        figures["ended_early"] = f"{done} of {frames} frames"
     write_atomically(out / "recorded.json", json.dumps(figures, indent=1) + "\n")
     return figures
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.benchmarks.growth import Growth, joint_verdict
 from relaytrack.pipeline.benchmarks.looped_cameras import LoopServer, write_clip
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
@@ -58,7 +58,15 @@ class SoakPlan:
     limit: float = 2.0
 
 
-def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object], **parts: Any) -> dict[str, Any]:
+def soak(
+    config: Config,
+    plan: SoakPlan,
+    out: Path,
+    say: Callable[[str], object],
+    *,
+    ending: Ending | None = None,
+    **parts: Any,
+) -> dict[str, Any]:
     """Run and sample; leaves `soak.csv`, `soak.json` and the run's own folder `run/` in `out`.
 
     Args:
@@ -66,6 +74,7 @@ def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object]
         plan: what to do.
         out: an existing folder or a new one.
         say: told how it goes.
+        ending: tells it to end early; what was sampled until then is judged.
         parts: taken instead of configured ones, as by `Pipeline` (detector, embedder).
 
     Returns:
@@ -76,10 +85,11 @@ def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object]
         RelayTrackError: what ended the run.
     """
     Resources.now()
+    ending = ending or Ending()
     with writing(out, "create the folder"):
         make_folder(out)
     with _addresses(plan, out) as addresses:
-        rate = plan.rate or _HELD * _what_holds(config, plan, addresses, say, parts)
+        rate = plan.rate or _HELD * _what_holds(config, plan, addresses, say, ending, parts)
         say(
             f"{plan.cameras} cameras of {rate:.2f} frames per second over {plan.transport}, {plan.seconds / 60:.0f} min"
         )
@@ -87,10 +97,12 @@ def soak(config: Config, plan: SoakPlan, out: Path, say: Callable[[str], object]
         run = config.run.model_copy(update={"max_seconds": plan.seconds})
         cameras = _cameras(plan, addresses, rate)
         pipeline = Pipeline(config.model_copy(update={"output": output, "run": run, "cameras": cameras}), **parts)
-        with SamplesLog(out / "soak.csv", COLUMNS) as log:
-            _follow(pipeline, plan, out / "run", log, say)
+        with SamplesLog(out / "soak.csv", COLUMNS) as log, ending.calls(pipeline.stop):
+            _follow(pipeline, plan, out / "run", log, say, ending)
             pipeline.join()
     figures = _summary(plan, rate, log)
+    if ending.told:
+        figures["ended_early"] = f"{figures['minutes']} of {plan.seconds / 60.0:g} minutes"
     write_atomically(out / "soak.json", json.dumps(figures, indent=1) + "\n")
     return figures
 
@@ -115,7 +127,12 @@ def _cameras(plan: SoakPlan, addresses: Sequence[str], rate: float | None) -> tu
 
 
 def _what_holds(
-    config: Config, plan: SoakPlan, addresses: Sequence[str], say: Callable[[str], object], parts: Mapping[str, Any]
+    config: Config,
+    plan: SoakPlan,
+    addresses: Sequence[str],
+    say: Callable[[str], object],
+    ending: Ending,
+    parts: Mapping[str, Any],
 ) -> float:
     """Frames per second and camera that come through when all that the cameras give is taken."""
     say(f"finding out what this machine holds ({_CALIBRATION:.0f} s)")
@@ -123,17 +140,24 @@ def _what_holds(
     run = config.run.model_copy(update={"max_seconds": _CALIBRATION})
     cameras = _cameras(plan, addresses, None)
     pipeline = Pipeline(config.model_copy(update={"output": output, "run": run, "cameras": cameras}), **parts)
-    summary = pipeline.run()
+    with ending.calls(pipeline.stop):
+        summary = pipeline.run()
     return max(summary.frames / max(summary.seconds, 1.0) / plan.cameras, 0.1)
 
 
-def _follow(pipeline: Pipeline, plan: SoakPlan, folder: Path, log: SamplesLog, say: Callable[[str], object]) -> None:
+def _follow(
+    pipeline: Pipeline,
+    plan: SoakPlan,
+    folder: Path,
+    log: SamplesLog,
+    say: Callable[[str], object],
+    ending: Ending,
+) -> None:
     """Sample until the run ends."""
     pipeline.start()
-    begin, ended = time.monotonic(), threading.Event()
-    said = begin
+    said = begin = time.monotonic()
     try:
-        while not ended.wait(plan.every):
+        while not ending.wait(plan.every):
             snapshot = pipeline.status()
             seconds = time.monotonic() - begin
             if snapshot.state != "running" or seconds >= plan.seconds:

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.pipeline.benchmarks.chaos.connections import lose_cameras
     from relaytrack.pipeline.benchmarks.chaos.disks import starve_runs
     from relaytrack.pipeline.benchmarks.chaos.kills import kill_runs
+    from relaytrack.pipeline.benchmarks.ending import ended_by_signals
     from relaytrack.pipeline.errors import InputError, OutputError
     from relaytrack.pipeline.results.folder import make_folder, writing
 
@@ -49,20 +50,22 @@ def run(args: argparse.Namespace) -> int:
             raise OutputError(f"{out} is not empty: choose another folder")
     logging.getLogger("relaytrack").setLevel(logging.CRITICAL)  # thousands of losses and full disks are meant here
     figures: dict[str, Any] = {"seed": args.seed}
-    if args.kills:  # before any thread runs: the runs are forks of this process
-        figures["kills"] = kill_runs(args.kills, args.seed, out / "kills", say_when)
-    if args.disks:
-        figures["disks"] = starve_runs(args.disks, args.seed, out / "disks", say_when)
-    if args.faults:
-        figures["connections"] = lose_cameras(
-            args.faults, args.seed, say_when, cameras=args.cameras, clip=args.rtsp, work=out
-        )
+    with ended_by_signals(say_when) as ending:
+        if args.kills:  # before any thread runs: the runs are forks of this process
+            figures["kills"] = kill_runs(args.kills, args.seed, out / "kills", say_when, ending)
+        if args.disks and not ending.told:
+            figures["disks"] = starve_runs(args.disks, args.seed, out / "disks", say_when, ending)
+        if args.faults and not ending.told:
+            figures["connections"] = lose_cameras(
+                args.faults, args.seed, say_when, cameras=args.cameras, clip=args.rtsp, work=out, ending=ending
+            )
+        figures["ended_early"] = ending.told
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
     return int(any(one["failures"] for one in figures.values() if isinstance(one, dict)))
 
 
 def _table(figures: dict[str, Any]) -> str:
-    lines = []
+    lines = ["ended early: what follows was done until then"] if figures.get("ended_early") else []
     for name, one in figures.items():
         if isinstance(one, dict):
             told = [f"{_plain(key)} {_plain(value)}" for key, value in one.items() if key != "failures"]

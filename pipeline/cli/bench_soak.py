@@ -12,6 +12,7 @@ from relaytrack.pipeline.cli.bench_news import say_when
 from relaytrack.reid.paths import file_path, plain_path
 
 if TYPE_CHECKING:
+    from relaytrack.pipeline.benchmarks.ending import Ending
     from relaytrack.pipeline.config.schema import Config
 
 HELP = "endurance: memory, threads, open files, disk and age of frames over hours of looped cameras"
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run, print the summary; 1 where something grows beyond the limit or the machine was too busy to tell."""
+    from relaytrack.pipeline.benchmarks.ending import ended_by_signals
     from relaytrack.pipeline.errors import InputError
     from relaytrack.pipeline.results.single_file import check_folder
 
@@ -70,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if args.warm_up < 0:
         raise InputError("--warm-up: at least 0")
     check_folder(Path(args.out))
-    figures = _recorded(args) if args.recorded is not None else _live(args)
+    with ended_by_signals(say_when) as ending:
+        figures = _recorded(args, ending) if args.recorded is not None else _live(args, ending)
     print(json.dumps(figures, indent=2) if args.json else _table(figures))
     if figures["verdict"] == "starved":
         steady = 100 * float(figures["steadiness"])
@@ -80,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     return int(figures["verdict"] in ("grows", "starved"))
 
 
-def _live(args: argparse.Namespace) -> dict[str, Any]:
+def _live(args: argparse.Namespace, ending: Ending) -> dict[str, Any]:
     from relaytrack.pipeline.benchmarks.soak import SoakPlan, soak
 
     minutes = args.minutes or 90.0
@@ -94,10 +97,10 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
         transport=args.transport,
         limit=args.limit or 2.0,
     )
-    return soak(_config(args), plan, Path(args.out), say_when)
+    return soak(_config(args), plan, Path(args.out), say_when, ending=ending)
 
 
-def _recorded(args: argparse.Namespace) -> dict[str, Any]:
+def _recorded(args: argparse.Namespace, ending: Ending) -> dict[str, Any]:
     from relaytrack.pipeline.benchmarks.recorded_soak import record, soak_recorded
     from relaytrack.pipeline.errors import InputError
     from relaytrack.pipeline.replay.detection_cache import need_one_network, read_cache
@@ -109,7 +112,9 @@ def _recorded(args: argparse.Namespace) -> dict[str, Any]:
     caches = [cache for _, cache in given] or record(_config(args), _clips(args), say_when)
     seconds = 60.0 * (args.minutes or math.inf)
     limit = args.limit or 5.0
-    return soak_recorded(_config(args), caches, args.recorded, Path(args.out), say_when, seconds=seconds, limit=limit)
+    return soak_recorded(
+        _config(args), caches, args.recorded, Path(args.out), say_when, seconds=seconds, limit=limit, ending=ending
+    )
 
 
 def _config(args: argparse.Namespace) -> Config:

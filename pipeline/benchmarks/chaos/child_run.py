@@ -69,6 +69,8 @@ class ChildRun:
 
 def _run(folder: Path, before: Callable[[], object] | None, output: dict[str, Any]) -> tuple[int, str]:
     """The run; returns the exit code as the command line does, and what there is to say."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal gives it to this process, too
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until there is a run to stop
     try:
         if before is not None:
             before()

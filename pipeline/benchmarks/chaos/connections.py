@@ -15,6 +15,7 @@ from typing import Any
 
 from relaytrack.pipeline.benchmarks.chaos.bad_line import FAULTS, BadLine
 from relaytrack.pipeline.benchmarks.chaos.stream_server import StreamServer
+from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.benchmarks.looped_cameras import LoopServer, write_clip
 from relaytrack.pipeline.benchmarks.resources import Resources
 from relaytrack.pipeline.config.schema import CameraConfig, InputConfig, RunConfig
@@ -45,7 +46,14 @@ class CameraChaos:
 
 
 def lose_cameras(
-    rounds: int, seed: int, say: Callable[[str], object], *, cameras: int = 4, clip: Path | None = None, work: Path
+    rounds: int,
+    seed: int,
+    say: Callable[[str], object],
+    *,
+    cameras: int = 4,
+    clip: Path | None = None,
+    work: Path,
+    ending: Ending | None = None,
 ) -> dict[str, Any]:
     """Let `rounds` faults happen on several cameras side by side.
 
@@ -56,6 +64,7 @@ def lose_cameras(
         cameras: how many at a time.
         clip: played over RTSP (GStreamer); None takes the small HTTP server of this package.
         work: a folder for files.
+        ending: tells it to end early.
 
     Returns:
         Figures; `failures` is empty where every camera was back in time.
@@ -63,6 +72,7 @@ def lose_cameras(
     Raises:
         InputError: GStreamer's RTSP server is absent.
     """
+    ending = ending or Ending()
     found = [CameraChaos() for _ in range(cameras)]
     with ExitStack() as stack:
         port, path, scheme = _server(stack, clip, work)
@@ -70,7 +80,7 @@ def lose_cameras(
         threads = [
             threading.Thread(
                 target=_one_camera,
-                args=(f"{scheme}://127.0.0.1:{{}}{path}", port, share, Random(f"{seed}/{number}"), chaos),
+                args=(f"{scheme}://127.0.0.1:{{}}{path}", port, share, Random(f"{seed}/{number}"), chaos, ending),
                 daemon=True,
             )
             for number, (share, chaos) in enumerate(zip(shares, found, strict=True))
@@ -113,7 +123,7 @@ def _server(stack: ExitStack, clip: Path | None, work: Path) -> tuple[int, str, 
     return loop.port, "/0", "rtsp"
 
 
-def _one_camera(address: str, port: int, rounds: int, random: Random, chaos: CameraChaos) -> None:
+def _one_camera(address: str, port: int, rounds: int, random: Random, chaos: CameraChaos, ending: Ending) -> None:
     line, stop = BadLine(port, random), threading.Event()
     camera = CameraConfig(url=address.format(line.port), name="camera", live=True)
     source = create_source(camera, QUICK, RunConfig(), started=time.monotonic(), stop=stop)
@@ -125,6 +135,8 @@ def _one_camera(address: str, port: int, rounds: int, random: Random, chaos: Cam
             chaos.failures.append("no picture at the start")
             return
         for number in range(rounds):
+            if ending.told:
+                return
             fault = random.choice(FAULTS)
             line.begin(fault)
             time.sleep(random.uniform(0.0, _LONGEST))

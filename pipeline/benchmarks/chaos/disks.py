@@ -20,6 +20,7 @@ from typing import Any, Literal
 from relaytrack.pipeline.benchmarks.chaos.child_run import CRASHED, ChildRun
 from relaytrack.pipeline.benchmarks.chaos.folder_checks import check_folder
 from relaytrack.pipeline.benchmarks.chaos.two_people import RATE
+from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.errors import InputError
 
 Kind = Literal["full", "full for a while", "read-only", "file limit"]
@@ -28,7 +29,9 @@ _END = 30.0  # seconds in which a run without a disk must end
 _TOGETHER = 20  # moments of one folder
 
 
-def starve_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]) -> dict[str, Any]:
+def starve_runs(
+    rounds: int, seed: int, work: Path, say: Callable[[str], object], ending: Ending | None = None
+) -> dict[str, Any]:
     """Take the disk from `rounds` runs; each must end with one line or go on, and leave whole files.
 
     Root gets a small disk of its own (tmpfs), which is filled up for good or for a moment, or made read-only before
@@ -39,10 +42,12 @@ def starve_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]
         seed: of kinds and moments.
         work: a folder.
         say: told how it goes.
+        ending: tells it to end early.
 
     Returns:
         Figures; `failures` is empty where every run ended in order and left whole files.
     """
+    ending = ending or Ending()
     random, failures, kinds = Random(seed), list[str](), Counter[str]()
     said = Counter[str]()
     work.mkdir(parents=True, exist_ok=True)
@@ -59,13 +64,15 @@ def starve_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]
             kind = random.choice(choices)
             on_error = random.choice(("fail", "disable"))
             code, text, wrong = _one(kind, on_error, folder, place, random)
+            if ending.told:  # the run may have been told, too
+                break
             kinds[f"{kind}, on_error {on_error}: exit {code}"] += 1
             said[" ".join(re.sub(r"[^ ]*/[^ ]*|[0-9]+", "...", text).split())[:120]] += 1
             failures += [f"round {number}, {kind}: {text}" for text in wrong + check_folder(folder, RATE)]
             if (number + 1) % 10 == 0:
                 say(f"{number + 1} of {rounds} moments, {len(failures)} failures")
     return {
-        "moments": rounds,
+        "moments": sum(kinds.values()),
         "kinds": dict(sorted(kinds.items())),
         "said": dict(said.most_common()),
         "disk": "none: files were limited" if disk is None else f"tmpfs of {_SIZE // 2**20} MiB",

@@ -12,13 +12,16 @@ from typing import Any
 from relaytrack.pipeline.benchmarks.chaos.child_run import KILLED, ChildRun
 from relaytrack.pipeline.benchmarks.chaos.folder_checks import check_folder, identities_of
 from relaytrack.pipeline.benchmarks.chaos.two_people import PEOPLE, RATE
+from relaytrack.pipeline.benchmarks.ending import Ending
 
 _LONGEST = 3.0  # seconds that a run gets at the most
 _TOGETHER = 40  # kills of one folder
 _END = 20.0  # seconds in which a run that is told to end must end
 
 
-def kill_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]) -> dict[str, Any]:
+def kill_runs(
+    rounds: int, seed: int, work: Path, say: Callable[[str], object], ending: Ending | None = None
+) -> dict[str, Any]:
     """Kill `rounds` runs, look at what each left, and go on in it.
 
     Args:
@@ -26,11 +29,13 @@ def kill_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]) 
         seed: of the moments.
         work: a folder for the runs' folders; those with a failure are left there.
         say: told how it goes.
+        ending: tells it to end early.
 
     Returns:
         Figures; `failures` is empty where everything was whole and everybody kept the identity.
     """
-    random, failures, frames = Random(seed), list[str](), 0
+    ending = ending or Ending()
+    random, failures, frames, kills = Random(seed), list[str](), 0, 0
     work.mkdir(parents=True, exist_ok=True)
     for begin in range(0, rounds, _TOGETHER):
         folder, known = work / f"run{begin}", len(failures)
@@ -39,15 +44,20 @@ def kill_runs(rounds: int, seed: int, work: Path, say: Callable[[str], object]) 
             child = ChildRun(folder)
             time.sleep(random.uniform(0.0, _LONGEST))
             code = child.kill()
+            if ending.told:  # the run may have been told, too
+                break
+            kills += 1
             if code != KILLED:
                 failures.append(f"round {number}: the run ended by itself with {code}: {child.said[-500:]}")
             failures += [f"round {number}: {text}" for text in check_folder(folder, RATE, since=since)]
         failures += [f"{folder.name}: {text}" for text in _last_start(folder)]
         frames += sum(len(path.read_bytes().splitlines()) for path in folder.glob("tracks/*/*.txt")) // PEOPLE
-        say(f"{min(begin + _TOGETHER, rounds)} of {rounds} kills, {len(failures)} failures")
+        say(f"{kills} of {rounds} kills, {len(failures)} failures")
         if len(failures) == known:
             shutil.rmtree(folder)
-    return {"kills": rounds, "frames": frames, "failures": failures}
+        if ending.told:
+            break
+    return {"kills": kills, "frames": frames, "failures": failures}
 
 
 def _last_start(folder: Path) -> list[str]:
