@@ -1,7 +1,8 @@
 """Damaged files, seeded, and the commands that must refuse them in one line or run clean.
 
-Run as `python -m tests.support.fuzzing KIND COUNT SEED FOLDER`, it prints what went wrong, case by case, and ends with
-1 where anything did. Memory is limited by the operating system, time by an alarm for each case.
+Run as `python -m tests.support.fuzzing KIND COUNT SEED FOLDER`, it prints what went wrong, case by case, and the
+number of cases at last; it ends with 1 where anything went wrong. Memory is limited by the operating system, time by an
+alarm for each case.
 """
 
 from __future__ import annotations
@@ -269,6 +270,7 @@ def attempt(kind: str, path: Path) -> str | None:
 def main(arguments: Sequence[str]) -> int:
     """See the module's text."""
     kind, count, seed, folder = arguments[0], int(arguments[1]), int(arguments[2]), Path(arguments[3])
+    folder.mkdir(parents=True, exist_ok=True)
     resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
     for name in ("pipeline.cli.main", "reid.embedder", "trackers"):  # loading them is not part of the first case's time
         importlib.import_module(f"relaytrack.{name}")
@@ -283,6 +285,7 @@ def main(arguments: Sequence[str]) -> int:
             kept = folder / f"failed-{kind}-{number}{path.suffix}"
             kept.write_bytes(path.read_bytes())
             print(f"{kind} {number} ({kept}): {wrong}")
+    print(f"{kind}: {count} cases, {failed} failed")
     return int(failed > 0)
 
 
