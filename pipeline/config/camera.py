@@ -38,7 +38,9 @@ class CameraConfig(Section):
     )
     max_fps: float | None = Field(default=None, gt=0, description="leave out frames above this rate")
     offset: float = Field(default=0.0, ge=-1e9, le=1e9, description="seconds added to this camera's clock")
-    fps: float | None = Field(default=None, ge=1e-6, description="rate of a source that has no clock (images)")
+    fps: float | None = Field(
+        default=None, ge=1e-6, description="rate of a source that has no clock (images, raw video)"
+    )
     pixel_aspect: float | None = Field(
         default=None, ge=0.2, le=5, description="a pixel's width over its height; default: what the video says"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -12,12 +13,44 @@ from relaytrack.pipeline.config.urls import fill_variables
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
 
+_IPV6 = re.compile(r"[0-9a-f.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?")
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _TURNING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def _network(value: str) -> str:
     ipaddress.ip_network(value)
     return value
+
+
+def _proxy(value: str) -> str:
+    if value == "*":
+        return value
+    try:
+        network = ipaddress.ip_network(value.strip(), strict=False)
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 10.0.0.0/8, not a name") from None
+    return str(network) if "/" in value else value.strip()
+
+
+def _host_name(value: str) -> str:
+    """The name as browsers send it: small letters, no brackets, other letters than ASCII encoded."""
+    name = value.strip().removeprefix("[").removesuffix("]").lower()
+    if _IPV6.fullmatch(name):
+        return name
+    with suppress(UnicodeError):
+        name = name.encode("idna").decode()
+    if not _NAME.fullmatch(name):
+        raise ValueError("must be a name alone, such as cams.example.org: no https://, port, path or *")
+    return name
+
+
+def _scheme(value: str) -> str:
+    name = value.strip().lower()
+    if not _SCHEME.fullmatch(name):
+        raise ValueError("must be a scheme alone, such as rtsp: no ://")
+    return name
 
 
 def _device(value: str) -> str:
@@ -43,6 +76,12 @@ def _file_name(value: str) -> str:
 
 Network = Annotated[str, AfterValidator(_network)]
 """An IP network, `10.0.0.0/8`."""
+Proxy = Annotated[str, AfterValidator(_proxy)]
+"""An IP address or network; `*` is any."""
+HostName = Annotated[str, AfterValidator(_host_name)]
+"""A host's name, or its IP address, as browsers send it."""
+Scheme = Annotated[str, AfterValidator(_scheme)]
+"""What addresses begin with, before `://`: small letters."""
 Device = Annotated[str, AfterValidator(_device)]
 """Where networks run: `auto`, `cpu`, `cuda` or `cuda:1`."""
 Point = tuple[float, float]

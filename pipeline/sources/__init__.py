@@ -64,6 +64,7 @@ def create_source(
         options,
         live=live,
         pixel_aspect=camera.pixel_aspect,
+        fps=camera.fps,
         confined=camera.confined,
     )
     if live:

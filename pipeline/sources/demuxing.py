@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.clock import Stamped
+from relaytrack.pipeline.sources.clockless import is_clockless
 from relaytrack.pipeline.sources.ffmpeg import explain
 from relaytrack.pipeline.sources.http_ending import was_cut
 from relaytrack.pipeline.sources.parts import FilePart
@@ -73,6 +74,11 @@ class OpenStream:
         return told_duration(self._container, self.stream) if known else None
 
     @property
+    def is_clockless(self) -> bool:
+        """Whether its pictures have no times."""
+        return is_clockless(self._container)
+
+    @property
     def is_single(self) -> bool:
         """Whether a web server gives one picture for each request, as cameras do at `.../snapshot.jpg`."""
         return self._of_http and (self.format == "image2" or self.format.endswith("_pipe"))
@@ -93,7 +99,7 @@ class OpenStream:
         if self.is_single:
             return "a single picture; with live: true it is fetched again and again"
         if self._of_http and self.format == "mpjpeg":
-            return "its pictures have no times and count as 25 per second; with live: true the time of arrival counts"
+            return "its pictures have no times; with live: true the time of arrival counts"
         return None
 
     @property

@@ -191,7 +191,7 @@ def find_reader(
         path: the file or folder.
         shown: how messages call it, without credentials.
         options: how the file is read.
-        fps: rate of a folder of images, None to find out.
+        fps: rate of a folder of images or of a video without a clock, None to find out.
         pixel_aspect: a pixel's width over its height; None: what the video says.
 
     Returns:
@@ -223,6 +223,7 @@ def find_reader(
         threads=options.threads,
         longest_gap=options.longest_gap,
         pixel_aspect=pixel_aspect,
+        fps=fps,
         parts=parts,
     )
     return reader, warning

@@ -25,9 +25,13 @@ def stored_aspect(stream: VideoStream) -> float:
     return told if _PLAUSIBLE_ASPECTS[0] <= told <= _PLAUSIBLE_ASPECTS[1] else 1.0
 
 
-def nominal_rate(stream: VideoStream) -> float | None:
-    """Frames per second that a video tells; None where it tells none, or a rate that no camera has."""
-    for rate in (stream.average_rate, stream.guessed_rate):
+def nominal_rate(stream: VideoStream, *, clockless: bool = False) -> float | None:
+    """Frames per second that a video tells; None where it tells none, or a rate that no camera has.
+
+    `clockless`: it has no time stamps, so that nobody can have counted.
+    """
+    counted, said = stream.average_rate, stream.guessed_rate
+    for rate in (said, counted) if clockless else (counted, said):
         if rate and _PLAUSIBLE_RATES[0] <= float(rate) <= _PLAUSIBLE_RATES[1]:
             return float(rate)
     return None

@@ -20,6 +20,7 @@ def connect(
     *,
     live: bool,
     pixel_aspect: float | None = None,
+    fps: float | None = None,
     confined: bool = False,
 ) -> VideoReader:
     """Prepare to read a network stream or a webcam; it may take as long as a name look-up.
@@ -30,6 +31,7 @@ def connect(
         options: time limits and decoder threads.
         live: take the time stamps as they are and never read ahead.
         pixel_aspect: a pixel's width over its height; None: what the stream says.
+        fps: pictures per second of a recording without a clock; None: what it says.
         confined: never connect to another host than the address names; see `Relay`.
 
     Raises:
@@ -68,6 +70,7 @@ def connect(
         low_delay=True,
         longest_gap=None if live else options.longest_gap,
         pixel_aspect=pixel_aspect,
+        fps=fps,
         relay=relay,
     )
 

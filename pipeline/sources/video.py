@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.sources.base import ReadError
 from relaytrack.pipeline.sources.clock import Picture, RecordedClock
+from relaytrack.pipeline.sources.clockless import CountedPictures
 from relaytrack.pipeline.sources.demuxing import OpenStream
 from relaytrack.pipeline.sources.image_converter import ImageConverter, true_size
 from relaytrack.pipeline.sources.joined import JoinedStreams, Opened, first_of, open_address, open_parts
@@ -46,6 +47,7 @@ class VideoReader:
         low_delay: bool = False,
         longest_gap: float | None = 3600.0,
         pixel_aspect: float | None = None,
+        fps: float | None = None,
         relay: Relay | None = None,
         parts: Parts | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class VideoReader:
             longest_gap: see `RecordedClock`; None never reads ahead and takes every stamp as it is, for a live
                 camera, whose clock is that of arrival.
             pixel_aspect: a pixel's width over its height; None: what the video says.
+            fps: pictures per second of a video without a clock; None: what it says.
             relay: what `address` leads through; closed with the reader.
             parts: reads the parts of a local file, which is then not opened by its address.
         """
@@ -73,7 +76,8 @@ class VideoReader:
         self._open_timeout, self._read_timeout = open_timeout, read_timeout
         self._threads, self._low_delay = threads, low_delay
         self._longest_gap = longest_gap
-        self._pixel_aspect = pixel_aspect
+        self._pixel_aspect, self._rate = pixel_aspect, fps
+        self._counted: CountedPictures | None = None
         self._relay, self._parts = relay, parts
         self._clock: RecordedClock | None = None
         self._streams: Opened | None = None
@@ -104,7 +108,7 @@ class VideoReader:
         self._streams = self._opened()
         self._stream = stream = first_of(self._streams)
         told = stream.stream.codec_context.width, stream.stream.codec_context.height
-        self.fps = nominal_rate(stream.stream)
+        self.fps = nominal_rate(stream.stream, clockless=stream.is_clockless)
         self.aspect = self._pixel_aspect or stored_aspect(stream.stream)
         self.duration = stream.duration
         live = self._longest_gap is None
@@ -114,6 +118,10 @@ class VideoReader:
         if self._longest_gap is None:
             self._pictures = (Picture(seen.index, seen.stamp or 0.0, seen.raw) for seen in decoded)
         else:
+            if stream.is_clockless:
+                self._counted = CountedPictures(stream.format, self._rate, self.fps)
+                self.fps = self._counted.fps
+                decoded = self._counted.pictures(decoded)
             local = self._open_timeout is None
             self._clock = RecordedClock(self.fps, self._longest_gap, self._all_stamps if local else None)
             self._pictures = self._clock.pictures(decoded)
@@ -160,7 +168,10 @@ class VideoReader:
     @property
     def note(self) -> str | None:
         """What was found out of the video so far: a mended clock, recordings that were joined; None if nothing was."""
-        said = [part.note for part in (self._joined, self._clock) if part is not None and part.note]
+        parts = (self._joined, self._clock, self._counted)
+        said = [part.note for part in parts if part is not None and part.note]
+        if self._rate and self._clock is not None and self._counted is None:
+            said.append("it has a clock: the camera's fps is left out (max_fps takes fewer of its pictures)")
         if self._stream is not None and self._clock is not None and self._stream.recording_note:
             said.append(self._stream.recording_note)
         return "; ".join(said) or None

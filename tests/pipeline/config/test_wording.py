@@ -33,12 +33,30 @@ from relaytrack.pipeline.errors import ConfigError
         ("server.name", "a\u2066b", "server.name: must be one line, without marks that turn the direction"),
         ("tracker", 5, "tracker: must be a mapping"),
         ("identities", [1], "identities: must be a mapping"),
+        ("server.hosts", ["https://cams.example.org"], "server.hosts.0: must be a name alone"),
+        ("server.hosts", ["a.b", "cams.example.org:8443"], "server.hosts.1: must be a name alone"),
+        ("server.hosts", ["*.example.org"], "server.hosts.0: must be a name alone"),
+        ("server.trusted_proxies", ["nginx"], "server.trusted_proxies.0: must be an IP address or a network"),
+        ("server.trusted_proxies", ["10.0.0/8"], "server.trusted_proxies.0: must be an IP address or a network"),
+        ("server.trusted_proxies", ["*", "10.0.0.1"], "server: trusted_proxies: * is any"),
+        ("server.schemes", ["rtsp://"], "server.schemes.0: must be a scheme alone"),
     ],
 )
 def test_a_wrong_value_is_told_in_plain_words(key: str, value: object, said: str) -> None:
     with pytest.raises(ConfigError) as found:
         load_config(data={"cameras": ["a.mp4"]}, overrides={key: value})
     assert str(found.value).startswith(f"configuration: {said}")
+
+
+def test_names_of_the_server_are_those_that_browsers_send() -> None:
+    """Fault: a name in another spelling was taken and never met, so that nobody got to the page by it."""
+    names = ["Cams.Example.org", "[2001:DB8::1]", "kamera-b\u00fcro.de", "10.0.0.5"]
+    given = {"hosts": names, "schemes": ["RTSP"], "trusted_proxies": ["10.1.2.3/8", "::1"]}
+    server = load_config(data={"server": given}).server
+    assert server.hosts == ("cams.example.org", "2001:db8::1", "xn--kamera-bro-heb.de", "10.0.0.5")
+    assert server.schemes == ("rtsp",)
+    assert server.trusted_proxies == ("10.0.0.0/8", "::1")
+    assert load_config(data={"server": {"trusted_proxies": ["*"]}}).server.trusted_proxies == ("*",)
 
 
 def test_zones_and_lines_may_be_called_by_numbers() -> None:
