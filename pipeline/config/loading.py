@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from relaytrack.pipeline.config.renamed import with_new_names
 from relaytrack.pipeline.config.schema import CameraConfig, Config, as_camera
 from relaytrack.pipeline.config.urls import known_variables, plain_address, quoted, shown_key
 from relaytrack.pipeline.errors import ConfigError
@@ -15,6 +16,7 @@ from relaytrack.reid.yamlvalues import LONGEST
 from relaytrack.trackers.textfile import NO_TEXT, read_text, text_fault
 
 _READER = SettingsReader(Config, ConfigError, ("sinks",), ("cameras", "url"), shown_key, quoted)
+_CAMERAS = SettingsReader(CameraConfig, ConfigError, (), ("url",), shown_key, quoted)
 
 
 def load_config(
@@ -69,6 +71,27 @@ def as_config(given: Config | str | Path | Mapping[str, Any]) -> Config:
     if isinstance(given, str | Path | Mapping):
         return load_config(given)
     raise ConfigError(f"a configuration is a Config, a file or a mapping, not {type(given).__name__}")
+
+
+def camera_settings(given: CameraConfig | Mapping[str, Any] | str, before: CameraConfig | None = None) -> CameraConfig:
+    """The settings of one camera that a program hands over.
+
+    Args:
+        given: its settings, or its address alone.
+        before: keys that a mapping leaves out keep their values from here.
+
+    Raises:
+        ConfigError: it is none of these, a key is unknown, or a value makes no sense.
+    """
+    if isinstance(given, CameraConfig):
+        return given
+    if not isinstance(given, str | Mapping):
+        raise ConfigError(f"a camera is a CameraConfig, an address or a mapping, not {type(given).__name__}")
+    try:
+        (named,) = with_new_names({"cameras": [as_camera(given)]})["cameras"]
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return _CAMERAS.check({**({} if before is None else before.model_dump()), **named}, "camera")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from relaytrack.pipeline.config.schema import CameraConfig, as_camera
+from relaytrack.pipeline.config.loading import camera_settings
+from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.engine.own_parts import check_source, named_as
+from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.sources.base import Source
 
 
@@ -32,6 +35,11 @@ class PresentCameras(Protocol):
 class CameraCommands(ABC):
     """Adds, changes, pauses and removes the cameras of a run that is on its way; the base of both engines."""
 
+    @property
+    @abstractmethod
+    def cameras(self) -> tuple[CameraConfig, ...]:
+        """The settings of the present cameras."""
+
     @abstractmethod
     def _present_cameras(self) -> PresentCameras:
         """The present cameras.
@@ -54,16 +62,34 @@ class CameraCommands(ABC):
             ConfigError: a setting makes no sense, there is a camera of that name, or the run is not on its way.
             ClusterError: no machine is there for it, or its machine does not answer; so in the methods below.
         """
-        settings = camera if isinstance(camera, CameraConfig) else CameraConfig.model_validate(as_camera(camera))
-        return self._present_cameras().add(settings, source)
+        present, settings = self._present_cameras(), camera_settings(camera)
+        if source is not None:
+            check_source(source)
+            settings = named_as(source, settings)
+        return present.add(settings, source)
 
-    def change_camera(self, camera: CameraConfig) -> None:
+    def change_camera(self, camera: CameraConfig | Mapping[str, Any]) -> None:
         """Change the settings of the camera of this name; only the parts that the changes concern begin anew.
 
+        Frames of a camera whose `offset` becomes smaller are left out until its clock has caught up.
+
+        Args:
+            camera: all its settings, or a mapping of its `name` and of those that change.
+
         Raises:
-            ConfigError: as `add_camera`, or there is no camera of that name.
+            ConfigError: as `add_camera`, or there is no camera of that name, or its `source` was given by the program
+                and cannot follow the change.
         """
-        self._present_cameras().change(camera)
+        present = self._present_cameras()
+        if isinstance(camera, Mapping):
+            name = camera.get("name")
+            before = next((one for one in self.cameras if one.name == name), None)
+            if before is None:
+                raise ConfigError(f"there is no camera {name!r}")
+            camera = camera_settings(camera, before)
+        elif not isinstance(camera, CameraConfig):
+            raise ConfigError(f"a camera is a CameraConfig or a mapping, not {type(camera).__name__}")
+        present.change(camera)
 
     def pause_camera(self, name: str) -> None:
         """Take no frames of a camera until `resume_camera`.

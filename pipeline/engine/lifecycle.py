@@ -108,7 +108,7 @@ class RunLifecycle(ABC):
 
     def status(self) -> Snapshot:
         """The run at present; from any thread, at any time."""
-        error = None if self._failure is None else one_line(self._failure)
+        error = None if self._failure is None else one_line(self._failure) or type(self._failure).__name__
         state: RunState = "stopping" if self._state == "running" and self._stop.is_set() else self._state
         return self._snapshot(state, error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.schema import CameraConfig, Config
@@ -14,7 +14,7 @@ from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.interface import IdentityService
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
-from relaytrack.pipeline.sinks.base import Sink
+from relaytrack.pipeline.sinks.base import OnError, Sink, WhenFull
 from relaytrack.pipeline.sources import is_live
 from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.tracking.tracker import Tracker
@@ -30,7 +30,7 @@ _SOURCE = ("name", "live", "stats", "open()", "frames()", "close()")
 _SINK = ("write()", "close()")
 _DETECTOR = ("detect()",)
 _EMBEDDER = ("input_size", "dim", "embed()")
-_SERVICE = ("update()", "close()")
+_SERVICE = ("update()", "calibrate()", "final_identities()", "status()", "close()")
 
 
 @dataclass(slots=True)
@@ -85,22 +85,51 @@ def check_parts(
         if part is not None:
             _check(key, part, needs)
     for place, source in enumerate(_listed("sources", sources)):
-        _check(f"sources.{place}", source, _SOURCE)
+        check_source(source, f"sources.{place}")
     for place, sink in enumerate(_listed("sinks", sinks)):
-        _check(f"sinks.{place}", sink, _SINK)
+        check_sink(sink, f"sinks.{place}")
     if isinstance(tracker, type) and issubclass(tracker, DeepSort):
         raise ConfigError(f"tracker: {_FACTORY}, not the class {tracker.__name__} itself")
     if tracker is not None and not callable(tracker):
         raise ConfigError(f"tracker: {_FACTORY}, not a {type(tracker).__name__}: each camera has a tracker of its own")
 
 
-def check_sink(sink: Sink) -> None:
-    """The same of one receiver that joins later.
+def check_source(source: Source, key: str = "source") -> None:
+    """The same of one camera.
 
     Raises:
-        ConfigError: it cannot take steps.
+        ConfigError: it cannot be opened and read.
     """
-    _check("sink", sink, _SINK)
+    _check(key, source, _SOURCE)
+
+
+def named_as(source: Source, camera: CameraConfig) -> CameraConfig:
+    """The camera with the name of the source that the program gave.
+
+    Raises:
+        ConfigError: it has another name.
+    """
+    if camera.name not in ("", source.name):
+        raise ConfigError(f"camera {camera.name!r}: the source that was given is called {source.name!r}")
+    return camera.model_copy(update={"name": source.name})
+
+
+def check_sink(sink: Sink, key: str = "sink", **policies: Any) -> None:
+    """The same of one receiver.
+
+    Args:
+        sink: the receiver.
+        key: what messages call it.
+        policies: `when_full` and `on_error` that go before what it declares.
+
+    Raises:
+        ConfigError: it cannot take steps, or a policy is none.
+    """
+    _check(key, sink, _SINK)
+    for policy, known in (("when_full", get_args(WhenFull)), ("on_error", get_args(OnError))):
+        for wanted in (policies.get(policy), getattr(sink, policy, None)):
+            if wanted is not None and wanted not in known:
+                raise ConfigError(f"{key}: {policy}: {wanted!r} is none of {', '.join(map(repr, known))}")
 
 
 def _listed(key: str, parts: Any) -> Sequence[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from relaytrack.pipeline.config.ground import ground_planes
@@ -196,7 +197,7 @@ class Run:
                 known = self.parts.cameras.names()
                 kept = tuple(tracks for tracks in step if tracks.frame.camera in known)
                 if len(kept) < len(step):
-                    step = Step(step.time, kept, step.revisions, step.events)
+                    step = replace(step, tracks=kept)
             self._present.update(step)
             self.parts.host.put(step, raw_step.raw)
         return step

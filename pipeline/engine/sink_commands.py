@@ -32,8 +32,11 @@ class SinkCommands(RunLifecycle):
                 default for recordings), "drop_oldest" drops (the default for live cameras).
 
         Raises:
+            ConfigError: the run is over.
             RelayTrackError: what ended the run, as in `run`.
         """
+        if self._failure is not None:
+            raise self._failure
         queue = StepQueue(pixels=pixels, drawn=drawn)
         name = self.add_sink(queue, name="steps", when_full=when_full)
         ours, whole = self._state == "new", False
@@ -56,9 +59,9 @@ class SinkCommands(RunLifecycle):
         """Take up a further receiver, before the run or while it goes on; returns its unique name.
 
         Raises:
-            ConfigError: it has no `write()` or no `close()`.
+            ConfigError: it has no `write()` or no `close()`, a policy is none, or the run is over.
         """
-        check_sink(sink)
+        check_sink(sink, when_full=when_full, on_error=on_error)
         return self._host.add(sink, name=name, when_full=when_full, on_error=on_error)
 
     def remove_sink(self, name: str) -> None:

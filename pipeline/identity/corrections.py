@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.identity.answers import ask
 from relaytrack.pipeline.identity.interface import IdentityService, IdentityStatus, TunableService
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.identity.same_people import SamePeople
@@ -141,7 +142,7 @@ class Corrections:
         """See `IdentityService.update`; tracks of people who were forgotten get the identity 0."""
         with self._changing:
             shown = self.shown(messages)
-            return self.corrected(messages, shown, self._service.update(picked(messages, shown)))
+            return self.corrected(messages, shown, ask(self._service, picked(messages, shown)))
 
     def shown(self, messages: Sequence[TrackletMessage]) -> list[Rows]:
         """For each message (N,) which of its tracks may be shown: those of people who were not forgotten."""

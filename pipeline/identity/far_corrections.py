@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from relaytrack.pipeline.identity.answers import read_answer
 from relaytrack.pipeline.identity.corrections import Corrections, Rows, picked
 from relaytrack.pipeline.identity.interface import AwaitedAnswer, IdentityService, RemoteIdentityService
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
@@ -52,4 +53,6 @@ class _Awaited:
 
     def result(self) -> IdentityAnswer:
         """Wait for it."""
-        return self._corrections.corrected(self._messages, self._shown, self._answer.result())
+        counts = [int(rows.sum()) for rows in self._shown]
+        answer = read_answer(self._answer.result(), counts, "far away")
+        return self._corrections.corrected(self._messages, self._shown, answer)

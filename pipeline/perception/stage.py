@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from relaytrack.pipeline.foreign import told_by_name
 from relaytrack.pipeline.perception.answers import read_detections, read_embeddings
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.effort import Effort
@@ -157,7 +158,9 @@ class Perception:
         return tuple(results)
 
     def _people(self, frames: Sequence[Frame]) -> list[Detections]:
-        return read_detections(self.detector.detect(frames), frames, type(self.detector).__name__)
+        with told_by_name("detector", self.detector):
+            answer = self.detector.detect(frames)
+        return read_detections(answer, frames, type(self.detector).__name__)
 
     @staticmethod
     def _observed(frame: Frame, detections: Detections, embeddings: Floats) -> Observation:
@@ -203,7 +206,8 @@ class Perception:
             crops = cropper.crop([frames[i].image for i in group], [boxes[i] for i in group])
             middle = time.perf_counter()
             if len(crops):
-                answer = embedder.embed(crops)
+                with told_by_name("embedder", embedder):
+                    answer = embedder.embed(crops)
                 vectors[done : done + len(crops)] = read_embeddings(
                     answer, len(crops), embedder.dim, type(embedder).__name__
                 )

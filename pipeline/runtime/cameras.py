@@ -12,6 +12,7 @@ from relaytrack.pipeline.config.ground import ground_plane
 from relaytrack.pipeline.config.schema import CameraConfig, Config, joining
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.perception.detectors.base import Detector, introduce
+from relaytrack.pipeline.runtime.camera_changes import READING, SETTINGS, changed_keys, refuse_given
 from relaytrack.pipeline.runtime.camera_counts import CameraCounts
 from relaytrack.pipeline.sources import create_source, is_live
 from relaytrack.pipeline.sources.base import Source, SourceStats
@@ -23,11 +24,6 @@ from relaytrack.pipeline.tracking.tracker import Tracker
 from relaytrack.trackers import GroundPlane
 
 News = Callable[[Literal["added", "removed"], CameraConfig], None]
-
-_SETTINGS = {"zones", "lines", "ground", "title", "paused"}
-"""What changes without another source."""
-_READING = {"max_fps", "offset", "fps", "transport", "live"}
-"""What asks for another source, but leaves the pictures as they are: tracks go on."""
 
 
 class CameraRegistry:
@@ -92,7 +88,7 @@ class CameraRegistry:
         return [session.source for session in self._multi.sessions.values() if session.source is not None]
 
     def hold_paused(self) -> None:
-        """Before the start: cameras that were paused when the last run ended are not opened."""
+        """Before the start: cameras that were paused at the last run's end are not opened."""
         for session in self._multi.sessions.values():
             if session.config.paused and session.source is not None and session.name not in self._given:
                 session.paused = True
@@ -106,9 +102,10 @@ class CameraRegistry:
             camera = joining(camera, list(self._multi.sessions))
             plane = ground_plane(camera)
             introduce(self._detector, camera)
-            self._join(camera, source or self._source(camera, joins=True), plane)
+            session = self._session(camera, source or self._source(camera, joins=True))
             if source is not None:
                 self._given[camera.name] = source
+            self._join(session, plane)
             return camera.name
 
     def remove(self, name: str) -> None:
@@ -132,7 +129,7 @@ class CameraRegistry:
             session.config = session.config.model_copy(update={"paused": True})
             if not session.paused:
                 session.paused = self.changed = True
-                self.synchronizer.pause(name)
+                self.synchronizer.pause(name, keep_open=name in self._given)
 
     def resume(self, name: str) -> None:
         """Take its frames again."""
@@ -152,23 +149,24 @@ class CameraRegistry:
         """Give a camera other settings; see `Pipeline.change_camera`."""
         with self._busy:
             session = self._find(camera.name)
-            before = session.config
-            names = type(camera).model_fields
-            changed = {key for key in names if getattr(camera, key) != getattr(before, key)}
+            changed = changed_keys(session.config, camera)
             if not changed:
                 return
             plane = ground_plane(camera)
-            if changed - _SETTINGS - _READING:
-                introduce(self._detector, camera)  # fails before anything has changed, as the next line does
-                source = self._source(camera, joins=True)
+            if anew := bool(changed - SETTINGS - READING):
+                introduce(self._detector, camera)  # fails before anything has changed, as the next lines do
+            if camera.name in self._given:
+                refuse_given(camera.name, changed)
+            if anew:
+                session = self._session(camera, self._source(camera, joins=True))
                 self.remove(camera.name)
-                self._join(camera, source, plane)
+                self._join(session, plane)
                 return
-            anew = self._source(camera, joins=True) if changed & _READING and not session.paused else None
+            source = self._source(camera, joins=True) if changed & READING and not session.paused else None
             self._multi.change(camera)
-            if anew is not None:
+            if source is not None:
                 self.changed = True
-                self._exchange(session, anew)
+                self._exchange(session, source)
             if "ground" in changed:
                 self._multi.identities.calibrate(camera.name, plane)
             if "paused" in changed:
@@ -206,9 +204,10 @@ class CameraRegistry:
 
     # helpers
 
-    def _join(self, camera: CameraConfig, source: Source, plane: GroundPlane | None) -> None:
-        """Track a checked camera from now on, with frames from `source`."""
-        session = self._session(camera, source)
+    def _join(self, session: CameraSession, plane: GroundPlane | None) -> None:
+        """Track a checked camera from now on."""
+        camera, source = session.config, session.source
+        assert source is not None
         self.changed = True
         self._multi.add(session)
         if plane is not None:
@@ -237,6 +236,8 @@ class CameraRegistry:
 
     def _session(self, camera: CameraConfig, source: Source) -> CameraSession:
         tracker = None if self._tracker is None else self._tracker(camera)
+        if self._tracker is not None and not callable(getattr(tracker, "update", None)):
+            raise ConfigError(f"tracker: what was made for camera {camera.name!r} has no update()")
         session = build.create_session(
             self.config, camera, self._detector, source=source, tracker=tracker, keep_earlier=not self._live
         )

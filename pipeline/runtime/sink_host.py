@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any, Protocol
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.config.urls import redact_url
-from relaytrack.pipeline.errors import RelayTrackError, SinkError
+from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.records import NO_IMAGES, Images, Step
+from relaytrack.pipeline.runtime.asked_sinks import Asked
 from relaytrack.pipeline.runtime.sink_thread import SinkStatus, SinkThread
 from relaytrack.pipeline.sinks.base import CameraSink, OnError, Sink, WhenFull
 
@@ -25,42 +26,6 @@ class Prepare(Protocol):
 
     def __call__(self, step: Step, raw: Images, *, pixels: bool, drawn: bool) -> Step:
         """Return the step with `images` where `pixels` are wanted and with `drawn` where those are."""
-
-
-class Asked:
-    """Calls of several sinks that were asked for."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, threading.Event] = {}
-        self._failures: list[BaseException] = []
-
-    def add(self, thread: SinkThread, method: str, given: tuple[Any, ...]) -> None:
-        """Ask one sink; one that takes nothing any more is called at once."""
-        done = self._waiting[thread.name] = threading.Event()
-
-        def call() -> None:
-            try:
-                getattr(thread.sink, method)(*given)
-            except BaseException as error:  # whoever asked is told; the sink goes on
-                self._failures.append(error)
-            finally:
-                done.set()
-
-        if not thread.tell(call):
-            call()
-
-    def wait(self, timeout: float) -> None:
-        """Wait for all of them.
-
-        Raises:
-            SinkError: one failed, or did not get to it in time.
-        """
-        end = time.monotonic() + timeout
-        for name, done in self._waiting.items():
-            if not done.wait(max(0.0, end - time.monotonic())):
-                raise SinkError(f"sink {name}: not done after {timeout:g} s")
-        if self._failures:
-            raise SinkError(" ".join(redact_url(str(self._failures[0])).split()))
 
 
 class SinkHost:
@@ -96,6 +61,8 @@ class SinkHost:
         self._stop = stop or threading.Event()
         self._patience = patience
         self._threads: dict[str, SinkThread] = {}
+        self._cameras: dict[str, CameraConfig] = {}
+        self._closed = False
         self._changing = threading.Lock()
         self._failure: RelayTrackError | None = None
 
@@ -108,7 +75,7 @@ class SinkHost:
         on_error: OnError | None = None,
         queue: int | None = None,
     ) -> str:
-        """Take up a sink, before the run or while it goes on.
+        """Take up a sink, before the run or while it goes on; it is told of the cameras that are there.
 
         Args:
             sink: the sink; what it declares about itself goes before the host's defaults.
@@ -119,10 +86,15 @@ class SinkHost:
 
         Returns:
             Its name, unique among the host's sinks.
+
+        Raises:
+            ConfigError: the host is closed: no step will ever come.
         """
         wanted = name or getattr(sink, "name", None) or type(sink).__name__
         pictures = hasattr(sink, "needs_pixels") or hasattr(sink, "needs_drawn")
         with self._changing:
+            if self._closed:
+                raise ConfigError("the run is over: nobody can take its steps any more")
             unique, again = str(wanted), 1
             while unique in self._threads:
                 again += 1
@@ -136,6 +108,8 @@ class SinkHost:
                 self._fail,
             )
             self._threads = {**self._threads, unique: thread}
+            for camera in self._cameras.values():
+                _tell_added(thread, camera)
         thread.start()
         return unique
 
@@ -160,8 +134,8 @@ class SinkHost:
             RelayTrackError: a sink whose policy is `fail` has failed.
         """
         threads = [thread for thread in self._threads.values() if thread.open]
-        pixels = [thread for thread in threads if getattr(thread.sink, "needs_pixels", False)]
-        drawn = [thread for thread in threads if getattr(thread.sink, "needs_drawn", False)]
+        pixels = [thread for thread in threads if thread.wants("needs_pixels")]
+        drawn = [thread for thread in threads if thread.wants("needs_drawn")]
         if self.prepare is not None:
             step = self.prepare(step, raw, pixels=bool(pixels), drawn=bool(drawn))
         for thread in threads:
@@ -170,15 +144,18 @@ class SinkHost:
 
     def camera_added(self, camera: CameraConfig) -> None:
         """Tell the sinks of a camera, in order with the steps."""
-        for thread in self._threads.values():
-            if isinstance(thread.sink, CameraSink):
-                thread.tell(lambda sink=thread.sink: sink.camera_added(camera))  # type: ignore[misc]
+        with self._changing:
+            self._cameras[camera.name] = camera
+            for thread in self._threads.values():
+                _tell_added(thread, camera)
 
     def camera_removed(self, name: str) -> None:
         """Tell the sinks that a camera has left, in order with the steps."""
-        for thread in self._threads.values():
-            if isinstance(thread.sink, CameraSink):
-                thread.tell(lambda sink=thread.sink: sink.camera_removed(name))  # type: ignore[misc]
+        with self._changing:
+            self._cameras.pop(name, None)
+            for thread in self._threads.values():
+                if isinstance(thread.sink, CameraSink):
+                    thread.tell(lambda sink=thread.sink: sink.camera_removed(name))  # type: ignore[misc]
 
     def ask(self, method: str, *given: Any) -> Asked:
         """Call a method of every sink that has it, on the sink's thread, after the steps that wait for it."""
@@ -202,7 +179,7 @@ class SinkHost:
             raise self._failure
 
     def close(self, timeout: float = _CLOSE) -> None:
-        """Let every sink write what waits and close.
+        """Let every sink write what waits and close; no further one can join.
 
         Args:
             timeout: seconds after which a sink that drops steps is left behind; one that blocks the run is waited
@@ -211,7 +188,9 @@ class SinkHost:
         Raises:
             RelayTrackError: a sink whose policy is `fail` has failed, now or before.
         """
-        threads = list(self._threads.values())
+        with self._changing:
+            self._closed = True
+            threads = list(self._threads.values())
         for thread in threads:
             thread.end()
         end = time.monotonic() + timeout
@@ -227,10 +206,14 @@ class SinkHost:
         self._failure = self._failure or error
 
 
+def _tell_added(thread: SinkThread, camera: CameraConfig) -> None:
+    sink = thread.sink
+    if isinstance(sink, CameraSink):
+        thread.tell(lambda: sink.camera_added(camera))
+
+
 def _for(step: Step, pixels: bool, drawn: bool) -> Step:
     """The step with only those pictures that a sink wants."""
     if (pixels or not step.images) and (drawn or not step.drawn):
         return step
-    facts = step.facts()
-    images, pictures = (step.images if pixels else facts.images), (step.drawn if drawn else facts.drawn)
-    return Step(step.time, step.tracks, step.revisions, step.events, images, pictures)
+    return replace(step, images=step.images if pixels else NO_IMAGES, drawn=step.drawn if drawn else NO_IMAGES)

@@ -85,6 +85,14 @@ class SinkThread:
         """Whether it still takes steps."""
         return not (self._ending or self._disabled or self._over)
 
+    def wants(self, what: Literal["needs_pixels", "needs_drawn"]) -> bool:
+        """Whether the sink asks for pictures of this kind now; one that cannot say so has failed."""
+        try:
+            return bool(getattr(self.sink, what, False))
+        except Exception as error:
+            self._failed(error)
+            return False
+
     def put(self, step: Step, stop: threading.Event, patience: float) -> None:
         """Queue a step; one that blocks waits for room, and `patience` seconds at the most once `stop` is set."""
         with self._changed:
@@ -152,7 +160,7 @@ class SinkThread:
             try:
                 self.sink.close()
             except BaseException as error:
-                self._failed(error)
+                self._failed(error, again=False)
         finally:
             with self._changed:
                 self._over = True
@@ -201,7 +209,8 @@ class SinkThread:
                     self._dropped += isinstance(item, Step)
                 return
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException, *, again: bool = True) -> None:
+        """Note a failure and say so; `again`: a sink whose policy is to be tried again is."""
         known = isinstance(error, RelayTrackError)
         text = str(error) if known else f"sink {self.name}: {type(error).__name__}: {error}"
         text = " ".join(redact_url(text).split())
@@ -214,6 +223,8 @@ class SinkThread:
         elif self._on_error == "disable":
             LOG.error("%s; it is switched off", text)
             self._disable()
+        elif not again:
+            LOG.error("%s; it could not be closed", text)
         elif first:
             LOG.warning("%s; it is tried again", text)
 

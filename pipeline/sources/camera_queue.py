@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,6 +31,7 @@ class CameraQueue:
         paused: no frames are taken at present.
         gone: the camera was removed or is read from another source.
         last: time.monotonic() of the newest frame.
+        newest: time of the newest frame on the run's clock, also of the source before; later ones alone are taken.
     """
 
     source: Source
@@ -41,6 +43,7 @@ class CameraQueue:
     paused: bool = False
     gone: bool = False
     last: float = 0.0
+    newest: float = -math.inf
 
     @property
     def head(self) -> Frame:

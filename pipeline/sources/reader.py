@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any
 
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import RelayTrackError
 from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.sources.camera_queue import CameraQueue
+from relaytrack.pipeline.sources.frame_checks import check_frame
 from relaytrack.pipeline.sources.frame_grouping import POLL
 
 LOG = logging.getLogger("relaytrack.synchroniser")
@@ -40,7 +43,7 @@ class CameraReader:
             with self._changed:
                 camera.done = camera.failed = True
                 self._changed.notify_all()
-            camera.source.close()
+            close_source(camera.source)
             return
         with self._changed:
             camera.opened = True
@@ -50,8 +53,9 @@ class CameraReader:
     def read(self, camera: CameraQueue) -> None:
         """Read an opened camera to its end."""
         try:
-            with closing(camera.source.frames()) as frames:
+            with _closed_at_last(camera.source.frames()) as frames:
                 for frame in frames:
+                    check_frame(frame, camera.source.name)
                     if not self._put(camera, frame):
                         break
         except BaseException as error:  # sys.exit() in a source ends that camera, too
@@ -67,6 +71,7 @@ class CameraReader:
         """Log what ended a camera, without passwords."""
         if isinstance(error, RelayTrackError):
             text = str(error)
+            camera.source.stats.error = camera.source.stats.error or text
         else:
             text = redact_url(f"camera {camera.source.name!r}: {type(error).__name__}: {error}")
             camera.source.stats.error = text
@@ -87,6 +92,10 @@ class CameraReader:
                 return False
             if camera.paused and camera.source.live:
                 return True
+            if frame.time <= camera.newest:
+                self._leave_out(camera, frame)
+                return True
+            camera.newest = frame.time
             if camera.full:
                 camera.waiting.popleft()
                 camera.source.stats.dropped += 1
@@ -94,3 +103,25 @@ class CameraReader:
             camera.last = time.monotonic()
             self._changed.notify_all()
             return True
+
+    @staticmethod
+    def _leave_out(camera: CameraQueue, frame: Frame) -> None:
+        """Pass over a frame that is not later than the one before: trackers need ascending times."""
+        stats = camera.source.stats
+        stats.broken += 1
+        if stats.warning is None:
+            stats.warning = f"frames whose time does not ascend are left out, the first at {frame.time:.3f} s"
+            LOG.warning("camera %r: %s", camera.source.name, stats.warning)
+
+
+def close_source(source: Source) -> None:
+    """Close a source; one that fails at that is no trouble for anybody else."""
+    try:
+        source.close()
+    except Exception as error:
+        LOG.warning("%s", redact_url(f"camera {source.name!r}: close(): {type(error).__name__}: {error}"))
+
+
+def _closed_at_last(frames: Any) -> AbstractContextManager[Generator[Frame, None, None]]:
+    """Closes the frames in the end where they can be closed: any iterable serves."""
+    return closing(frames) if hasattr(frames, "close") else nullcontext(frames)

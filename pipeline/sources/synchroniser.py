@@ -12,7 +12,7 @@ from relaytrack.pipeline.sources.base import Source
 from relaytrack.pipeline.sources.camera_queue import CameraQueue, CameraState
 from relaytrack.pipeline.sources.frame_grouping import POLL, FrameGrouping
 from relaytrack.pipeline.sources.opening import open_all
-from relaytrack.pipeline.sources.reader import CameraReader
+from relaytrack.pipeline.sources.reader import CameraReader, close_source
 
 _JOIN = 1.0  # seconds that close() gives the readers before it leaves them behind
 
@@ -124,18 +124,23 @@ class FrameSynchronizer:
             self._grouping.adapt(self._cameras)
             self._changed.notify_all()
         for camera in gone:
-            camera.source.close()
+            close_source(camera.source)
 
-    def pause(self, name: str) -> None:
-        """Take no frames of a camera until `resume`; nobody waits for it. A live camera's connection is closed."""
+    def pause(self, name: str, *, keep_open: bool = False) -> None:
+        """Take no frames of a camera until `resume`; nobody waits for it.
+
+        Args:
+            name: the camera.
+            keep_open: a live camera's frames are thrown away meanwhile; else its connection is closed.
+        """
         with self._changed:
             camera = self._find(name)
             camera.paused = True
             if camera.source.live:
                 camera.waiting.clear()
             self._changed.notify_all()
-        if camera.source.live:
-            camera.source.close()
+        if camera.source.live and not keep_open:
+            close_source(camera.source)
 
     def resume(self, name: str, source: Source | None = None) -> None:
         """Take a camera's frames again; `source` is what a live camera is read from now."""
@@ -153,10 +158,11 @@ class FrameSynchronizer:
         with self._changed:
             old = self._find(name)
             old.gone = True
+            camera.newest = old.newest
             old.waiting.clear()
             self._cameras = [camera if other is old else other for other in self._cameras]
             self._changed.notify_all()
-        old.source.close()
+        close_source(old.source)
         self._spawn(f"read-{name}", self._reader.open_and_read, camera)
 
     def __iter__(self) -> Iterator[FrameSet]:
@@ -184,7 +190,7 @@ class FrameSynchronizer:
                 camera.waiting.clear()
             self._changed.notify_all()
         for camera in self._cameras:
-            camera.source.close()
+            close_source(camera.source)
         limit = time.monotonic() + _JOIN
         for thread in self._threads:
             if thread is not threading.current_thread():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.foreign import told_by_name
 from relaytrack.pipeline.records import Floats, Ints
 from relaytrack.trackers import Backfill, DeepSort
 from relaytrack.trackers.boxes import iou
@@ -68,30 +69,32 @@ def run_tracker(
 
     Raises:
         TrackerError: from `DeepSort`.
-        InputError: what another tracker returned cannot be read.
+        InputError: another tracker failed, or what it returned cannot be read.
     """
     vectors = embeddings if embeddings.shape[1] else None
     if isinstance(tracker, DeepSort):
         found = tracker.update(xyxy, scores, vectors, time, frame_size=frame_size, warp=warp)
         shown = ~found.coasting
         return Tracked(found.ids[shown], found.xyxy[shown], found.indices[shown], tracker.pop_backfill())
-    return _read(tracker.update(xyxy, scores, vectors, time), xyxy, type(tracker).__name__)
+    with told_by_name("tracker", tracker):
+        answer = tracker.update(xyxy, scores, vectors, time)
+    return _read(answer, xyxy, type(tracker).__name__)
 
 
 def _read(answer: Any, xyxy: Floats, name: str) -> Tracked:
     """Make one shape of what trackers return."""
     try:
         if hasattr(answer, "ids"):
-            ids = np.asarray(answer.ids, np.int64).reshape(-1)
+            ids = _whole(answer.ids)
             boxes = np.asarray(answer.xyxy, np.float32).reshape(-1, 4)
             indices = getattr(answer, "indices", None)
         else:
             table = np.asarray(answer, np.float64)
             table = table.reshape(0, 5) if table.size == 0 else table
-            ids, boxes, indices = table[:, 4].astype(np.int64), table[:, :4].astype(np.float32), None
+            ids, boxes, indices = _whole(table[:, 4]), table[:, :4].astype(np.float32), None
         if indices is None:
             indices = _nearest(boxes, xyxy)
-        indices = np.asarray(indices, np.int64).reshape(-1)
+        indices = _whole(indices)
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f"tracker {name}: its answer cannot be read ({error})") from None
     if not len(ids) == len(boxes) == len(indices):
@@ -104,6 +107,19 @@ def _read(answer: Any, xyxy: Floats, name: str) -> Tracked:
         raise InputError(f"tracker {name}: an index names no detection")
     order = np.argsort(ids, kind="stable")
     return Tracked(ids[order], boxes[order], indices[order])
+
+
+def _whole(values: Any) -> Ints:
+    """Numbers (M,) as int64.
+
+    Raises:
+        ValueError: one is not whole, or too large to be a number of a track.
+    """
+    numbers = np.asarray(values, np.float64).reshape(-1)
+    whole = (np.abs(numbers) < 2**53) & (numbers == np.floor(numbers))
+    if not whole.all():
+        raise ValueError(f"{numbers[~whole][0]:g} is no whole number")
+    return numbers.astype(np.int64)
 
 
 def _nearest(boxes: Floats, detections: Floats) -> Ints:

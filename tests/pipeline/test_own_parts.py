@@ -12,8 +12,10 @@ import pytest
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import ConfigError, InputError
+from relaytrack.pipeline.identity import IdentityAnswer, TrackletMessage
+from relaytrack.pipeline.identity.service import LocalIdentityService
 from relaytrack.pipeline.records import Detections, Frame, FrameInfo, FrameTracks, Step
-from relaytrack.trackers import DeepSort
+from relaytrack.trackers import DeepSort, IdentityAssociator
 
 SETTINGS = {"cameras": ["samples/west.mp4"], "output": {"dir": None}, "run": {"max_seconds": 0.3}}
 
@@ -37,11 +39,43 @@ class Colour:
         return np.tile(np.float32([0.6, 0.8]), (len(crops), 1))
 
 
+class Somebody:
+    """Finds somebody who stands."""
+
+    provider = "test"
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        return [Detections(np.float32([[10, 10, 60, 160]]), np.float32([0.9])) for _ in frames]
+
+
 class Wrong(Nobody):
     """Answers with an array, as many detectors do."""
 
     def detect(self, frames: Sequence[Frame]) -> Any:
         return np.zeros((0, 6))
+
+
+class Answers:
+    """An identity service that answers what it is told to; it lacks one method, or none."""
+
+    def __init__(self, answer: Any, lacks: str = "") -> None:
+        self.answer = answer
+        for name in {"calibrate", "final_identities", "status", "close"} - {lacks}:
+            setattr(self, name, getattr(LocalIdentityService(IdentityAssociator()), name))
+
+    def update(self, messages: Sequence[TrackletMessage]) -> Any:
+        return self.answer(messages)
+
+
+class Policies:
+    """A receiver that declares how it is treated."""
+
+    def __init__(self, **declared: str) -> None:
+        vars(self).update(declared)
+
+    def write(self, step: Step) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def test_a_configuration_may_be_a_mapping_or_a_file(tmp_path: Path) -> None:
@@ -72,6 +106,9 @@ def test_anything_else_is_no_configuration(given: Any) -> None:
         ({"sources": ["samples/west.mp4"]}, "sources.0: str has no name"),
         ({"until": "end"}, "until: 'end' is neither 'sources_end' nor 'stopped'"),
         ({"identities": object()}, r"identities: object has no update\(\)"),
+        ({"identities": Answers(None, "final_identities")}, r"identities: Answers has no final_identities\(\)"),
+        ({"sinks": [Policies(when_full="wait")]}, "sinks.0: when_full: 'wait' is none of 'block', 'drop_oldest'"),
+        ({"sinks": [Policies(on_error="shrug")]}, "sinks.0: on_error: 'shrug' is none of 'fail', 'disable', 'retry'"),
     ],
 )
 def test_a_part_that_lacks_something_is_named_at_once(parts: dict[str, Any], told: str) -> None:
@@ -83,6 +120,10 @@ def test_a_sink_that_joins_later_is_looked_at_the_same_way() -> None:
     pipeline = Pipeline(SETTINGS, detector=Nobody(), embedder=Colour())
     with pytest.raises(ConfigError, match=r"sink: Nobody has no write\(\)"):
         pipeline.add_sink(Nobody())  # type: ignore[arg-type]
+
+    for policy in ("when_full", "on_error"):
+        with pytest.raises(ConfigError, match=f"sink: {policy}: 'sometimes' is none of"):
+            pipeline.add_sink(Policies(), **{policy: "sometimes"})
 
 
 def test_a_box_outside_the_picture_harms_nothing() -> None:
@@ -98,6 +139,53 @@ def test_a_box_outside_the_picture_harms_nothing() -> None:
 def test_a_detector_that_answers_something_else_ends_the_run_by_name() -> None:
     with pytest.raises(InputError, match="detector Wrong: 0 answers to 1 frames"):
         Pipeline(SETTINGS, detector=Wrong(), embedder=Colour()).run()
+
+
+def fails(*given: Any, **named: Any) -> Any:
+    """Any call of a part."""
+    raise KeyError("mine")
+
+
+def answer(ids: Any, tracks: Any = ()) -> Any:
+    return lambda messages: IdentityAnswer(ids, tracks)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"detector": Nobody()}, "detector Nobody: KeyError: 'mine'"),
+        ({"embedder": Colour()}, "embedder Colour: KeyError: 'mine'"),
+        ({"tracker": lambda camera: Answers(None)}, "tracker Answers: KeyError: 'mine'"),
+        ({"identities": Answers(None)}, "identity service Answers: KeyError: 'mine'"),
+    ],
+)
+def test_what_fails_in_a_part_of_somebody_elses_ends_the_run_by_its_name(
+    parts: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: the part's exception came out of the run as it was, and from the command line as a traceback."""
+    for part, method in ((Nobody, "detect"), (Colour, "embed"), (Answers, "update")):
+        if f" {part.__name__}:" in told:
+            monkeypatch.setattr(part, method, fails)
+    run = Pipeline(SETTINGS, **{"detector": Somebody(), "embedder": Colour(), **parts})
+    with pytest.raises(InputError, match=told) as caught:
+        run.run()
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert run.status().error == told
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (lambda messages: None, "its answer cannot be read"),
+        (answer((), ()), r"global_ids of \[\] tracks, the messages have \[0\]"),
+        (answer(([0],), ([],)), r"global_ids of \[1\] tracks, the messages have \[0\]"),
+        (answer(([],), ([1],)), r"track_ids of \[1\] tracks"),
+        (answer(([0.5],), ([1],)), r"its answer cannot be read \(ids of type float64\)"),
+    ],
+)
+def test_an_identity_service_that_answers_something_else_ends_the_run_by_name(given: Any, told: str) -> None:
+    with pytest.raises(InputError, match=f"identity service Answers: {told}"):
+        Pipeline(SETTINGS, detector=Nobody(), embedder=Colour(), identities=Answers(given)).run()  # type: ignore[arg-type]
 
 
 def test_a_step_is_shown_without_its_pixels_and_embeddings() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.errors import OutputError, SinkError
+from relaytrack.pipeline.errors import ConfigError, OutputError, SinkError
 from relaytrack.pipeline.records import Images, Step
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from tests.support.world import wait_for
@@ -238,6 +239,63 @@ def test_news_of_cameras_come_in_order_with_the_steps() -> None:
     host.camera_removed("gate")
     host.close()
     assert sink.news == ["+gate after 1", "-gate after 2"]
+
+
+def test_a_sink_that_joins_later_is_told_of_the_cameras_that_are_there() -> None:
+    """Fault: it was told only of those that came after it."""
+    host, sink = SinkHost(), Keep()
+    for name in ("gate", "hall", "yard"):
+        host.camera_added(CameraConfig(url="x", name=name))
+    host.camera_removed("hall")
+    host.add(sink)
+    host.put(steps(1)[0])
+    host.camera_added(CameraConfig(url="x", name="roof"))
+    host.close()
+    assert sink.news == ["+gate after 0", "+yard after 0", "+roof after 1"]
+
+
+def test_a_closed_host_takes_nobody() -> None:
+    host = SinkHost()
+    host.close()
+    with pytest.raises(ConfigError, match="the run is over"):
+        host.add(Keep())
+
+
+def test_a_sink_that_cannot_say_whether_it_wants_pictures_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    """Fault: its exception ended the run."""
+
+    class Undecided(Keep):
+        asked = 0
+
+        @property
+        def needs_pixels(self) -> bool:
+            self.asked += 1
+            if self.asked > 3:
+                raise KeyError("nobody looks")
+            return True
+
+    host, good = SinkHost(), Keep()
+    host.add(Undecided(), name="page")
+    host.add(good)
+    for step in steps(10):
+        host.put(step)
+    host.close()
+    assert len(good.steps) == 10
+    assert host.status()["page"].state == "disabled"
+    assert caplog.text.count("sink page: KeyError: 'nobody looks'; it is switched off") == 1
+
+
+@pytest.mark.parametrize("policy", ["retry", "resume"])
+def test_a_close_that_fails_is_not_said_to_be_tried_again(policy: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Unclosable(Keep):
+        def close(self) -> None:
+            raise OSError("disk full at the end")
+
+    host = SinkHost(on_error=policy)
+    host.add(Unclosable())
+    host.close()
+    assert "sink Unclosable: OSError: disk full at the end; it could not be closed" in caplog.text
+    assert "again" not in caplog.text
 
 
 def test_sinks_come_and_go_while_the_run_goes_on() -> None:
