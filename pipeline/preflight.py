@@ -9,7 +9,8 @@ from relaytrack.pipeline import plugins
 from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.errors import ConfigError
-from relaytrack.pipeline.results.folder import check_output
+from relaytrack.pipeline.results.folder import check_output, results_to_remove
+from relaytrack.pipeline.results.inputs import check_sources_stay
 from relaytrack.pipeline.sources import check_source
 from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.installed import find_weights
@@ -30,7 +31,7 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
     Raises:
         ConfigError: no cameras, a variable that is not set, a missing file of weights or detections, a calibration
             of no use, a way between cameras that are not there.
-        OutputError: the output folder must not be written to.
+        OutputError: the output folder must not be written to, or the run is to read what it would remove there.
         SourceError: a file is missing or no video.
     """
     if not config.cameras and cameras is None:
@@ -38,6 +39,8 @@ def preflight(config: Config, *, output: bool = True, cameras: Collection[str] |
     if output and config.output.dir is not None:
         check_output(config.output.dir, overwrite=config.output.overwrite, resume=config.output.resume)
         _check_store(config)
+        if config.output.overwrite:
+            check_sources_stay(config, results_to_remove(config.output.folder, config.output.store))
     _check_files(config)
     _check_plugins(config)
     ground_planes(config)

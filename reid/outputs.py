@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from relaytrack.reid.errors import ReidOutputError
+from relaytrack.reid.picture_kinds import is_picture
 
 ROOM = 1 << 16
 """Bytes that must be free where something is to be written whose size is not known."""
@@ -63,7 +64,26 @@ def check_folder(folder: Path, room: int = ROOM) -> None:
         raise ReidOutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def check_target(path: Path, like: Path | None = None) -> None:
+def reads_itself(path: Path, inputs: Iterable[Path | str | None]) -> str | None:
+    """What is wrong where a file that is to be written is one of those that are read; None where it is none.
+
+    Args:
+        path: the file.
+        inputs: files, and folders of pictures; what is not there does no harm. Links count as what they lead to.
+    """
+    if not path.is_file():
+        return None
+    for one in inputs:
+        if one is None or not os.path.exists(one):
+            continue
+        if os.path.samefile(path, one):
+            return f"{path}: is the input itself, which would be lost; write to another file"
+        if os.path.isdir(one) and is_picture(path) and path.resolve().is_relative_to(Path(one).resolve()):
+            return f"{path}: is one of the pictures that are read, and would be lost; write to another file"
+    return None
+
+
+def check_target(path: Path, like: Path | None = None, inputs: Iterable[Path | str | None] = ()) -> None:
     """Make the folder of a file, and see that the file can be written.
 
     Call it before long work, so that nothing is computed which cannot be stored.
@@ -71,12 +91,16 @@ def check_target(path: Path, like: Path | None = None) -> None:
     Args:
         path: the file.
         like: a file of about the size that `path` will have; there must be room for it.
+        inputs: what is read; it must not be written over.
 
     Raises:
-        ReidOutputError: the path is a folder, its folder takes no files, or the disk is full.
+        ReidOutputError: the path is a folder or an input, its folder takes no files, or the disk is full.
     """
     if path.is_dir():
         raise ReidOutputError(f"cannot write {path}: it is a folder")
+    wrong = reads_itself(path, inputs)
+    if wrong is not None:
+        raise ReidOutputError(wrong)
     if path.exists() and not os.access(path, os.W_OK):
         raise ReidOutputError(f"cannot write {path}: no permission to change it")
     if _is_device(path):

@@ -33,11 +33,11 @@ def run(args: argparse.Namespace) -> int:
     from relaytrack.pipeline.errors import InputError
     from relaytrack.pipeline.replay.detection_cache import collect, read_cache, write_cache
     from relaytrack.pipeline.replay.observe import Observer
+    from relaytrack.pipeline.results.inputs import inputs_of
     from relaytrack.pipeline.results.single_file import check_single_file
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")
-    check_single_file(args.out)
     for key, value in (
         ("detector.backend", args.detector),
         ("detector.weights", args.detector_weights),
@@ -47,8 +47,10 @@ def run(args: argparse.Namespace) -> int:
             args.set.append(f"{key}={value}")
     if args.boxes and args.no_embeddings:
         raise InputError("--boxes with --no-embeddings would copy a file: leave one of them out")
+    config = load_single(args)
+    check_single_file(args.out, inputs_of(config, args.config, args.boxes))
     boxes = read_cache(args.boxes) if args.boxes else None
-    with Observer(load_single(args), embed=not args.no_embeddings, boxes=boxes) as observer:
+    with Observer(config, embed=not args.no_embeddings, boxes=boxes) as observer:
         cache = collect(counted(observer.frames()), observer.network)
     write_cache(args.out, cache)
     dim = 0 if cache.embeddings is None else cache.embeddings.shape[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.step < math.inf:
         raise InputError("--step: must be above 0")
     if args.picture is not None:
-        _check_picture(args.picture)
+        _check_picture(args.picture, (args.image, args.points))
     if args.out is not None:
-        check_single_file(args.out)
+        check_single_file(args.out, (args.image, args.points))
     image = _read(args.image)
     rows = [_numbers(word, "--point") for word in args.point]
     if args.points is not None:
@@ -162,14 +163,14 @@ def _click(image: NDArray[np.uint8]) -> list[list[float]]:
     return rows
 
 
-def _check_picture(path: Path) -> None:
+def _check_picture(path: Path, inputs: Sequence[Path | None]) -> None:
     import cv2
 
     from relaytrack.pipeline.results.single_file import check_single_file
 
     if not path.suffix or not cv2.haveImageWriter(path.name):
         raise InputError(f"--picture {path}: no kind of picture that can be written; call it .png or .jpg")
-    check_single_file(path)
+    check_single_file(path, inputs)
 
 
 def _draw(path: Path, image: NDArray[np.uint8], plane: GroundPlane, table: NDArray[np.float64], step: float) -> None:

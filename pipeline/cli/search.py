@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise InputError("--top: at least 1")
     if args.sheet:
-        check_sheet(Path(args.sheet))
+        check_sheet(Path(args.sheet), Path(args.image))
     picture = read_picture(Path(args.image))
     with run_folder(args.folder, videos=False) as folder:
         data = load_run(folder)

@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
     from relaytrack.pipeline.errors import InputError
     from relaytrack.pipeline.replay.track import track
+    from relaytrack.pipeline.results.inputs import inputs_of
     from relaytrack.pipeline.results.single_file import check_single_file
     from relaytrack.trackers.evaluation import write_mot
     from relaytrack.trackers.refine import fill_gaps
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--camera-motion needs the pictures: give --video or --frames, with --detections if need be")
     config = load_single(args)
     check_tracker(config, classic=args.classic, coasting=args.coasting)
-    check_single_file(args.out)
+    check_single_file(args.out, inputs_of(config, args.config, args.cache))
     early = args.backfill or args.refine
     if args.cache is None:
         from relaytrack.pipeline.build import score_scale

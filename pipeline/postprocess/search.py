@@ -21,6 +21,7 @@ from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.results.single_file import check_folder
 from relaytrack.reid import pictures
+from relaytrack.reid.outputs import reads_itself
 
 Embed = Callable[[Sequence[Image]], Floats]
 """People's pictures (uint8 RGB) to (N, D) unit vectors; `reid.Embedder` is one."""
@@ -154,17 +155,20 @@ def _caption(sheet: Image, data: RunData, match: Match | None, x: int, y: int) -
     blend(sheet, pill(where, 12, paper, quiet), x - 4, y + chip.size[1] + 4)
 
 
-def check_sheet(path: Path) -> None:
-    """Refuse a contact sheet that could not be written after the search.
+def check_sheet(path: Path, picture: Path | None = None) -> None:
+    """Refuse a contact sheet that could not be written after the search, or would be written over its `picture`.
 
     Raises:
         InputError: the name does not end in .png or .jpg.
-        OutputError: it is a folder, or no file can be made beside it.
+        OutputError: it is the picture or a folder, or no file can be made beside it.
     """
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"{path}: a contact sheet is a .png or .jpg")
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder")
+    wrong = reads_itself(path, (picture,))
+    if wrong is not None:
+        raise OutputError(wrong)
     check_folder(path.parent)
 
 

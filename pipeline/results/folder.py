@@ -114,14 +114,20 @@ def _of_store(store: str | None) -> set[Path]:
     return set() if store is None else {Path(store + end).resolve() for end in ("", "-wal", "-shm", "-lock")}
 
 
+def results_to_remove(folder: Path, store: str | None) -> list[Path]:
+    """The results of the run that the marker names, except this run's store; without a marker nothing."""
+    cameras, kept = _marked_cameras(folder), _of_store(store)
+    found = [] if cameras is None else [path for path in results_of(folder, cameras) if path.is_file()]
+    return [path for path in found if not path.is_symlink() and path.resolve() not in kept]
+
+
 def _remove_results(folder: Path, store: str | None) -> None:
-    """Remove the results of the run that the marker names, except this run's store; without a marker nothing."""
+    """Remove them, the folders that are empty then, and the marker."""
     cameras = _marked_cameras(folder)
     if cameras is None:
         return
-    for found in results_of(folder, cameras):
-        if found.is_file() and not found.is_symlink() and found.resolve() not in _of_store(store):
-            found.unlink()
+    for found in results_to_remove(folder, store):
+        found.unlink()
     subfolders = [folder / kind / camera for kind in SUFFIX for camera in cameras]
     for subfolder in (*subfolders, *(folder / kind for kind in SUFFIX)):
         if subfolder.is_dir() and not subfolder.is_symlink():

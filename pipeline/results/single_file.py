@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.reid.errors import ReidOutputError
-from relaytrack.reid.outputs import ROOM, need_room, write_whole
+from relaytrack.reid.outputs import ROOM, need_room, reads_itself, write_whole
 
 
-def check_single_file(path: Path) -> None:
+def check_single_file(path: Path, inputs: Iterable[Path | str | None] = ()) -> None:
     """Refuse a file that cannot be written; what it holds is left as it is, and a new one is not left behind.
 
+    Args:
+        path: the file.
+        inputs: what is read; it must not be written over.
+
     Raises:
-        OutputError: its folder is not there, it is a folder itself, the disk is full, or the system refuses.
+        OutputError: it is an input or a folder, its folder is not there, the disk is full, or the system refuses.
     """
+    wrong = reads_itself(path, inputs)
+    if wrong is not None:
+        raise OutputError(wrong)
     new = not path.exists()
     try:
         with open(path, "ab"):

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     for name in [args.weights, *args.teacher]:
         find_weights(name)
     logs = args.logs or args.out.with_suffix(".training")
-    check_target(args.out)
+    check_target(args.out, inputs=(args.weights, *args.teacher))
     check_folder(logs)
     with tempfile.TemporaryDirectory(prefix="relaytrack-crops-") as scratch:
         report = adapt(

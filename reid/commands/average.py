@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out.suffix != ".safetensors":
         raise ReidOutputError(f"--out {args.out}: the name must end in .safetensors")
-    check_target(args.out, like=args.sources[0])
+    check_target(args.out, like=args.sources[0], inputs=args.sources)
     model = average_networks([load_any(source) for source in args.sources])
     held: Split | None = None
     if args.root is not None:

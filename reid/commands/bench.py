@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
             raise ReidError("--accuracies draws with matplotlib: pip install 'relaytrack[train]'")
         if args.plot.suffix not in _PICTURES:
             raise ReidError(f"--plot {args.plot}: the name must end in {', '.join(_PICTURES)}")
-        check_target(args.plot)
+        check_target(args.plot, inputs=(args.accuracies,))
         _accuracies(args.accuracies)  # hours before they are drawn
     if args.threads:
         torch.set_num_threads(args.threads)

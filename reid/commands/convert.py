@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     info = WeightsInfo(name=args.name, dataset=args.dataset, licence=args.licence, notice=args.notice)
     wanted = ".onnx" if args.source.suffix in (".onnx", ".xml") else ".safetensors"
-    check_target(args.target)
+    check_target(args.target, inputs=(args.source,))
     if args.target.suffix != wanted:
         raise ReidError(f"{args.target}: the name must end in {wanted} for this source")
     if wanted == ".onnx":

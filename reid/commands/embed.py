@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             pyarrow, parquet = (importlib.import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
         except ImportError as error:
             raise ReidError("writing .parquet needs the package pyarrow: pip install pyarrow") from error
-    check_target(args.out)
+    check_target(args.out, inputs=(args.weights,))
     paths = images_below(args.folder)
     embeddings = embed_paths(embedder_of(args), paths)
     names = [path.relative_to(args.folder).as_posix() for path in paths]

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         raise ReidError(f"{args.target}: the name must end in .onnx or .safetensors")
     from relaytrack.reid.outputs import check_target
 
-    check_target(args.target)
+    check_target(args.target, inputs=(args.source, args.crops))
     if args.target.suffix == ".onnx":
         model, info = _network(args)
         return _export_int8(args, model, info) if args.int8 else _export_onnx(args, model, info)

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise ReidError("--top and --queries must be at least 1")
     if not cv2.haveImageWriter(f"x{args.out.suffix}"):
         raise ReidError(f"--out {args.out}: the name must end like a picture's, in .png or .jpg")
-    check_target(args.out)
+    check_target(args.out, inputs=(args.query, args.folder))
     queries = images_below(args.query) if args.query.is_dir() else [args.query]
     chosen = np.unique(np.linspace(0, len(queries) - 1, min(args.queries, len(queries))).round().astype(int))
     queries = [queries[index] for index in chosen]
