@@ -109,7 +109,7 @@ def check_target(path: Path, like: Path | None = None, inputs: Iterable[Path | s
     check_folder(path.resolve().parent, max(size, ROOM))
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is either the old or the complete new one, whatever happens meanwhile.
 
     Raises:

@@ -181,7 +181,7 @@ def _embeddings(args: argparse.Namespace) -> tuple[list[str], NDArray[np.float32
         threshold = float("nan") if embedder.threshold is None else embedder.threshold
         data = io.BytesIO()
         np.savez(data, names=np.array(names), emb=embeddings, threshold=threshold)
-        write_single_file(args.embeddings, data.getbuffer())
+        write_single_file(args.embeddings, data.getvalue())
     return names, embeddings, embedder.threshold
 
 

@@ -204,7 +204,7 @@ def write_cache(path: str | Path, cache: DetectionCache) -> None:
         arrays["network"] = as_array(cache.network)
     data = io.BytesIO()
     np.savez(data, **arrays)
-    write_single_file(Path(path), data.getbuffer())
+    write_single_file(Path(path), data.getvalue())
 
 
 def _column(values: Any, kind: Any) -> Any:

@@ -56,7 +56,7 @@ def check_folder(path: Path, room: int = ROOM) -> None:
         raise OutputError(f"cannot write to {path}: {error.strerror or type(error).__name__}") from None
 
 
-def write_single_file(path: Path, data: bytes | memoryview) -> None:
+def write_single_file(path: Path, data: bytes) -> None:
     """Write a file so that it is either the old or the complete new one, whatever happens meanwhile.
 
     Raises:

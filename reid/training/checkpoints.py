@@ -22,7 +22,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_whole(path, buffer.getbuffer())
+    write_whole(path, buffer.getvalue())
 
 
 def load_state(path: Path, device: torch.device) -> dict[str, Any]:

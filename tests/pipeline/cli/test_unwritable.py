@@ -116,7 +116,11 @@ def test_looking_at_a_folder_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`track` and `cache` emptied the file first."""
+    """`track` and `cache` emptied the file first.
+
+    Python 3.12.0 and 3.12.1 die in the next collection of garbage if an error holds a view of an `io.BytesIO`
+    (`getbuffer`, gh-111049).
+    """
 
     def full(self: Path, *_: object, **__: object) -> int:
         with self.open("wb") as file:
