@@ -19,7 +19,7 @@ from relaytrack.pipeline import build
 from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.benchmarks.growth import joint_verdict
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
-from relaytrack.pipeline.benchmarks.samples_log import SamplesLog, quarters
+from relaytrack.pipeline.benchmarks.samples_log import SamplesLog, pause, quarters
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.making import create_identity_service
@@ -110,7 +110,7 @@ def soak_recorded(
     tracker = MultiCameraTracker([build.create_session(config, one, None) for one in cameras], service, events)
     sinks = create_sinks(config, names, live=True)
     summary = Summary(names)
-    every, due, begin, cpu = max(frames // _SAMPLES, 1), 0, time.monotonic(), time.process_time()
+    every, due, begin, cpu = max(frames // _SAMPLES, 1), 0.0, time.monotonic(), time.process_time()
     done, late = 0, _LONGEST
     with SamplesLog(out / "recorded.csv", COLUMNS) as log:
         for observations in _turns(names, caches, seed):
@@ -121,7 +121,7 @@ def soak_recorded(
             done += len(observations)
             passed = time.monotonic() - begin
             if done >= due or passed >= late:
-                due, late = done + every, passed + _LONGEST
+                due, late = done + pause(every), passed + _LONGEST
                 used = Resources.now()
                 log.add(
                     {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,15 @@ def quarters(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     """The first and the last sample of each quarter of some samples; fewer quarters where there are hardly any."""
     cuts = sorted({round(part * (len(rows) - 1) / 4) for part in range(5)}) if rows else []
     return [(rows[first], rows[last]) for first, last in itertools.pairwise(cuts)]
+
+
+def pause(mean: float) -> float:
+    """How far it is to the next sample: between half and one and a half of `mean`, by chance.
+
+    With equal pauses every sample could meet the same moment of a frame's way, or of a clip that is played again and
+    again. Where the two drift slowly against each other that looks like growth.
+    """
+    return mean * random.uniform(0.5, 1.5)
 
 
 def _given(cell: str) -> float | int | None:

@@ -15,7 +15,7 @@ from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.benchmarks.growth import Growth, joint_verdict
 from relaytrack.pipeline.benchmarks.looped_cameras import LoopServer, write_clip
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
-from relaytrack.pipeline.benchmarks.samples_log import Row, SamplesLog, quarters
+from relaytrack.pipeline.benchmarks.samples_log import Row, SamplesLog, pause, quarters
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.results.folder import make_folder, write_atomically, writing
@@ -42,7 +42,7 @@ class SoakPlan:
         cameras: how many cameras.
         seconds: how long.
         rate: frames per second of each camera; None for 0.8 of what the machine holds.
-        every: seconds between two samples.
+        every: seconds between two samples, on average; each pause is between half and one and a half of it.
         warm_up: seconds at the start that are not judged.
         transport: "rtsp" plays the clips over a real RTSP server, "file" reads them as live files.
         limit: growth in 24 hours that is allowed, percent.
@@ -157,7 +157,7 @@ def _follow(
     pipeline.start()
     said = begin = time.monotonic()
     try:
-        while not ending.wait(plan.every):
+        while not ending.wait(pause(plan.every)):
             snapshot = pipeline.status()
             seconds = time.monotonic() - begin
             if snapshot.state != "running" or seconds >= plan.seconds:

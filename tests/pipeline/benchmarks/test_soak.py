@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from support.world import Eyes, Looks
 
 from relaytrack.pipeline.benchmarks import looped_cameras
 from relaytrack.pipeline.benchmarks import soak as soak_module
+from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.benchmarks.growth import growth, joint_verdict
 from relaytrack.pipeline.benchmarks.recorded_soak import soak_recorded
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
@@ -79,6 +81,25 @@ def test_samples_are_no_growth_of_their_own(tmp_path: Path) -> None:
     assert log.rows[4199] == dict.fromkeys(COLUMNS, 1) | {"seconds": 4199, "age_p50": None, "rss_mib": 800.5}
     assert log.rows[-1]["seconds"] == 2
     assert log.growth("rss_mib", over="seconds", after=100, horizon=DAY, limit=2).verdict == "holds"
+
+
+def test_samples_do_not_meet_the_same_moment_of_every_frame(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Fault: at one frame a second and one sample a second, each met the same moment of a frame's way for minutes."""
+    places = [0.0]
+
+    def wait(self: Ending, seconds: float) -> bool:
+        places.append(places[-1] + seconds)
+        return len(places) > 400
+
+    monkeypatch.setattr(Ending, "wait", wait)
+    monkeypatch.setattr(soak_module, "_sample", lambda seconds, *_: dict.fromkeys(COLUMNS, seconds))
+    run = SimpleNamespace(start=lambda: None, status=lambda: SimpleNamespace(state="running"))
+    plan = SoakPlan([], every=1.0, seconds=math.inf)
+    with SamplesLog(tmp_path / "soak.csv", COLUMNS) as log:
+        soak_module._follow(run, plan, tmp_path, log, lambda text: None, Ending())  # type: ignore[arg-type]
+    parts = np.histogram(np.array(places) % 1.0, 4, (0.0, 1.0))[0]
+    assert parts.min() > 60, "of 100 in each quarter of the way"
+    assert places[-1] == pytest.approx(400, rel=0.1)
 
 
 def test_resources_are_those_of_this_process(tmp_path: Path) -> None:
