@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -19,16 +20,20 @@ from relaytrack.trackers.results import Backfill, TrackResult
 from relaytrack.trackers.rows import where
 from relaytrack.trackers.state import Tracks
 
+LOG = logging.getLogger("relaytrack.trackers")
 TUNABLE = ("track_high_thresh", "track_low_thresh", "new_track_thresh")
 """Settings that can change while tracks are followed."""
 TICK = 1e-3
 """Seconds of tolerance where an age is compared with its limit."""
+_TOO_LONG = 10  # steps in a row that no track outlives, after which that is told
 
 
 class DeepSort:
     """DeepSORT (Wojke, Bewley and Paulus, ICIP 2017) with a newer association; `DeepSort.classic` has the paper's own.
 
-    One instance follows the people of one camera. Time is in seconds, of any origin and any frame rate.
+    One instance follows the people of one camera. Time is in seconds, of any origin and any frame rate. Where ten steps
+    in a row are longer than `max_age`, so that every track ends before the next frame, a line in the log says so once:
+    the times are in other units, or a time lapse needs a longer `max_age`.
 
     Args:
         params: settings; the defaults where None.
@@ -48,6 +53,7 @@ class DeepSort:
         self._time: float | None = None
         self._clock = 0.0
         self._frame = -1
+        self._too_long = 0  # steps in a row by which everybody was lost
         self.rejected = 0
         """Number of degenerate detections left out so far: not finite, without area, outside the image."""
 
@@ -146,10 +152,29 @@ class DeepSort:
         self._time = time
         self._clock += dt
         self._frame += 1
-        self._tracks.drop(self._unseen() > self.params.max_age + TICK)
+        gone = self._unseen() > self.params.max_age + TICK
+        self._look_at_step(dt, len(gone))
+        self._tracks.drop(gone)
         if warp is not None:
             self._tracks.warp(warp)
         self._tracks.predict(dt)
+
+    def _look_at_step(self, dt: float, tracks: int) -> None:
+        """Tell, once, that the times cannot be seconds or `max_age` is too short for them."""
+        limit = self.params.max_age
+        if dt <= limit + TICK:
+            self._too_long = min(self._too_long, 0)
+        elif tracks and self._too_long >= 0:
+            self._too_long += 1
+        if self._too_long == _TOO_LONG:
+            self._too_long = -1
+            LOG.warning(
+                "nobody can be followed: the last %d frames are %g s and more apart, and a track ends after %g s "
+                "(max_age); are the times in seconds?",
+                _TOO_LONG,
+                limit,
+                limit,
+            )
 
     def _unseen(self) -> NDArray[np.float64]:
         """(N,) seconds since each track's last detection."""

@@ -105,6 +105,32 @@ def test_time_must_not_go_backwards(make: Callable[[], DeepSort]) -> None:
     assert len(tracker.update([box(10)], [0.9], None, 5.1)) == 1
 
 
+def test_times_that_cannot_be_seconds_are_told_once(
+    make: Callable[[], DeepSort], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault: with times in milliseconds nobody was followed, without a word."""
+    tracker = make()
+    for frame in range(30):
+        assert len(tracker.update([box(10)], [0.9], None, frame * 40.0)) == 0
+    (said,) = caplog.messages
+    assert f"after {tracker.params.max_age:g} s (max_age); are the times in seconds?" in said
+
+
+@pytest.mark.parametrize("step", [0.04, 5.0, 30.0])
+def test_time_lapse_and_long_pauses_are_not_told(step: float, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = DeepSort(max_age=max(8.0, 3 * step))
+    for frame in range(30):
+        tracker.update([box(10)], [0.9], None, frame * step)
+    paused = DeepSort()
+    for burst in range(30):  # a camera that sends pictures only while something moves
+        for frame in range(3):
+            paused.update([box(10)], [0.9], None, 600.0 * burst + 0.1 * frame)
+    empty = DeepSort()
+    for frame in range(30):
+        empty.update([], [], None, 40.0 * frame)
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     ("xyxy", "scores", "embeddings", "names"),
     [
