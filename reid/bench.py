@@ -147,7 +147,7 @@ def bench(
     precisions: Sequence[str] = ("fp32",),
     batches: Sequence[int] = (1, 16),
     rounds: int = 5,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     memory: bool = False,
 ) -> list[BenchRow]:
     """Measure networks with random weights, all in turn in each round, so that other load slows all equally.

@@ -8,17 +8,18 @@ from collections.abc import Callable
 import torch
 
 from relaytrack.reid.errors import ReidError
+from relaytrack.reid.wording import device_text
 
 _DEVICE = re.compile(r"auto|cpu|cuda(?::(?P<index>[0-9]+))?")
 
 
 def resolve_device(
-    requested: str = "auto", *, key: str = "device", error: Callable[[str], Exception] = ReidError
+    requested: str | torch.device = "auto", *, key: str = "device", error: Callable[[str], Exception] = ReidError
 ) -> str:
     """Turn the user's wish into the device that will be used.
 
     Args:
-        requested: "auto" (the first GPU where there is one, else the CPU), "cpu", "cuda" or "cuda:i".
+        requested: "auto" (the first GPU where there is one, else the CPU), "cpu", "cuda" or "cuda:i"; or PyTorch's own.
         key: what a message calls the setting.
         error: the exception that is raised.
 
@@ -29,6 +30,7 @@ def resolve_device(
         error: the text is none of these, or the GPU is not there. There is no silent fall-back to the CPU: only
             "auto" chooses.
     """
+    requested = str(device_text(requested))
     match = _DEVICE.fullmatch(requested)
     if match is None:
         raise error(f"{key}: {requested!r} is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
@@ -44,7 +46,7 @@ def resolve_device(
     return requested
 
 
-def torch_device(requested: str = "auto") -> torch.device:
+def torch_device(requested: str | torch.device = "auto") -> torch.device:
     """`resolve_device` as a `torch.device`; a GPU has its number.
 
     Raises:

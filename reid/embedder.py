@@ -36,7 +36,7 @@ class Embedder:
     Args:
         weights: file of `relaytrack.reid.checkpoint.save_model`, an ".onnx" file ((B, 3, H, W) RGB ImageNet-normalised
             to (B, D)), the name of installed weights ("retail-0286"), or None for the default ones.
-        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N", or a `torch.device`.
         batch_size: most crops in one run of the network.
         flip: average each embedding with that of the mirrored crop (twice the time).
         threads: CPU threads of a run; None takes all cores.
@@ -63,7 +63,7 @@ class Embedder:
     def __init__(
         self,
         weights: Path | str | None = None,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         batch_size: int = 16,
         flip: bool = False,
         threads: int | None = None,

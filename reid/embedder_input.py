@@ -27,8 +27,8 @@ def check_arguments(
     """
     if not isinstance(weights, str | Path | None) or "\0" in str(weights):
         raise ReidError(f"weights must be a path, a name or None, not {weights!r}")
-    if not isinstance(device, str):
-        raise ReidError(f"device must be text such as 'cpu' or 'cuda:0', not {device!r}")
+    if not isinstance(device, str | torch.device):
+        raise ReidError(f"device must be text such as 'cpu' or 'cuda:0', or a torch.device, not {device!r}")
     for name, count in (("batch_size", batch_size), ("threads", 1 if threads is None else threads)):
         if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= int(count) <= _MOST[name]:
             raise ReidError(f"{name} must be a whole number from 1 to {_MOST[name]}, not {count!r}")

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in the words of a colleague instead of pydantic's."""
+"""Values of settings in words: what is wrong with one, and a program's own as a file would say it."""
 
 from __future__ import annotations
 
@@ -59,3 +59,10 @@ def plain_words(problem: Mapping[str, Any]) -> str:
         return words.format_map(problem.get("ctx") or {})
     except (KeyError, ValueError):  # a limit that is no number, such as a date
         return str(problem["msg"])
+
+
+def device_text(value: object) -> object:
+    """A `torch.device` as settings say it, "cpu" or "cuda:1"; anything else as it is. It loads no library."""
+    if (type(value).__module__, type(value).__name__) != ("torch", "device"):
+        return value
+    return "cpu" if str(value).startswith("cpu") else str(value)

@@ -7,11 +7,12 @@ import re
 from contextlib import suppress
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from relaytrack.pipeline.config.urls import fill_variables
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.reid.paths import plain_path
+from relaytrack.reid.wording import device_text
 
 _IPV6 = re.compile(r"[0-9a-f.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?")
@@ -82,7 +83,7 @@ HostName = Annotated[str, AfterValidator(_host_name)]
 """A host's name, or its IP address, as browsers send it."""
 Scheme = Annotated[str, AfterValidator(_scheme)]
 """What addresses begin with, before `://`: small letters."""
-Device = Annotated[str, AfterValidator(_device)]
+Device = Annotated[str, BeforeValidator(device_text), AfterValidator(_device)]
 """Where networks run: `auto`, `cpu`, `cuda` or `cuda:1`."""
 Point = tuple[float, float]
 Title = Annotated[str, AfterValidator(_title)]

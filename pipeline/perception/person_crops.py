@@ -59,7 +59,7 @@ class Cropper:
         device: "cpu", "cuda" or "cuda:i".
     """
 
-    def __init__(self, size: tuple[int, int], device: str = "cpu") -> None:
+    def __init__(self, size: tuple[int, int], device: str | torch.device = "cpu") -> None:
         self.size = size
         self.device = torch.device(device)
         self._memory = _Canvases()

@@ -61,7 +61,7 @@ def adapt(
     iterations: int = 300,
     batch: int = 32,
     rate: float = 1e-4,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     folder: Path = Path("out/adapt"),
 ) -> AdaptReport:
     """Train weights further on crops without identities, and write them.
@@ -134,7 +134,7 @@ def adapting_config(
     batch: int,
     iterations: int,
     rate: float,
-    device: str,
+    device: str | torch.device,
     folder: Path,
 ) -> TrainConfig:
     """The configuration of an adaptation: distillation alone, batch-norm statistics as they are, real changes.

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from relaytrack.reid.paths import plain_path
+from relaytrack.reid.wording import device_text
 
 
 def _expanded(value: object) -> object:
@@ -152,7 +153,7 @@ class TrainingRunConfig(_Section):
     accumulate: int = Field(default=1, ge=1)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = True
-    device: str = "auto"
+    device: Annotated[str, BeforeValidator(device_text)] = "auto"
     threads: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     ema: float | None = Field(default=0.999, gt=0, lt=1)

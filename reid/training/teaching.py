@@ -32,7 +32,7 @@ class Teacher:
 
     Args:
         weights: files or names of installed weights; each network takes crops at its own input size.
-        device: where they compute: "auto", "cpu", "cuda" or "cuda:N".
+        device: where they compute: "auto", "cpu", "cuda", "cuda:N", or a `torch.device`.
 
     Attributes:
         dims: length of each one's embedding.
@@ -41,7 +41,7 @@ class Teacher:
         WeightsError: weights are missing or of no use.
     """
 
-    def __init__(self, weights: Sequence[Path | str], device: str = "auto") -> None:
+    def __init__(self, weights: Sequence[Path | str], device: str | torch.device = "auto") -> None:
         self._embedders = [Embedder(one, device, batch_size=64) for one in weights]
         self.dims = tuple(embedder.dim for embedder in self._embedders)
 
