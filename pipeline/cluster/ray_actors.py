@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -62,6 +63,7 @@ class PerceptionActor:
 
     def __init__(self) -> None:
         self._work: dict[str, NodeWork] = {}
+        self._reporting = threading.Lock()  # several calls may run at once
         self._recordings: dict[str, NodeRecordings] = {}
         self._outbox = Outbox()
         self._outbox.more = self._next_picture
@@ -96,10 +98,12 @@ class PerceptionActor:
 
     def status(self) -> list[WorkStatus]:
         """How the pieces of work are doing; work of a served site that has ended is reported once and then dropped."""
-        found = [work.status() for work in list(self._work.values())]
-        for status in found:
-            if status.snapshot is not None and status.state == "ended":
-                self._work.pop(status.node).close()
+        with self._reporting:
+            found = [work.status() for work in list(self._work.values())]
+            over = [one.node for one in found if one.snapshot is not None and one.state == "ended"]
+            ended = [self._work.pop(node) for node in over]
+        for work in ended:
+            work.close()
         return found
 
     def tell(self, command: str, *words: Any) -> None:
@@ -155,7 +159,7 @@ class PerceptionActor:
             words: what it is given.
         """
         if root not in self._recordings:
-            self._recordings[root] = NodeRecordings(root)
+            self._recordings.setdefault(root, NodeRecordings(root))  # another call may be faster
         return getattr(self._recordings[root], question)(*words)
 
     def release(self, node: str, cameras: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,3 +85,22 @@ def test_a_machine_that_fits_tells_its_threshold() -> None:
     assert found.threshold is not None
     assert 0 < found.threshold < 1
     assert found.weights
+
+
+def test_work_that_has_ended_is_reported_once_where_two_ask_at_the_same_time() -> None:
+    """Fault: both calls reported it, and the second ended with `KeyError`."""
+    closed: list[str] = []
+
+    class Work:
+        def status(self) -> SimpleNamespace:
+            time.sleep(0.05)
+            return SimpleNamespace(node="n1", state="ended", snapshot=object())
+
+        def close(self) -> None:
+            closed.append("n1")
+
+    actor = PerceptionActor()
+    actor._work["n1"] = Work()  # type: ignore[assignment]
+    with ThreadPoolExecutor(4) as pool:
+        found = [one for call in [pool.submit(actor.status) for _ in range(4)] for one in call.result()]
+    assert [one.node for one in found] == closed == ["n1"]
