@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from relaytrack.pipeline.conversions import DetectionForms, StepForms, TrackForms
+
 if TYPE_CHECKING:
     from relaytrack.pipeline.events.schema import Event
     from relaytrack.trackers import Revision
@@ -100,7 +102,7 @@ FrameSet = tuple[Frame, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Detections:
+class Detections(DetectionForms):
     """The people found in one frame: xyxy (N, 4) float32 pixels of that frame's image; scores (N,) in 0..1."""
 
     xyxy: Floats
@@ -138,7 +140,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameTracks:
+class FrameTracks(TrackForms):
     """One frame with everything known of it.
 
     Attributes:
@@ -181,7 +183,7 @@ class FrameTracks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class Step(StepForms):
     """One step of the run: at most one frame per camera, and what became known with it.
 
     Everybody who gets a step gets all of it. Iterating over a step gives its `tracks`.

@@ -1,6 +1,6 @@
 """Boxes and embeddings of one camera to track ids; tracks of many cameras to identities."""
 
-from relaytrack.trackers.converters import from_supervision
+from relaytrack.trackers.converters import from_dataframe, from_supervision
 from relaytrack.trackers.deepsort import DeepSort
 from relaytrack.trackers.errors import MissingDependencyError, TimeError, TrackerError, TrackerInputError
 from relaytrack.trackers.identities import (
@@ -34,6 +34,7 @@ __all__ = [
     "TrackResult",
     "TrackerError",
     "TrackerInputError",
+    "from_dataframe",
     "from_supervision",
     "homography_from_points",
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import supervision
 
 TableLibrary = Literal["pandas", "polars"]
+_SIDES = ("x1", "y1", "x2", "y2")
 
 
 def from_supervision(detections: supervision.Detections) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -38,18 +39,39 @@ def from_supervision(detections: supervision.Detections) -> tuple[NDArray[np.flo
     return numbers(detections.xyxy, "xyxy", np.float32), numbers(detections.confidence, "confidence", np.float32)
 
 
+def from_dataframe(frame: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Boxes and scores for `DeepSort.update`.
+
+    Args:
+        frame: a `pandas.DataFrame` or a `polars.DataFrame` with the columns x1, y1, x2, y2 and score, one detection
+            per row.
+
+    Returns:
+        (N, 4) xyxy in pixels and (N,) scores.
+
+    Raises:
+        TrackerInputError: it is no data frame, or lacks one of the columns.
+    """
+    known = [str(name) for name in getattr(frame, "columns", ())]
+    missing = [name for name in (*_SIDES, "score") if name not in known]
+    if missing:
+        raise TrackerInputError(f"from_dataframe takes a data frame with the column {missing[0]}")
+    columns = {name: numbers(np.asarray(frame[name]), name, np.float32) for name in (*_SIDES, "score")}
+    return np.column_stack([columns[name] for name in _SIDES]), columns["score"]
+
+
 def detections_of_supervision(
     xyxy: NDArray[np.float32],
     scores: NDArray[np.float32],
-    ids: NDArray[np.int64],
-    data: Mapping[str, NDArray[Any]],
+    ids: NDArray[np.int64] | None = None,
+    data: Mapping[str, NDArray[Any]] | None = None,
 ) -> supervision.Detections:
-    """N tracks as `supervision.Detections`; their class is 0, which is the person in COCO.
+    """N boxes as `supervision.Detections`; their class is 0, which is the person in COCO.
 
     Args:
         xyxy: (N, 4) boxes, pixels.
         scores: (N,) become `confidence`.
-        ids: (N,) become `tracker_id`.
+        ids: (N,) become `tracker_id`; None where the boxes are no tracks.
         data: further columns of N entries each.
 
     Raises:
@@ -62,9 +84,9 @@ def detections_of_supervision(
     return supervision.Detections(
         xyxy=xyxy.copy(),
         confidence=scores.copy(),
-        class_id=np.zeros(len(ids), np.int64),
-        tracker_id=ids.copy(),
-        data={name: column.copy() for name, column in data.items()},
+        class_id=np.zeros(len(scores), np.int64),
+        tracker_id=None if ids is None else ids.copy(),
+        data={name: column.copy() for name, column in (data or {}).items()},
     )
 
 
@@ -98,4 +120,4 @@ def table(columns: Mapping[str, NDArray[Any]], library: TableLibrary) -> Any:
 
 def box_columns(xyxy: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """(N, 4) boxes as the columns x1, y1, x2, y2."""
-    return {name: np.ascontiguousarray(xyxy[:, place]) for place, name in enumerate(("x1", "y1", "x2", "y2"))}
+    return {name: np.ascontiguousarray(xyxy[:, place]) for place, name in enumerate(_SIDES)}

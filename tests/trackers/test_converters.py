@@ -12,6 +12,7 @@ from relaytrack.trackers import (
     MissingDependencyError,
     TrackerInputError,
     TrackResult,
+    from_dataframe,
     from_supervision,
 )
 
@@ -71,6 +72,30 @@ def test_tracks_and_backfill_to_data_frames(tracker: DeepSort, library: Any) -> 
     assert list(frame.columns) == COLUMNS
     assert np.array_equal(frame["id"].to_numpy(), tracks.ids)
     assert np.array_equal(frame["x2"].to_numpy(), tracks.xyxy[:, 2])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_become_boxes_and_scores(tracker: DeepSort, library: Any) -> None:
+    pytest.importorskip(library)
+    tracks = tracks_of(tracker)
+    nobody = tracker.update(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), None, 60.0)
+    for given in (tracks, nobody):
+        xyxy, scores = from_dataframe(given.to_dataframe(library))
+        assert xyxy.shape == (len(given), 4)
+        assert np.array_equal(xyxy, given.xyxy)
+        assert np.array_equal(scores, given.scores)
+    tracker.update(*from_dataframe(tracks.to_dataframe(library)), None, 61.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "column"), [(None, "x1"), (np.zeros((2, 5)), "x1"), ({"x1", "y1", "x2", "y2"}, "score")]
+)
+def test_what_is_no_data_frame_of_boxes_is_named(wrong: Any, column: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    if isinstance(wrong, set):
+        wrong = pandas.DataFrame({name: [9.0] for name in wrong})
+    with pytest.raises(TrackerInputError, match=f"a data frame with the column {column}"):
+        from_dataframe(wrong)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
