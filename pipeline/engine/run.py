@@ -13,6 +13,7 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.engine.parts import RunParts
 from relaytrack.pipeline.engine.progress import Progress
 from relaytrack.pipeline.engine.track_stages import track_workers
+from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.events.schema import Event
 from relaytrack.pipeline.postprocess.finalize import finalize, regroup
 from relaytrack.pipeline.records import Step
@@ -137,7 +138,7 @@ class Run:
 
         Raises:
             OutputError: a file cannot be written.
-            SourceError: a video cannot be drawn anew.
+            SourceError: a video cannot be drawn anew; all else is done.
         """
         parts, started = self.parts, time.monotonic()
         config, registry = parts.config, parts.cameras
@@ -145,13 +146,17 @@ class Run:
         again = not parts.own.sources or not config.output.video  # videos are drawn anew from the sources
         complete = not self._stop.is_set() and not parts.live and again and not registry.changed
         identities = parts.multi.identities.final_identities()
+        failure: SourceError | None = None
         self.summary.identify(identities)
         if parts.folder is None:
             return
         if complete:
             if self._progress:
                 self._progress.start("finalize", 1.0)
-            complete = finalize(config, identities, registry.earlier(), progress=self._advance, stop=self._stop)
+            try:
+                complete = finalize(config, identities, registry.earlier(), progress=self._advance, stop=self._stop)
+            except SourceError as error:  # hours of work are not lost with the recording
+                complete, failure = False, error
         if not complete:  # at least the list of people has what was known at the end
             regroup(parts.folder, identities)
         self.summary.total_seconds = self.summary.seconds + time.monotonic() - started
@@ -159,6 +164,8 @@ class Run:
             parts.info.update(self.summary, final=complete)
         if config.output.report:
             write_report(parts.folder, ground_planes(config))
+        if failure is not None:
+            raise SourceError(f"{failure}; the list of people and the report are final, videos and global/ are not")
 
     def tell_end(self) -> None:
         """Say in `status.json` how the run ended."""

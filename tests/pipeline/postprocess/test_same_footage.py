@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 from support.finished_run import FRAMES, finished_run
+from support.world import Eyes, Keep, Looks, picture
 
 from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.engine import Pipeline
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.postprocess.corrections import forget, merge, open_run, split_at
 from relaytrack.pipeline.postprocess.same_footage import FramesAgain
-from relaytrack.pipeline.records import Frame
+from relaytrack.pipeline.records import Frame, Step
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.results.identities import CameraRecord
 from relaytrack.pipeline.sources.footage import footage
@@ -122,3 +125,25 @@ def test_what_is_gone_or_no_recording_has_no_mark(tmp_path: Path) -> None:
 
 def _png(height: int) -> bytes:
     return cv2.imencode(".png", np.full((height, 8, 3), height, np.uint8))[1].tobytes()
+
+
+def test_a_run_whose_recording_is_lost_meanwhile_keeps_its_list_of_people_and_report(tmp_path: Path) -> None:
+    """Fault: a run of hours over a share that went away ended without report, with provisional identities."""
+
+    class Remover(Keep):
+        def write(self, step: Step) -> None:
+            (tmp_path / "a.mp4").unlink(missing_ok=True)
+
+    clip = Encoder(tmp_path / "a.mp4", crf=5)
+    for index in range(20):
+        clip.write(picture(index), index / 10)
+    clip.close()
+    config = {"cameras": [str(tmp_path / "a.mp4")], "output": {"dir": str(tmp_path / "run")}}
+    run = Pipeline(config, detector=Eyes(), embedder=Looks(), sinks=[Remover()])
+    with pytest.raises(SourceError, match="the list of people and the report are final, videos and global/ are not"):
+        run.run()
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert told["final"] is False
+    assert told["identities"]["count"] == 1
+    assert (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "video" / "a.mp4").exists()
