@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.reid.wording import plain_words
-from relaytrack.reid.yamlvalues import DoubleKeyError, parse_yaml, yaml_fault
+from relaytrack.reid.yamlvalues import DoubleKeyError, parse_value, parse_yaml, yaml_fault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -75,7 +75,7 @@ class SettingsReader(Generic[M]):
         if not sign or not all(key.split(".")):
             raise self.error(f"--set {self.show_value(text)}: write key.path=value")
         try:
-            return key, parse_yaml(value) if value.strip() else ""
+            return key, parse_value(value)
         except yaml.YAMLError:
             raise self.error(f"--set {self.show_key(key)}: the value is no YAML") from None
 

@@ -9,6 +9,7 @@ import yaml
 
 LONGEST = 10_000_000  # bytes of a configuration at the most
 
+_COMMENT = re.compile(r"(?:^|\s)#")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 
 
@@ -35,6 +36,20 @@ def parse_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)
     except (ValueError, OverflowError, RecursionError, TypeError, AttributeError) as error:
         raise yaml.YAMLError(str(error)) from None
+
+
+def parse_value(text: str) -> Any:
+    """Read the value of an option, as of `--set KEY=VALUE`: YAML, but without comments and "" for no letters.
+
+    A `#` belongs to the value there, as in the path `weights #2.onnx` and the colour `#ff8000`.
+
+    Raises:
+        yaml.YAMLError: as of `parse_yaml`.
+    """
+    plain = text.strip()
+    if _COMMENT.search(plain) and "\n" not in plain and plain[0] not in "\"'[{":
+        return plain
+    return parse_yaml(text) if plain else ""
 
 
 def yaml_fault(error: yaml.YAMLError, text: str) -> str:

@@ -218,7 +218,7 @@ def _settings(words: list[str]) -> dict[str, Any]:
     Raises:
         InputError: no such setting.
     """
-    from relaytrack.reid.yamlvalues import parse_yaml
+    from relaytrack.reid.yamlvalues import parse_value
     from relaytrack.trackers import IdentityParams
 
     known = {field.name for field in dataclasses.fields(IdentityParams)}
@@ -227,5 +227,5 @@ def _settings(words: list[str]) -> dict[str, Any]:
         key, sep, value = word.partition("=")
         if not sep or key not in known:
             raise InputError(f"--set {word}: expected one of {', '.join(sorted(known))} and a value")
-        out[key] = parse_yaml(value)
+        out[key] = parse_value(value)
     return out

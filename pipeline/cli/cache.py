@@ -38,16 +38,14 @@ def run(args: argparse.Namespace) -> int:
 
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"--fps must be above 0, not {args.fps:g}")
-    for key, value in (
-        ("detector.backend", args.detector),
-        ("detector.weights", args.detector_weights),
-        ("embedder.weights", args.embedder_weights),
-    ):
-        if value:
-            args.set.append(f"{key}={value}")
+    named = {
+        "detector.backend": args.detector,
+        "detector.weights": args.detector_weights,
+        "embedder.weights": args.embedder_weights,
+    }
     if args.boxes and args.no_embeddings:
         raise InputError("--boxes with --no-embeddings would copy a file: leave one of them out")
-    config = load_single(args)
+    config = load_single(args, {key: value for key, value in named.items() if value})
     check_single_file(args.out, inputs_of(config, args.config, args.boxes))
     boxes = read_cache(args.boxes) if args.boxes else None
     with Observer(config, embed=not args.no_embeddings, boxes=boxes) as observer:

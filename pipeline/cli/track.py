@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +122,12 @@ def counted(frames: Iterable[SeenFrame], every: float = 10.0) -> Iterator[SeenFr
             print(f"relaytrack: {number} frames", file=sys.stderr, flush=True)
 
 
-def load_single(args: argparse.Namespace) -> Config:
+def load_single(args: argparse.Namespace, named: Mapping[str, Any] | None = None) -> Config:
     """The configuration of a run with one camera (or none, when a cache is read).
+
+    Args:
+        args: the options that `add_input_arguments` declares.
+        named: keys that further options set.
 
     Raises:
         ConfigError: an unknown key or a wrong value.
@@ -145,6 +149,7 @@ def load_single(args: argparse.Namespace) -> Config:
     if args.detections:
         overrides["detector.backend"] = "file"
     overrides |= dict(parse_assignment(text) for text in args.set)  # after the camera, which `cameras.0.roi` belongs to
+    overrides |= named or {}
     if args.device:
         overrides["run.device"] = args.device
     if args.config:

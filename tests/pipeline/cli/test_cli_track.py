@@ -199,6 +199,17 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "walk"
 
 
+@pytest.mark.parametrize("name", ["a #b.onnx", "a: b.onnx", "[a].onnx", "5"])
+def test_weights_of_a_cache_are_a_path_as_it_is(
+    pictures: Path, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault: the path was read as YAML, and cut where a comment would begin."""
+    for option in ("--detector-weights", "--embedder-weights"):
+        words = ["cache", "--frames", str(pictures), "--fps", "5", "--out", str(tmp_path / "c.npz")]
+        assert main([*words, option, f"none/{name}"]) == 2
+        assert f"none/{name}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["track", "cache"])
 @pytest.mark.parametrize("out", [".", "no/r.out", "fixed/r.out"])
 def test_an_output_that_cannot_be_written_is_found_before_the_networks_load(

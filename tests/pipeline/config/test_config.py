@@ -11,6 +11,7 @@ import yaml
 from relaytrack.pipeline.config.loading import load_config, parse_assignment
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.reid.training.config_file import load_config as load_training
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 
@@ -92,6 +93,15 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- a\n- b\n")
     with pytest.raises(ConfigError, match="a configuration is a mapping"):
         load_config(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize("value", ["weights/a #b.onnx", "#ff8000", "a  #", "Gate #4"])
+def test_a_number_sign_begins_no_comment_in_an_option(value: str) -> None:
+    """Fault: a path was cut there, and a colour was nothing."""
+    assert parse_assignment(f"detector.weights={value}") == ("detector.weights", value)
+    assert parse_assignment(f"a.b='{value}'") == ("a.b", value)
+    assert parse_assignment(f"a.b=['{value}', 2]") == ("a.b", [value, 2])
+    assert load_training("light", [f"data.sources.0.root={value}"]).data.sources[0].root == Path(value)
 
 
 def test_an_assignment_is_read_as_yaml() -> None:
