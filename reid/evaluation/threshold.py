@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from relaytrack.reid.evaluation.ranking import Ids, normalise
 
 Pairs = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Similarities of same-person pairs and of different-person pairs."""
+_PIECE = 1 << 18  # pairs that are computed with at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +63,40 @@ class Calibration:
 
 
 def pair_similarities(
-    embeddings: NDArray[np.float32], ids: Ids, cameras: Ids
+    embeddings: NDArray[np.float32], ids: Ids, cameras: Ids, *, block: int = 512
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cosine similarities of all cross-camera pairs, (of the same person, of different people).
+    """Cosine similarities of all cross-camera pairs, (of the same person, of different people), each sorted.
 
     Args:
         embeddings: (N, D).
         ids: (N,); junk is left out.
         cameras: (N,).
+        block: rows that are compared with all others at a time. Beyond what is returned, 4 bytes for each pair, memory
+            goes with `block` x N.
     """
     keep = ids != JUNK
     unit, ids, cameras = normalise(embeddings[keep]), ids[keep], cameras[keep]
-    first, second = np.triu_indices(len(ids), 1)
-    across = cameras[first] != cameras[second]
-    first, second = first[across], second[across]
-    cosine = (unit @ unit.T)[first, second]
-    same = ids[first] == ids[second]
-    return cosine[same], cosine[~same]
+    starts = range(0, len(ids), block)
+
+    def pairs(start: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether the rows from `start` on and the columns from there on are (one person, two) under two cameras."""
+        rows = slice(start, start + block)
+        across = np.triu(cameras[rows, None] != cameras[None, start:], 1)
+        one = ids[rows, None] == ids[None, start:]
+        return across & one, across & ~one
+
+    counts = np.array([[np.count_nonzero(kind) for kind in pairs(start)] for start in starts], np.int64)
+    found = tuple(np.empty(count, np.float32) for count in counts.reshape(-1, 2).sum(axis=0))
+    filled = [0, 0]
+    for start in starts:
+        cosine = unit[start : start + block] @ unit[start:].T
+        for place, (kind, values) in enumerate(zip(pairs(start), found, strict=True)):
+            chosen = cosine[kind]
+            values[filled[place] : filled[place] + len(chosen)] = chosen
+            filled[place] += len(chosen)
+    for values in found:
+        values.sort()
+    return found[0], found[1]
 
 
 def operating_point(same: NDArray[np.float32], different: NDArray[np.float32], threshold: float) -> OperatingPoint:
@@ -110,12 +128,16 @@ def calibrate_pairs(parts: Sequence[Pairs], *, strict_rate: float = 1e-3) -> Cal
     """
     if any(len(same) == 0 or len(different) == 0 for same, different in parts):
         raise DatasetError("a threshold needs people seen by two cameras, and at least two people")
-    parts = [(np.sort(same), np.sort(different)) for same, different in parts]
-    candidates = np.unique(np.concatenate([values for part in parts for values in part]))
-    meeting = float(candidates[np.argmin(np.abs(_accepted(parts, candidates) - _rejected(parts, candidates)))])
+    parts = [(_sorted(same), _sorted(different)) for same, different in parts]
+    meeting = _meeting(parts)
     # just above the first different-person pair that may not be accepted
-    above = np.nextafter(np.unique(np.concatenate([different for _, different in parts])), np.float32(2))
-    strict = float(above[np.argmax(_accepted(parts, above) <= strict_rate)])
+    above = [
+        np.nextafter(values[at], np.float32(2))
+        for _, values in parts
+        if (at := _first(values, lambda value: _accepted(parts, np.nextafter(value, np.float32(2))) <= strict_rate))
+        < len(values)
+    ]
+    strict = float(min(above))
     slope, offset = _logistic(parts)
     return Calibration(
         _mean_point(parts, meeting),
@@ -127,17 +149,44 @@ def calibrate_pairs(parts: Sequence[Pairs], *, strict_rate: float = 1e-3) -> Cal
     )
 
 
-def _accepted(parts: Sequence[Pairs], thresholds: NDArray[np.float32]) -> NDArray[np.float64]:
-    """False-accept rate at each threshold, the mean over the data sets (their similarities sorted)."""
-    rates = [1 - np.searchsorted(different, thresholds, side="left") / len(different) for _, different in parts]
-    return np.asarray(np.mean(rates, axis=0))
+def _sorted(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return values if bool((values[1:] >= values[:-1]).all()) else np.sort(values)
 
 
-def _rejected(parts: Sequence[Pairs], thresholds: NDArray[np.float32]) -> NDArray[np.float64]:
-    """False-reject rate at each threshold, the mean over the data sets (their similarities sorted)."""
-    return np.asarray(
-        np.mean([np.searchsorted(same, thresholds, side="left") / len(same) for same, _ in parts], axis=0)
-    )
+def _first(values: NDArray[np.float32], holds: Callable[[np.float32], bool]) -> int:
+    """The place of the first of sorted values for which something holds that then holds for all after it, too."""
+    low, high = 0, len(values)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(values[middle]) else (middle + 1, high)
+    return low
+
+
+def _meeting(parts: Sequence[Pairs]) -> float:
+    """The similarity of a pair at which the error rates lie closest together; of two the lower one.
+
+    From one similarity to the next higher the false accepts less the false rejects become fewer, so that only the two
+    around their zero are looked at.
+    """
+
+    def apart(value: np.float32) -> float:
+        return _accepted(parts, value) - _rejected(parts, value)
+
+    around: list[np.float32] = []
+    for values in (values for part in parts for values in part):
+        after = _first(values, lambda value: apart(value) < 0)
+        around += [values[at] for at in (after - 1, after) if 0 <= at < len(values)]
+    return float(min(sorted(around), key=lambda value: abs(apart(value))))
+
+
+def _accepted(parts: Sequence[Pairs], threshold: np.float32) -> float:
+    """False-accept rate at a threshold, the mean over the data sets (their similarities sorted)."""
+    return float(np.mean([1 - np.searchsorted(different, threshold) / len(different) for _, different in parts]))
+
+
+def _rejected(parts: Sequence[Pairs], threshold: np.float32) -> float:
+    """False-reject rate at a threshold, the mean over the data sets (their similarities sorted)."""
+    return float(np.mean([np.searchsorted(same, threshold) / len(same) for same, _ in parts]))
 
 
 def _mean_point(parts: Sequence[Pairs], threshold: float) -> OperatingPoint:
@@ -149,22 +198,31 @@ def _mean_point(parts: Sequence[Pairs], threshold: float) -> OperatingPoint:
 
 def _logistic(parts: Sequence[Pairs]) -> tuple[float, float]:
     """Slope and offset of largest likelihood (Newton's method); data sets and kinds of pairs weigh the same."""
-    x = np.concatenate([np.concatenate(part) for part in parts]).astype(np.float64)
-    y = np.concatenate([np.repeat((1.0, 0.0), (len(same), len(different))) for same, different in parts])
-    share = 0.5 / len(parts)
-    counts = [(len(same), len(different)) for same, different in parts]
-    weight = np.concatenate([np.repeat((share / n, share / m), (n, m)) for n, m in counts])
-    centre, spread = x.mean(), max(1e-6, x.std())
-    design = np.stack(((x - centre) / spread, np.ones_like(x)), 1)
+    kinds = [(values, label) for part in parts for values, label in zip(part, (1.0, 0.0), strict=True)]
+    count = sum(len(values) for values, _ in kinds)
+    centre = sum(float(x.sum()) for values, _ in kinds for x in _pieces(values)) / count
+    variance = sum(float(np.square(x - centre).sum()) for values, _ in kinds for x in _pieces(values)) / count
+    spread = max(1e-6, variance**0.5)
     solution = np.zeros(2)
     ridge = 1e-4 * np.eye(2)  # keeps the curve finite where the kinds do not overlap
     for _ in range(30):
-        p = 1 / (1 + np.exp(-np.clip(design @ solution, -50, 50)))
-        gradient = design.T @ (weight * (y - p)) - ridge @ solution
-        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + ridge
+        gradient, curvature = -ridge @ solution, ridge.copy()
+        for values, label in kinds:
+            weight = 0.5 / len(parts) / len(values)
+            for x in _pieces(values):
+                design = np.stack(((x - centre) / spread, np.ones_like(x)), 1)
+                p = 1 / (1 + np.exp(-np.clip(design @ solution, -50, 50)))
+                gradient += weight * (design.T @ (label - p))
+                curvature += weight * (design * (p * (1 - p))[:, None]).T @ design
         step = np.linalg.solve(curvature, gradient)
         solution += step
         if np.abs(step).max() < 1e-9:
             break
     slope = solution[0] / spread
     return float(slope), float(solution[1] - slope * centre)
+
+
+def _pieces(values: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
+    """The values in pieces, in double precision."""
+    for start in range(0, len(values), _PIECE):
+        yield values[start : start + _PIECE].astype(np.float64)
