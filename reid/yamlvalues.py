@@ -41,7 +41,7 @@ def parse_yaml(text: str) -> Any:
 def parse_value(text: str) -> Any:
     """Read the value of an option, as of `--set KEY=VALUE`: YAML, but without comments and "" for no letters.
 
-    A `#` belongs to the value there, as in the path `weights #2.onnx` and the colour `#ff8000`.
+    A number sign belongs to the value there, as in the path "weights #2.onnx" and the title "Gate #4".
 
     Raises:
         yaml.YAMLError: as of `parse_yaml`.
