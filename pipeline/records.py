@@ -194,7 +194,7 @@ class Step(StepForms):
         revisions: corrections of what earlier steps said.
         events: what happened; see `pipeline.events.schema`.
         images: pictures by camera, people hidden in them where the run hides people; only for receivers that
-            declare `needs_pixels`. Not to be changed: all receivers share them.
+            declare `needs_pixels`. All receivers share them: they cannot be written to.
         drawn: the same with boxes, identities and trails; only for receivers that declare `needs_drawn`.
         crops: new best pictures of people, people hidden in them as in `images`, in a step that was made on another
             machine of a cluster: its pictures stay there.

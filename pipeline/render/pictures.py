@@ -64,11 +64,11 @@ class Pictures:
                 if image is not None and (pixels or drawn):
                     image = hide(image, boxes, self._mode)
             if image is not None and drawn:
-                paintings[camera] = self._annotator.draw(tracks, image)
+                paintings[camera] = _shared(self._annotator.draw(tracks, image))
             else:
                 self._annotator.follow(tracks)
             if image is not None and pixels:
-                images[camera] = image
+                images[camera] = _shared(image)
         return replace(step, images=images, drawn=paintings) if images or paintings else step
 
     def change(self, mode: Mode | None, trail: float) -> None:
@@ -85,3 +85,10 @@ class Pictures:
         """Close what was noted."""
         if self._record is not None:
             self._record.close()
+
+
+def _shared(image: Image) -> Image:
+    """The picture for several receivers: one that tries to paint into it fails alone, and the others see no trace."""
+    view = image.view()
+    view.flags.writeable = False
+    return view

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from relaytrack.pipeline.identity import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.identity.service import LocalIdentityService
 from relaytrack.pipeline.records import Detections, Frame, FrameInfo, FrameTracks, Step
 from relaytrack.trackers import DeepSort, IdentityAssociator
+from tests.support.world import Keep
 
 SETTINGS = {"cameras": ["samples/west.mp4"], "output": {"dir": None}, "run": {"max_seconds": 0.3}}
 
@@ -198,3 +200,23 @@ def test_a_step_is_shown_without_its_pixels_and_embeddings() -> None:
     shown = repr(Step(1.0, (tracks,), images={"gate": image})) + repr(Frame("gate", 7, 1.0, image))
     assert len(shown) < 700
     assert "gate" in shown
+
+
+@pytest.mark.parametrize("which", ["images", "drawn"])
+@pytest.mark.parametrize("hidden", ["none", "persons"])
+def test_a_sink_that_paints_into_the_pictures_fails_alone(which: str, hidden: str) -> None:
+    """Fault: whatever it painted was in the pictures of all others, videos included."""
+
+    class Paints(Keep):
+        def write(self, step: Step) -> None:
+            for image in getattr(step, which).values():
+                cv2.rectangle(image, (0, 0), (50, 50), (255, 0, 255), -1)
+
+    painter, other = Paints(pixels=True, drawn=True), Keep(pixels=True, drawn=True)
+    output = {"dir": None, "anonymise": None if hidden == "none" else hidden}
+    run = Pipeline({**SETTINGS, "output": output}, detector=Somebody(), embedder=Colour(), sinks=[painter, other])
+    run.run()
+    assert run.status().sinks["Paints"].state == "disabled"
+    pictures = [image for step in other.steps for image in getattr(step, which).values()]
+    assert len(pictures) == 3
+    assert not any((image[:40, :40] == (255, 0, 255)).all() for image in pictures)
