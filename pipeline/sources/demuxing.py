@@ -110,6 +110,8 @@ class OpenStream:
                 " (a server without byte ranges can only send an mp4 whose index is in front: "
                 "ffmpeg -i a.mp4 -c copy -movflags faststart b.mp4)"
             )
+        if self.format == "webp_pipe":
+            return " (animated WebP is not read: make a GIF or a folder of pictures of it)"
         return ""
 
     def prepare(self, *, threads: int, low_delay: bool) -> None:

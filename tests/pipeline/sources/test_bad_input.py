@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image as PillowImage
 
 from relaytrack.pipeline.config.schema import InputConfig
 from relaytrack.pipeline.errors import ConfigError, SourceError
@@ -170,3 +171,16 @@ def test_secrets_of_the_environment_are_not_shown(make_source: MakeSource, monke
     message = failure(source)
     assert "hunter2" not in message + repr(source) + repr(source.stats)
     assert "admin" not in message
+
+
+def test_an_animated_webp_is_told_by_its_name(tmp_path: Path, make_source: MakeSource) -> None:
+    """Fault: "no picture in this video", without the reason: FFmpeg does not read them."""
+    pictures = [PillowImage.new("RGB", (64, 48), (40 * number, 0, 0)) for number in range(4)]
+    pictures[0].save(tmp_path / "a.webp", save_all=True, append_images=pictures[1:], duration=100)
+    assert "(animated WebP is not read: make a GIF or a folder of pictures of it)" in failure(
+        make_source(tmp_path / "a.webp")
+    )
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
+    source = make_source(tmp_path / "a.gif")
+    source.open()
+    assert len(list(source.frames())) == 4
