@@ -84,13 +84,39 @@ def pill(text: str, size: int, fill: Rgb, ink: Rgb, opacity: float = 1.0) -> Spr
         ink: the text's RGB colour.
         opacity: of the plate, 0..1; the text is always opaque.
     """
-    side = max(3, round(size * 0.32))
+    side = _side(size)
     letters = np.hstack([_glyph(letter, size) for letter in text or " "])
     cover = np.pad(letters, ((0, 0), (side, side)))[..., None]
     behind = _plate(cover.shape[1], cover.shape[0])[..., None] * (opacity * (1.0 - cover))
     color = np.array(ink, np.float32) * cover + np.array(fill, np.float32) * behind
     keep = 255.0 - (cover + behind) * 255.0
     return Sprite((color * 255.0 + 0.5).astype(np.uint16), (keep + 0.5).astype(np.uint16))
+
+
+@lru_cache(maxsize=256)
+def fitted(text: str, size: int, width: int, after: str = "") -> str:
+    """`text` and `after`, the text cut short with an ellipsis where a `pill` of both would be wider than `width`.
+
+    Args:
+        text: one line.
+        size: text height in pixels.
+        width: pixels that there are.
+        after: what is kept whole behind the text.
+    """
+    left = width - 2 * _side(size)
+
+    def fits(line: str) -> bool:
+        return bool(sum(_glyph(letter, size).shape[1] for letter in line) <= left)
+
+    if fits(text + after):
+        return text + after
+    short = next((cut for end in range(len(text), 0, -1) if fits(cut := f"{text[:end].rstrip()}…{after}")), "")
+    return short or (text[:1] + "…" if not after else fitted(after.strip(), size, width))
+
+
+def _side(size: int) -> int:
+    """Pixels between a plate's end and its text."""
+    return max(3, round(size * 0.32))
 
 
 def blend(image: Image, sprite: Sprite, x: int, y: int) -> None:

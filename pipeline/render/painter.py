@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.dates import shown
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
-from relaytrack.pipeline.render.labels import blend, pill, text_size
+from relaytrack.pipeline.render.labels import blend, fitted, pill, text_size
 from relaytrack.pipeline.render.palette import IdentityColors, ink_on
 from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.render.plates import RELUCTANCE, heads_covered, pixels_outside, plate_places
@@ -161,9 +161,10 @@ class Painter:
 
     def _draw_corner(self, image: Image, time: float, size: int) -> None:
         """The camera's name at the top left, the clock at the top right."""
-        name = pill(self.name, size, _PLATE, _WHITE, 0.6)
         clock = pill(self.clock(time), size, _PLATE, _WHITE, 0.6)
         margin = max(3, size // 3)
+        room = image.shape[1] - clock.size[0] - 3 * margin
+        name = pill(fitted(self.name, size, room), size, _PLATE, _WHITE, 0.6)
         blend(image, name, margin, margin)
         blend(image, clock, image.shape[1] - clock.size[0] - margin, margin)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.records import Image
-from relaytrack.pipeline.render.labels import blend, pill
+from relaytrack.pipeline.render.labels import blend, fitted, pill
 
 _INK = (255, 255, 255)
 _EDGE = (20, 22, 26)
@@ -93,8 +93,8 @@ def _stroke(image: Image, points: NDArray[np.float64], *, closed: bool, width: i
 
 
 def _name(image: Image, text: str, middle: NDArray[np.float64], size: int) -> None:
-    """A plate with the name about `middle`, moved into the picture."""
-    plate = pill(text, size, _PLATE, _INK, 0.5)
+    """A plate with the name about `middle`, moved into the picture; one that is wider than it is cut short."""
+    plate = pill(fitted(text, size, image.shape[1]), size, _PLATE, _INK, 0.5)
     limits = np.array((image.shape[1], image.shape[0])) - plate.size
     x, y = np.clip(np.rint(middle - np.array(plate.size) / 2), 0, np.maximum(limits, 0)).astype(int).tolist()
     blend(image, plate, x, y)

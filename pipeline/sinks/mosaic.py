@@ -15,7 +15,7 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.records import FrameTracks, Image, Step
 from relaytrack.pipeline.render.encoder import Encoder
-from relaytrack.pipeline.render.labels import blend, pill, text_size
+from relaytrack.pipeline.render.labels import blend, fitted, pill, text_size
 from relaytrack.pipeline.render.painter import Painter, format_time
 from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.places import Places
@@ -137,7 +137,7 @@ class MosaicSink:
             x, y = number % columns * (cell[0] + _GAP), number // columns * (cell[1] + _GAP)
             self._cells[name] = _Cell(x, y)
             self._window(self._cells[name])[:] = _EMPTY
-            self._say(self._cells[name], f"{name}: no picture yet")
+            self._say(self._cells[name], name, ": no picture yet")
 
     def _window(self, cell: _Cell) -> Image:
         return self._canvas[cell.y : cell.y + self._cell[1], cell.x : cell.x + self._cell[0]]
@@ -172,12 +172,12 @@ class MosaicSink:
         window[:] = grey.astype(np.uint8)
         assert cell.last is not None
         since = cell.painter.clock(cell.last) if cell.painter is not None else format_time(cell.last)
-        self._say(cell, f"{name}: no picture since {since}")
+        self._say(cell, name, f": no picture since {since}")
 
-    def _say(self, cell: _Cell, text: str) -> None:
-        """Write in the middle of a cell."""
-        window = self._window(cell)
-        sprite = pill(text, text_size(*self._cell), _PLATE, _QUIET, 0.8)
+    def _say(self, cell: _Cell, name: str, what: str) -> None:
+        """Write in the middle of a cell what there is to say of a camera."""
+        window, size = self._window(cell), text_size(*self._cell)
+        sprite = pill(fitted(name, size, self._cell[0], what), size, _PLATE, _QUIET, 0.8)
         blend(window, sprite, (self._cell[0] - sprite.size[0]) // 2, (self._cell[1] - sprite.size[1]) // 2)
 
     def _change(self) -> None:
