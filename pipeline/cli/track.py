@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
         with Observer(config, embed=not args.motion_only) as observer:
             tracker = create_tracker(config, observer.detector, classic=args.classic, coasting=args.coasting)
             scale = score_scale(config, observer.detector) or 1.0 if config.tracker.is_ours else 1.0
-            frames = counted(observer.frames(camera_moves=args.camera_motion))
+            moves = args.camera_motion or config.cameras[0].moving
+            frames = counted(observer.frames(camera_moves=moves))
             sequence = track(frames, tracker, score_scale=scale, backfill=early, mend=early)
     else:
         tracker = create_tracker(config, None, classic=args.classic, coasting=args.coasting)

@@ -41,9 +41,14 @@ def test_a_finished_run_shows_the_first_frames_of_a_track_too(finished: Path) ->
     assert boxes("global") >= boxes("tracks")
 
 
-def test_the_region_of_a_camera_changes_no_more_in_track_than_in_run(samples: Path, tmp_path: Path) -> None:
-    video, region = str(samples / "west.mp4"), "cameras.0.roi=[40, 30, 300, 400]"
-    common = ["--device", "cpu", "--set", region, "--set", "run.max_seconds=6"]
+@pytest.mark.parametrize(
+    "setting",
+    ["cameras.0.roi=[40, 30, 300, 400]", "cameras.0.moving=true", "cameras.0.max_fps=4", "tracker.name=classic"],
+)
+def test_a_setting_changes_no_more_in_track_than_in_run(samples: Path, tmp_path: Path, setting: str) -> None:
+    """Fault: `track` took a camera that is `moving` for one that stands."""
+    video = str(samples / "west.mp4")
+    common = ["--device", "cpu", "--set", setting, "--set", "run.max_seconds=6"]
     assert main(["run", "--source", f"west={video}", *common, "--no-video", "--out", str(tmp_path / "run")]) == 0
     assert main(["track", "--video", video, *common, "--backfill", "--out", str(tmp_path / "west.txt")]) == 0
     assert (tmp_path / "west.txt").read_bytes() == (tmp_path / "run/tracks/west.txt").read_bytes()
