@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from relaytrack.pipeline.cli.bench_news import say_when
@@ -16,11 +19,24 @@ if TYPE_CHECKING:
     from relaytrack.pipeline.config.schema import Config
 
 HELP = "endurance: memory, threads, open files, disk and age of frames over hours of looped cameras"
+_MINUTES, _WARM_UP = 150.0, 40.0
+_SMALL_LIMITS: dict[str, Any] = {
+    "output": {"segment_minutes": 2, "disk_limit_gb": 0.05, "retain_hours": 0.25},
+    "identities": {"return_ratio": 0.3, "window": 100, "max_identities": 100},
+    "run": {"adapt": False},
+}
+"""Settings of a live run without CONFIG.yaml. With those of a site, tables fill up for days before growth ends."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `relaytrack bench soak`."""
-    parser.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="settings; its cameras are not used")
+    parser.add_argument(
+        "config",
+        nargs="?",
+        metavar="CONFIG.yaml",
+        help="settings; its cameras are not used. Without it a live run has short segments and small tables, which are "
+        "full within the warm-up",
+    )
     parser.add_argument(
         "--source", action="append", default=[], type=file_path, metavar="FILE", help="clips to play (the two samples)"
     )
@@ -28,9 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=float, metavar="FPS", help="frames per second of each camera; default: 0.8 of what holds here"
     )
-    parser.add_argument("--minutes", type=float, help="how long (live 90; recorded: no limit)")
+    parser.add_argument("--minutes", type=float, help=f"how long (live {_MINUTES:g}; recorded: no limit)")
     parser.add_argument(
-        "--warm-up", type=float, default=15.0, metavar="MINUTES", help="minutes at the start that are not judged (15)"
+        "--warm-up",
+        type=float,
+        default=_WARM_UP,
+        metavar="MINUTES",
+        help=f"minutes at the start that are not judged ({_WARM_UP:g}, at most a third of all)",
     )
     parser.add_argument("--every", type=float, default=5.0, metavar="S", help="seconds between two samples (5)")
     parser.add_argument(
@@ -86,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
 def _live(args: argparse.Namespace, ending: Ending) -> dict[str, Any]:
     from relaytrack.pipeline.benchmarks.soak import SoakPlan, soak
 
-    minutes = args.minutes or 90.0
+    minutes = args.minutes or _MINUTES
     plan = SoakPlan(
         clips=_clips(args),
         cameras=args.cameras,
@@ -97,7 +117,7 @@ def _live(args: argparse.Namespace, ending: Ending) -> dict[str, Any]:
         transport=args.transport,
         limit=args.limit or 2.0,
     )
-    return soak(_config(args), plan, Path(args.out), say_when, ending=ending)
+    return soak(_config(args, _SMALL_LIMITS), plan, Path(args.out), say_when, ending=ending)
 
 
 def _recorded(args: argparse.Namespace, ending: Ending) -> dict[str, Any]:
@@ -117,13 +137,13 @@ def _recorded(args: argparse.Namespace, ending: Ending) -> dict[str, Any]:
     )
 
 
-def _config(args: argparse.Namespace) -> Config:
+def _config(args: argparse.Namespace, default: Mapping[str, Any] = MappingProxyType({})) -> Config:
     from relaytrack.pipeline.config.loading import load_config, parse_assignment
 
     overrides = dict(parse_assignment(text) for text in args.set)
     if args.config:
         return load_config(args.config, overrides=overrides)
-    return load_config(data={"cameras": []}, overrides=overrides)
+    return load_config(data=copy.deepcopy({"cameras": [], **default}), overrides=overrides)
 
 
 def _clips(args: argparse.Namespace) -> list[Path]:

@@ -8,6 +8,7 @@ import math
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -195,6 +196,27 @@ def test_a_starved_run_is_no_steady_one() -> None:
     assert steadiness(_rows([4, 4, 1, 4])) == pytest.approx(0.25, abs=0.05), "it stood still for a while"
     assert steadiness(_rows([4, 4, 4, 4], lost=3.0)) == pytest.approx(0.25, abs=0.02), "three of four were dropped"
     assert steadiness(_rows([])) == 1.0, "too few samples are said elsewhere"
+
+
+def test_tables_of_a_live_soak_are_full_within_its_warm_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: with the tables of a site it grew for hours, up to their limits, and was told to grow for ever."""
+    asked: list[tuple[Config, SoakPlan]] = []
+
+    def note(config: Config, plan: SoakPlan, *_: object, **__: object) -> dict[str, Any]:
+        asked.append((config, plan))
+        return {"verdict": "holds"}
+
+    monkeypatch.setattr(soak_module, "soak", note)
+    monkeypatch.chdir(tmp_path)
+    Path("own.yaml").write_text("cameras: []\nidentities: {margin: 0.1}\n")
+    for words in ([], ["--set", "identities.window=300"], ["own.yaml"]):
+        assert main(["bench", "soak", "--out", "o", *words]) == 0
+    small, changed, own = (config for config, _ in asked)
+    assert (small.identities.window, small.identities.max_identities, small.output.disk_limit_gb) == (100, 100, 0.05)
+    assert (changed.identities.window, changed.identities.max_identities) == (300, 100)
+    assert own.identities == replace(Config().identities, margin=0.1)
+    assert [plan.warm_up for _, plan in asked] == [2400.0] * 3
+    assert [plan.seconds for _, plan in asked] == [9000.0] * 3
 
 
 def test_a_starved_soak_says_so_and_tells_no_slope(
