@@ -13,11 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from relaytrack.pipeline.media import file_address
 from relaytrack.pipeline.records import Image
+from relaytrack.pipeline.render.jpeg import jpeg
 
 CELL = 12
 """Width and height of a bit, pixels."""
@@ -80,10 +80,10 @@ def clock_camera(clip: Path, fps: float) -> Iterator[str]:
                     return
                 image = frames[number % len(frames)].copy()
                 paint(image, round(1000 * time.time()))
-                _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+                data = jpeg(image, 92)
                 head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                 try:
-                    self.wfile.write(head.encode() + data.tobytes() + b"\r\n")
+                    self.wfile.write(head.encode() + data + b"\r\n")
                 except OSError:
                     return
 

@@ -9,9 +9,9 @@ import av.error
 import numpy as np
 
 from relaytrack.pipeline.media import file_address
+from relaytrack.pipeline.render.jpeg import jpeg
 from relaytrack.pipeline.results.run_data import RunData
 from relaytrack.pipeline.results.visits import counts
-from relaytrack.pipeline.sinks.crops import jpeg
 
 _WIDTH = 480  # pixels
 _MOST_FRAMES = 300  # that are decoded to get to a moment

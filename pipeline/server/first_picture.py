@@ -10,7 +10,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import SourceError
-from relaytrack.pipeline.server.live.hub import picture_jpeg
+from relaytrack.pipeline.render.jpeg import SEEN_LIVE, jpeg
 from relaytrack.pipeline.sources import create_source
 
 _TIMEOUT = 8.0
@@ -52,4 +52,4 @@ def take_picture(config: Config, camera: CameraConfig) -> bytes:
         height, width = image.shape[:2]
         small = cv2.resize(image, (_COARSE, max(1, _COARSE * height // width)), interpolation=cv2.INTER_AREA)
         image = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-    return picture_jpeg(image)
+    return jpeg(image, SEEN_LIVE)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from relaytrack.pipeline.records import Floats, Image
+from relaytrack.pipeline.render.jpeg import jpeg
 from relaytrack.pipeline.server.people_records import unit
-from relaytrack.pipeline.sinks.crops import cut, jpeg
+from relaytrack.pipeline.sinks.crops import cut
 
 BETTER = 1.15
 """A new picture must be that much better."""

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from relaytrack.pipeline.records import Floats, Image
+from relaytrack.pipeline.render.jpeg import jpeg
 from relaytrack.pipeline.results.folder import writing
 from relaytrack.pipeline.sinks.crop_quality import HEIGHT, crop_quality
 
-__all__ = ["Crop", "CropStrip", "crop_quality", "cut", "jpeg", "remove_pictures"]
+__all__ = ["Crop", "CropStrip", "crop_quality", "cut", "remove_pictures"]
 
 _BETTER = 1.1  # a new picture must be that much better: encoding each small step would be waste
 
@@ -30,12 +31,6 @@ def cut(image: Image, box: Floats, height: int = HEIGHT) -> Image | None:
         width = max(1, round(part.shape[1] * height / part.shape[0]))
         return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return part
-
-
-def jpeg(image: Image) -> bytes:
-    """`image` (H, W, 3) uint8 RGB as JPEG."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
-    return data.tobytes()
 
 
 @dataclass(slots=True)

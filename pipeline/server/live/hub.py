@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-import cv2
-import numpy as np
-
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.records import Image, Step
+from relaytrack.pipeline.render.jpeg import SEEN_LIVE, jpeg
 from relaytrack.pipeline.server.live.audience import AskedPicture, Audience, answer
 from relaytrack.pipeline.server.live.fragments import Fragment, FragmentEncoder
 from relaytrack.pipeline.server.live.viewer import Codec, Packet, PacketQueue, wake
-
-QUALITY = 80
 
 
 class LiveHub(Audience):
@@ -63,7 +59,7 @@ class LiveHub(Audience):
             camera = tracks.frame.camera
             plain = tuple(waiting for waiting in asked.get(camera, ()) if not waiting.drawn)
             if plain and camera in step.images:
-                answer(plain, picture_jpeg(step.images[camera]))
+                answer(plain, jpeg(step.images[camera], SEEN_LIVE))
             image = step.drawn.get(camera)
             if image is None or not (camera in viewers or camera in asked):
                 continue
@@ -80,7 +76,7 @@ class LiveHub(Audience):
     def _send_jpeg(
         self, image: Image, epoch: float, viewers: tuple[PacketQueue, ...], asked: tuple[AskedPicture, ...]
     ) -> None:
-        data = picture_jpeg(image)
+        data = jpeg(image, SEEN_LIVE)
         self.encoded += 1
         packet = Packet("frame", data, epoch)
         looking = [viewer for viewer in viewers if viewer.codec == "jpeg"]
@@ -132,9 +128,3 @@ class LiveHub(Audience):
 
 def _any(viewers: tuple[PacketQueue, ...], codec: Codec) -> bool:
     return any(viewer.codec == codec for viewer in viewers)
-
-
-def picture_jpeg(image: Image, quality: int = QUALITY) -> bytes:
-    """(H, W, 3) uint8 RGB as JPEG."""
-    _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
