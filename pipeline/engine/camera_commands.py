@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from relaytrack.pipeline.config.loading import camera_settings
 from relaytrack.pipeline.config.schema import CameraConfig
-from relaytrack.pipeline.engine.own_parts import check_source, named_as
+from relaytrack.pipeline.engine.own_parts import check_source, named_as, tell_left_out
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.sources.base import Source
 
@@ -66,6 +66,7 @@ class CameraCommands(ABC):
         if source is not None:
             check_source(source)
             settings = named_as(source, settings)
+            tell_left_out(settings)
         return present.add(settings, source)
 
     def change_camera(self, camera: CameraConfig | Mapping[str, Any]) -> None:

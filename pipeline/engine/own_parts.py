@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -26,6 +27,8 @@ Until = Literal["sources_end", "stopped"]
 """When a run ends by itself: with its last source, or never before `stop()`."""
 
 _FACTORY = "a function that makes the tracker of a camera is wanted, such as `lambda camera: DeepSort()`"
+LOG = logging.getLogger("relaytrack.engine")
+_OF_OUR_SOURCES = ("roi", "max_fps", "offset", "fps", "pixel_aspect", "transport", "loop")
 _SOURCE = ("name", "live", "stats", "open()", "frames()", "close()")
 _SINK = ("write()", "close()")
 _DETECTOR = ("detect()",)
@@ -103,6 +106,14 @@ def check_source(source: Source, key: str = "source") -> None:
     _check(key, source, _SOURCE)
 
 
+def tell_left_out(camera: CameraConfig) -> None:
+    """Say which settings of a camera do nothing, since its frames come from a source of the program."""
+    usual = CameraConfig(url="own")
+    left = [key for key in _OF_OUR_SOURCES if getattr(camera, key) != getattr(usual, key)]
+    if left:
+        LOG.warning("camera %r: %s left out: the program gave its source", camera.name, ", ".join(left))
+
+
 def named_as(source: Source, camera: CameraConfig) -> CameraConfig:
     """The camera with the name of the source that the program gave.
 
@@ -161,6 +172,9 @@ def by_name(sources: Sequence[Source]) -> dict[str, Source]:
 
 def with_own_cameras(config: Config, sources: Mapping[str, Source]) -> Config:
     """The configuration with a camera for every source that it does not name."""
+    for camera in config.cameras:
+        if camera.name in sources:
+            tell_left_out(camera)
     known = {camera.name for camera in config.cameras}
     added = [
         CameraConfig(url=f"own:{name}", name=name, live=source.live)

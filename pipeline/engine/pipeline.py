@@ -50,7 +50,8 @@ class Pipeline(CameraCommands, PeopleCommands, SinkCommands):
         progress: told how the run goes; None for silence.
         sinks: further receivers of every step, besides those of the configuration. They get pictures if they declare
             so (`sinks.base.Sink`), after people were hidden in them. One that fails is left out; the run goes on.
-        sources: cameras of one's own; a camera of that name in the configuration gives its zones, floor and so on.
+        sources: cameras of one's own; a camera of that name in the configuration gives its zones, floor and so on,
+            but nothing that changes its frames: `roi`, `max_fps`, `offset` and `run.fps` are the source's own affair.
         detector: finds people, instead of the configured one.
         embedder: describes people, instead of the configured one.
         tracker: makes each camera's tracker, instead of `DeepSort`; given the detector's own scores.

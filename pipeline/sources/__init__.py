@@ -78,7 +78,7 @@ def create_synchronizer(
     """What reads the cameras on one clock, as configured.
 
     Args:
-        config: the whole configuration; `sync` and `input` matter.
+        config: the whole configuration; `sync`, `input` and `run.max_seconds` matter.
         sources: the cameras of the start.
         stop: set when the run is to end.
         until_stopped: go on when all sources have ended.
@@ -91,6 +91,7 @@ def create_synchronizer(
         stop=stop,
         open_timeout=config.input.open_timeout + 1.0,
         until_stopped=until_stopped,
+        max_seconds=config.run.max_seconds,
     )
 
 

@@ -32,6 +32,8 @@ class LiveSource:
     arrival.
     """
 
+    ends_by_itself = True  # at `run.max_seconds`
+
     def __init__(self, camera: Camera, make_reader: Callable[[], VideoReader], options: InputConfig) -> None:
         """Read as `camera` what `make_reader` connects to (it may raise ReadError itself)."""
         self.name = camera.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -27,9 +28,17 @@ class CameraReader:
         changed: guards all queues and is notified of every change.
         over: says whether the run is over; called with `changed` held.
         on_open: called with `changed` held when a camera was opened.
+        max_seconds: time on the run's clock at which a camera ends whose source does not see to that; None: never.
     """
 
-    def __init__(self, changed: threading.Condition, over: Callable[[], bool], on_open: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        changed: threading.Condition,
+        over: Callable[[], bool],
+        on_open: Callable[[], None],
+        max_seconds: float | None = None,
+    ) -> None:
+        self._end = math.inf if max_seconds is None else max_seconds
         self._changed = changed
         self._over = over
         self._on_open = on_open
@@ -52,11 +61,12 @@ class CameraReader:
 
     def read(self, camera: CameraQueue) -> None:
         """Read an opened camera to its end."""
+        end = math.inf if getattr(camera.source, "ends_by_itself", False) else self._end
         try:
             with _closed_at_last(camera.source.frames()) as frames:
                 for frame in frames:
                     check_frame(frame, camera.source.name)
-                    if not self._put(camera, frame):
+                    if frame.time >= end or not self._put(camera, frame):
                         break
         except BaseException as error:  # sys.exit() in a source ends that camera, too
             self._tell(camera, error)

@@ -64,6 +64,8 @@ class RecordedSource:
     its end (`loop`), with frame numbers that go on.
     """
 
+    ends_by_itself = True  # at `run.max_seconds`
+
     def __init__(
         self, camera: Camera, find: Callable[[], tuple[Reader, str | None]], *, live: bool, loop: bool = False
     ) -> None:

@@ -45,6 +45,7 @@ class FrameSynchronizer:
         stop: threading.Event,
         open_timeout: float | None = None,
         until_stopped: bool = False,
+        max_seconds: float | None = None,
     ) -> None:
         """Prepare to read `sources`, in the order of the configuration.
 
@@ -57,6 +58,7 @@ class FrameSynchronizer:
             open_timeout: seconds after which `start` gives up on a source that ignores its own limit.
             until_stopped: go on without any camera until `stop` is set; a camera that cannot be opened is no
                 failure then.
+            max_seconds: time on the run's clock at which cameras end whose sources do not see to that themselves.
         """
         self._capacity = queue
         self._cameras = [self._queue_of(source) for source in sources]
@@ -66,7 +68,10 @@ class FrameSynchronizer:
         self._closed = False
         self._changed = threading.Condition()
         self._reader = CameraReader(
-            self._changed, over=lambda: self._over, on_open=lambda: self._grouping.adapt(self._cameras)
+            self._changed,
+            over=lambda: self._over,
+            on_open=lambda: self._grouping.adapt(self._cameras),
+            max_seconds=max_seconds,
         )
         self._threads: list[threading.Thread] = []
         self.newest: float | None = None

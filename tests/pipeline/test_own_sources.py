@@ -114,7 +114,7 @@ def test_a_camera_that_cannot_be_closed_harms_nobody(caplog: pytest.LogCaptureFi
     run = site(Unclosable("a", None, live=True), Unclosable("b", None, live=True), sinks=[sink])
     run.remove_camera("a")
     assert list(run.status().cameras) == ["b"]
-    assert sink.news == ["+a", "+b", "-a"]
+    assert wait_for(lambda: sink.news == ["+a", "+b", "-a"])
     assert goes_on(run, "b")
     run.stop()
     run.join(10)
@@ -208,3 +208,12 @@ def test_a_camera_whose_tracker_cannot_be_made_does_not_join() -> None:
     assert list(run.status().cameras) == ["a"]
     run.stop()
     run.join(10)
+
+
+def test_a_run_over_own_sources_ends_at_its_time(caplog: pytest.LogCaptureFixture) -> None:
+    """Fault: `run.max_seconds` and what changes frames did nothing, and nobody said so."""
+    config = {"cameras": [{"url": "x", "name": "a", "max_fps": 5, "offset": 2.0}], "run": {"max_seconds": 1.0}}
+    run = Pipeline({**config, "output": {"dir": None}}, sources=[Walk("a", None)], detector=Eyes(), embedder=Looks())
+    assert run.start().join(20).frames == 10
+    assert "camera 'a': max_fps, offset left out: the program gave its source" in caplog.text
+    assert caplog.text.count("left out") == 1
