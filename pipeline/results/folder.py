@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
 from relaytrack.pipeline.errors import OutputError
-from relaytrack.pipeline.results.result_names import PARTIAL, SUFFIX, results_of
+from relaytrack.pipeline.results.result_names import PARTIAL, SUFFIX, holds_results_alone, results_of
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.results.single_file import check_folder
 from relaytrack.reid.outputs import ROOM
@@ -86,7 +86,7 @@ def _look(path: Path, *, overwrite: bool, resume: bool) -> Literal["free", "fill
         return "free"
     if is_held(path):
         raise OutputError(f"output folder {path}: another run is writing into it")
-    if resume and _marked_cameras(path) is not None:
+    if resume and (_marked_cameras(path) is not None or holds_results_alone(path)):  # the marker may have been lost
         return "goes on"
     if not overwrite:
         raise OutputError(f"output folder {path} is not empty: {_WAYS_OUT}")

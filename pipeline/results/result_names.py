@@ -19,6 +19,12 @@ INDEX = "index.jsonl"  # of the videos of a live run
 SUFFIX = {"video": ".mp4", "tracks": ".txt", "global": ".txt", "crops": ".jpg", "hidden": ".txt"}
 
 
+def holds_results_alone(folder: Path) -> bool:
+    """Whether a folder holds results of a run and nothing else, as far as names tell."""
+    names = [path.name.removesuffix(PARTIAL) for path in folder.iterdir()]
+    return any(map(_TOP.fullmatch, names)) and all(_TOP.fullmatch(name) or name in SUFFIX for name in names)
+
+
 def results_of(folder: Path, cameras: Sequence[str]) -> Iterator[Path]:
     """Every path below `folder` that has the name of a result of a run with `cameras`."""
     for found in folder.iterdir():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import open_private, writing
+
+_LOOK = 5.0  # seconds after which it is looked whether the file is still there
 
 
 class TextFile:
@@ -21,6 +26,7 @@ class TextFile:
         self.path = path
         self._file: IO[Any] = open_private(path, "ab" if append else "wb", buffering=0)
         self.size = 0
+        self._look = time.monotonic() + _LOOK
         if append:
             with writing(path):
                 self.size = _whole_lines(path)
@@ -30,8 +36,11 @@ class TextFile:
         """Append whole lines.
 
         Raises:
-            OutputError: the disk is full; what did not fit as a whole is taken back.
+            OutputError: the disk is full; what did not fit as a whole is taken back. Or the file was deleted or
+                moved, so that nobody would ever find what is written.
         """
+        if self.is_gone():
+            raise OutputError(f"{self.path}: was deleted or moved while the run goes on")
         with writing(self.path):
             try:
                 done = 0
@@ -42,6 +51,21 @@ class TextFile:
                 with suppress(OSError):
                     self._file.truncate(self.size)
                 raise
+
+    def is_gone(self) -> bool:
+        """Whether the file was deleted or moved; it is looked every few seconds."""
+        now = time.monotonic()
+        if now < self._look:
+            return False
+        self._look = now + _LOOK
+        try:
+            os.stat(self.path)
+        except FileNotFoundError:
+            self._look = now  # at once again
+            return True
+        except OSError:
+            return False
+        return False
 
     @property
     def closed(self) -> bool:

@@ -29,13 +29,16 @@ class EventsSink:
         self._rotate = rotate
 
     def write(self, step: Step) -> None:
-        """Append the step's events.
+        """Append the step's events; a file that somebody moved away, as log files are, begins anew.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: the file cannot be written, or its folder was deleted or moved.
         """
         if not step.events:
             return
+        if self._file.is_gone() and self._path.parent.is_dir():
+            self._file.close()
+            self._file = TextFile(self._path)
         self._file.write("".join(event.model_dump_json() + "\n" for event in step.events).encode())
         if self._file.size > self._rotate:
             self._file.close()
