@@ -15,7 +15,7 @@ from relaytrack.pipeline.config.ground import ground_planes
 from relaytrack.pipeline.config.schema import DETECTORS, Config
 from relaytrack.pipeline.engine.own_parts import OwnParts
 from relaytrack.pipeline.engine.resuming import clock_after, with_end
-from relaytrack.pipeline.engine.run_folder import locked, remove_unused
+from relaytrack.pipeline.engine.run_folder import begun, holds_store, locked
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.far_corrections import wrapped
@@ -119,11 +119,8 @@ def make_parts(
     if live:
         gc.collect()  # now, before the cameras are open: see `short_collections`
     lock = None
-    if (ours or config.output.resume) and config.output.dir is not None:
-        there = config.output.folder.exists()
-        lock = locked(prepare_output(given), closing)  # the store of identities lies in it
-        if not config.output.resume:
-            closing.callback(remove_unused, config.output.folder, whole=not there)
+    if config.output.dir is not None and (ours or config.output.resume or (not own.identities and holds_store(config))):
+        lock = begun(config, given, closing)
     if earlier is not None:
         own.corrections.recall(Requests(config.output.folder).merged())
     service = _identities(config, own, perception, planes, earlier, live=live)

@@ -63,7 +63,7 @@ def prepare_output(config: Config) -> Path:
     if found == "filled":
         with writing(path, "clear the output folder"):
             _remove_results(path, config.output.store)
-        kept = _of_store(config.output.store)
+        kept = store_files(config.output.store)
         left = [one for one in results_of(path, cameras) if one.resolve() not in kept]
         foreign = [one for one in left if one.exists() or one.is_symlink()]
         if foreign:
@@ -109,14 +109,14 @@ def mark_cameras(folder: Path, names: Sequence[str]) -> None:
     write_atomically(folder / MARKER, json.dumps({"format": 1, "cameras": names}) + "\n")
 
 
-def _of_store(store: str | None) -> set[Path]:
+def store_files(store: str | None) -> set[Path]:
     """The files of the store of identities that this run uses."""
     return set() if store is None else {Path(store + end).resolve() for end in ("", "-wal", "-shm", "-lock")}
 
 
 def results_to_remove(folder: Path, store: str | None) -> list[Path]:
     """The results of the run that the marker names, except this run's store; without a marker nothing."""
-    cameras, kept = _marked_cameras(folder), _of_store(store)
+    cameras, kept = _marked_cameras(folder), store_files(store)
     found = [] if cameras is None else [path for path in results_of(folder, cameras) if path.is_file()]
     return [path for path in found if not path.is_symlink() and path.resolve() not in kept]
 
@@ -136,14 +136,14 @@ def _remove_results(folder: Path, store: str | None) -> None:
     (folder / MARKER).unlink()
 
 
-def remove_run(folder: Path, *, whole: bool = True) -> None:
-    """Remove what a run wrote, and its folder if nothing else is in it (`whole`).
+def remove_run(folder: Path, *, whole: bool = True, store: str | None = None) -> None:
+    """Remove what a run wrote but for its `store`, and its folder if nothing else is in it (`whole`).
 
     Raises:
         OutputError: a file cannot be removed.
     """
     with writing(folder, "remove"):
-        _remove_results(folder, None)
+        _remove_results(folder, store)
     if whole:
         with suppress(OSError):
             folder.rmdir()
