@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from relaytrack.pipeline.config.schema import CameraConfig, unknown_name
 from relaytrack.pipeline.config.urls import shown_key
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.part_checks import DETECTOR, EMBEDDER, SINK, TRACKER, check_part
 from relaytrack.reid.settings import unknown_key
 from relaytrack.reid.wording import plain_words
 
@@ -59,27 +60,32 @@ def create_detector(name: str, options: Mapping[str, Any], *, device: str) -> De
     """Make another package's detector.
 
     Raises:
-        ConfigError: there is none of that name, its package is broken, or an option is wrong.
+        ConfigError: there is none of that name, its package is broken, an option is wrong, or what it makes lacks
+            something.
     """
     part: Detector = _create(_plugin("detectors", name), "detector", name, options, device=device)
+    check_part(f"detector {name!r}", part, DETECTOR)
     return part
 
 
 def create_embedder(name: str, options: Mapping[str, Any], *, device: str) -> CropEmbedder:
     """Make another package's embedder; errors as of `create_detector`."""
     part: CropEmbedder = _create(_plugin("embedders", name), "embedder", name, options, device=device)
+    check_part(f"embedder {name!r}", part, EMBEDDER)
     return part
 
 
 def create_tracker(name: str, options: Mapping[str, Any], *, camera: CameraConfig) -> Tracker:
     """Make another package's tracker for a camera; errors as of `create_detector`."""
     part: Tracker = _create(_plugin("trackers", name), "tracker", name, options, camera=camera)
+    check_part(f"tracker {name!r}", part, TRACKER)
     return part
 
 
 def create_sink(name: str, options: Mapping[str, Any], *, folder: Any) -> Sink:
     """Make another package's sink; errors as of `create_detector`."""
     part: Sink = _create(_plugin("sinks", name), "sink", name, options, folder=folder)
+    check_part(f"sink {name!r}", part, SINK)
     return part
 
 
@@ -105,7 +111,7 @@ def _plugin(kind: Kind, name: str) -> Plugin[Any]:
         raise ConfigError(unknown_name(f"no {kind.removesuffix('s')} is called", name, list(points)))
     try:
         found = points[name].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{kind.removesuffix('s')} {name!r}: its package is broken: {_line(error)}") from None
     if not isinstance(found, Plugin):
         raise ConfigError(f"{kind.removesuffix('s')} {name!r}: {points[name].value} is no relaytrack Plugin")
@@ -130,9 +136,9 @@ def _create(plugin: Plugin[Any], where: str, name: str, options: Mapping[str, An
         return plugin.create(settings, **context)
     except RelayTrackError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{where} {name!r}: cannot be made: {_line(error)}") from None
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -13,6 +13,7 @@ from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.interface import IdentityService
+from relaytrack.pipeline.part_checks import DETECTOR, EMBEDDER, SERVICE, SINK, SOURCE, check_part
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.sinks.base import OnError, Sink, WhenFull
@@ -29,11 +30,6 @@ Until = Literal["sources_end", "stopped"]
 _FACTORY = "a function that makes the tracker of a camera is wanted, such as `lambda camera: DeepSort()`"
 LOG = logging.getLogger("relaytrack.engine")
 _OF_OUR_SOURCES = ("roi", "max_fps", "offset", "fps", "pixel_aspect", "transport", "loop")
-_SOURCE = ("name", "live", "stats", "open()", "frames()", "close()")
-_SINK = ("write()", "close()")
-_DETECTOR = ("detect()",)
-_EMBEDDER = ("input_size", "dim", "embed()")
-_SERVICE = ("update()", "calibrate()", "final_identities()", "status()", "close()")
 
 
 @dataclass(slots=True)
@@ -81,12 +77,12 @@ def check_parts(
         ConfigError: one has not; the message names it and what it lacks.
     """
     for key, part, needs in (
-        ("detector", detector, _DETECTOR),
-        ("embedder", embedder, _EMBEDDER),
-        ("identities", identities, _SERVICE),
+        ("detector", detector, DETECTOR),
+        ("embedder", embedder, EMBEDDER),
+        ("identities", identities, SERVICE),
     ):
         if part is not None:
-            _check(key, part, needs)
+            check_part(key, part, needs)
     for place, source in enumerate(_listed("sources", sources)):
         check_source(source, f"sources.{place}")
     for place, sink in enumerate(_listed("sinks", sinks)):
@@ -103,7 +99,7 @@ def check_source(source: Source, key: str = "source") -> None:
     Raises:
         ConfigError: it cannot be opened and read.
     """
-    _check(key, source, _SOURCE)
+    check_part(key, source, SOURCE)
 
 
 def tell_left_out(camera: CameraConfig) -> None:
@@ -136,7 +132,7 @@ def check_sink(sink: Sink, key: str = "sink", **policies: Any) -> None:
     Raises:
         ConfigError: it cannot take steps, or a policy is none.
     """
-    _check(key, sink, _SINK)
+    check_part(key, sink, SINK)
     for policy, known in (("when_full", get_args(WhenFull)), ("on_error", get_args(OnError))):
         for wanted in (policies.get(policy), getattr(sink, policy, None)):
             if wanted is not None and wanted not in known:
@@ -147,15 +143,6 @@ def _listed(key: str, parts: Any) -> Sequence[Any]:
     if not isinstance(parts, Sequence):
         raise ConfigError(f"{key}: a list is wanted, not a single {type(parts).__name__}")
     return parts
-
-
-def _check(key: str, part: Any, needs: Sequence[str]) -> None:
-    if isinstance(part, type):
-        raise ConfigError(f"{key}: an object is wanted, not the class {part.__name__} itself")
-    for need in needs:
-        name = need.removesuffix("()")
-        if not hasattr(part, name) or (name != need and not callable(getattr(part, name))):
-            raise ConfigError(f"{key}: {type(part).__name__} has no {need}")
 
 
 def by_name(sources: Sequence[Source]) -> dict[str, Source]:

@@ -11,6 +11,7 @@ from relaytrack.pipeline.clock import RunClock
 from relaytrack.pipeline.config.ground import ground_plane
 from relaytrack.pipeline.config.schema import CameraConfig, Config, joining
 from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.part_checks import TRACKER, check_part
 from relaytrack.pipeline.perception.detectors.base import Detector, introduce
 from relaytrack.pipeline.runtime.camera_changes import READING, SETTINGS, changed_keys, refuse_given
 from relaytrack.pipeline.runtime.camera_counts import CameraCounts
@@ -236,8 +237,8 @@ class CameraRegistry:
 
     def _session(self, camera: CameraConfig, source: Source) -> CameraSession:
         tracker = None if self._tracker is None else self._tracker(camera)
-        if self._tracker is not None and not callable(getattr(tracker, "update", None)):
-            raise ConfigError(f"tracker: what was made for camera {camera.name!r} has no update()")
+        if self._tracker is not None:
+            check_part(f"tracker of camera {camera.name!r}", tracker, TRACKER)
         session = build.create_session(
             self.config, camera, self._detector, source=source, tracker=tracker, keep_earlier=not self._live
         )

@@ -221,7 +221,8 @@ class SinkThread:
             self._fail(error if isinstance(error, RelayTrackError) else SinkError(text))
             self._disable()
         elif self._on_error == "disable":
-            LOG.error("%s; it is switched off", text)
+            if not self._disabled:  # its close() may fail as well
+                LOG.error("%s; it is switched off", text)
             self._disable()
         elif not again:
             LOG.error("%s; it could not be closed", text)

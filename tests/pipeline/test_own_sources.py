@@ -203,7 +203,7 @@ def test_a_camera_whose_tracker_cannot_be_made_does_not_join() -> None:
         return None if camera.name == "b" else DeepSort()
 
     run = site(Walk("a", None, live=True), tracker=made)
-    with pytest.raises(ConfigError, match=r"tracker: what was made for camera 'b' has no update\(\)"):
+    with pytest.raises(ConfigError, match=r"tracker of camera 'b': NoneType has no update\(\)"):
         run.add_camera("own:b", source=Walk("b", None, live=True))
     assert list(run.status().cameras) == ["a"]
     run.stop()

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from relaytrack.pipeline import plugins
 from relaytrack.pipeline.config.loading import load_config
+from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.trackers import DeepSortParams
@@ -138,6 +141,37 @@ def test_a_broken_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         plugins.create_detector("broken", {}, device="cpu")
     with pytest.raises(ConfigError, match="nowhere:DETECTOR is no relaytrack Plugin"):
         plugins.create_detector("wrong", {}, device="cpu")
+
+
+def leaves(settings: BaseModel, **given: Any) -> object:
+    sys.exit("no licence")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda settings, **given: None, r"NoneType has no (detect|update|write)\(\)|NoneType has no input_size"),
+        (lambda settings, **given: int, "an object is wanted, not the class int itself"),
+        (leaves, "cannot be made: SystemExit: no licence"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["detector", "embedder", "tracker", "sink"])
+def test_a_package_that_makes_something_else_is_named(
+    kind: str, make: Callable[..., object], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: nothing instead of a tracker was taken for `DeepSort`, and nothing instead of an embedder for none."""
+
+    class Point:
+        value = "odd:PART"
+
+        def load(self) -> object:
+            return plugins.Plugin(BaseModel, make)
+
+    monkeypatch.setattr(plugins, "_points", lambda kind: {"odd": Point()})
+    create: Any = getattr(plugins, f"create_{kind}")
+    given = {"tracker": {"camera": CameraConfig(url="x")}, "sink": {"folder": None}}.get(kind, {"device": "cpu"})
+    with pytest.raises(ConfigError, match=f"^{kind} 'odd': ({told})"):
+        create("odd", {}, **given)
 
 
 def test_the_classic_tracker_by_name() -> None:

@@ -285,6 +285,19 @@ def test_a_sink_that_cannot_say_whether_it_wants_pictures_has_failed(caplog: pyt
     assert caplog.text.count("sink page: KeyError: 'nobody looks'; it is switched off") == 1
 
 
+def test_a_sink_that_is_left_out_and_cannot_be_closed_either_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Hopeless(Failing):
+        def close(self) -> None:
+            raise OSError("nor closed")
+
+    host = SinkHost(on_error="disable")
+    host.add(Hopeless(ConnectionError("away")))
+    for step in steps(3):
+        host.put(step)
+    host.close()
+    assert caplog.text.count("it is switched off") == 1
+
+
 @pytest.mark.parametrize("policy", ["retry", "resume"])
 def test_a_close_that_fails_is_not_said_to_be_tried_again(policy: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Unclosable(Keep):
