@@ -128,6 +128,8 @@ def _settings(plugin: Plugin[Any], where: str, name: str, options: Mapping[str, 
             told = unknown_key(shown_key(key), key, list(plugin.settings.model_fields))
             raise ConfigError(f"{where} {name!r}: {told}") from None
         raise ConfigError(f"{where} {name!r}: {key}: {plain_words(first)}") from None
+    except Exception as error:
+        raise ConfigError(f"{where} {name!r}: its settings cannot be read: {_line(error)}") from None
 
 
 def _create(plugin: Plugin[Any], where: str, name: str, options: Mapping[str, Any], **context: Any) -> Any:

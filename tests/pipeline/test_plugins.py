@@ -143,6 +143,10 @@ def test_a_broken_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         plugins.create_detector("wrong", {}, device="cpu")
 
 
+class NoSettings(BaseModel):
+    pass
+
+
 def leaves(settings: BaseModel, **given: Any) -> object:
     sys.exit("no licence")
 
@@ -165,13 +169,23 @@ def test_a_package_that_makes_something_else_is_named(
         value = "odd:PART"
 
         def load(self) -> object:
-            return plugins.Plugin(BaseModel, make)
+            return plugins.Plugin(NoSettings, make)
 
     monkeypatch.setattr(plugins, "_points", lambda kind: {"odd": Point()})
     create: Any = getattr(plugins, f"create_{kind}")
     given = {"tracker": {"camera": CameraConfig(url="x")}, "sink": {"folder": None}}.get(kind, {"device": "cpu"})
     with pytest.raises(ConfigError, match=f"^{kind} 'odd': ({told})"):
         create("odd", {}, **given)
+
+
+def test_settings_that_cannot_even_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        def load(self) -> object:
+            return plugins.Plugin(BaseModel, lambda settings, **given: None)  # pydantic makes none of its base class
+
+    monkeypatch.setattr(plugins, "_points", lambda kind: {"odd": Point()})
+    with pytest.raises(ConfigError, match="detector 'odd': its settings cannot be read: PydanticUserError"):
+        plugins.check("detectors", "detector", "odd", {})
 
 
 def test_the_classic_tracker_by_name() -> None:
