@@ -13,7 +13,7 @@ from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.engine.parts import RunParts
 from relaytrack.pipeline.engine.progress import Progress
 from relaytrack.pipeline.engine.track_stages import track_workers
-from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.errors import OutputError, SourceError
 from relaytrack.pipeline.events.schema import Event
 from relaytrack.pipeline.postprocess.finalize import finalize, regroup
 from relaytrack.pipeline.records import Step
@@ -137,7 +137,7 @@ class Run:
         """Bring the outputs to their final identities, where that is possible.
 
         Raises:
-            OutputError: a file cannot be written.
+            OutputError: a file cannot be written; what could be written is.
             SourceError: a video cannot be drawn anew; all else is done.
         """
         parts, started = self.parts, time.monotonic()
@@ -146,7 +146,7 @@ class Run:
         again = not parts.own.sources or not config.output.video  # videos are drawn anew from the sources
         complete = not self._stop.is_set() and not parts.live and again and not registry.changed
         identities = parts.multi.identities.final_identities()
-        failure: SourceError | None = None
+        failure: SourceError | OutputError | None = None
         self.summary.identify(identities)
         if parts.folder is None:
             return
@@ -155,17 +155,20 @@ class Run:
                 self._progress.start("finalize", 1.0)
             try:
                 complete = finalize(config, identities, registry.earlier(), progress=self._advance, stop=self._stop)
-            except SourceError as error:  # hours of work are not lost with the recording
+            except (SourceError, OutputError) as error:  # hours of work are not lost with the videos
                 complete, failure = False, error
-        if not complete:  # at least the list of people has what was known at the end
-            regroup(parts.folder, identities)
-        self.summary.total_seconds = self.summary.seconds + time.monotonic() - started
-        if parts.info is not None:
-            parts.info.update(self.summary, final=complete)
-        if config.output.report:
-            write_report(parts.folder, ground_planes(config))
+        try:
+            if not complete:  # at least the list of people has what was known at the end
+                regroup(parts.folder, identities)
+            self.summary.total_seconds = self.summary.seconds + time.monotonic() - started
+            if parts.info is not None:
+                parts.info.update(self.summary, final=complete)
+            if config.output.report:
+                write_report(parts.folder, ground_planes(config))
+        except OutputError as error:
+            raise failure or error from None
         if failure is not None:
-            raise SourceError(f"{failure}; the list of people and the report are final, videos and global/ are not")
+            raise type(failure)(f"{failure}; the list of people and the report are final, videos and global/ are not")
 
     def tell_end(self) -> None:
         """Say in `status.json` how the run ended."""

@@ -15,10 +15,11 @@ from support.world import Eyes, Keep, Looks, picture
 
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.engine import Pipeline
-from relaytrack.pipeline.errors import SourceError
+from relaytrack.pipeline.errors import OutputError, SourceError
+from relaytrack.pipeline.postprocess import redraw
 from relaytrack.pipeline.postprocess.corrections import forget, merge, open_run, split_at
 from relaytrack.pipeline.postprocess.same_footage import FramesAgain
-from relaytrack.pipeline.records import Frame, Step
+from relaytrack.pipeline.records import Frame, Image, Step
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.results.identities import CameraRecord
 from relaytrack.pipeline.sources.footage import footage
@@ -125,6 +126,31 @@ def test_what_is_gone_or_no_recording_has_no_mark(tmp_path: Path) -> None:
 
 def _png(height: int) -> bytes:
     return cv2.imencode(".png", np.full((height, 8, 3), height, np.uint8))[1].tobytes()
+
+
+def test_a_disk_that_is_full_when_videos_are_drawn_anew_costs_no_list_of_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: the second version of the videos did not fit, and the run ended without report."""
+
+    class Filler(Keep):
+        def close(self) -> None:
+            monkeypatch.setattr(redraw, "Encoder", Full)
+
+    class Full(Encoder):
+        def write(self, image: Image, time: float) -> None:
+            raise OutputError("the disk is full")
+
+    clip = Encoder(tmp_path / "a.mp4", crf=5)
+    for index in range(20):
+        clip.write(picture(index), index / 10)
+    clip.close()
+    config = {"cameras": [str(tmp_path / "a.mp4")], "output": {"dir": str(tmp_path / "run")}}
+    run = Pipeline(config, detector=Eyes(), embedder=Looks(), sinks=[Filler()])
+    with pytest.raises(OutputError, match="the disk is full; the list of people and the report are final"):
+        run.run()
+    assert (tmp_path / "run" / "report.html").exists()
+    assert not list((tmp_path / "run").rglob("*.partial"))
 
 
 def test_a_run_whose_recording_is_lost_meanwhile_keeps_its_list_of_people_and_report(tmp_path: Path) -> None:
