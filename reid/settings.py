@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from relaytrack.reid.wording import plain_words
+from relaytrack.reid.wording import is_unicode, no_unicode, plain_words
 from relaytrack.reid.yamlvalues import DoubleKeyError, parse_value, parse_yaml, yaml_fault
 
 M = TypeVar("M", bound=BaseModel)
@@ -77,7 +77,8 @@ class SettingsReader(Generic[M]):
         try:
             return key, parse_value(value)
         except yaml.YAMLError:
-            raise self.error(f"--set {self.show_key(key)}: the value is no YAML") from None
+            what = "the value is no YAML" if is_unicode(value) else no_unicode("value", "write it otherwise")
+            raise self.error(f"--set {self.show_key(key)}: {what}") from None
 
     def assign(self, raw: dict[str, Any], key: str, value: Any) -> None:
         """Set `a.b.c` in nested mappings and lists; mappings that are missing on the way are made.

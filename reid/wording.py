@@ -6,6 +6,24 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+
+def is_unicode(text: str) -> bool:
+    """Whether a word of the command line could be read: bytes that could not are lone surrogates in it."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def no_unicode(what: str, remedy: str) -> str:
+    """What is wrong with such a word.
+
+    Args:
+        what: what messages call it.
+        remedy: what to do where it is not UTF-8.
+    """
+    if sys.getfilesystemencoding() == "utf-8":
+        return f"the {what} is not UTF-8; {remedy}"
+    return f"the {what} has letters that this locale lacks; set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+
+
 _WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
@@ -34,9 +52,7 @@ _WORDS = {
     "string_too_long": "must have at most {max_length} letters",
     "string_too_short": "must not be empty",
     "string_type": "must be text (put it in quotes)",
-    "string_unicode": "the name is not UTF-8; rename the file or folder"
-    if sys.getfilesystemencoding() == "utf-8"
-    else "the name has letters that this locale lacks; set LC_ALL=C.UTF-8 or PYTHONUTF8=1",
+    "string_unicode": no_unicode("name", "rename the file or folder"),
     "too_long": "must have at most {max_length} entries, not {actual_length}",
     "too_short": "must have at least {min_length} entries, not {actual_length}",
     "tuple_type": "must be a list",

@@ -94,6 +94,12 @@ def test_a_file_whose_name_is_no_utf8_is_told(tmp_path: Path, capsys: pytest.Cap
     assert "cameras.0.url: the name is not UTF-8; rename the file or folder" in capsys.readouterr().err
 
 
+def test_a_value_that_is_no_utf8_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fault: it was said to be no YAML."""
+    assert main(["run", "--source", str(tmp_path / "a.mp4"), "--set", "output.dir=o\udcfc"]) == 2
+    assert "--set output.dir: the value is not UTF-8; write it otherwise" in capsys.readouterr().err
+
+
 def test_a_locale_that_lacks_the_letters_of_a_name_is_told_as_such(tmp_path: Path) -> None:
     """Fault: a name that is UTF-8 was said to be none."""
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
