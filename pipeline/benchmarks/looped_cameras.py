@@ -15,6 +15,7 @@ import av
 
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.media import file_address
+from relaytrack.pipeline.sources.ffmpeg import explain
 
 _PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 _PYTHONS = (sys.executable, "/usr/bin/python3")
@@ -53,27 +54,36 @@ def write_clip(source: Path, target: Path, rate: float | None = None) -> Path:
     sizes: list[int] = []
     try:
         with av.open(file_address(source)) as container, open(target.with_suffix(".h264"), "wb") as out:
+            if not container.streams.video:
+                raise InputError(f"{source}: cannot be played in a circle: no video in it")
             stream = container.streams.video[0]
             rate = float(rate or stream.average_rate or 10)
             encoder = av.CodecContext.create("libx264", "w")
             assert isinstance(encoder, av.VideoCodecContext)
-            encoder.width, encoder.height = stream.codec_context.width, stream.codec_context.height
+            width, height = (_even(side) for side in (stream.codec_context.width, stream.codec_context.height))
+            encoder.width, encoder.height = width, height
             encoder.pix_fmt, encoder.framerate = "yuv420p", _fraction(rate)
             encoder.time_base = 1 / _fraction(rate)
             encoder.gop_size = max(1, round(rate))
             encoder.options = {"preset": "veryfast", "tune": "zerolatency", "crf": "23"}
             pictures: Any = (frame for frame in container.decode(stream))
             for number, frame in enumerate(pictures):
-                plain = frame.reformat(format="yuv420p")
+                plain = frame.reformat(width, height, format="yuv420p")
                 plain.pts, plain.time_base = number, encoder.time_base
                 sizes += _write(out, encoder.encode(plain))
             sizes += _write(out, encoder.encode(None))
-    except (OSError, IndexError, ValueError) as error:
-        raise InputError(f"{source}: cannot be played in a circle ({type(error).__name__})") from None
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        reason = explain(error) if isinstance(error, av.error.FFmpegError) else str(error)
+        raise InputError(f"{source}: cannot be played in a circle: {reason}") from None
     if not sizes:
         raise InputError(f"{source}: no picture in it")
     target.write_text(json.dumps({"rate": rate, "sizes": sizes}))
     return target
+
+
+def _even(side: int) -> int:
+    """The encoder's colours have half as many places, and it takes no tiny pictures."""
+    return max(16, side - side % 2)
 
 
 def _fraction(rate: float) -> Any:

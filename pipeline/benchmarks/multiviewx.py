@@ -148,5 +148,7 @@ def _matrix(file: Path, name: str) -> Floats:
             raise ValueError(f"no {name}")
         rows, columns = int(node.findtext("rows", "")), int(node.findtext("cols", ""))
         return np.array(node.findtext("data", "").split(), float).reshape(rows, columns)
-    except (OSError, ET.ParseError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"{file}: not a calibration of MultiviewX: {error.strerror}") from None
+    except (ET.ParseError, ValueError) as error:
         raise InputError(f"{file}: not a calibration of MultiviewX ({error})") from None

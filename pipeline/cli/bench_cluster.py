@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from relaytrack.reid.paths import file_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=5.0, help="batches per second of each camera (5)")
     parser.add_argument("--seconds", type=float, default=8.0, help="seconds of each measurement (8)")
     parser.add_argument("--limit", type=float, default=100.0, help="milliseconds that the 99th percentile may take")
-    parser.add_argument("--video", type=Path, metavar="FILE", help="a camera's recording: measure what a frame costs")
+    parser.add_argument(
+        "--video", type=file_path, metavar="FILE", help="a camera's recording: measure what a frame costs"
+    )
     parser.add_argument("--cores", type=int, default=8, help="CPU cores of each machine (8)")
 
 
@@ -31,10 +34,14 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from relaytrack.pipeline.benchmarks.identity_load import identity_load, largest
+    from relaytrack.pipeline.config.loading import load_config
     from relaytrack.pipeline.errors import ConfigError
+    from relaytrack.pipeline.preflight import preflight
 
     if min(args.cameras) < 1 or args.people < 1 or not args.rate > 0 or not args.seconds >= 2 or args.cores < 1:
         raise ConfigError("--cameras, --people, --cores from 1, --rate above 0, --seconds from 2")
+    if args.video is not None:
+        preflight(load_config(data={"cameras": [str(args.video)]}), output=False)  # not after the measuring
     console = Console()
     table = Table(
         "cameras", "batches/s offered", "decided", "p50 ms", "p99 ms", "CPU", "work", "bytes/person", "kept up"

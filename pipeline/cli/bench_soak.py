@@ -91,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"--{name}: a number above 0, not {value:g}")
     if args.warm_up < 0:
         raise InputError("--warm-up: at least 0")
+    if args.recorded is None and args.every > 60.0 * (args.minutes or _MINUTES):
+        raise InputError(f"--every: {args.every:g} seconds are longer than the whole measurement")
     check_folder(Path(args.out))
     with ended_by_signals(say_when) as ending:
         figures = _recorded(args, ending) if args.recorded is not None else _live(args, ending)

@@ -21,6 +21,7 @@ from relaytrack.pipeline.benchmarks import looped_cameras
 from relaytrack.pipeline.benchmarks import soak as soak_module
 from relaytrack.pipeline.benchmarks.ending import Ending
 from relaytrack.pipeline.benchmarks.growth import growth, joint_verdict
+from relaytrack.pipeline.benchmarks.looped_cameras import write_clip
 from relaytrack.pipeline.benchmarks.recorded_soak import soak_recorded
 from relaytrack.pipeline.benchmarks.resources import Resources, folder_mib
 from relaytrack.pipeline.benchmarks.samples_log import Row, SamplesLog
@@ -29,6 +30,7 @@ from relaytrack.pipeline.benchmarks.synthetic import crowd
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.engine import Pipeline
+from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.replay.detection_cache import DetectionCache, write_cache
 
@@ -263,3 +265,35 @@ def test_the_cost_of_a_frame_is_told_along_the_run(tmp_path: Path) -> None:
     figures = soak_recorded(Config(), [_small_crowd()], 600, tmp_path, lambda text: None)
     assert len(figures["cpu_ms_per_frame"]) == 4
     assert all(0 < cost < 1000 for cost in figures["cpu_ms_per_frame"])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (63, 49)])
+def test_a_clip_of_any_size_can_be_played_in_a_circle(
+    make_video: Callable[..., Path], tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Fault: pictures with an odd side, or tiny ones, were a traceback of the encoder's."""
+    clip = make_video("odd.mkv", 6, size=size, codec="ffv1", rate=10)
+    made = write_clip(clip, tmp_path / "c.json")
+    assert len(json.loads(made.read_text())["sizes"]) == 6
+
+
+def test_what_cannot_be_played_in_a_circle_is_told_in_words(make_video: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("no video\n")
+    sound = make_video("a.m4a", audio=True, video=False)
+    wrong = ((tmp_path / "a.txt", "no video that can be read"), (sound, "no video in it"), (Path("gone"), "not found"))
+    for file, words in wrong:
+        with pytest.raises(InputError, match=f"{file}: cannot be played in a circle: {words}"):
+            write_clip(file, tmp_path / "c.json")
+
+
+def test_samples_rarer_than_the_run_is_long_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fault: the command waited for its first sample long after the run's end."""
+    assert main(["bench", "soak", "--minutes", "1", "--every", "1e9", "--out", str(tmp_path)]) == 2
+    assert "--every: 1e+09 seconds are longer than the whole measurement" in capsys.readouterr().err
+
+
+def test_a_missing_video_is_told_before_the_measuring(capsys: pytest.CaptureFixture[str]) -> None:
+    begin = time.monotonic()
+    assert main(["bench", "cluster", "--cameras", "500", "--video", "gone.mp4"]) == 2
+    assert "no such file: gone.mp4" in capsys.readouterr().err
+    assert time.monotonic() - begin < 30

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import relaytrack.pipeline
+import relaytrack.reid
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import CameraConfig
@@ -75,6 +77,14 @@ def test_every_option(words: list[str], home: Path, capfd: pytest.CaptureFixture
     else:
         assert str(home) in shown or "/a b/~/c.mp4" in shown
     assert not Path("~").exists()
+
+
+def test_no_option_takes_a_path_as_it_stands() -> None:
+    """Fault: `bench cluster --video ~/a.mp4` was looked for in a folder named `~`."""
+    places = [Path(package.__file__ or "").parent for package in (relaytrack.pipeline, relaytrack.reid)]
+    files = [file for place in places for file in place.rglob("*.py")]
+    assert len(files) > 300
+    assert [file.name for file in files if "type=Path" in file.read_text(encoding="utf-8")] == []
 
 
 def test_a_unit_has_the_paths_of_who_writes_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
