@@ -15,6 +15,7 @@ from rich.text import Text
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.dates import shown
 from relaytrack.pipeline.engine import Progress
+from relaytrack.pipeline.results.run_file import RUN_FILE
 from relaytrack.pipeline.runtime.summary import CameraSummary, Summary
 from relaytrack.reid import ReidError
 from relaytrack.reid.notice import notice_of
@@ -184,7 +185,7 @@ def print_summary(summary: Summary, config: Config) -> None:
     if config.output.dir is None:
         return
     out = None if config.output.dir is None else config.output.folder
-    for what in ("video/mosaic.mp4", "video", "tracks", "global", "identities.json", "report.html", "run.json"):
+    for what in ("video/mosaic.mp4", "video", "tracks", "global", "identities.json", "report.html", RUN_FILE):
         if (out / what).exists():
             console.print(f"  {out / what}", soft_wrap=True, highlight=False, markup=False)
     for name, camera in summary.cameras.items():

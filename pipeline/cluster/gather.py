@@ -20,10 +20,11 @@ from relaytrack.pipeline.results.events_file import read_events
 from relaytrack.pipeline.results.folder import prepare_output, write_atomically, write_bytes
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
+from relaytrack.pipeline.results.run_file import RUN_FILE, read_run_file, write_run_file
 from relaytrack.pipeline.sources import is_live
 
 TEXT = ("tracks/", "global/", "hidden/")
-_READ_FIRST = (NAME, EMBEDDINGS, EVENTS, "run.json")
+_READ_FIRST = (NAME, EMBEDDINGS, EVENTS, RUN_FILE)
 _WANTED = {"text": TEXT, "crops": (*TEXT, "crops/"), "all": (*TEXT, "crops/", "video/")}
 
 
@@ -106,8 +107,8 @@ def gather(
                 vectors |= dict(zip(keys, rows, strict=True))
                 network = network or mark
             events += read_events(Path(folder))
-            if "run.json" in node.files:
-                infos.append(json.loads((Path(folder) / "run.json").read_text(encoding="utf-8")))
+            if RUN_FILE in node.files:
+                infos.append(read_run_file(Path(folder)))
     if told:
         tracks = [(record, told.get((record.camera, record.track), identity)) for record, identity in tracks]
     order = {camera.name: CameraRecord() for camera in config.cameras}
@@ -173,4 +174,4 @@ def _write_info(out: Path, config: Config, infos: Sequence[dict[str, Any]]) -> N
         "config": config.public(),
         "nodes": [{key: info.get(key) for key in ("versions", "started", "seconds", "networks")} for info in infos],
     }
-    write_atomically(out / "run.json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_run_file(out, data)

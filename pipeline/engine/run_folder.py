@@ -8,7 +8,7 @@ from pathlib import Path
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.results.folder import MARKER, prepare_output, remove_run, store_files
-from relaytrack.pipeline.results.run_info import NAME as RUN_INFO
+from relaytrack.pipeline.results.run_file import RUN_FILE
 from relaytrack.pipeline.results.run_lock import RunLock
 
 
@@ -21,7 +21,7 @@ def remove_unused(folder: Path, *, whole: bool, made: str | None, kept: str | No
         made: the store of identities that this start has made.
         kept: the one that was there before.
     """
-    if (folder / MARKER).exists() and not (folder / RUN_INFO).exists():
+    if (folder / MARKER).exists() and not (folder / RUN_FILE).exists():
         for path in store_files(made):
             with suppress(OSError):
                 path.unlink(missing_ok=True)

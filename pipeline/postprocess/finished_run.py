@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +16,9 @@ from relaytrack.pipeline.config.schema import Config, OutputConfig
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.earlier_starts import STORE
-from relaytrack.pipeline.results.folder import write_atomically, writing
+from relaytrack.pipeline.results.folder import writing
 from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.run_file import RUN_FILE, write_run_file
 from relaytrack.pipeline.results.visits import people_in_several
 from relaytrack.trackers.identities.types import TrackKey
 
@@ -66,7 +66,7 @@ def config_of(folder: Path, data: RunData) -> Config:
     try:
         config = Config.model_validate(_as_it_was(data.run["config"]))
     except (KeyError, TypeError, ValidationError) as error:
-        raise InputError(f"{folder / 'run.json'}: holds no configuration of this version of RelayTrack") from error
+        raise InputError(f"{folder / RUN_FILE}: holds no configuration of this version of RelayTrack") from error
     started_in = data.run.get("working_folder")
     base = Path(started_in if isinstance(started_in, str) else "")
     output = config.output
@@ -118,6 +118,6 @@ def refresh(folder: Path, config: Config) -> None:
     data = load_run(folder)
     if "identities" in data.run or data.run.get("final") is True:
         data.run["identities"] = {"count": len(data.people), "in_two_or_more_cameras": people_in_several(data)}
-        write_atomically(folder / "run.json", json.dumps(data.run, indent=2, ensure_ascii=False) + "\n")
+        write_run_file(folder, data.run)
     if (folder / "report.html").exists():
         write_report(folder, ground_planes(config))

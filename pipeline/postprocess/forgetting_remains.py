@@ -33,6 +33,7 @@ from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.requests import NAME as REQUESTS
 from relaytrack.pipeline.results.requests import Requests
 from relaytrack.pipeline.results.run_data import load_run
+from relaytrack.pipeline.results.run_file import RUN_FILE
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.results.track_rows import KINDS, TrackRows, row_keys, rows_left_in
 from relaytrack.trackers import IdentityStore
@@ -54,7 +55,7 @@ def what_is_gone(folder: Path, *, delete_videos: bool) -> InputError | None:
     except InputError as error:
         return error
     if not data.run:
-        return InputError(f"{folder / 'run.json'}: gone, or empty")
+        return InputError(f"{folder / RUN_FILE}: gone, or empty")
     try:
         config_of(folder, data)
     except InputError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
@@ -30,8 +29,8 @@ from relaytrack.pipeline.results.identities import TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.requests import Request, Requests, settle
 from relaytrack.pipeline.results.run_data import RunData, load_run
+from relaytrack.pipeline.results.run_file import known_of_run
 from relaytrack.trackers import IdentityStore
-from relaytrack.trackers.textfile import read_text
 
 _PATIENCE = 120.0  # seconds that a run gets to answer
 _LAST_MOMENTS = 30.0  # seconds for which a killed run may have written lines of a track that its list does not tell of
@@ -39,11 +38,8 @@ _LAST_MOMENTS = 30.0  # seconds for which a killed run may have written lines of
 
 def is_live_run(folder: Path) -> bool:
     """Whether a folder is that of a live run, which is corrected here; it may have seen nobody yet."""
-    try:
-        info = json.loads(read_text(folder / "run.json"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(info, dict) and info.get("final") is not True and isinstance(info.get("clock_zero"), int | float)
+    info = known_of_run(folder)
+    return info.get("final") is not True and isinstance(info.get("clock_zero"), int | float)
 
 
 def correct_live_run(

@@ -7,7 +7,6 @@ for a stream.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,9 +17,8 @@ from relaytrack.pipeline.config.urls import shown_address
 from relaytrack.pipeline.errors import SourceError
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.results.identities import CameraRecord
-from relaytrack.pipeline.results.run_info import NAME
+from relaytrack.pipeline.results.run_file import known_of_run
 from relaytrack.pipeline.sources import footage_of
-from relaytrack.trackers.textfile import read_text
 
 _NOT_DRAWN = "so its video cannot be drawn anew"
 
@@ -88,7 +86,7 @@ class FramesAgain:
 def _kept(folder: Path) -> Mapping[str, Any]:
     """By what each camera's recording is known, as run.json says."""
     try:
-        cameras = json.loads(read_text(folder / NAME)).get("cameras", {})
+        cameras = known_of_run(folder).get("cameras", {})
         return {name: about.get("footage") for name, about in cameras.items()}
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except AttributeError:
         return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from relaytrack.pipeline.results.folder import MARKER
 from relaytrack.pipeline.results.identities import NAME as IDENTITIES
 from relaytrack.pipeline.results.identities import Identities, read_identities
 from relaytrack.pipeline.results.run_data import RunData, load_run
-from relaytrack.trackers.textfile import read_text
+from relaytrack.pipeline.results.run_file import RUN_FILE, read_run_file
 
 LOG = logging.getLogger(__name__)
 STORE = "identities.db"
@@ -65,7 +64,7 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
     if not live:
         raise ConfigError("output.resume (--resume): only a live run can be resumed; this one reads files")
     folder = config.output.folder
-    if not (folder / MARKER).exists() or not (folder / "run.json").exists():
+    if not (folder / MARKER).exists() or not (folder / RUN_FILE).exists():
         return None
     info = _run_info(folder)
     zero = info.get("clock_zero")
@@ -81,7 +80,7 @@ def find_earlier_start(config: Config, *, live: bool) -> EarlierStart | None:
     people = {} if known is None else known.people
     for track in (track for tracks in people.values() for track in tracks):
         highest[track.camera] = max(highest.get(track.camera, 0), track.track)
-    written = [folder / "run.json", *(folder / "tracks").glob("*/*.txt")]
+    written = [folder / RUN_FILE, *(folder / "tracks").glob("*/*.txt")]
     last = max(path.stat().st_mtime for path in written) - zero
     if known is not None:
         last = max(last, known.span[1])
@@ -114,10 +113,9 @@ def earlier_people(folder: Path) -> tuple[Identities, dict[tuple[str, int], Floa
 
 def _run_info(folder: Path) -> dict[str, Any]:
     try:
-        info = json.loads(read_text(folder / "run.json"))
-    except ValueError:
-        raise OutputError(f"{folder / 'run.json'}: not JSON; the run cannot be resumed") from None
-    return info if isinstance(info, dict) else {}
+        return read_run_file(folder)
+    except InputError as error:
+        raise OutputError(f"{error}; the run cannot be resumed") from None
 
 
 def _known(folder: Path) -> RunData | None:

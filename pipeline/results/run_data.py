@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pauses import shown_at
 from relaytrack.pipeline.results.grounds import Grounds
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
-from relaytrack.trackers.textfile import read_text
+from relaytrack.pipeline.results.run_file import RUN_FILE, read_run_file
 
 
 @dataclass(slots=True)
@@ -74,13 +73,6 @@ def load_run(folder: Path) -> RunData:
     people: dict[int, list[TrackRecord]] = {}
     for record, identity in known.tracks:
         people.setdefault(identity, []).append(record)
-    run: dict[str, Any] = {}
-    if (folder / "run.json").exists():
-        try:
-            run = json.loads(read_text(folder / "run.json"))
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{folder / 'run.json'}: not JSON") from error
-        if not isinstance(run, dict):
-            raise InputError(f"{folder / 'run.json'}: not a file of this version of RelayTrack")
+    run = read_run_file(folder) if (folder / RUN_FILE).exists() else {}
     colors = IdentityColors(known.colors)
     return RunData(folder, known.cameras, people, run, known.clock_zero, colors, known.grounds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -13,12 +12,10 @@ from typing import Any
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.perception.stage import Perception
-from relaytrack.pipeline.results.folder import write_atomically
+from relaytrack.pipeline.results.run_file import known_of_run, write_run_file
 from relaytrack.pipeline.runtime.summary import Summary
 from relaytrack.pipeline.sources import Source, footage_of
-from relaytrack.trackers.textfile import read_text
 
-NAME = "run.json"
 _PACKAGES = ("relaytrack", "torch", "torchvision", "onnxruntime", "numpy", "opencv-python", "av", "lap")
 
 
@@ -43,7 +40,7 @@ class RunInfo:
         sources: Sequence[Source],
         clock_zero: float | None = None,
     ) -> None:
-        self._path = out / NAME
+        self._out = out
         embedder = perception.embedder
         about = getattr(embedder, "info", None)  # an embedder of somebody else's need not have it
         known = {} if any(source.live for source in sources) else footages(config)
@@ -52,7 +49,7 @@ class RunInfo:
             "versions": _versions(),
             "started": started,
             **({} if clock_zero is None else {"clock_zero": clock_zero}),
-            "starts": [*(_starts(self._path) if config.output.resume else ()), started],
+            "starts": [*(_starts(out) if config.output.resume else ()), started],
             "final": False,
             "networks": {
                 "detector": {
@@ -110,7 +107,7 @@ class RunInfo:
         self._write()
 
     def _write(self) -> None:
-        write_atomically(self._path, json.dumps(self._data, indent=2, ensure_ascii=False) + "\n")
+        write_run_file(self._out, self._data)
 
 
 def footages(config: Config) -> dict[str, Any]:
@@ -118,12 +115,9 @@ def footages(config: Config) -> dict[str, Any]:
     return {camera.name or "": footage_of(camera) for camera in config.cameras}
 
 
-def _starts(path: Path) -> list[str]:
+def _starts(folder: Path) -> list[str]:
     """The earlier starts of a run, as dates."""
-    try:
-        found = json.loads(read_text(path)).get("starts", [])
-    except (OSError, ValueError, AttributeError):
-        return []
+    found = known_of_run(folder).get("starts", [])
     return [str(date) for date in found] if isinstance(found, list) else []
 
 

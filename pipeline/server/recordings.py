@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from relaytrack.pipeline.records import Step
 from relaytrack.pipeline.render.clips import Clip
 from relaytrack.pipeline.results.folder import MARKER, remove_run
 from relaytrack.pipeline.results.recordings import Recording, RecordingReader
+from relaytrack.pipeline.results.run_file import known_of_run
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.server.clip_cache import ClipCache
 from relaytrack.pipeline.server.recorded_files import LocalFile, RecordedFile
@@ -174,7 +174,7 @@ class Recordings:
             entry["files"] += 1
             entry["bytes"] += one.path.stat().st_size
             entry["end"] = one.end
-        information = _json(folder / "run.json")
+        information = known_of_run(folder)
         identities = information.get("identities") or {}
         running = self._is_written(folder)
         return {
@@ -224,11 +224,3 @@ class Recordings:
                 remove_run(folder)
                 with self._changing:
                     self._readers.pop(folder, None)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

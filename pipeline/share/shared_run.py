@@ -12,6 +12,7 @@ from typing import Any
 
 from relaytrack.pipeline.errors import InputError, OutputError, RelayTrackError
 from relaytrack.pipeline.results.folder import MARKER
+from relaytrack.pipeline.results.run_file import known_of_run
 from relaytrack.pipeline.share.mirror import Mirror
 from relaytrack.pipeline.share.notes import ShareNotes
 from relaytrack.pipeline.share.places import SharedPlace, is_address, open_place
@@ -104,7 +105,7 @@ def _is_shared(folder: Path) -> bool:
 
 def _share_of(folder: Path) -> str | None:
     """Where a run's results lie besides its folder, as its run.json says."""
-    config: Any = _json(folder / "run.json").get("config")
+    config: Any = known_of_run(folder).get("config")
     section = config.get("cluster") if isinstance(config, dict) else None
     share = section.get("share") if isinstance(section, dict) else None
     return share if isinstance(share, str) else None
