@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.crops import write_crops
+from support.teaching import save_network, write_crop
 from torch import Tensor, nn
 
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
@@ -174,6 +175,17 @@ def small_weights(small_model: ReidModel, tmp_path_factory: pytest.TempPathFacto
     return save_model(path, small_model, info)
 
 
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a network for 32 x 32 pixels, without a threshold."""
+    torch.manual_seed(0)
+    spec = ModelSpec(
+        backbone="mobilenet_v2", attention="rga_sc", attention_stages=(4,), height=32, width=32, embedding_dim=8
+    )
+    info = WeightsInfo(name="tiny", dataset="market1501", notice="for tests only")
+    return save_model(tmp_path_factory.mktemp("weights") / "tiny.safetensors", build_model(spec).eval(), info)
+
+
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small pictures: 8 people, each in two cameras, two pictures per camera."""
@@ -186,3 +198,29 @@ def ten_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten people, seen by two cameras, four times each: enough to train on and to hold some out."""
     names = [f"{number:02d}" for number in range(10)]
     return write_crops(tmp_path_factory.mktemp("people"), names, shots=4, noise=20)
+
+
+@pytest.fixture(scope="session")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 crops of made-up colours."""
+    root = tmp_path_factory.mktemp("crops")
+    for number in range(48):
+        write_crop(root / f"{number:03d}.png", number)
+    return root
+
+
+@pytest.fixture(scope="session")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small network that tells crops apart."""
+    return save_network(tmp_path_factory.mktemp("student") / "student.safetensors")
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of another size of input and of embedding, as ONNX."""
+    from relaytrack.reid.export import export_onnx
+
+    folder = tmp_path_factory.mktemp("teacher")
+    weights = save_network(folder / "teacher.safetensors", 0.5, height=96, width=48, embedding_dim=24)
+    export_onnx(weights, folder / "teacher.onnx")
+    return folder / "teacher.onnx"

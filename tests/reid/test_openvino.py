@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.ir_writer import IrWriter, flat, small_network, write_ir
 
 from relaytrack.reid.backends import OnnxBackend
 from relaytrack.reid.cli import main
 from relaytrack.reid.embedder import Embedder
-from relaytrack.reid.errors import WeightsError
 from relaytrack.reid.onnx_weights import read_onnx
-from relaytrack.reid.openvino.ir import read_ir
 from relaytrack.reid.openvino.to_onnx import ir_to_onnx
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ir_writer = _load("ir_writer")
 Image = NDArray[np.float32]
 
 
@@ -39,25 +25,13 @@ Image = NDArray[np.float32]
 @pytest.mark.parametrize("form", [{"version": 10}, {"version": 11, "half": True}])
 def test_a_retail_network_reads_back_to_equal_outputs(shared: Path, tmp_path: Path, form: dict[str, int]) -> None:
     source = shared / "models" / "retail_0288.onnx"
-    path = ir_writer.write_ir(read_onnx(source), tmp_path / "retail.xml", **form)
+    path = write_ir(read_onnx(source), tmp_path / "retail.xml", **form)
     assert main(["import", str(path), str(tmp_path / "retail.onnx"), "--licence", "Apache-2.0"]) == 0
     images = torch.randn(3, 3, 256, 128, generator=torch.Generator().manual_seed(0))
     theirs, ours = (OnnxBackend(file, torch.device("cpu")) for file in (source, tmp_path / "retail.onnx"))
     assert (ours.input_size, ours.dim, ours.info.licence) == ((256, 128), 256, "Apache-2.0")
     expected = theirs.run(images)
     np.testing.assert_allclose(ours.run(images), expected, atol=2e-5 * float(np.abs(expected).max()))
-
-
-Build = Callable[[object, str], str]
-
-
-def network(tmp_path: Path, build: Build, size: tuple[int, int] = (4, 2)) -> Path:
-    """An IR of the input, what `build` makes of it, and the result; `build` returns the last output's name."""
-    to = ir_writer.IrWriter()
-    shape = (1, 3, *size)
-    to.layer("Parameter", [], "data", shape, {"shape": ",".join(map(str, shape)), "element_type": "f32"})
-    to.layer("Result", [build(to, "data")], None)
-    return Path(to.save(tmp_path / "small.xml"))
 
 
 def outputs(path: Path, images: Image, colours: str = "normalised") -> Image:
@@ -68,14 +42,6 @@ def outputs(path: Path, images: Image, colours: str = "normalised") -> Image:
 
 def draw(batch: int = 2, size: tuple[int, int] = (4, 2)) -> Image:
     return np.random.default_rng(0).normal(size=(batch, 3, *size)).astype(np.float32)
-
-
-def flat(to: object, name: str) -> str:
-    """(1, 3, 4, 2) to (1, 24)."""
-    writer: ir_writer.IrWriter = to  # type: ignore[name-defined]
-    target = writer.constant("flat_shape", np.array([1, 24], np.int64))
-    writer.layer("Reshape", [name, target], "flat", (1, 24), {"special_zero": "false"})
-    return "flat"
 
 
 def _mvn(images: Image, axes: tuple[int, ...], eps: float, inside: bool) -> Image:
@@ -168,37 +134,35 @@ def test_operations(
     constants: list[NDArray[np.float32]],
     expected: Callable[[Image], Image],
 ) -> None:
-    def build(to: object, name: str) -> str:
-        writer: ir_writer.IrWriter = to  # type: ignore[name-defined]
-        inputs = [name, *(writer.constant(f"c{index}", values) for index, values in enumerate(constants))]
-        writer.layer(kind, inputs, "out", (1, 3, 4, 2), data, version)
+    def build(to: IrWriter, name: str) -> str:
+        inputs = [name, *(to.constant(f"c{index}", values) for index, values in enumerate(constants))]
+        to.layer(kind, inputs, "out", (1, 3, 4, 2), data, version)
         return flat(to, "out")
 
     images = draw()
-    found = outputs(network(tmp_path, build), images)
+    found = outputs(small_network(tmp_path, build), images)
     np.testing.assert_allclose(found, expected(images).reshape(2, 24), atol=1e-5)
 
 
 def test_reshaping_operations(tmp_path: Path) -> None:
-    def build(to: object, name: str) -> str:
-        writer: ir_writer.IrWriter = to  # type: ignore[name-defined]
-        mean = writer.constant("axes", np.array([2, 3], np.int64))
-        writer.layer("ReduceMean", [name, mean], "pooled", (1, 3, 1, 1), {"keep_dims": "true"})
-        writer.layer("Squeeze", ["pooled", mean], "narrow", (1, 3))
-        writer.layer("Unsqueeze", ["narrow", writer.constant("last", np.array([2]))], "wide", (1, 3, 1))
-        order = writer.constant("order", np.array([0, 2, 1]))
-        writer.layer("Transpose", ["wide", order], "turned", (1, 1, 3))
-        weights = writer.constant("weights", np.arange(6, dtype=np.float32).reshape(2, 3))
+    def build(to: IrWriter, name: str) -> str:
+        mean = to.constant("axes", np.array([2, 3], np.int64))
+        to.layer("ReduceMean", [name, mean], "pooled", (1, 3, 1, 1), {"keep_dims": "true"})
+        to.layer("Squeeze", ["pooled", mean], "narrow", (1, 3))
+        to.layer("Unsqueeze", ["narrow", to.constant("last", np.array([2]))], "wide", (1, 3, 1))
+        order = to.constant("order", np.array([0, 2, 1]))
+        to.layer("Transpose", ["wide", order], "turned", (1, 1, 3))
+        weights = to.constant("weights", np.arange(6, dtype=np.float32).reshape(2, 3))
         turned = {"transpose_a": "false", "transpose_b": "true"}
-        writer.layer("MatMul", ["turned", weights], "product", (1, 1, 2), turned)
-        writer.layer("Squeeze", ["product", writer.constant("one", np.array([1]))], "out", (1, 2))
-        writer.layer("Concat", ["out", "narrow"], "both", (1, 5), {"axis": 1})
+        to.layer("MatMul", ["turned", weights], "product", (1, 1, 2), turned)
+        to.layer("Squeeze", ["product", to.constant("one", np.array([1]))], "out", (1, 2))
+        to.layer("Concat", ["out", "narrow"], "both", (1, 5), {"axis": 1})
         return "both"
 
     images = draw()
     pooled = images.mean((2, 3))
     expected = np.concatenate((pooled @ np.arange(6).reshape(2, 3).T, pooled), 1)
-    np.testing.assert_allclose(outputs(network(tmp_path, build), images), expected, atol=1e-5)
+    np.testing.assert_allclose(outputs(small_network(tmp_path, build), images), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("colours", ["bgr255", "rgb255", "normalised"])
@@ -207,76 +171,13 @@ def test_the_input_is_what_the_network_wants(tmp_path: Path, colours: str) -> No
     mean = np.array((0.485, 0.456, 0.406), np.float32).reshape(1, 3, 1, 1) * 255
     std = np.array((0.229, 0.224, 0.225), np.float32).reshape(1, 3, 1, 1) * 255
     images = (pixels - mean) / std
-    found = outputs(network(tmp_path, flat), images, colours)
+    found = outputs(small_network(tmp_path, flat), images, colours)
     expected = {"bgr255": pixels[:, ::-1], "rgb255": pixels, "normalised": images}[colours]
     np.testing.assert_allclose(found, expected.reshape(2, 24), rtol=1e-5, atol=1e-3)
 
 
 def test_a_small_network_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = network(tmp_path, flat)
+    path = small_network(tmp_path, flat)
     assert main(["import", str(path), str(tmp_path / "out.onnx"), "--name", "own"]) == 0
     assert "4 x 2, 24 numbers" in capsys.readouterr().out
     assert Embedder(tmp_path / "out.onnx", "cpu").info.name == "own"
-
-
-def spoil(text: str, new: str) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        before = path.read_text()
-        assert text in before
-        path.write_text(before.replace(text, new))
-
-    return change
-
-
-ENTITY = '<!DOCTYPE net [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><net name="&b;" version="11"/>'
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda path: path.with_suffix(".bin").unlink(), "small.bin is not in the same folder"),
-        (lambda path: path.with_suffix(".bin").write_bytes(b"123"), "lies beyond the end of the file"),
-        (lambda path: path.write_text("<net"), "is no OpenVINO network"),
-        (lambda path: path.write_text("<html/>"), "its XML is <html>"),
-        (lambda path: path.write_text(ENTITY), "document types and entities are not read"),
-        (spoil('version="11"', 'version="7"'), "IR version 7; only 10 and 11 are read"),
-        (spoil('type="Reshape"', 'type="DetectionOutput"'), "of type DetectionOutput (opset1) is not supported"),
-        (spoil('size="16"', 'size="12"'), "12 bytes do not fit its shape (2,)"),
-        (spoil('offset="0"', 'offset="-8"'), "lies beyond the end of the file"),
-        (spoil('element_type="i64"', 'element_type="u1"'), "is of type u1, which is not read"),
-        (spoil('from-layer="0"', 'from-layer="99"'), "do not exist, or depend on its own output"),
-        (spoil("<edges>", "<other>"), "is no OpenVINO network"),
-        (spoil("1,3,4,2", "1,1,4,2"), ""),
-        (spoil("<dim>3</dim>", "<dim>1</dim>"), "the input is 1x1x4x2, not one image of 3 x height x width"),
-        (spoil('type="Result"', 'type="ReLU"'), "0 outputs, where a re-identification network has one"),
-        (spoil('id="0" name="data"', 'id="1" name="data"'), "two layers have the same id"),
-    ],
-)
-def test_files_that_cannot_be_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Path], None], said: str
-) -> None:
-    path = network(tmp_path, flat)
-    change(path)
-    code = main(["import", str(path), str(tmp_path / "out.onnx")])
-    if not said:  # the attribute that says the same as the port is not needed
-        assert code == 0
-        return
-    line = capsys.readouterr().err.strip()
-    assert code == 2
-    assert line.startswith("relaytrack: error: ")
-    assert "\n" not in line
-    assert said in line
-    assert not (tmp_path / "out.onnx").exists()
-
-
-def test_a_network_that_mixes_the_images_of_a_batch_is_refused(tmp_path: Path) -> None:
-    def build(to: object, name: str) -> str:
-        writer: ir_writer.IrWriter = to  # type: ignore[name-defined]
-        axes = writer.constant("axes", np.array([0, 2, 3], np.int64))
-        writer.layer("MVN", [name, axes], "out", (1, 3, 4, 2), {"normalize_variance": "true", "eps": 1e-5}, "opset6")
-        return flat(to, "out")
-
-    path = network(tmp_path, build)
-    assert main(["import", str(path), str(tmp_path / "out.onnx")]) == 2
-    with pytest.raises(WeightsError, match="weights not found"):
-        read_ir(tmp_path / "none.xml")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 
 def write_crops(
@@ -44,3 +45,10 @@ def write_crops(
                 path = root / name.format(person=person, camera=camera, shot=shot)
                 assert cv2.imwrite(str(path), np.clip(image, 0, 255).astype(np.uint8))
     return root
+
+
+def some_crops(count: int = 9) -> list[NDArray[np.uint8]]:
+    """Noise (H, W, 3) uint8 of other sizes each."""
+    rng = np.random.default_rng(5)
+    sizes = rng.integers(8, 90, (count, 2))
+    return [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in sizes]

@@ -6,6 +6,7 @@ normalisation becomes the one operation that it was in OpenVINO.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -192,3 +193,19 @@ def _write_pooling(to: IrWriter, node: Any, attributes: dict[str, Any], shape: t
         to.layer("AvgPool", [node.input[0]], node.output[0], shape, data | {"exclude-pad": str(not include).lower()})
     else:
         to.layer("MaxPool", [node.input[0]], node.output[0], shape, data)
+
+
+def small_network(folder: Path, build: Callable[[IrWriter, str], str], size: tuple[int, int] = (4, 2)) -> Path:
+    """An IR of the input, what `build` makes of it, and the result; `build` returns the last output's name."""
+    to = IrWriter()
+    shape = (1, 3, *size)
+    to.layer("Parameter", [], "data", shape, {"shape": ",".join(map(str, shape)), "element_type": "f32"})
+    to.layer("Result", [build(to, "data")], None)
+    return Path(to.save(folder / "small.xml"))
+
+
+def flat(to: IrWriter, name: str) -> str:
+    """(1, 3, 4, 2) to (1, 24)."""
+    target = to.constant("flat_shape", np.array([1, 24], np.int64))
+    to.layer("Reshape", [name, target], "flat", (1, 24), {"special_zero": "false"})
+    return "flat"
