@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from relaytrack.pipeline.errors import ConfigError
 
-SOURCE = ("name", "live", "stats", "open()", "frames()", "close()")
+SOURCE = ("name", "live", "stats", "fps", "size", "open()", "frames()", "close()")
 SINK = ("write()", "close()")
 DETECTOR = ("detect()",)
 EMBEDDER = ("input_size", "dim", "embed()")
@@ -32,3 +33,21 @@ def check_part(key: str, part: Any, needs: Sequence[str]) -> None:
         name = need.removesuffix("()")
         if not hasattr(part, name) or (name != need and not callable(getattr(part, name))):
             raise ConfigError(f"{key}: {type(part).__name__} has no {need}")
+
+
+def check_embedder(key: str, embedder: Any) -> None:
+    """The same of an embedder, whose sizes must be usable, too.
+
+    Raises:
+        ConfigError: it lacks something, or a size is none.
+    """
+    check_part(key, embedder, EMBEDDER)
+    if not _is_count(embedder.dim):
+        raise ConfigError(f"{key}: dim is {embedder.dim!r}, not the length of an embedding")
+    size = embedder.input_size
+    if not isinstance(size, Sequence) or len(size) != 2 or not all(map(_is_count, size)):
+        raise ConfigError(f"{key}: input_size is {size!r}, not the (height, width) of a crop in pixels")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1

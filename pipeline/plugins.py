@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from relaytrack.pipeline.config.schema import CameraConfig, unknown_name
 from relaytrack.pipeline.config.urls import shown_key
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
-from relaytrack.pipeline.part_checks import DETECTOR, EMBEDDER, SINK, TRACKER, check_part
+from relaytrack.pipeline.part_checks import DETECTOR, SINK, TRACKER, check_embedder, check_part
 from relaytrack.reid.settings import unknown_key
 from relaytrack.reid.wording import plain_words
 
@@ -71,7 +71,7 @@ def create_detector(name: str, options: Mapping[str, Any], *, device: str) -> De
 def create_embedder(name: str, options: Mapping[str, Any], *, device: str) -> CropEmbedder:
     """Make another package's embedder; errors as of `create_detector`."""
     part: CropEmbedder = _create(_plugin("embedders", name), "embedder", name, options, device=device)
-    check_part(f"embedder {name!r}", part, EMBEDDER)
+    check_embedder(f"embedder {name!r}", part)
     return part
 
 

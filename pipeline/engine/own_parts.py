@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from relaytrack.pipeline.clock import RunClock
+from relaytrack.pipeline.config.loading import camera_settings
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.interface import IdentityService
-from relaytrack.pipeline.part_checks import DETECTOR, EMBEDDER, SERVICE, SINK, SOURCE, check_part
+from relaytrack.pipeline.part_checks import DETECTOR, SERVICE, SINK, SOURCE, check_embedder, check_part
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.sinks.base import OnError, Sink, WhenFull
 from relaytrack.pipeline.sources import is_live
-from relaytrack.pipeline.sources.base import Source
+from relaytrack.pipeline.sources.base import Source, SourceStats
 from relaytrack.pipeline.tracking.tracker import Tracker
 from relaytrack.trackers import DeepSort
 
@@ -78,11 +79,12 @@ def check_parts(
     """
     for key, part, needs in (
         ("detector", detector, DETECTOR),
-        ("embedder", embedder, EMBEDDER),
         ("identities", identities, SERVICE),
     ):
         if part is not None:
             check_part(key, part, needs)
+    if embedder is not None:
+        check_embedder("embedder", embedder)
     for place, source in enumerate(_listed("sources", sources)):
         check_source(source, f"sources.{place}")
     for place, sink in enumerate(_listed("sinks", sinks)):
@@ -100,6 +102,10 @@ def check_source(source: Source, key: str = "source") -> None:
         ConfigError: it cannot be opened and read.
     """
     check_part(key, source, SOURCE)
+    if not isinstance(source.stats, SourceStats):
+        raise ConfigError(f"{key}: its stats are a {type(source.stats).__name__}, not SourceStats")
+    if not isinstance(source.name, str):
+        raise ConfigError(f"{key}: its name is {source.name!r}, not a text")
 
 
 def tell_left_out(camera: CameraConfig) -> None:
@@ -164,7 +170,7 @@ def with_own_cameras(config: Config, sources: Mapping[str, Source]) -> Config:
             tell_left_out(camera)
     known = {camera.name for camera in config.cameras}
     added = [
-        CameraConfig(url=f"own:{name}", name=name, live=source.live)
+        camera_settings({"url": f"own:{name}", "name": name, "live": bool(source.live)})
         for name, source in sources.items()
         if name not in known
     ]

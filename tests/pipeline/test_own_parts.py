@@ -17,7 +17,7 @@ from relaytrack.pipeline.identity import IdentityAnswer, TrackletMessage
 from relaytrack.pipeline.identity.service import LocalIdentityService
 from relaytrack.pipeline.records import Detections, Frame, FrameInfo, FrameTracks, Step
 from relaytrack.trackers import DeepSort, IdentityAssociator
-from tests.support.world import Keep
+from tests.support.world import Keep, Walk
 
 SETTINGS = {"cameras": ["samples/west.mp4"], "output": {"dir": None}, "run": {"max_seconds": 0.3}}
 
@@ -55,6 +55,24 @@ class Wrong(Nobody):
 
     def detect(self, frames: Sequence[Frame]) -> Any:
         return np.zeros((0, 6))
+
+
+class Camera(Walk):
+    """A camera with other attributes, or without one: those given as ""."""
+
+    def __init__(self, **changed: Any) -> None:
+        super().__init__("m")
+        vars(self).update(changed)
+        for name, value in changed.items():
+            if value == "":
+                delattr(self, name)
+
+
+class Sized(Colour):
+    """An embedder with other sizes."""
+
+    def __init__(self, **changed: Any) -> None:
+        vars(self).update(changed)
 
 
 class Answers:
@@ -106,6 +124,14 @@ def test_anything_else_is_no_configuration(given: Any) -> None:
         ({"sinks": Nobody()}, "sinks: a list is wanted, not a single Nobody"),
         ({"sinks": [print]}, r"sinks.0: builtin_function_or_method has no write\(\)"),
         ({"sources": ["samples/west.mp4"]}, "sources.0: str has no name"),
+        ({"sources": [Camera(fps="")]}, "sources.0: Camera has no fps"),
+        ({"sources": [Camera(stats=None)]}, "sources.0: its stats are a NoneType, not SourceStats"),
+        ({"sources": [Camera(name=5)]}, "sources.0: its name is 5, not a text"),
+        ({"sources": [Camera(name="../m")]}, r"camera: name: '../m' is not a camera name"),
+        ({"embedder": Sized(dim="x")}, "embedder: dim is 'x', not the length of an embedding"),
+        ({"embedder": Sized(dim=0)}, "embedder: dim is 0,"),
+        ({"embedder": Sized(input_size=5)}, r"embedder: input_size is 5, not the \(height, width\) of a crop"),
+        ({"embedder": Sized(input_size=(0, 8))}, r"embedder: input_size is \(0, 8\),"),
         ({"until": "end"}, "until: 'end' is neither 'sources_end' nor 'stopped'"),
         ({"identities": object()}, r"identities: object has no update\(\)"),
         ({"identities": Answers(None, "final_identities")}, r"identities: Answers has no final_identities\(\)"),
