@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import Any
 
@@ -12,9 +13,12 @@ from relaytrack.pipeline.cluster.identity_actor import IdentityActor
 from relaytrack.pipeline.cluster.ray_bus import IDENTITIES, NAMESPACE
 from relaytrack.pipeline.cluster.site import forget_checkpoint
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.identity.store_lock import need_free
 
+_RAISED = re.compile(r"(?:relaytrack\.[\w.]*|sqlite3\.|\w*)Error: (.+)")  # the last line of a traceback
 _SILENT = 4.0  # seconds without a call after which an identity service counts as left over from a killed start
 _START = 120.0
+_LETS_GO = 5.0  # seconds in which the process of a service that was ended lets the store go
 _CLOSE = 30.0
 
 
@@ -32,10 +36,12 @@ def begin_identities(
 
     Raises:
         ClusterError: the cluster follows a site already, or the service cannot start.
+        ConfigError: another run writes the store of identities.
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     _remove_orphan(ray)
+    need_free(config.output.store, _LETS_GO)
     forget_checkpoint(config)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = (
@@ -55,8 +61,14 @@ def begin_identities(
         found: DeskStatus = ray.get(actor.status.remote(), timeout=_START)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", error)
-        raise ClusterError(f"the identity service cannot start: {' '.join(str(cause).split())[-300:]}") from None
+        raise ClusterError(f"the identity service cannot start: {reason_of(str(cause))}") from None
     return found
+
+
+def reason_of(text: str) -> str:
+    """Why a part of Ray's could not begin, in one line; `text` may hold the traceback of its program."""
+    told = [match[1] for line in text.splitlines() if (match := _RAISED.match(line))]
+    return told[-1] if told else " ".join(text.split())[-300:]
 
 
 def _remove_orphan(ray: Any) -> None:

@@ -142,21 +142,32 @@ def lock_path(store: Path | str) -> Path:
     return real.with_name(real.name + END)
 
 
-def need_free(store: Path | str | None) -> None:
+def need_free(store: Path | str | None, patience: float = 0.0) -> None:
     """Nothing, where no run writes a store now; it is looked at before the time that networks take to load.
 
+    Args:
+        store: its file; None for no store.
+        patience: seconds in which the one who writes it may end.
+
     Raises:
-        ConfigError: another run does.
+        ConfigError: another run writes it.
     """
-    if store is None or not lock_path(store).exists():
-        return
-    path = lock_path(store)
+    until = time.monotonic() + patience
+    while store is not None and _is_locked(lock_path(store)):
+        if time.monotonic() >= until:
+            raise _refused(Path(store), _holder(lock_path(store)))
+        time.sleep(0.05)
+
+
+def _is_locked(path: Path) -> bool:
+    if not path.exists():
+        return False
     try:
         with closing(_existing(path)) as database:
             database.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
-        if "locked" in str(error):
-            raise _refused(Path(store), _holder(path)) from None
+        return "locked" in str(error)
+    return False
 
 
 def _refused(store: Path, holder: Holder | None) -> ConfigError:

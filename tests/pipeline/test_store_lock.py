@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
 
 from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.cluster.identity_start import reason_of
 from relaytrack.pipeline.cluster.site import open_desk
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import ConfigError
@@ -130,6 +132,29 @@ def test_the_desk_takes_the_store_over_from_its_predecessor_that_hangs(tmp_path,
         with pytest.raises(ConfigError, match="another run writes it"):
             open_desk(config, None, 6.0)
         open_desk(config, None, 5.0).close()
+
+
+def test_who_is_about_to_end_is_waited_for(tmp_path):
+    path = tmp_path / "people.db"
+    with holding(path) as other:
+        with pytest.raises(ConfigError, match="another run writes it"):
+            need_free(path)
+        Timer(0.5, other.kill).start()
+        need_free(path, 10.0)
+
+
+def test_what_ray_tells_of_a_service_that_cannot_start_is_the_reason_alone():
+    """Fault: the end of a traceback was told with it."""
+    text = "\n".join(
+        (
+            "The actor died because of an error raised in its creation task, \x1b[36mray::IdentityActor.__init__()",
+            '  File "identity/store_lock.py", line 86, in acquire',
+            "    raise ConfigError(said)",
+            "relaytrack.pipeline.errors.ConfigError: output.store people.db: another run writes it",
+        )
+    )
+    assert reason_of(text) == "output.store people.db: another run writes it"
+    assert reason_of("The actor died\nunexpectedly: out of memory") == "The actor died unexpectedly: out of memory"
 
 
 def test_a_store_that_cannot_be_locked_is_told_and_ends_no_run(tmp_path, caplog):
