@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from relaytrack.pipeline.config.urls import one_line
 from relaytrack.pipeline.errors import InputError, RelayTrackError
 
 
@@ -28,5 +29,4 @@ def told_by_name(kind: str, part: object) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if type(part).__module__.startswith("relaytrack."):
             raise
-        text = f"{kind} {type(part).__name__}: {type(error).__name__}: {error}"
-        raise InputError(" ".join(text.split())) from error
+        raise InputError(f"{kind} {type(part).__name__}: {type(error).__name__}: {one_line(error)}") from error

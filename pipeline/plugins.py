@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from relaytrack.pipeline.config.schema import CameraConfig, unknown_name
-from relaytrack.pipeline.config.urls import shown_key
+from relaytrack.pipeline.config.urls import one_line, shown_key
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.part_checks import DETECTOR, SINK, TRACKER, check_embedder, check_part
 from relaytrack.reid.settings import unknown_key
@@ -143,4 +143,4 @@ def _create(plugin: Plugin[Any], where: str, name: str, options: Mapping[str, An
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{type(error).__name__}: {one_line(error)}"

@@ -45,6 +45,10 @@ _SECRET_KEY = re.compile(
     r"(?=\S)",
     re.IGNORECASE,
 )
+# Within a sentence or the text of a mapping; `user` and `key` are words of our own messages there.
+_SECRET_IN_TEXT = re.compile(
+    r"(?P<key>[\s\"'(\[{,]\w*(?:api_?key|auth|cred|pass|pw|psw|secret|token)\w*(?:=|[\"']\s*:\s*))(?=\S)", re.IGNORECASE
+)
 _LOGIN_WITHOUT_SCHEME = re.compile(r"[^\s:]*:[^\s@].*@\S*", re.DOTALL)
 _LONGEST = 120  # letters of a value in a message
 _KEY = re.compile(r"[\w. -]{1,100}")
@@ -209,5 +213,7 @@ def _shown_tail(found: re.Match[str]) -> str:
 def _hide_login(text: str) -> str:
     """Hide `user:password@host` and the values of keys such as `password=` in a text that has no `scheme://`."""
     text = _LOGIN_WITHOUT_SCHEME.sub(HIDDEN, text)
-    found = _SECRET_KEY.search(text)
-    return text if found is None else f"{text[: found.end('key')]}{HIDDEN}"
+    for pattern in (_SECRET_KEY, _SECRET_IN_TEXT):
+        found = pattern.search(text)
+        text = text if found is None else f"{text[: found.end('key')]}{HIDDEN}"
+    return text

@@ -15,12 +15,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from relaytrack.pipeline import plugins
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.loading import load_config
 from relaytrack.pipeline.config.schema import CameraConfig, Config, InputConfig, RunConfig
 from relaytrack.pipeline.config.urls import ENCODE_HINT, MOUNT, expand_variables, redact_url, shown_address
 from relaytrack.pipeline.errors import ConfigError, RelayTrackError
+from relaytrack.pipeline.foreign import told_by_name
 from relaytrack.pipeline.server.descriptions import describe_camera
 from relaytrack.pipeline.sources import create_source
 
@@ -244,3 +247,52 @@ def test_options_of_sinks_are_shown_without_secrets() -> None:
         assert secret not in shown
     found = config.public()["sinks"][0]["options"]
     assert (found["site"], found["batch"], found["client"]["acks"]) == ("shop", 5, "all")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "refused: login with password=pa55word and more",
+        "KeyError: 'password=pa55word'",
+        "bad answer {'user': 'bob', 'passwd': 'pa55word'}",
+        'bad answer {"site": 1, "api_key" : "pa55word"}',
+        "curl(url, auth_token=pa55word)",
+        "[x,secret=pa55word]",
+    ],
+)
+def test_values_of_secret_keys_are_hidden_wherever_they_stand(text: str) -> None:
+    """Fault: only those at a line's beginning or within an address were."""
+    shown = redact_url(text)
+    assert "pa55" not in shown
+    assert shown.endswith("***")
+
+
+def test_words_about_passwords_stay() -> None:
+    for text in (
+        "user name or password refused (401)",
+        "sink 'mqtt': password: must be text (put it in quotes)",
+        "--variant 'x': write NAME:KEY=VALUE[,KEY=VALUE]",
+        "give both tls_cert and tls_key, or none",
+    ):
+        assert redact_url(text) == text
+
+
+def test_what_parts_of_others_say_when_they_fail_is_shown_without_passwords() -> None:
+    """Fault: the words of a detector's or a plug-in's exception were passed on as they were."""
+
+    class NoOptions(BaseModel):
+        pass
+
+    def make(settings: BaseModel, **context: object) -> object:
+        raise RuntimeError("login at rtsp://admin:pa55word@10.0.0.5/s1 refused")
+
+    class Eyes:
+        def detect(self) -> None:
+            raise KeyError("password=pa55word")
+
+    with pytest.raises(RelayTrackError, match=r"cannot be made: RuntimeError: login at rtsp://\*\*\*") as made:
+        plugins._create(plugins.Plugin(NoOptions, make), "detector.backend", "eyes", {})
+    refused = pytest.raises(RelayTrackError, match=r"detector Eyes: KeyError: 'password=\*\*\*")
+    with refused as seen, told_by_name("detector", Eyes()):
+        Eyes().detect()
+    assert "pa55" not in f"{made.value} {seen.value}"
