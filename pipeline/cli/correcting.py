@@ -62,6 +62,7 @@ def correct_run(
     from relaytrack.pipeline.errors import SourceError
     from relaytrack.pipeline.postprocess.corrections import open_run
     from relaytrack.pipeline.postprocess.live_run import correct_live_run, is_live_run
+    from relaytrack.pipeline.results.alone import alone_in
     from relaytrack.pipeline.results.correction_plan import as_kind
     from relaytrack.pipeline.share.shared_run import correct_everywhere
 
@@ -72,7 +73,9 @@ def correct_run(
         if is_live_run(folder):
             return correct_live_run(folder, as_kind(kind), wanted) + where
         try:
-            return finished(open_run(folder))
+            open_run(folder)  # first, since a lock leaves a file for a moment
+            with alone_in(folder):  # nobody corrects it between the look at it and the change
+                return finished(open_run(folder))
         except SourceError as error:
             told = "nothing was changed; --videos delete deletes the videos that would be wrong instead"
             raise SourceError(f"{error}; {told}") from error

@@ -26,13 +26,15 @@ def merge(
     Raises:
         InputError: an unknown number, or people who were in one camera at the same time.
         SourceError: a video cannot be drawn anew because its source is gone.
+        OutputError: a file cannot be written, or another correction is at work there.
     """
     groups = to_merge(run.data.people, people)
     kept = next(iter(groups))
     ids = run.ids
     for group in groups.values():
         ids.update({(track.camera, track.track): kept for track in group})
-    _apply(run, ids, videos, progress)
+    with run.alone():
+        _apply(run, ids, videos, progress)
     return kept
 
 
@@ -52,10 +54,12 @@ def split(
     Raises:
         InputError: an unknown number or track, or all tracks of the person.
         SourceError: a video cannot be drawn anew because its source is gone.
+        OutputError: a file cannot be written, or another correction is at work there.
     """
     to_split(run.data.people, person, tracks)
     new = max(run.data.people) + 1
-    _apply(run, run.ids | dict.fromkeys(tracks, new), videos, progress)
+    with run.alone():
+        _apply(run, run.ids | dict.fromkeys(tracks, new), videos, progress)
     return new
 
 
@@ -81,12 +85,13 @@ def split_at(
     tracks = seen_around(run.data.people, person, time)
     across = [track for track in tracks if track.first < time <= track.last]
     late = [(track.camera, track.track) for track in tracks if track.first >= time]
-    if across:
-        if run.config.output.video and videos == "redraw":
-            check_sources(run.config, {track.camera for track in tracks})
-        late += cut_tracks(run.folder, run.data, across, time)
-        run = open_run(run.folder)
-    return split(run, person, late, videos=videos, progress=progress)
+    with run.alone():
+        if across:
+            if run.config.output.video and videos == "redraw":
+                check_sources(run.config, {track.camera for track in tracks})
+            late += cut_tracks(run.folder, run.data, across, time)
+            run = open_run(run.folder)
+        return split(run, person, late, videos=videos, progress=progress)
 
 
 def _apply(run: FinishedRun, ids: Mapping[TrackKey, int], videos: Videos, progress: Progress | None) -> None:

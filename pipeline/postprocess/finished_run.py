@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,8 +17,10 @@ from relaytrack.pipeline.config.loading import with_paths
 from relaytrack.pipeline.config.schema import Config, OutputConfig
 from relaytrack.pipeline.errors import InputError
 from relaytrack.pipeline.report import write_report
+from relaytrack.pipeline.results.alone import alone_in
 from relaytrack.pipeline.results.earlier_starts import STORE
 from relaytrack.pipeline.results.folder import writing
+from relaytrack.pipeline.results.identities import NAME
 from relaytrack.pipeline.results.run_data import RunData, load_run
 from relaytrack.pipeline.results.run_file import RUN_FILE, write_run_file
 from relaytrack.pipeline.results.visits import people_in_several
@@ -33,6 +37,20 @@ class FinishedRun:
     folder: Path
     config: Config
     data: RunData
+    version: tuple[int, int] = (0, 0)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Correct it in this block: nobody else does meanwhile, or has done since it was read.
+
+        Raises:
+            InputError: it was changed since.
+            OutputError: another correction is at work there.
+        """
+        with alone_in(self.folder):
+            if self.version != _version(self.folder):
+                raise InputError(f"{self.folder}: was corrected meanwhile; look at it again")
+            yield
 
     @property
     def ids(self) -> dict[TrackKey, int]:
@@ -46,13 +64,23 @@ def open_run(folder: Path) -> FinishedRun:
     Raises:
         InputError: it holds no run, a live one, or one whose files are not final.
     """
+    version = _version(folder)
     data = load_run(folder)
     config = config_of(folder, data)
     if data.run.get("final") is not True:
         raise InputError(
             f"{folder}: this run did not reach its end, so it cannot be corrected; run it again (--overwrite)"
         )
-    return FinishedRun(folder, config, data)
+    return FinishedRun(folder, config, data, version)
+
+
+def _version(folder: Path) -> tuple[int, int]:
+    """By what it is seen whether the list of people was written anew."""
+    try:
+        found = os.stat(folder / NAME)
+    except OSError:
+        return (0, 0)
+    return (found.st_ino, found.st_mtime_ns)
 
 
 def config_of(folder: Path, data: RunData) -> Config:

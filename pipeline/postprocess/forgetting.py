@@ -44,7 +44,14 @@ def forget(run: FinishedRun, person: int, *, videos: Videos = "redraw", progress
     Raises:
         InputError: an unknown number.
         SourceError: a video cannot be drawn anew because its source is gone; nothing was changed.
+        OutputError: a file cannot be written, or another correction is at work there.
     """
+    with run.alone():
+        _forget(run, person, videos, progress)
+
+
+def _forget(run: FinishedRun, person: int, videos: Videos, progress: Progress | None) -> None:
+    """See `forget`."""
     tracks = tracks_of(run.data.people, person)
     keys = {(track.camera, track.track) for track in tracks}
     shown = sorted({track.camera for track in tracks})
