@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_TOGETHER = 1.0  # seconds in which two signals count as one
 _LOOK = 0.1  # seconds after which a wait looks whether it is to end
 
 
@@ -49,18 +50,23 @@ class Ending:
 
 @contextmanager
 def ended_by_signals(say: Callable[[str], object]) -> Iterator[Ending]:
-    """SIGINT and SIGTERM end the measurement in the block early; a second SIGINT interrupts it.
+    """SIGINT and SIGTERM end the measurement in the block early; a SIGINT a second later or more interrupts it.
 
-    Both count even where the shell that started it in the background ignores SIGINT.
+    `timeout -s INT` sends it twice at the same moment. Both signals count even where the shell that started it in the
+    background ignores SIGINT.
 
     Args:
         say: told that it ends.
     """
-    ending = Ending()
+    ending, first = Ending(), 0.0
 
     def end(number: int, _: FrameType | None) -> None:
-        if ending.told and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        nonlocal first
+        if ending.told:
+            if number == signal.SIGINT and time.monotonic() >= first + _TOGETHER:
+                raise KeyboardInterrupt
+            return
+        first = time.monotonic()
         ending.tell()
         say(f"{signal.Signals(number).name}: ends early, and judges what there is so far")
 
