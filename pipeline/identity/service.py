@@ -132,12 +132,19 @@ class LocalIdentityService:
 
     def _leave_out(self, camera: str, time: float) -> None:
         self._late[camera] += 1
-        if self._late[camera] == 1:
+        if self._late[camera] > 1:
+            return
+        if time < self._watermark - self._max_late:
+            first = max(self._newest, key=lambda name: self._newest[name])
             LOG.warning(
-                "camera %r: a frame is %.1f s behind the newest and gets no new identities; is its offset right?",
+                "camera %r: a frame is %.1f s behind one of camera %r and gets no new identities; is the offset of one "
+                "of the two wrong?",
                 camera,
-                self._watermark - time,
+                self._newest[first] - time,
+                first,
             )
+        else:
+            LOG.warning("camera %r: a frame is not later than the one before and gets no new identities", camera)
 
     def known(self, message: TrackletMessage) -> Ints:
         """The identities that the tracks of a message had before, 0 where none is known."""

@@ -12,9 +12,10 @@ import torch
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
 from relaytrack.pipeline.errors import ConfigError, InputError
 from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.identity import TrackletMessage
 from relaytrack.pipeline.identity.service import LocalIdentityService
 from relaytrack.pipeline.perception.stage import Perception
-from relaytrack.pipeline.records import Detections, Floats, Frame, Observation
+from relaytrack.pipeline.records import Detections, Floats, Frame, FrameInfo, Observation
 from relaytrack.pipeline.tracking.backfill import EarlierBoxes
 from relaytrack.pipeline.tracking.multi_camera import MultiCameraTracker
 from relaytrack.pipeline.tracking.session import CameraSession
@@ -201,7 +202,20 @@ def test_a_camera_far_behind_the_others_is_counted_and_troubles_nobody(caplog: p
         assert len(step.tracks[1]) == 0
     assert step.tracks[0].global_ids.tolist() == [1]
     assert tracker.identities.status().late == {"late": 39}
+    assert caplog.text.count("camera 'late': a frame is 100.0 s behind one of camera 'now'") == 1
     assert caplog.text.count("camera 'late'") == 1
+
+
+def test_a_frame_that_is_not_later_than_its_cameras_last_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    tracker = multi(session("a"))
+    service = tracker.identities
+    for time in (1.0, 1.0, float("nan")):
+        boxes, none = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+        service.update(
+            [TrackletMessage(FrameInfo("a", 1, time, (160, 120)), none.astype(np.int64), boxes, none, boxes)]
+        )
+    assert service.status().late == {"a": 2}
+    assert caplog.text.count("camera 'a': a frame is not later than the one before and gets no new identities") == 1
 
 
 @pytest.mark.parametrize("offset", [3.0, -3.0])
