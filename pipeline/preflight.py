@@ -122,4 +122,6 @@ def _check_files(config: Config) -> None:
                     f"camera {camera.name!r}: detector.backend is 'file', but it names no detections file"
                 )
             if not Path(camera.detections).is_file():
-                raise ConfigError(f"camera {camera.name!r}: no such file of detections: {camera.detections}")
+                there = Path(camera.detections).exists()
+                what = "detections are no file, but a folder or a pipe" if there else "no such file of detections"
+                raise ConfigError(f"camera {camera.name!r}: {what}: {camera.detections}")

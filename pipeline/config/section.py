@@ -43,14 +43,14 @@ def _host_name(value: str) -> str:
     with suppress(UnicodeError):
         name = name.encode("idna").decode()
     if not _NAME.fullmatch(name):
-        raise ValueError("must be a name alone, such as cams.example.org: no https://, port, path or *")
+        raise ValueError("must be a name alone, such as cams.example.org: no https, port, path or *")
     return name
 
 
 def _scheme(value: str) -> str:
     name = value.strip().lower()
     if not _SCHEME.fullmatch(name):
-        raise ValueError("must be a scheme alone, such as rtsp: no ://")
+        raise ValueError("must be a scheme alone, such as rtsp, and nothing after it")
     return name
 
 

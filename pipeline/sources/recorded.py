@@ -178,7 +178,7 @@ def _kind(path: Path) -> str:
     """What a path is that is no file and no folder, and what to do instead."""
     mode = path.stat().st_mode
     if stat.S_ISFIFO(mode):
-        return "a pipe cannot be read twice, as recordings are: save it to a file, or send it to udp://127.0.0.1:PORT"
+        return "a pipe cannot be read twice, as recordings are: save it to a file, or stream it (UDP, RTSP)"
     if stat.S_ISCHR(mode) and path.resolve().name.startswith("video"):
         return "a webcam is named webcam:NUMBER (webcam:0 is /dev/video0)"
     return "no file, but a socket or a device"

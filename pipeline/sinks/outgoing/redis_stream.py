@@ -24,7 +24,7 @@ class RedisSettings(OutgoingSettings):
     @classmethod
     def _url(cls, value: str) -> str:
         if not value.startswith(("redis://", "rediss://", "unix://", "${")):
-            raise ValueError("not an address with redis://, rediss:// or unix://")
+            raise ValueError("not a redis, rediss or unix address")
         return value
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ class WebhookSettings(OutgoingSettings):
     @classmethod
     def _url(cls, value: str) -> str:
         if not value.lower().startswith(("http://", "https://", "${")):
-            raise ValueError("not an address with http:// or https://")
+            raise ValueError("not an http or https address")
         return value
 
 

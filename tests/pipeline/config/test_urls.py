@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import logging
+import os
 import re
 import string
 import threading
@@ -17,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+import relaytrack.pipeline
+import relaytrack.reid
 from relaytrack.pipeline import plugins
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.config.loading import load_config
@@ -296,3 +300,23 @@ def test_what_parts_of_others_say_when_they_fail_is_shown_without_passwords() ->
     with refused as seen, told_by_name("detector", Eyes()):
         Eyes().detect()
     assert "pa55" not in f"{made.value} {seen.value}"
+
+
+def test_hints_hold_no_addresses_of_their_own() -> None:
+    """Fault: "send it to udp://127.0.0.1:PORT" was shown as "udp://***", and what followed was hidden with it."""
+    found = []
+    for package in (relaytrack.pipeline, relaytrack.reid):
+        for file in Path(package.__file__ or "").parent.rglob("*.py"):
+            raised = (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Raise))
+            texts = (part for node in raised for part in ast.walk(node) if isinstance(part, ast.Constant))
+            found += [str(part.value) for part in texts if re.search("[a-z]://", str(part.value))]
+    assert found == []
+
+
+def test_a_pipe_as_a_camera_is_named_with_its_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["run", "--source", str(tmp_path / "pipe"), "--out", str(tmp_path / "o")]) == 2
+    assert f"save it to a file, or stream it (UDP, RTSP): {tmp_path / 'pipe'}" in capsys.readouterr().err
+    boxes = ["--set", "detector.backend=file", "--set", f"cameras.0.detections={tmp_path / 'pipe'}"]
+    assert main(["run", "--source", str(tmp_path / "a.mp4"), *boxes, "--out", str(tmp_path / "o")]) == 2
+    assert "detections are no file, but a folder or a pipe" in capsys.readouterr().err

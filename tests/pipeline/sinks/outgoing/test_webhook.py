@@ -84,7 +84,7 @@ def test_events_that_are_refused_for_good_hold_up_no_others(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"url": "ftp://user:pa55@host/"}, "url: not an address with http:// or https://"),
+        ({"url": "ftp://user:pa55@host/"}, "url: not an http or https address"),
         ({}, "url: is missing"),
         ({"url": "http://h/", "secrets": "x"}, "unknown key 'secrets', did you mean 'secret'?"),
         ({"url": "http://h/${NOT_SET}"}, "environment variable NOT_SET is not set"),
