@@ -74,8 +74,11 @@ class LocalIdentityService:
 
         Raises:
             TrackerError: a message's arrays do not fit together.
+            OutputError: another process has taken the store over.
         """
         with self._busy:
+            if self.lock is not None:
+                self.lock.check()
             return self._update(messages)
 
     def _update(self, messages: Sequence[TrackletMessage]) -> IdentityAnswer:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from relaytrack.pipeline.dates import shown
-from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.errors import ConfigError, OutputError
 from relaytrack.trackers.identities.store_file import file_reason
 
 LOG = logging.getLogger("relaytrack.identities")
@@ -89,6 +89,15 @@ class StoreLock:
         except (OSError, sqlite3.Error) as error:
             why = file_reason(error, self._path)
             LOG.warning("%s cannot be locked (%s): take care that no other run writes it", self._store, why)
+
+    def check(self) -> None:
+        """Nothing, where the store was not taken over (see `acquire`).
+
+        Raises:
+            OutputError: it was; this process hung, and must not write it any more.
+        """
+        if self._held is not None and self._me.run and _number(self._path) not in (self._file, None):
+            raise OutputError(f"{self._store}: another process has taken this run's store over")
 
     def release(self) -> None:
         """Let it go, and remove the file."""

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from relaytrack.pipeline.cli.main import main
+from relaytrack.pipeline.cluster.checkpoint import FencedError
 from relaytrack.pipeline.cluster.identity_start import reason_of
 from relaytrack.pipeline.cluster.site import open_desk
 from relaytrack.pipeline.config.schema import Config
-from relaytrack.pipeline.errors import ConfigError
+from relaytrack.pipeline.errors import ConfigError, OutputError
 from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.identity.store_lock import StoreLock, lock_path, need_free
 from relaytrack.trackers import IdentityStore
@@ -155,6 +156,30 @@ def test_what_ray_tells_of_a_service_that_cannot_start_is_the_reason_alone():
     )
     assert reason_of(text) == "output.store people.db: another run writes it"
     assert reason_of("The actor died\nunexpectedly: out of memory") == "The actor died unexpectedly: out of memory"
+
+
+def test_a_desk_that_wakes_up_after_it_was_replaced_writes_the_store_no_more(tmp_path, monkeypatch):
+    path = tmp_path / "people.db"
+    config = with_store(path, cluster={"dir": str(tmp_path / "c")})
+    monkeypatch.setattr("relaytrack.pipeline.cluster.site._PATIENCE", 0.2)
+    old = open_desk(config, None, 5.0)
+    old._memory.service.update([])
+    new = open_desk(config, None, 5.0)
+    with pytest.raises(OutputError, match=r"people\.db: another process has taken"):
+        old._memory.service.update([])
+    new._memory.service.update([])
+    with pytest.raises(FencedError):
+        old.close()
+    new._memory.service.update([])
+    new.close()
+
+
+def test_a_lock_that_somebody_deletes_ends_no_run(tmp_path):
+    path = tmp_path / "people.db"
+    service = create_identity_service(with_store(path), None)
+    lock_path(path).unlink()
+    service.update([])
+    service.close()
 
 
 def test_a_store_that_cannot_be_locked_is_told_and_ends_no_run(tmp_path, caplog):
