@@ -8,7 +8,7 @@ from typing import Any
 
 from relaytrack.pipeline.config.urls import redact_url
 from relaytrack.pipeline.errors import SinkError
-from relaytrack.pipeline.runtime.sink_thread import SinkThread
+from relaytrack.pipeline.runtime.sink_thread import AwaitedCall, SinkThread
 
 
 class Asked:
@@ -30,7 +30,7 @@ class Asked:
             finally:
                 done.set()
 
-        if not thread.tell(call):
+        if not thread.tell(AwaitedCall(call)):
             call()
 
     def wait(self, timeout: float) -> None:

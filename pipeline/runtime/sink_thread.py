@@ -41,6 +41,17 @@ class SinkStatus:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitedCall:
+    """A call of a sink that somebody waits for, also where the sink is switched off before; it raises nothing."""
+
+    call: Callable[[], None]
+
+    def __call__(self) -> None:
+        """Make it."""
+        self.call()
+
+
 class SinkThread:
     """One sink with its queue and its thread.
 
@@ -156,7 +167,10 @@ class SinkThread:
     def _run(self) -> None:
         try:
             while (item := self._next()) is not None:
-                self._handle(item)
+                if isinstance(item, AwaitedCall):
+                    item()
+                else:
+                    self._handle(item)
             try:
                 self.sink.close()
             except BaseException as error:
@@ -170,7 +184,7 @@ class SinkThread:
         with self._changed:
             while not self._queue and not self._ending and not self._disabled:
                 self._changed.wait()
-            if self._disabled or not self._queue:
+            if not self._queue:
                 return None
             item = self._queue.popleft()
             self._steps -= isinstance(item, Step)
@@ -234,5 +248,5 @@ class SinkThread:
             self._disabled = True
             self._dropped += self._steps
             self._steps = 0
-            self._queue.clear()
+            self._queue = deque(item for item in self._queue if isinstance(item, AwaitedCall))
             self._changed.notify_all()

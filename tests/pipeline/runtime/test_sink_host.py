@@ -406,3 +406,28 @@ def test_who_asks_a_sink_is_told_of_its_failure_and_the_sink_goes_on(error: Base
     host.put(steps(1)[0])
     host.close()
     assert len(sink.steps) == 1
+
+
+def test_who_asks_a_sink_that_fails_before_its_turn_gets_an_answer_all_the_same(stuck: Stuck) -> None:
+    """Fault: the question was thrown away with the steps, and whoever asked waited in vain."""
+    asked = threading.Event()
+
+    class Fails(Keep):
+        def write(self, step: Step) -> None:
+            stuck.free.wait(10)
+            raise ConnectionError("away")
+
+        def bring_up_to_date(self) -> None:
+            asked.set()
+
+    host = SinkHost(on_error="disable")
+    host.add(Fails(), name="shaky")
+    for step in steps(3):
+        host.put(step)
+    question = host.ask("bring_up_to_date")
+    stuck.free.set()
+    question.wait(5)
+    assert asked.is_set()
+    assert wait_for(lambda: host.status()["shaky"].state == "disabled")
+    assert "away" in (host.status()["shaky"].error or "")
+    host.close()
