@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.foreign import told_by_name
 from relaytrack.pipeline.identity.answers import ask
 from relaytrack.pipeline.identity.interface import IdentityService, IdentityStatus, TunableService
 from relaytrack.pipeline.identity.messages import IdentityAnswer, TrackletMessage
@@ -229,7 +230,8 @@ class Corrections:
     def final_identities(self) -> Mapping[TrackKey, int]:
         """See `IdentityService.final_identities`."""
         with self._changing:
-            final = self._service.final_identities().items()
+            with told_by_name("identity service", self._service):
+                final = self._service.final_identities().items()
             return {key: self._of(key, identity) for key, identity in final if key not in self._forgotten}
 
     def status(self) -> IdentityStatus:
@@ -239,7 +241,8 @@ class Corrections:
 
     def close(self) -> None:
         """See `IdentityService.close`."""
-        self._service.close()
+        with told_by_name("identity service", self._service):
+            self._service.close()
 
 
 def picked(messages: Sequence[TrackletMessage], shown: Sequence[Rows]) -> list[TrackletMessage]:

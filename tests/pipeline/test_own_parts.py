@@ -201,6 +201,17 @@ def test_what_fails_in_a_part_of_somebody_elses_ends_the_run_by_its_name(
     assert run.status().error == told
 
 
+@pytest.mark.parametrize("method", ["final_identities", "close"])
+def test_an_identity_service_that_fails_at_the_end_is_named(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: its exception came out of the run as it was."""
+    service = Answers(LocalIdentityService(IdentityAssociator()).update)
+    monkeypatch.setattr(service, method, fails)
+    run = Pipeline(SETTINGS, detector=Nobody(), embedder=Colour(), identities=service)
+    with pytest.raises(InputError, match="identity service Answers: KeyError: 'mine'"):
+        run.run()
+    assert run.status().state == "failed"
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
