@@ -87,11 +87,14 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _guarded(action: Callable[[], int]) -> int:
+    try:
+        _check_current_folder()
+    except RelayTrackError as error:
+        return _refuse(str(error))
     from relaytrack.reid.errors import ReidError
     from relaytrack.trackers.errors import TrackerError
 
     try:
-        _check_current_folder()
         return int(action())
     except (RelayTrackError, ReidError, TrackerError) as error:
         code = _refuse(str(error))
@@ -114,7 +117,7 @@ def _guarded(action: Callable[[], int]) -> int:
 
 
 def _check_current_folder() -> None:
-    """Refuse to start where the current folder has been deleted: the networks' libraries abort the process there.
+    """Refuse to start where the current folder has been deleted: numpy and the networks' libraries die there.
 
     Raises:
         InputError: it is gone.

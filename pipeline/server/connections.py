@@ -57,6 +57,10 @@ class Connections:
         for connection in idle:
             connection.close()
 
+    def __del__(self) -> None:
+        """Close what is open where nobody called `close`."""
+        self.close()
+
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=10.0, check_same_thread=False)
         try:

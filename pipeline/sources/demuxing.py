@@ -111,7 +111,7 @@ class OpenStream:
                 "ffmpeg -i a.mp4 -c copy -movflags faststart b.mp4)"
             )
         if self.format == "webp_pipe":
-            return " (animated WebP is not read: make a GIF or a folder of pictures of it)"
+            return " (animated WebP needs PyAV 19 or later; or make a GIF or a folder of pictures of it)"
         return ""
 
     def prepare(self, *, threads: int, low_delay: bool) -> None:
@@ -146,7 +146,7 @@ class OpenStream:
                 frames: list[Any] = packet.decode()
             except av.error.MemoryError:
                 raise ReadError("out of memory while decoding") from None
-            except av.error.FFmpegError:
+            except (av.error.FFmpegError, ValueError):  # ValueError: PyAV 19 on what has no decoder
                 self.broken += 1
                 self.failing += 1
                 index += 1
@@ -202,7 +202,7 @@ class OpenStream:
 
     def _was_cut(self) -> bool:
         """Whether a web server's connection ended before the video; a server that told no length is asked again."""
-        return self._container.size > 0 or (self._direct and was_cut(self._container.name))
+        return (self._container.size or 0) > 0 or (self._direct and was_cut(self._container.name))
 
     @property
     def _of_http(self) -> bool:

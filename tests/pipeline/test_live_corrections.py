@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def people(out: Path) -> dict[int, list[str]]:
 
 def numbers(out: Path, name: str = "identities.db") -> dict[int, int]:
     """Which number the person in red (1) and the one in purple (2) have, by the store."""
-    with sqlite3.connect(out / name) as store:
+    with closing(sqlite3.connect(out / name)) as store, store:
         rows = store.execute("SELECT identity, feature FROM tracks").fetchall()
     vectors = {row[0]: np.frombuffer(row[1], np.float16).astype(np.float32) for row in rows}
     return {person: max(vectors, key=lambda one: float(vectors[one] @ looks_of(person))) for person in LOOKS}
@@ -170,7 +171,7 @@ def live(tmp_path: Path) -> Iterator[tuple[Path, Pipeline, Callable[[], None]]]:
 
 
 def _count(out: Path) -> int:
-    with sqlite3.connect(out / "identities.db") as store:
+    with closing(sqlite3.connect(out / "identities.db")) as store, store:
         rows = store.execute("SELECT count(DISTINCT identity) FROM tracks WHERE feature IS NOT NULL").fetchone()
     return int(rows[0])
 
@@ -239,7 +240,7 @@ def test_a_person_is_forgotten_from_anywhere(tmp_path: Path, named: bool, monkey
     monkeypatch.chdir(tmp_path / "elsewhere")
     identity = numbers(kept.parent, kept.name)[2]
     assert main(["forget", "--run", "../moved", str(identity)]) == 0
-    with sqlite3.connect(kept) as store:
+    with closing(sqlite3.connect(kept)) as store, store:
         assert store.execute("SELECT DISTINCT identity FROM tracks").fetchall() == [(3 - identity,)]
 
 
@@ -270,7 +271,10 @@ def test_whom_the_list_does_not_tell_of_is_forgotten(tmp_path: Path, capsys: pyt
     content = json.loads((out / "identities.json").read_text())
     content["identities"] = [entry for entry in content["identities"] if entry["id"] != identity]
     (out / "identities.json").write_text(json.dumps(content))
-    with sqlite3.connect(out / "identities.db") as store:  # the pictures' clock of this test is not that of the run
+    with (
+        closing(sqlite3.connect(out / "identities.db")) as store,
+        store,
+    ):  # the pictures' clock of this test is not that of the run
         ahead = store.execute("SELECT origin FROM runs").fetchone()[0] - content["clock_zero"]
         store.execute("UPDATE tracks SET first = first - ?, last = last - ?", (ahead, ahead))
     assert main(["forget", "--run", str(out), "77"]) == 2

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from relaytrack.trackers import IdentityStore
@@ -71,6 +72,6 @@ def test_kill_in_mid_run_loses_a_second_at_most_and_the_ids_go_on(samples: Path,
     fresh = [person["id"] for person in people if person["id"] not in before.values()]
     assert len(known) >= len(people) / 2, f"of {len(people)} people {known} were known again"
     assert all(identity >= following for identity in fresh)
-    with sqlite3.connect(store) as database:
+    with closing(sqlite3.connect(store)) as database, database:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)
     database.close()

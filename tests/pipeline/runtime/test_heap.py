@@ -90,11 +90,11 @@ def test_threads_share_their_heaps(steady: bool) -> None:
 
 def test_garbage_is_looked_for_however_many_objects_were_there_before() -> None:
     """Fault: beside the objects of the networks' libraries, cycles of garbage were looked for every few hours only."""
-    before = [[] for _ in range(800_000)]
+    before = [[] for _ in range(1_600_000)]
 
     def searches() -> int:
         start = gc.get_stats()[2]["collections"]
-        more = [[] for _ in range(150_000)]
+        more = [[] for _ in range(300_000)]
         return int(gc.get_stats()[2]["collections"]) - start + 0 * len(more)
 
     gc.collect()

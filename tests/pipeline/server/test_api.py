@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -186,9 +187,8 @@ def test_people_are_named_watched_and_forgotten(tmp_path: Path) -> None:
         problem(site.get("/api/v1/forgetting/99"), 404)
         actions = [entry["action"] for entry in site.get("/api/v1/audit").json()["entries"]]
         assert actions[:3] == ["forgotten everywhere", "person forgotten", "person described"]
-    with sqlite3.connect(tmp_path / "site" / "site.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "site" / "site.sqlite")) as database, database:
         rows = database.execute("SELECT count(*) FROM sightings WHERE identity = ?", (person,)).fetchone()
-    database.close()
     assert rows[0] == 0
     with IdentityStore(tmp_path / "site" / "identities.sqlite") as known:
         assert person not in [one.identity for one in known.identities()]

@@ -41,7 +41,7 @@ def waiting(folder: Path) -> int:
 
 
 def rows(folder: Path, table: str) -> int:
-    with sqlite3.connect(folder / "site" / "site.sqlite") as store:
+    with closing(sqlite3.connect(folder / "site" / "site.sqlite")) as store, store:
         return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -94,12 +95,12 @@ def test_forgetting_is_done_wholly_or_not_at_all(tmp_path):
     with IdentityStore(path) as store:
         store.begin()
         store.write([StoredTrack("a", 1, 7, 0.0, 1.0, 5, look(1))], 8, {"a": (1.0, np.asarray(look(1), float))})
-        with sqlite3.connect(path) as other:
+        with closing(sqlite3.connect(path)) as other, other:
             other.execute("CREATE TRIGGER stop BEFORE DELETE ON cameras BEGIN SELECT RAISE(ABORT, 'cut'); END")
         with pytest.raises(StoreError, match="cut"):
             store.forget([7])
         assert [item.identity for item in store.identities()] == [7]
-        with sqlite3.connect(path) as other:
+        with closing(sqlite3.connect(path)) as other, other:
             other.execute("DROP TRIGGER stop")
         assert (store.forget([7]), store.identities(), store.cameras()) == (1, [], {})
 
@@ -142,9 +143,8 @@ def test_what_is_no_store_is_refused(tmp_path):
     with pytest.raises(StoreError, match=r"missing.*\(No such file or directory\)$"):
         IdentityStore(tmp_path / "missing" / "people.db")
     newer = tmp_path / "newer.db"
-    with sqlite3.connect(newer) as database:
+    with closing(sqlite3.connect(newer)) as database, database:
         database.execute("PRAGMA user_version = 99")
-    database.close()
     with pytest.raises(StoreError, match="version 99"):
         IdentityStore(newer)
 
