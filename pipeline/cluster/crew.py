@@ -241,11 +241,10 @@ def absolute(config: Config, folder: Path) -> Config:
     store = None if output.store is None else str((folder / output.store).absolute())
     if share is not None and not is_address(share):
         share = str((folder / share).absolute())
+    where = {"dir": str((folder / config.cluster.dir).absolute()), "share": share}
     return config.model_copy(
         update={
-            "cluster": config.cluster.model_copy(
-                update={"dir": str((folder / config.cluster.dir).absolute()), "share": share}
-            ),
+            "cluster": config.cluster.model_copy(update=where),
             "output": output.model_copy(update={"store": store}),
         }
     )

@@ -65,20 +65,22 @@ def _memory(
     config: Config, zero: float, network: bytes | None, checkpoints: Checkpoints, lock: StoreLock | None
 ) -> Memory:
     """What is known at the start: that of the last checkpoint, or nothing; it holds the lock of the store."""
-    store = None if config.output.store is None else IdentityStore(config.output.store, origin=zero)
-    memory = checkpoints.read(store)
-    if memory is None:
-        if store is not None:
-            store.close()
-        service = create_identity_service(config, None, origin=zero, max_late=RESENT, network=network, lock=lock)
-        return Memory(service, network=network)
-    if not same_network(memory.network, network):
-        raise ConfigError(f"{checkpoints.path}: its people are described by other weights (embedder.weights)")
-    if store is not None:
-        need_same_network(store, None, network)
-        store.begin(zero)
-    memory.service.lock = lock
-    return memory
+    with ExitStack() as failing:
+        store = None
+        if config.output.store is not None:
+            store = failing.enter_context(IdentityStore(config.output.store, origin=zero))
+        memory = checkpoints.read(store)
+        if memory is not None:
+            if not same_network(memory.network, network):
+                raise ConfigError(f"{checkpoints.path}: its people are described by other weights (embedder.weights)")
+            if store is not None:
+                need_same_network(store, None, network)
+                store.begin(zero)
+            memory.service.lock = lock
+            failing.pop_all()
+            return memory
+    service = create_identity_service(config, None, origin=zero, max_late=RESENT, network=network, lock=lock)
+    return Memory(service, network=network)
 
 
 def forget_checkpoint(config: Config) -> None:

@@ -200,8 +200,7 @@ class CameraRegistry:
 
     def earlier(self) -> dict[str, EarlierBoxes]:
         """Boxes from before tracks were confirmed, by camera, where they were kept."""
-        sessions = self._multi.sessions.items()
-        return {name: session.earlier for name, session in sessions if session.earlier is not None}
+        return {name: one.earlier for name, one in self._multi.sessions.items() if one.earlier is not None}
 
     # helpers
 
@@ -219,10 +218,9 @@ class CameraRegistry:
             self.pause(camera.name)
 
     def _find(self, name: str) -> CameraSession:
-        session = self._multi.sessions.get(name)
-        if session is None:
+        if name not in self._multi.sessions:
             raise ConfigError(f"there is no camera {name!r}")
-        return session
+        return self._multi.sessions[name]
 
     def _source(self, camera: CameraConfig, *, joins: bool = False) -> Source:
         """The source of a camera; a live one that joins is tried until it answers, a recording begins now."""

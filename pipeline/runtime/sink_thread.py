@@ -78,12 +78,11 @@ class SinkThread:
         self._queue: deque[Step | Callable[[], None]] = deque()
         self._steps = 0  # of the queue
         self._changed = threading.Condition()
-        self._ending = self._over = self._disabled = False
+        self._ending = self._over = self._disabled = self._failing = False
         self._hurry = threading.Event()
         self._written = self._dropped = 0
         self._seconds = 0.0
         self._error: str | None = None
-        self._failing = False
         self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, None)
         self._thread = threading.Thread(target=self._run, name=f"sink-{name}", daemon=True)
 
@@ -118,8 +117,7 @@ class SinkThread:
                 self._dropped += self._disabled
                 return
             if self._steps >= self._room:
-                oldest = next(place for place, item in enumerate(self._queue) if isinstance(item, Step))
-                del self._queue[oldest]
+                del self._queue[next(place for place, item in enumerate(self._queue) if isinstance(item, Step))]
                 self._steps -= 1
                 self._dropped += 1
             self._queue.append(step)
