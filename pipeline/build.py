@@ -15,6 +15,7 @@ from relaytrack.pipeline import plugins
 from relaytrack.pipeline.config.schema import DETECTORS, CameraConfig, Config
 from relaytrack.pipeline.errors import DeviceError
 from relaytrack.pipeline.events.watch import EventWatch
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.perception.detectors import create_detector
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.detectors.nanodet import NanoDet
@@ -24,7 +25,6 @@ from relaytrack.pipeline.perception.embedding_schedule import EmbeddingSchedule
 from relaytrack.pipeline.perception.person_crops import Cropper
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
 from relaytrack.pipeline.render.hidden_boxes import HiddenRecord
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pictures import Pictures
 from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.sources import is_live

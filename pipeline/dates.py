@@ -83,3 +83,13 @@ def zone(epoch: float) -> str:
 def zones(first: float, last: float) -> str:
     """The same between two moments: `UTC+02:00`, or `UTC+02:00, later UTC+01:00` where the clocks were changed."""
     return ", later ".join(dict.fromkeys((zone(first), zone(last))))
+
+
+def format_time(time: float) -> str:
+    """Seconds as `m:ss.s`, or `h:mm:ss.s` from an hour on; a minus sign before the run's zero."""
+    tenths = round(abs(time) * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if time < 0 and tenths else ""
+    seconds = f"{rest // 10:02d}.{rest % 10}"
+    return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"

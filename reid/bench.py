@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from relaytrack.reid.cost import count_macs, interleaved
 from relaytrack.reid.errors import ReidError
 from relaytrack.reid.export import to_onnx
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
@@ -60,16 +61,6 @@ class BenchRow:
     images_per_second: float
     ratio: float
     memory_mib: float | None
-
-
-def count_macs(model: ReidModel) -> int:
-    """Multiplications per image, from torch's own counter."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    device = next(model.parameters()).device
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(torch.zeros(1, 3, model.spec.height, model.spec.width, device=device))
-    return int(counter.get_total_flops() // 2)
 
 
 def runner(model: ReidModel, engine: str, precision: str, batch: int, device: torch.device) -> Callable[[], object]:
@@ -188,22 +179,6 @@ def bench(
 def _clock(device: torch.device) -> Callable[[], float]:
     """What the time is read from: with one CPU thread its own time, which other programs hardly disturb."""
     return time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
-
-
-def interleaved(
-    runs: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float], *, warm_up: int = 1
-) -> list[list[float]]:
-    """Seconds of each round of each, all in turn, so that other load hits all alike; `warm_up` untimed rounds first."""
-    for _ in range(warm_up):
-        for run in runs:
-            run()
-    took: list[list[float]] = [[] for _ in runs]
-    for _ in range(rounds):
-        for number, run in enumerate(runs):
-            started = clock()
-            run()
-            took[number].append(clock() - started)
-    return took
 
 
 _CHILD = """

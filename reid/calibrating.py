@@ -80,8 +80,8 @@ def embeddings_of(weights: Path, split: Split) -> NDArray[np.float32]:
     if weights.suffix != ".onnx":
         model = load_model(weights)
         return embed_files(model, split.paths, (model.spec.height, model.spec.width))
-    from relaytrack.reid.commands.common import embed_paths
     from relaytrack.reid.embedder import Embedder
+    from relaytrack.reid.file_embeddings import embed_paths
 
     return embed_paths(Embedder(weights, "cpu"), split.paths)
 

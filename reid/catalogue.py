@@ -80,7 +80,7 @@ def _entry(name: str, path: Path, default: bool) -> Entry:
         proto = read_onnx(path)
         info, (parameters, multiplications) = onnx_info(proto), size_of(proto)
     else:
-        from relaytrack.reid.bench import count_macs
+        from relaytrack.reid.cost import count_macs
 
         info, model = load_info(path), load_model(path)
         parameters, multiplications = sum(tensor.numel() for tensor in model.parameters()), count_macs(model)

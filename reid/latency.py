@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from relaytrack.reid.bench import interleaved
+from relaytrack.reid.cost import interleaved
 from relaytrack.reid.embedder import Embedder
 
 CROP = (180, 72)
@@ -42,7 +42,7 @@ class Latency:
 def measure_latency(
     embedders: Sequence[Embedder], *, batches: Sequence[int] = (16,), rounds: int = 40
 ) -> list[Latency]:
-    """Call embedders in turn (`relaytrack.reid.bench.interleaved`), after two calls of each to warm up.
+    """Call embedders in turn (`relaytrack.reid.cost.interleaved`), after two calls of each to warm up.
 
     Args:
         embedders: what to measure; batches larger than their `batch_size` go through the network in parts.

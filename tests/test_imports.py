@@ -30,9 +30,13 @@ def modules() -> Mapping[str, Path]:
     return found
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Every module that a file imports: at its top, within functions and for type checkers."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported(path: Path, *, types: bool = True) -> Iterator[str]:
+    """Every module that a file imports: at its top, within functions and, with `types`, for type checkers."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unread = set() if types else {id(one) for node in ast.walk(tree) if _for_types(node) for one in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in unread:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -40,6 +44,10 @@ def imported(path: Path) -> Iterator[str]:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield inner if inner in modules() else str(node.module)
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 @cache
@@ -90,6 +98,19 @@ def test_circles_are_found() -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circle(graph()) == []
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_no_rooms_import_each_other_in_a_circle(package: str) -> None:
+    """A room is a folder of a package, or a module beside the folders. Types alone may be taken from anywhere."""
+    rooms: dict[str, set[str]] = {}
+    for name, path in modules().items():
+        _, own, *below = name.split(".") if name != "relaytrack" else ("", "")
+        if own == package and below:
+            targets = (target.split(".") for target in imported(path, types=False) if target in modules())
+            found = {parts[2] for parts in targets if len(parts) > 2 and parts[1] == package}
+            rooms.setdefault(below[0], set()).update(found - {below[0]})
+    assert circle({name: frozenset(found) for name, found in rooms.items()}) == []
 
 
 @pytest.mark.parametrize("package", ["reid", "trackers"])

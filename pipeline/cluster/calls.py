@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from relaytrack.pipeline.cluster.answers import Answers, BatchAnswer
 from relaytrack.pipeline.cluster.batches import TrackletBatch
-from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.trackers import Revision
 
 MOST_TOLD = 5_000  # identities of a node; then it is told all colours anew

@@ -28,9 +28,9 @@ from relaytrack.pipeline.engine.live_settings import with_keys
 from relaytrack.pipeline.errors import ConfigError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.network_mark import mark_of, same_network
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.heap import short_collections
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.runtime.snapshot import RunState, Snapshot

@@ -13,7 +13,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.dates import free_path
-from relaytrack.pipeline.render.palette import IdentityColors, Rgb
+from relaytrack.pipeline.palette import IdentityColors, Rgb
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_marked_embeddings, write_embeddings
 from relaytrack.pipeline.results.events_file import NAME as EVENTS
 from relaytrack.pipeline.results.events_file import read_events

@@ -10,7 +10,7 @@ from relaytrack.pipeline.cluster.answers import BatchAnswer
 from relaytrack.pipeline.cluster.batches import TrackletBatch
 from relaytrack.pipeline.identity.messages import IdentityAnswer
 from relaytrack.pipeline.identity.service import LocalIdentityService
-from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.palette import IdentityColors
 
 _SPARE = 1000  # track ids of a camera that moved go on at the next thousand
 

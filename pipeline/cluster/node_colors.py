@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from relaytrack.pipeline.render.palette import IdentityColors, Rgb
+from relaytrack.pipeline.palette import IdentityColors, Rgb
 
 
 class NodeColors(IdentityColors):

@@ -12,10 +12,10 @@ from relaytrack.pipeline.cluster.asked import AskedEmbeddings
 from relaytrack.pipeline.cluster.outbox import Outbox
 from relaytrack.pipeline.cluster.relayed_step import RelayedStep, message_of
 from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.palette import IdentityColors, identity_color
 from relaytrack.pipeline.records import FrameTracks, Image, Step
 from relaytrack.pipeline.remembered import RecentMap
 from relaytrack.pipeline.render.jpeg import jpeg
-from relaytrack.pipeline.render.palette import IdentityColors, identity_color
 from relaytrack.pipeline.server.live_sighting import BETTER
 from relaytrack.pipeline.sinks.crop_quality import CropJudge
 from relaytrack.pipeline.sinks.crops import cut

@@ -23,17 +23,17 @@ from relaytrack.pipeline.identity.interface import IdentityService, RemoteIdenti
 from relaytrack.pipeline.identity.making import create_identity_service
 from relaytrack.pipeline.identity.network_mark import mark_of
 from relaytrack.pipeline.identity.store_lock import need_free
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.perception.stage import Perception
 from relaytrack.pipeline.preflight import preflight
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.pictures import Pictures
 from relaytrack.pipeline.render.places import Places, places_of
 from relaytrack.pipeline.results.earlier_starts import EarlierStart, find_earlier_start, with_store
 from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.results.identities import stored_colors
 from relaytrack.pipeline.results.requests import Requests
-from relaytrack.pipeline.results.run_info import RunInfo
 from relaytrack.pipeline.runtime.cameras import CameraRegistry
+from relaytrack.pipeline.runtime.run_info import RunInfo
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sources import create_synchronizer

@@ -22,9 +22,9 @@ from relaytrack.pipeline.errors import ConfigError, RelayTrackError
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
 from relaytrack.pipeline.identity.interface import IdentityService
 from relaytrack.pipeline.identity.network_mark import mark_of
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.perception.detectors.base import Detector
 from relaytrack.pipeline.perception.stage import CropEmbedder, Perception
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.cameras import CameraRegistry
 from relaytrack.pipeline.runtime.correcting import Corrector
 from relaytrack.pipeline.runtime.cv_threads import opencv_on_one_thread

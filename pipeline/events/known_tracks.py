@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.events.former import MOST_FORMER, Former
 from relaytrack.pipeline.events.schema import FormerIdentity, IdentityGrounds, State
 from relaytrack.pipeline.records import Floats, FrameTracks, Ints
-from relaytrack.pipeline.results.grounds import MOST_FORMER, Former
 from relaytrack.trackers.identities.types import TrackKey
 
 MOST = 2_000

@@ -11,6 +11,7 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
 from relaytrack.pipeline.dates import utc_text
+from relaytrack.pipeline.events.former import Former
 from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
 from relaytrack.pipeline.events.place_watch import PlaceWatch
 from relaytrack.pipeline.events.schema import (
@@ -27,7 +28,6 @@ from relaytrack.pipeline.events.schema import (
 from relaytrack.pipeline.events.zones import ZoneWatch
 from relaytrack.pipeline.records import FrameTracks
 from relaytrack.pipeline.remembered import NumberSet, RecentMap
-from relaytrack.pipeline.results.grounds import Former
 from relaytrack.trackers import Revision
 
 

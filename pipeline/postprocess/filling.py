@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from relaytrack.pipeline.pauses import SHORTENED
 from relaytrack.pipeline.records import Ints
-from relaytrack.pipeline.render.pauses import SHORTENED
 from relaytrack.pipeline.results.identities import CameraRecord
 from relaytrack.pipeline.results.track_rows import TrackRows
 from relaytrack.trackers.refine import missing_boxes

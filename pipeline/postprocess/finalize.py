@@ -18,11 +18,11 @@ import numpy as np
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.events.former import Former
 from relaytrack.pipeline.postprocess.filling import fill
 from relaytrack.pipeline.postprocess.redraw import discard, make_seekable, redraw, replace
 from relaytrack.pipeline.records import Ints
 from relaytrack.pipeline.results.events_file import append_revisions
-from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.track_rows import TrackRows, read_rows, row_keys, same_rows, write_rows

@@ -12,9 +12,9 @@ import numpy as np
 
 from relaytrack.pipeline.errors import InputError, OutputError
 from relaytrack.pipeline.identity.network_mark import mark_of, same_network
+from relaytrack.pipeline.palette import ink_on
 from relaytrack.pipeline.records import Floats, Image
 from relaytrack.pipeline.render.labels import blend, pill
-from relaytrack.pipeline.render.palette import ink_on
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, read_marked_embeddings
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.identities import TrackRecord

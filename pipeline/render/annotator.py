@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import FrameTracks, Image
 from relaytrack.pipeline.render.painter import Painter
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.places import Places
 
 

@@ -12,10 +12,10 @@ import av.error
 
 from relaytrack.pipeline.errors import OutputError
 from relaytrack.pipeline.media import file_address
+from relaytrack.pipeline.pauses import SHORTENED, Pauses
 from relaytrack.pipeline.records import Image
 from relaytrack.pipeline.render.clips import whole_boxes
 from relaytrack.pipeline.render.h264 import CLOCK, Ticks, add_stream, frame_of
-from relaytrack.pipeline.render.pauses import SHORTENED, Pauses
 from relaytrack.pipeline.results.folder import open_private, writing
 
 _LONGEST_LAST = 1.0  # seconds that the last picture lasts at the most
@@ -27,7 +27,7 @@ class Encoder:
     """Writes pictures of one size as H.264, yuv420p, at the times they have.
 
     A pause of more than `LONGEST_STILL` seconds lasts `SHORTENED` seconds in the file; see
-    `relaytrack.pipeline.render.pauses`.
+    `relaytrack.pipeline.pauses`.
 
     While it is written, the file is a fragmented mp4: a fragment goes to the disk at least every `fragment`
     seconds of video, so that after a kill everything up to the last one plays. Odd sizes are padded to even

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from relaytrack.pipeline.palette import Rgb
 from relaytrack.pipeline.records import Image
-from relaytrack.pipeline.render.palette import Rgb
 
 
 @dataclass(frozen=True, slots=True)

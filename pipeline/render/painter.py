@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.pipeline.dates import shown
+from relaytrack.pipeline.dates import format_time, shown
+from relaytrack.pipeline.palette import IdentityColors, ink_on
 from relaytrack.pipeline.records import Floats, FrameTracks, Image
 from relaytrack.pipeline.render.labels import blend, fitted, pill, text_size
-from relaytrack.pipeline.render.palette import IdentityColors, ink_on
 from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.render.plates import RELUCTANCE, heads_covered, pixels_outside, plate_places
 from relaytrack.trackers.boxes import intersections
@@ -173,16 +173,6 @@ class Painter:
         if self._zero is not None:
             return shown(self._zero + time)
         return format_time(time)
-
-
-def format_time(time: float) -> str:
-    """Seconds as `m:ss.s`, or `h:mm:ss.s` from an hour on; a minus sign before the run's zero."""
-    tenths = round(abs(time) * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    sign = "-" if time < 0 and tenths else ""
-    seconds = f"{rest // 10:02d}.{rest % 10}"
-    return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"
 
 
 def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import Image, Images, Step
 from relaytrack.pipeline.render.annotator import Annotator
 from relaytrack.pipeline.render.anonymise import Mode, Veil, hide
 from relaytrack.pipeline.render.hidden_boxes import HiddenRecord
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.render.places import Places
 
 

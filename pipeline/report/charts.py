@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.dates import format_time
 from relaytrack.pipeline.report.links import VideoLink, style_of, video_link
 from relaytrack.pipeline.report.scales import round_step
 from relaytrack.pipeline.results.run_data import RunData

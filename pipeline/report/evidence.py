@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.dates import format_time
 from relaytrack.pipeline.results.doubts import Doubt
 from relaytrack.pipeline.results.identities import TrackRecord
 from relaytrack.pipeline.results.run_data import RunData

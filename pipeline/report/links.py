@@ -7,7 +7,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
-from relaytrack.pipeline.render.palette import ink_on
+from relaytrack.pipeline.palette import ink_on
 from relaytrack.pipeline.results.run_data import RunData
 
 

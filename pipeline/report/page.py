@@ -12,8 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from relaytrack.pipeline.dates import zones
-from relaytrack.pipeline.render.painter import format_time
+from relaytrack.pipeline.dates import format_time, zones
 from relaytrack.pipeline.report.cameras import cameras
 from relaytrack.pipeline.report.charts import count_curves, matrix, time_axis, timeline
 from relaytrack.pipeline.report.doubtful import doubtful

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.config.camera import CAMERA_NAME
-from relaytrack.pipeline.render.palette import IdentityColors, Rgb
-from relaytrack.pipeline.render.pauses import SHORTENED, is_long
-from relaytrack.pipeline.results.grounds import MOST_FORMER, Former, Grounds
+from relaytrack.pipeline.events.former import MOST_FORMER, Former
+from relaytrack.pipeline.palette import IdentityColors, Rgb
+from relaytrack.pipeline.pauses import SHORTENED, is_long
+from relaytrack.pipeline.results.grounds import Grounds
 from relaytrack.trackers.textfile import read_text
 
 NAME = "identities.json"

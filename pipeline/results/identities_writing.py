@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.render.palette import IdentityColors, Rgb
+from relaytrack.pipeline.palette import IdentityColors, Rgb
 from relaytrack.pipeline.results.embeddings import embeddings_in
 from relaytrack.pipeline.results.folder import write_bytes
 from relaytrack.pipeline.results.grounds import Grounds, grounds_of

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relaytrack.pipeline.dates import by_start, time_of_day
+from relaytrack.pipeline.dates import by_start, format_time, time_of_day
 from relaytrack.pipeline.errors import InputError
-from relaytrack.pipeline.render.painter import format_time
-from relaytrack.pipeline.render.palette import IdentityColors
-from relaytrack.pipeline.render.pauses import shown_at
+from relaytrack.pipeline.palette import IdentityColors
+from relaytrack.pipeline.pauses import shown_at
 from relaytrack.pipeline.results.grounds import Grounds
 from relaytrack.pipeline.results.identities import NAME, CameraRecord, TrackRecord, read_identities
 from relaytrack.pipeline.results.run_file import RUN_FILE, read_run_file

@@ -15,7 +15,7 @@ RUN_FILE = "run.json"
 
 
 def read_run_file(folder: Path) -> dict[str, Any]:
-    """What a run's run.json holds; see `results.run_info` for its keys.
+    """What a run's run.json holds; see `runtime.run_info` for its keys.
 
     Raises:
         OSError: there is none, or it cannot be opened.

@@ -12,8 +12,8 @@ from typing import Any
 
 from relaytrack.pipeline.config.schema import CameraConfig
 from relaytrack.pipeline.config.urls import redact_url, shown_address
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import FrameTracks
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.snapshot import CameraStatus, Snapshot
 from relaytrack.pipeline.server.people_records import Person
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from relaytrack.pipeline.config.schema import CameraConfig, Config
 from relaytrack.pipeline.events.known_tracks import EarlierTrack
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.perception.stage import Perception
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.results.correction import Kind
 from relaytrack.pipeline.runtime.snapshot import Snapshot
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from relaytrack.pipeline.config.output import OutputConfig
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.dates import format_time
+from relaytrack.pipeline.palette import IdentityColors
+from relaytrack.pipeline.pauses import SHORTENED
 from relaytrack.pipeline.render.encoder import Encoder
-from relaytrack.pipeline.render.painter import format_time
-from relaytrack.pipeline.render.palette import IdentityColors
-from relaytrack.pipeline.render.pauses import SHORTENED
 from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.sinks.base import Sink, Step
 from relaytrack.pipeline.sinks.events import EventsSink

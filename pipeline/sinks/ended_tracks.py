@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from relaytrack.pipeline.events.former import Former
 from relaytrack.pipeline.records import Floats
-from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import TrackRecord, track_record
 from relaytrack.pipeline.sinks.ended_file import EndedFile
 from relaytrack.trackers.identities.types import TrackKey

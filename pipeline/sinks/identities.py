@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.events.former import Former
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import Floats, FrameTracks, Image, Step
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.results.correction import Correction, correct_embeddings, correct_pictures
 from relaytrack.pipeline.results.earlier_starts import earlier_people
 from relaytrack.pipeline.results.embeddings import EMBEDDINGS, write_embeddings
-from relaytrack.pipeline.results.grounds import MOST_TRACKS, Former
+from relaytrack.pipeline.results.grounds import MOST_TRACKS
 from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord
 from relaytrack.pipeline.results.identities_writing import Records, write_people
 from relaytrack.pipeline.sinks.all_tracks import mean_looks, people

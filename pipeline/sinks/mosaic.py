@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from relaytrack.pipeline.config.schema import CameraConfig
+from relaytrack.pipeline.dates import format_time
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import FrameTracks, Image, Step
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, fitted, pill, text_size
-from relaytrack.pipeline.render.painter import Painter, format_time
-from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.render.painter import Painter
 from relaytrack.pipeline.render.places import Places
 from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.sinks.segments import Segments

@@ -2,7 +2,7 @@
 
 A segment of camera `gate` is `video/gate/20261120T133000+0100.mp4`, `tracks/gate/20261120T133000+0100.txt` and so
 on; its name is the time of its first frame, as the clock in its pictures shows it (`relaytrack.pipeline.dates`). A
-pause longer than a video stands still (`relaytrack.pipeline.render.pauses`) begins a new segment too.
+pause longer than a video stands still (`relaytrack.pipeline.pauses`) begins a new segment too.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from operator import itemgetter
 from pathlib import Path
 
 from relaytrack.pipeline.dates import by_start, free_path, stamp
+from relaytrack.pipeline.pauses import is_long
 from relaytrack.pipeline.records import FrameInfo
-from relaytrack.pipeline.render.pauses import is_long
 from relaytrack.pipeline.sinks.base import Step
 
 KINDS = ("video", "tracks", "global")

@@ -36,9 +36,10 @@ def run(args: argparse.Namespace) -> int:
     """Embed and write."""
     import numpy as np
 
-    from relaytrack.reid.commands.common import embed_paths, embedder_of
+    from relaytrack.reid.commands.common import embedder_of
     from relaytrack.reid.datasets.base import images_below
     from relaytrack.reid.errors import ReidError
+    from relaytrack.reid.file_embeddings import embed_paths
     from relaytrack.reid.outputs import check_target, write_whole
 
     if args.out.suffix not in (".npz", ".parquet"):

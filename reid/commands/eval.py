@@ -38,8 +38,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the scores."""
     import json
 
-    from relaytrack.reid.commands.common import embed_paths, embedder_of
+    from relaytrack.reid.commands.common import embedder_of
     from relaytrack.reid.datasets.factory import hold_out, load_tested, load_train
+    from relaytrack.reid.file_embeddings import embed_paths
 
     if args.validation:
         train = load_train(args.dataset, args.root)

@@ -37,10 +37,11 @@ def run(args: argparse.Namespace) -> int:
     import cv2
     import numpy as np
 
-    from relaytrack.reid.commands.common import embed_paths, embedder_of
+    from relaytrack.reid.commands.common import embedder_of
     from relaytrack.reid.datasets.base import images_below
     from relaytrack.reid.errors import ReidError
     from relaytrack.reid.evaluation.picture import rank_picture
+    from relaytrack.reid.file_embeddings import embed_paths
     from relaytrack.reid.outputs import check_target, write_whole
 
     if args.top < 1 or args.queries < 1:

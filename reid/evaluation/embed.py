@@ -46,7 +46,7 @@ def embed_files(
     Raises:
         DatasetError: a file cannot be decoded; it is named.
     """
-    from relaytrack.reid.training.batches import to_network
+    from relaytrack.reid.network_input import to_network
 
     model.eval()
     device = torch.device(device)

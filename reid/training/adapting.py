@@ -16,7 +16,7 @@ from relaytrack.reid.device import resolve_device
 from relaytrack.reid.errors import DatasetError, WeightsError
 from relaytrack.reid.installed import find_weights
 from relaytrack.reid.model import ModelSpec, ReidModel, build_model
-from relaytrack.reid.training.batches import to_network
+from relaytrack.reid.network_input import to_network
 from relaytrack.reid.training.config import ModelConfig, TrainConfig
 from relaytrack.reid.training.config_file import parse_config
 from relaytrack.reid.training.site_crops import LEAST_CROPS

@@ -13,8 +13,8 @@ from relaytrack.reid.datasets.augment import Augment
 from relaytrack.reid.datasets.images import Image, ImageCache
 from relaytrack.reid.errors import DatasetError
 from relaytrack.reid.model import ReidModel
+from relaytrack.reid.network_input import to_network
 from relaytrack.reid.precision import autocast, usable_precision
-from relaytrack.reid.training.batches import to_network
 from relaytrack.reid.training.config import TrainingRunConfig
 
 _VIEW = Augment(flip=0.5, shift=0.0, erase=0.0)

@@ -21,7 +21,7 @@ from relaytrack.reid.datasets.augment import Augment
 from relaytrack.reid.datasets.images import ImageCache
 from relaytrack.reid.embedder import Embedder
 from relaytrack.reid.model import ReidModel
-from relaytrack.reid.training.batches import to_network
+from relaytrack.reid.network_input import to_network
 from relaytrack.reid.training.distillation import cosine_regression, relational_divergence
 
 _PLAIN = Augment(flip=0.0, shift=0.0, erase=0.0)

@@ -22,10 +22,11 @@ from relaytrack.reid.errors import DatasetError, TrainingError
 from relaytrack.reid.evaluation.embed import embed_files, evaluate_split
 from relaytrack.reid.evaluation.ranking import RankingScores
 from relaytrack.reid.model import ReidModel
+from relaytrack.reid.network_input import to_network
 from relaytrack.reid.outputs import check_folder
 from relaytrack.reid.precision import autocast
 from relaytrack.reid.training import distributed
-from relaytrack.reid.training.batches import Batch, BatchMaker, make_cache, to_network
+from relaytrack.reid.training.batches import Batch, BatchMaker, make_cache
 from relaytrack.reid.training.callbacks import (
     Averaging,
     LearningRate,

@@ -12,10 +12,10 @@ import pytest
 
 from relaytrack.pipeline.build import create_pictures
 from relaytrack.pipeline.config.schema import Config
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Image, Step
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.painter import Painter
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.pipeline.server.live.hub import LiveHub
 from relaytrack.pipeline.sinks import create_video_sinks

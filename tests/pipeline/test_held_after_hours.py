@@ -15,8 +15,8 @@ from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.identity.corrections import Corrections
 from relaytrack.pipeline.identity.messages import TrackletMessage
 from relaytrack.pipeline.identity.service import LocalIdentityService
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.runtime.summary import Summary
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.trackers import IdentityAssociator

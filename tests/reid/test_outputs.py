@@ -71,7 +71,7 @@ def test_the_check_comes_before_the_work(
     weights: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "relaytrack.reid.commands.common.embed_paths", lambda *_: pytest.fail("embedded before the check")
+        "relaytrack.reid.file_embeddings.embed_paths", lambda *_: pytest.fail("embedded before the check")
     )
     target = tmp_path / "folder.npz"
     target.mkdir()
@@ -202,7 +202,7 @@ def test_a_full_disk_and_a_used_up_quota_are_found_before_the_work(
 
     monkeypatch.setattr(outputs.os, "posix_fallocate", full)
     monkeypatch.setattr("relaytrack.reid.calibrating.embeddings_of", lambda *_: pytest.fail("embedded first"))
-    monkeypatch.setattr("relaytrack.reid.commands.common.embed_paths", lambda *_: pytest.fail("embedded first"))
+    monkeypatch.setattr("relaytrack.reid.file_embeddings.embed_paths", lambda *_: pytest.fail("embedded first"))
     monkeypatch.setattr("relaytrack.reid.averaging.average_networks", lambda *_: pytest.fail("averaged first"))
     about = ["--dataset", "folder", "--root", str(people)]
     for argv in (

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from relaytrack.reid.bench import bench, count_macs, memory_growth, runner
+from relaytrack.reid.bench import bench, memory_growth, runner
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
 from relaytrack.reid.cli import main
+from relaytrack.reid.cost import count_macs
 from relaytrack.reid.errors import ReidError
 from relaytrack.reid.model import ModelSpec, build_model
 

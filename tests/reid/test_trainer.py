@@ -17,7 +17,7 @@ from relaytrack.reid.averaging import load_any
 from relaytrack.reid.checkpoint import load_info, load_model
 from relaytrack.reid.errors import TrainingError, WeightsError
 from relaytrack.reid.model import ModelSpec, build_model
-from relaytrack.reid.training.batches import to_network
+from relaytrack.reid.network_input import to_network
 from relaytrack.reid.training.finish import finish, read_checkpoint
 from relaytrack.reid.training.start import prepare
 from relaytrack.reid.training.statistics import alone, with_measured_statistics

@@ -13,7 +13,7 @@ from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import prepare_output
-from relaytrack.pipeline.results.run_info import footages
+from relaytrack.pipeline.runtime.run_info import footages
 from relaytrack.pipeline.sinks import create_sinks
 from support.steps import Feed, Shot
 

@@ -31,7 +31,7 @@ from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError, RelayTrackError
 from relaytrack.pipeline.identity.messages import TrackletMessage
 from relaytrack.pipeline.identity.service import MAX_LATE, LocalIdentityService
-from relaytrack.pipeline.render.palette import IdentityColors
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.trackers import IdentityAssociator, Revision
 from tests.support.memory import held_bytes
 from tests.support.world import wait_for

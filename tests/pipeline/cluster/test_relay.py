@@ -16,8 +16,8 @@ from relaytrack.pipeline.cluster.relayed_step import RelayedStep
 from relaytrack.pipeline.cluster.site_steps import SiteSteps
 from relaytrack.pipeline.cluster.step_relay import STEP, StepRelay
 from relaytrack.pipeline.events.schema import IdentityEvent
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import FrameInfo, FrameTracks, Step
-from relaytrack.pipeline.render.palette import IdentityColors
 from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.runtime.sink_host import SinkHost
 from relaytrack.trackers import Revision

@@ -10,11 +10,11 @@ import pytest
 from support.memory import held_bytes
 
 from relaytrack.pipeline.config.schema import CameraConfig, EventsConfig
+from relaytrack.pipeline.events.former import Former
 from relaytrack.pipeline.events.known_tracks import EarlierTrack, KnownTracks
 from relaytrack.pipeline.events.schema import EnterEvent, FormerIdentity, IdentityEvent, IdentityGrounds, parse_event
 from relaytrack.pipeline.events.watch import EventWatch
 from relaytrack.pipeline.records import Floats, FrameInfo, FrameTracks, Step
-from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.sinks.identities import IdentitiesSink
 from relaytrack.trackers import Revision
 

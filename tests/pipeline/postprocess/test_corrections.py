@@ -14,9 +14,9 @@ from support.finished_run import FRAMES, PLACES, SHIRTS, finished_run
 from relaytrack.pipeline.cli.main import main
 from relaytrack.pipeline.errors import InputError, SourceError
 from relaytrack.pipeline.events import parse_event
+from relaytrack.pipeline.palette import identity_color
 from relaytrack.pipeline.postprocess.corrections import FinishedRun, forget, merge, open_run, split, split_at
 from relaytrack.pipeline.records import Image
-from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.sinks.outgoing.spool import Spool
 from relaytrack.trackers import IdentityStore
 from relaytrack.trackers.identities.store_rows import StoredTrack

@@ -14,12 +14,12 @@ from support.steps import Feed, Shot
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.palette import identity_color
 from relaytrack.pipeline.postprocess import finalize as finalize_module
 from relaytrack.pipeline.postprocess.corrections import merge, open_run
 from relaytrack.pipeline.postprocess.finalize import finalize
 from relaytrack.pipeline.records import Frame, Image
 from relaytrack.pipeline.render.encoder import Encoder
-from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.sinks import create_sinks
 from relaytrack.pipeline.sources.base import LOG

@@ -16,11 +16,11 @@ from support.steps import Feed, Shot
 
 from relaytrack.pipeline.config.schema import Config
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.palette import identity_color
 from relaytrack.pipeline.postprocess.finalize import finalize
 from relaytrack.pipeline.records import Detections, Frame, Image
 from relaytrack.pipeline.render.anonymise import Veil, hidden_regions, hide
 from relaytrack.pipeline.render.encoder import Encoder
-from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.results.folder import prepare_output
 from relaytrack.pipeline.sinks import create_sinks

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from support.memory import held_bytes
 from support.steps import Shot
 
+from relaytrack.pipeline.dates import format_time
+from relaytrack.pipeline.palette import color_distance, identity_color, ink_on, to_lab
 from relaytrack.pipeline.records import Frame
 from relaytrack.pipeline.render.encoder import Encoder
 from relaytrack.pipeline.render.labels import blend, pill, text_size
-from relaytrack.pipeline.render.painter import Painter, _smooth, format_time
-from relaytrack.pipeline.render.palette import color_distance, identity_color, ink_on, to_lab
+from relaytrack.pipeline.render.painter import Painter, _smooth
 
 
 def _tracks(boxes: list[list[float]], ids: list[int], *, time: float = 0.0, size: int = 200) -> Shot:

@@ -18,8 +18,8 @@ import pytest
 from support.steps import Shot, step_of
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.palette import identity_color
 from relaytrack.pipeline.records import Frame
-from relaytrack.pipeline.render.palette import identity_color
 from relaytrack.pipeline.report import write_report
 from relaytrack.pipeline.report.charts import time_axis
 from relaytrack.pipeline.report.evidence import evidence

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from relaytrack.pipeline.errors import InputError
+from relaytrack.pipeline.events.former import MOST_FORMER, Former
 from relaytrack.pipeline.postprocess.finalize import regroup
 from relaytrack.pipeline.results.embeddings import write_embeddings
-from relaytrack.pipeline.results.grounds import MOST_FORMER, MOST_TRACKS, Former, Grounds, grounds_of
+from relaytrack.pipeline.results.grounds import MOST_TRACKS, Grounds, grounds_of
 from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities
 from relaytrack.pipeline.results.run_data import load_run

@@ -14,10 +14,10 @@ from support.memory import held_bytes
 from support.steps import Shot, step_of
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.events.former import Former
 from relaytrack.pipeline.records import Frame, Step
 from relaytrack.pipeline.results.correction import Correction
 from relaytrack.pipeline.results.embeddings import read_embeddings
-from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import TrackRecord, read_identities
 from relaytrack.pipeline.sinks import ended_file
 from relaytrack.pipeline.sinks.ended_tracks import EndedTracks

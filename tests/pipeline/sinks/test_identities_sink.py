@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from support.steps import Shot, step_of
 
+from relaytrack.pipeline.events.former import Former
+from relaytrack.pipeline.palette import IdentityColors
 from relaytrack.pipeline.records import Detections, Frame, Image
-from relaytrack.pipeline.render.palette import IdentityColors
-from relaytrack.pipeline.results.grounds import Former
 from relaytrack.pipeline.results.identities import CameraRecord, TrackRecord, read_identities
 from relaytrack.pipeline.results.identities_writing import write_identities, write_people
 from relaytrack.pipeline.sinks.crops import CropStrip, crop_quality, cut
