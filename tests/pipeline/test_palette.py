@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.memory import held_bytes
 
+from relaytrack.pipeline import palette as palette_module
 from relaytrack.pipeline.palette import IdentityColors, Rgb, color_distance, identity_color, palette, to_lab
-from relaytrack.pipeline.render import palette as palette_module
 
 
 def _distance(one: Rgb, other: Rgb) -> float:
