@@ -14,6 +14,7 @@ from pathlib import Path
 
 from relaytrack.pipeline.dates import shown
 from relaytrack.pipeline.errors import ConfigError, OutputError
+from relaytrack.pipeline.locked_file import file_number, is_taken, make_file
 from relaytrack.trackers.identities.store_file import file_reason
 
 LOG = logging.getLogger("relaytrack.identities")
@@ -96,7 +97,7 @@ class StoreLock:
         Raises:
             OutputError: it was; this process hung, and must not write it any more.
         """
-        if self._held is not None and self._me.run and _number(self._path) not in (self._file, None):
+        if self._held is not None and self._me.run and file_number(self._path) not in (self._file, None):
             raise OutputError(f"{self._store}: another process has taken this run's store over")
 
     def release(self) -> None:
@@ -104,7 +105,7 @@ class StoreLock:
         if self._held is None:
             return
         with suppress(OSError):
-            if _number(self._path) == self._file:
+            if file_number(self._path) == self._file:
                 self._path.unlink()
         with suppress(sqlite3.Error):
             self._held.close()
@@ -117,15 +118,14 @@ class StoreLock:
             OSError, sqlite3.Error: it cannot be locked here.
         """
         for _ in range(_TRIES):
-            if not self._path.exists():  # to open and close a file gives up all locks that this process has on it
-                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            number = _number(self._path)
+            make_file(self._path)
+            number = file_number(self._path)
             database = sqlite3.connect(self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
             try:
-                ours = self._mark(database) and _number(self._path) == number
+                ours = self._mark(database) and file_number(self._path) == number
             except BaseException as error:
                 database.close()
-                if isinstance(error, sqlite3.Error) and "locked" in str(error):
+                if is_taken(error):
                     return False
                 raise
             if ours:
@@ -175,7 +175,7 @@ def _is_locked(path: Path) -> bool:
         with closing(_existing(path)) as database:
             database.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
-        return "locked" in str(error)
+        return is_taken(error)
     return False
 
 
@@ -197,11 +197,3 @@ def _holder(path: Path) -> Holder | None:
 def _existing(path: Path) -> sqlite3.Connection:
     """The file opened, if it is there; it is not made."""
     return sqlite3.connect(f"{path.as_uri()}?mode=rw", timeout=_BUSY, isolation_level=None, uri=True)
-
-
-def _number(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.locked_file import file_number
 from relaytrack.pipeline.results.run_lock import LOCK, RunLock
 
 _PATIENCE = 10.0  # seconds that another one is waited for
@@ -46,20 +46,12 @@ def _taken(folder: Path) -> tuple[RunLock, bool]:
     until = time.monotonic() + _PATIENCE
     lock = RunLock(folder)
     while True:
-        before = _file(folder)
+        before = file_number(folder / LOCK)
         if lock.acquire():
-            if before in (None, _file(folder)):
+            if before in (None, file_number(folder / LOCK)):
                 return lock, before is None
             lock.release()  # the file was removed by who had it
         elif time.monotonic() > until:
             raise OutputError(f"{folder}: a run or another correction is at work there; try again when it is done")
         else:
             time.sleep(_POLL)
-
-
-def _file(folder: Path) -> int | None:
-    """The number of the lock's file; None where there is none."""
-    try:
-        return os.stat(folder / LOCK).st_ino
-    except FileNotFoundError:
-        return None

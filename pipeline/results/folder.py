@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 
 from relaytrack.pipeline.config.schema import CAMERA_NAME, Config
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.identity.store_lock import END
 from relaytrack.pipeline.results.result_names import PARTIAL, SUFFIX, holds_results_alone, results_of
 from relaytrack.pipeline.results.run_lock import is_held
 from relaytrack.pipeline.results.single_file import check_folder
@@ -111,7 +112,7 @@ def mark_cameras(folder: Path, names: Sequence[str]) -> None:
 
 def store_files(store: str | None) -> set[Path]:
     """The files of the store of identities that this run uses."""
-    return set() if store is None else {Path(store + end).resolve() for end in ("", "-wal", "-shm", "-lock")}
+    return set() if store is None else {Path(store + end).resolve() for end in ("", "-wal", "-shm", END)}
 
 
 def results_to_remove(folder: Path, store: str | None) -> list[Path]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
 from relaytrack.pipeline.errors import OutputError
+from relaytrack.pipeline.locked_file import is_taken, make_file
 from relaytrack.trackers.identities.store_file import file_reason
 
 LOCK = ".relaytrack.lock"
@@ -32,8 +32,7 @@ class RunLock:
         if self._held is not None:
             return True
         try:
-            if not self._path.exists():  # to open and close a file gives up all locks that this process has on it
-                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            make_file(self._path)
         except OSError as error:
             raise OutputError(f"cannot write {self._path}: {error.strerror}") from None
         found = sqlite3.connect(self._path, timeout=0.0, isolation_level=None, check_same_thread=False)
@@ -42,7 +41,7 @@ class RunLock:
             found.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             found.close()
-            if "locked" in str(error):
+            if is_taken(error):
                 return False
             raise OutputError(f"{self._path}: {file_reason(error, self._path)}") from None
         self._held = found
