@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import math
 from collections.abc import Mapping
@@ -21,9 +20,13 @@ if TYPE_CHECKING:
 HELP = "endurance: memory, threads, open files, disk and age of frames over hours of looped cameras"
 _MINUTES, _WARM_UP = 150.0, 40.0
 _SMALL_LIMITS: dict[str, Any] = {
-    "output": {"segment_minutes": 2, "disk_limit_gb": 0.05, "retain_hours": 0.25},
-    "identities": {"return_ratio": 0.3, "window": 100, "max_identities": 100},
-    "run": {"adapt": False},
+    "output.segment_minutes": 2,
+    "output.disk_limit_gb": 0.05,
+    "output.retain_hours": 0.25,
+    "identities.return_ratio": 0.3,
+    "identities.window": 100,
+    "identities.max_identities": 100,
+    "run.adapt": False,
 }
 """Settings of a live run without CONFIG.yaml. With those of a site, tables fill up for days before growth ends."""
 
@@ -145,7 +148,7 @@ def _config(args: argparse.Namespace, default: Mapping[str, Any] = MappingProxyT
     overrides = dict(parse_assignment(text) for text in args.set)
     if args.config:
         return load_config(args.config, overrides=overrides)
-    return load_config(data=copy.deepcopy({"cameras": [], **default}), overrides=overrides)
+    return load_config(data={"cameras": []}, overrides={**default, **overrides})
 
 
 def _clips(args: argparse.Namespace) -> list[Path]:
