@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from relaytrack.reid.datasets.base import Split, split_queries
 from relaytrack.reid.datasets.images import read_resized
 from relaytrack.reid.evaluation.ranking import RankingScores, rank
+from relaytrack.reid.network_input import to_network
 from relaytrack.reid.precision import autocast, usable_precision
 
 Embed = Callable[[Sequence[Path]], NDArray[np.float32]]
@@ -46,8 +47,6 @@ def embed_files(
     Raises:
         DatasetError: a file cannot be decoded; it is named.
     """
-    from relaytrack.reid.network_input import to_network
-
     model.eval()
     device = torch.device(device)
     parts: list[Tensor] = []

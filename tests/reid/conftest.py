@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.crops import write_crops
-from support.teaching import save_network, write_crop
+from support.teaching import save_network, settle_norms, write_crop
 from torch import Tensor, nn
 
 from relaytrack.reid.checkpoint import WeightsInfo, save_model
@@ -109,29 +109,6 @@ def unlike_new(model: nn.Module, seed: int = 0) -> None:
             module.running_var.uniform_(0.5, 1.5, generator=generator)
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
             module.bias.data.normal_(0, 0.2, generator=generator)
-
-
-def settle_norms(model: ReidModel, images: Tensor) -> None:
-    """Take the batch norms' statistics from images, so that the network's output really depends on its input.
-
-    Not those of the attention: a random network's relations hardly vary, and dividing by their spread would
-    magnify rounding a hundredfold.
-    """
-    norms = [
-        module
-        for name, module in model.named_modules()
-        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d) and not name.startswith("attention.")
-    ]
-    kept = {name: buffer.clone() for name, buffer in model.attention.named_buffers()}
-    for norm in norms:
-        norm.momentum = 1.0
-    with torch.no_grad():
-        model.train()(images)
-    for norm in norms:
-        norm.momentum = 0.1
-    for name, buffer in model.attention.named_buffers():
-        buffer.copy_(kept[name])
-    model.eval()
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,25 @@ SPEC = ModelSpec(backbone="osnet_x0_25", height=64, width=32, embedding_dim=16)
 
 
 def settle_norms(model: ReidModel, images: torch.Tensor) -> None:
-    """Take the batch norms' statistics from images, so that a random network tells crops apart."""
-    norms = [module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    """Take the batch norms' statistics from images, so that the network's output really depends on its input.
+
+    Not those of the attention: a random network's relations hardly vary, and dividing by their spread would
+    magnify rounding a hundredfold.
+    """
+    norms = [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d) and not name.startswith("attention.")
+    ]
+    kept = {name: buffer.clone() for name, buffer in model.attention.named_buffers()}
     for norm in norms:
         norm.momentum = 1.0
     with torch.no_grad():
         model.train()(images)
     for norm in norms:
         norm.momentum = 0.1
+    for name, buffer in model.attention.named_buffers():
+        buffer.copy_(kept[name])
     model.eval()
 
 

@@ -33,6 +33,16 @@ def _clip(path: Path, frames: int, shade: int = 60) -> None:
     encoder.close()
 
 
+def _of_a_walk(folder: Path, sink: Keep) -> Pipeline:
+    """A run over 20 frames of somebody who walks, `a.mp4`, with its results in `run`."""
+    clip = Encoder(folder / "a.mp4", crf=5)
+    for index in range(20):
+        clip.write(picture(index), index / 10)
+    clip.close()
+    config = {"cameras": [str(folder / "a.mp4")], "output": {"dir": str(folder / "run")}}
+    return Pipeline(config, detector=Eyes(), embedder=Looks(), sinks=[sink])
+
+
 def _kept(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -141,12 +151,7 @@ def test_a_disk_that_is_full_when_videos_are_drawn_anew_costs_no_list_of_people(
         def write(self, image: Image, time: float) -> None:
             raise OutputError("the disk is full")
 
-    clip = Encoder(tmp_path / "a.mp4", crf=5)
-    for index in range(20):
-        clip.write(picture(index), index / 10)
-    clip.close()
-    config = {"cameras": [str(tmp_path / "a.mp4")], "output": {"dir": str(tmp_path / "run")}}
-    run = Pipeline(config, detector=Eyes(), embedder=Looks(), sinks=[Filler()])
+    run = _of_a_walk(tmp_path, Filler())
     with pytest.raises(OutputError, match="the disk is full; the list of people and the report are final"):
         run.run()
     assert (tmp_path / "run" / "report.html").exists()
@@ -160,12 +165,7 @@ def test_a_run_whose_recording_is_lost_meanwhile_keeps_its_list_of_people_and_re
         def write(self, step: Step) -> None:
             (tmp_path / "a.mp4").unlink(missing_ok=True)
 
-    clip = Encoder(tmp_path / "a.mp4", crf=5)
-    for index in range(20):
-        clip.write(picture(index), index / 10)
-    clip.close()
-    config = {"cameras": [str(tmp_path / "a.mp4")], "output": {"dir": str(tmp_path / "run")}}
-    run = Pipeline(config, detector=Eyes(), embedder=Looks(), sinks=[Remover()])
+    run = _of_a_walk(tmp_path, Remover())
     with pytest.raises(SourceError, match="the list of people and the report are final, videos and global/ are not"):
         run.run()
     told = json.loads((tmp_path / "run" / "run.json").read_text())
