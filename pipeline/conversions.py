@@ -54,7 +54,7 @@ class DetectionForms:
         """People from `supervision.Detections`; take other classes out before: `found[found.class_id == 0]`.
 
         Raises:
-            TrackerInputError: they carry no confidence, or are none.
+            TrackerInputError: they carry no confidence, or are something else.
         """
         make: Any = cls
         found: Self = make(*from_supervision(detections))

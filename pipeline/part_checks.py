@@ -39,7 +39,7 @@ def check_embedder(key: str, embedder: Any) -> None:
     """The same of an embedder, whose sizes must be usable, too.
 
     Raises:
-        ConfigError: it lacks something, or a size is none.
+        ConfigError: it lacks something, or a size makes no sense.
     """
     check_part(key, embedder, EMBEDDER)
     if not _is_count(embedder.dim):

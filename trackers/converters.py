@@ -30,7 +30,7 @@ def from_supervision(detections: supervision.Detections) -> tuple[NDArray[np.flo
         (N, 4) xyxy in pixels and (N,) scores.
 
     Raises:
-        TrackerInputError: the detections carry no confidence, or are none.
+        TrackerInputError: the detections carry no confidence, or are something else.
     """
     if not hasattr(detections, "xyxy") or not hasattr(detections, "confidence"):
         raise TrackerInputError(f"from_supervision takes supervision.Detections, not {type(detections).__name__}")

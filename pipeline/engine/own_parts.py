@@ -136,7 +136,7 @@ def check_sink(sink: Sink, key: str = "sink", **policies: Any) -> None:
         policies: `when_full` and `on_error` that go before what it declares.
 
     Raises:
-        ConfigError: it cannot take steps, or a policy is none.
+        ConfigError: it cannot take steps, or a policy is unknown.
     """
     check_part(key, sink, SINK)
     for policy, known in (("when_full", get_args(WhenFull)), ("on_error", get_args(OnError))):

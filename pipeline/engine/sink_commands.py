@@ -59,7 +59,7 @@ class SinkCommands(RunLifecycle):
         """Take up a further receiver, before the run or while it goes on; returns its unique name.
 
         Raises:
-            ConfigError: it has no `write()` or no `close()`, a policy is none, or the run is over.
+            ConfigError: it has no `write()` or no `close()`, a policy is unknown, or the run is over.
         """
         check_sink(sink, when_full=when_full, on_error=on_error)
         return self._host.add(sink, name=name, when_full=when_full, on_error=on_error)

@@ -31,7 +31,7 @@ class Holder:
     Attributes:
         pid, host: the process and its machine.
         since: seconds since 1970.
-        run: by what one may know that it is the same run, as the identity service of a cluster that is started anew.
+        run: a text that tells one run from others; a cluster's identity service that is started anew has the same.
     """
 
     pid: int
@@ -54,7 +54,8 @@ class StoreLock:
 
     Args:
         store: the store's file; its folder is there.
-        run: by what the same run is known that takes its own store over; "" for no run.
+        run: a text that tells this run from others; a later process of the same run may take the store over, with ""
+            none may.
     """
 
     def __init__(self, store: Path | str, run: str = "") -> None:

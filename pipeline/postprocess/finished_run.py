@@ -75,7 +75,7 @@ def open_run(folder: Path) -> FinishedRun:
 
 
 def _version(folder: Path) -> tuple[int, int]:
-    """By what it is seen whether the list of people was written anew."""
+    """Changes whenever the list of people is written anew."""
     try:
         found = os.stat(folder / NAME)
     except OSError:

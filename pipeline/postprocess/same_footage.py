@@ -84,7 +84,7 @@ class FramesAgain:
 
 
 def _kept(folder: Path) -> Mapping[str, Any]:
-    """By what each camera's recording is known, as run.json says."""
+    """What tells each camera's recording from another one, as run.json has it."""
     try:
         cameras = known_of_run(folder).get("cameras", {})
         return {name: about.get("footage") for name, about in cameras.items()}

@@ -111,7 +111,7 @@ class RunInfo:
 
 
 def footages(config: Config) -> dict[str, Any]:
-    """By what each camera's recording is known again; see `pipeline.sources.footage`."""
+    """What tells each camera's recording from another one; see `pipeline.sources.footage`."""
     return {camera.name or "": footage_of(camera) for camera in config.cameras}
 
 

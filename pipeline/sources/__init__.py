@@ -125,7 +125,7 @@ def check_source(camera: CameraConfig, options: InputConfig, run: RunConfig) -> 
 
 
 def footage_of(camera: CameraConfig, like: Mapping[str, Any] | None = None) -> Footage | None:
-    """By what the footage of a camera can be known again; None of a stream, and of what cannot be read.
+    """What tells the footage of a camera from another one; None of a stream, and of what cannot be read.
 
     Args:
         camera: the camera.

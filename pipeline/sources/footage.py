@@ -1,4 +1,4 @@
-"""By what a recording is known again when its videos are drawn anew, minutes or months after the run.
+"""What tells a recording from another one when its videos are drawn anew, minutes or months after the run.
 
 Boxes belong to the pictures in which they were found. A file that was replaced, a recorder's ring of files that went
 on, or a folder in which pictures were exchanged shows other moments under the same frame numbers.
@@ -23,7 +23,7 @@ _LOOKED_AT = 64  # pictures of a folder whose size is looked at
 
 
 def footage(path: Path, like: Mapping[str, Any] | None = None) -> Footage | None:
-    """By what a file or a folder of pictures can be known again; None where it cannot be read.
+    """What tells a file or a folder of pictures from another one; None where it cannot be read.
 
     Args:
         path: the file or folder.
